@@ -1,0 +1,76 @@
+"""What all files and lines of the state-file contract have in common: their scalars and rules.
+
+Each form is a model: the source of its published JSON Schema (`schemas`), of what is written, and
+of how it is read back. The prose is in runbooks/state-files.md, "Rules for every file".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tau_custom_command import strict_json
+from tau_custom_command.errors import JsonRefusedError
+from tau_custom_command.form_messages import form_message
+
+Count = Annotated[int, Field(strict=True, ge=0)]
+UnixMs = Annotated[int, Field(strict=True, ge=0, examples=[1_767_225_600_000])]
+DurationMs = Annotated[int, Field(strict=True, ge=0, examples=[125])]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
+SchemaVersion = Annotated[
+    Literal[1],
+    Field(description="The version of the form; a reader refuses any other than 1."),
+]
+
+
+PROBLEMS_SHOWN = 5
+"""How many wrong fields of a state file a message names; a file is wrong in one place or in all."""
+
+
+class FileForm(BaseModel):
+    """A file or a line of the contract, or a part of one."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    def as_line(self) -> bytes:
+        """Return the form as one line of JSON Lines, its line break included."""
+        return self.model_dump_json(exclude_unset=True).encode() + b"\n"
+
+    def as_document(self) -> bytes:
+        """Return the form as a whole file, indented for people."""
+        return self.model_dump_json(exclude_unset=True, indent=2).encode() + b"\n"
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """Return the form that `raw` holds; keys that are not known are ignored.
+
+        Raises:
+            JsonRefusedError: where `raw` is not strict JSON of this form; the text names each
+                field that is wrong.
+        """
+        value = strict_json.decode(raw)
+        if isinstance(value, dict) and not strict_json.same(value.get("schema_version", 1), 1):
+            found = strict_json.describe(value["schema_version"])
+            raise JsonRefusedError(f"schema_version: {found} is not known; this program reads 1")
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise JsonRefusedError("; ".join(_problems(error))) from None
+
+
+def line_digest(line: bytes) -> str:
+    """Return the SHA-256 of a line over its bytes without the line break, in hex."""
+    return sha256(line.removesuffix(b"\n")).hexdigest()
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    details = error.errors(include_url=False)
+    for detail in details[:PROBLEMS_SHOWN]:
+        field = ".".join(map(str, detail["loc"]))
+        message = form_message(detail, None)
+        yield f"{field}: {message}" if field else message
+    if len(details) > PROBLEMS_SHOWN:
+        yield f"and {len(details) - PROBLEMS_SHOWN} more"

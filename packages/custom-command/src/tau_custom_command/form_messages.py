@@ -1,0 +1,45 @@
+"""What is wrong with the form of a file, in words: what was expected, what was found."""
+
+from __future__ import annotations
+
+import difflib
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from tau_custom_command import strict_json
+
+EDITOR_KEY = "$schema"
+"""Allowed in a fixture so that editors find the schema; it says nothing to the runtime."""
+
+UNKNOWN_KEY = "extra_forbidden"
+"""What pydantic calls a key that a form does not have."""
+
+_EXPECTED_TYPE = {
+    "int_type": "be an integer",
+    "bool_type": "be true or false",
+    "string_type": "be a string",
+    "tuple_type": "be an array",
+    "dict_type": "be an object",
+    "model_type": "be an object",
+}
+
+
+def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
+    """Return pydantic's finding as this project words it: what was expected, what was found."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return "is missing; add it"
+    if kind == UNKNOWN_KEY:
+        known = sorted(form.model_fields) if form is not None else []
+        known += [EDITOR_KEY] if "cases" in known else []
+        near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        return f"is not a known key; {advice}"
+    if kind in {"literal_error", "enum"}:
+        expected = "be " + context["expected"].replace("'", "")
+    elif kind == "greater_than":
+        expected = f"be greater than {context['gt']}"
+    else:
+        expected = _EXPECTED_TYPE.get(kind, f"be right ({detail['msg']})")
+    return f"must {expected} (found {strict_json.describe(detail['input'])})"

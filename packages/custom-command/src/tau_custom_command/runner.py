@@ -1,0 +1,184 @@
+"""One cycle, carried out: the shell around `cycle`, with the lock, the files and the clock."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from tau_custom_command import __version__, closing, cycle, storage
+from tau_custom_command.channel_entries import by_channel, channel_writes
+from tau_custom_command.closing import CycleEnd, CycleIdentity
+from tau_custom_command.contract import Case, Outcome
+from tau_custom_command.cycle import CycleLimits, Settlement
+from tau_custom_command.errors import StorageError
+from tau_custom_command.evaluation import Result, evaluate
+from tau_custom_command.fixture_loading import LoadedFixture, load
+from tau_custom_command.policy import ExecutionPolicy
+from tau_custom_command.registry import Registry
+from tau_custom_command.state_directory import OpenedState, open_state, write_cycle
+from tau_custom_command.state_files import HealthSnapshot, RunMode, RuntimeEvent
+
+Item = TypeVar("Item")
+
+
+class Track(Protocol):
+    """Passes a sequence through and shows, for people, how far it has come."""
+
+    def __call__(self, label: str, items: Sequence[Item], /) -> Iterator[Item]:
+        """Yield the items one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Where time comes from, in milliseconds: the wall, a stopwatch, and waiting."""
+
+    wall_unix_ms: Callable[[], int]
+    monotonic_ms: Callable[[], int]
+    sleep_ms: Callable[[int], None]
+
+    @classmethod
+    def of_this_machine(cls, *, now_unix_ms: int | None) -> Clock:
+        """Return the machine's clock; where `now_unix_ms` is given, the wall stands at it."""
+        return cls(
+            wall_unix_ms=lambda: (
+                time.time_ns() // 1_000_000 if now_unix_ms is None else now_unix_ms
+            ),
+            monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
+            sleep_ms=lambda duration_ms: time.sleep(duration_ms / 1000),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What the operator asked for: a fixture, a state directory, limits, a policy."""
+
+    fixture: Path
+    state_dir: Path
+    limits: CycleLimits
+    default_policy: ExecutionPolicy
+    run_mode: RunMode
+    case_suffix: str
+    wait_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What a cycle did: its event, the health after it, and what is worth telling people."""
+
+    event: RuntimeEvent
+    health: HealthSnapshot
+    failures: tuple[Settlement, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def has_drifted(self) -> bool:
+        """Tell whether a result differed from what its fixture expects."""
+        return any(settlement.drifted for settlement in self.failures)
+
+
+def read_fixture(path: Path) -> LoadedFixture:
+    """Return the fixture in the file `path`.
+
+    Raises:
+        FixtureRefusedError: with every problem it has.
+        StorageError: if it is not there or cannot be read.
+    """
+    raw = storage.read_file(path)
+    if raw is None:
+        raise StorageError(f"{path}: there is no such file")
+    return load(raw, named=str(path))
+
+
+def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
+    """Process a fixture in one cycle and leave the state files.
+
+    Raises:
+        CommandRuntimeError: if the fixture is refused, the directory is locked, the state cannot
+            be continued, or a file cannot be written; `state.json` is then as it was.
+    """
+    loaded = read_fixture(request.fixture)
+    with storage.locked(request.state_dir, wait_seconds=request.wait_seconds):
+        return _run_locked(request, loaded, open_state(request.state_dir), clock, track)
+
+
+def _run_locked(
+    request: RunRequest,
+    loaded: LoadedFixture,
+    opened: OpenedState,
+    clock: Clock,
+    track: Track,
+) -> RunReport:
+    started_ms, identity = clock.monotonic_ms(), _identity(request, loaded, opened, clock)
+    before = opened.state
+    registry = Registry.of(() if before is None else before.commands)
+    cases = cycle.in_order(loaded.fixture.cases, case_suffix=request.case_suffix)
+    plan = cycle.plan(cases, before, queue_limit=request.limits.queue_limit)
+    settlements = [
+        cycle.settle(
+            case,
+            _attempts(case, registry, request, clock),
+            registry,
+            now_unix_ms=clock.wall_unix_ms(),
+        )
+        for case in track("cases", plan.queue)
+    ]
+    end = CycleEnd(
+        ended_unix_ms=clock.wall_unix_ms(), duration_ms=clock.monotonic_ms() - started_ms
+    )
+    closed = closing.close(
+        plan,
+        settlements,
+        registry,
+        closing.event_of(plan, settlements, identity, end),
+        processed_case_cap=request.limits.processed_case_cap,
+    )
+    channels = by_channel(settlements)
+    writes = (
+        write
+        for channel in track("channels", tuple(channels))
+        for write in channel_writes(channel, channels[channel], registry)
+    )
+    write_cycle(request.state_dir, closed, writes)
+    return RunReport(
+        event=closed.event,
+        health=closed.state.health,
+        failures=tuple(s for s in settlements if s.disposition is cycle.Disposition.FAILED),
+        warnings=(*opened.warnings, *loaded.warnings),
+    )
+
+
+def _attempts(case: Case, registry: Registry, request: RunRequest, clock: Clock) -> list[Result]:
+    """Return the result of each attempt at a case, the last one last."""
+    attempts: list[Result] = []
+    while True:
+        attempts.append(evaluate(case, registry, default_policy=request.default_policy))
+        if (
+            attempts[-1].outcome is not Outcome.RETRYABLE_FAILURE
+            or len(attempts) >= request.limits.retry_max_attempts
+        ):
+            return attempts
+        delay_ms = cycle.retry_delay_ms(
+            failed_attempts=len(attempts), base_delay_ms=request.limits.retry_base_delay_ms
+        )
+        if delay_ms:
+            clock.sleep_ms(delay_ms)
+
+
+def _identity(
+    request: RunRequest, loaded: LoadedFixture, opened: OpenedState, clock: Clock
+) -> CycleIdentity:
+    number = opened.chain_end.cycle_number + 1
+    return CycleIdentity(
+        # By time, then by number, then by chance: unique also across state directories.
+        cycle_id=f"{clock.wall_unix_ms():013d}-{number:08d}-{secrets.token_hex(4)}",
+        cycle_number=number,
+        previous_sha256=opened.chain_end.sha256,
+        run_mode=request.run_mode,
+        fixture_name=loaded.fixture.name,
+        fixture_sha256=loaded.sha256,
+        runtime_version=__version__,
+    )

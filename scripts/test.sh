@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+checks=(format lint types imports dependencies shell workflows tests wheels)
+
+usage() {
+  cat <<TEXT
+Usage: scripts/test.sh [CHECK…]
+
+Sets up .venv, runs the checks named (all of them without a name), shows the output of those that
+fail and of the tests, and ends with a table. Exits with 1 if a check failed. A check whose tool
+does not exist for this machine is skipped, and says so.
+
+Checks: ${checks[*]}
+TEXT
+}
+
+for name in "$@"; do
+  case " ${checks[*]} --help -h " in
+    *" $name "*) [[ $name != -* ]] || { usage && exit 0; } ;;
+    *) echo "test: no check is called '$name'" >&2 && usage >&2 && exit 2 ;;
+  esac
+done
+(($# > 0)) || set -- "${checks[@]}"
+
+exec </dev/null # no check asks anything, so none may wait for an answer
+unset CDPATH PYTHONHOME PYTHONPATH VIRTUAL_ENV
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd -- "$root"
+./scripts/setup.sh
+export PATH="$root/.venv/bin:$PATH"
+
+skip() {
+  echo "skipped: $1"
+  exit 77
+}
+
+check() {
+  case $1 in
+    format) ruff format --check --diff . ;;
+    lint) ruff check . ;;
+    types) mypy ;;
+    imports) lint-imports --verbose --cache-dir .cache/imports ;;
+    # That the lock, which is what is installed, holds all that the packages ask for.
+    dependencies) uv pip check --python .venv/bin/python ;;
+    shell)
+      command -v shellcheck >/dev/null || skip 'no shellcheck; install it from the system'
+      find scripts .ci -type f \( -name '*.sh' -o -path .ci/run \) \
+        -exec shellcheck --external-sources {} +
+      ;;
+    workflows)
+      actionlint .github/workflows/*.yml
+      zizmor --offline --no-progress --pedantic .github
+      ;;
+    tests)
+      coverage erase
+      coverage run -m pytest -n auto
+      python scripts/coverage_gates.py
+      ;;
+    wheels) ./scripts/check-wheel.sh ;;
+  esac
+}
+
+log=$(mktemp)
+trap 'rm -f -- "$log"' EXIT
+table=()
+failed=0
+
+run() {
+  local name=$1 started=$SECONDS status verdict closing=''
+  printf '\n== %s\n' "$name"
+  # A shell of its own, not tested by `if` or `||`: there `set -e` holds, so the check stops at
+  # its first failing command.
+  set +e
+  if [[ $name == tests || $name == wheels ]]; then
+    (set -e; check "$name") 2>&1 | tee -- "$log"
+    status=${PIPESTATUS[0]}
+    closing=$(sed -nE 's/^(=+ )?(.+ in [0-9.]+s( \(.+\))?)( =+)?$/\2/p' "$log" | tail -n 1)
+  else
+    (set -e; check "$name") >"$log" 2>&1
+    status=$?
+    ((status == 0)) || cat -- "$log"
+  fi
+  set -e
+  case $status in
+    0) verdict=PASS ;;
+    77) verdict=SKIP ;;
+    *) verdict=FAIL failed=1 ;;
+  esac
+  table+=("$(printf '%s  %-12s %4d s%s' "$verdict" "$name" $((SECONDS - started)) "${closing:+  $closing}")")
+}
+
+for name in "$@"; do run "$name"; done
+
+printf '\n'
+printf '%s\n' "${table[@]}"
+exit "$failed"

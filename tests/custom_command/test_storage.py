@@ -1,0 +1,573 @@
+"""Files on a real disk: whole lines, whole files, private, one writer at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tau_custom_command import storage
+from tau_custom_command.errors import StateDirectoryBusyError, StorageError
+from tau_custom_command.writes import AppendLines, CreateFile, ReplaceFile, Write
+from tests.custom_command.running import PATIENCE_SECONDS, environment
+
+UMASKS = [0o000, 0o022, 0o277, 0o777]
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """Have another umask for a while."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def mode(path: Path) -> int:
+    """Return a file's permissions."""
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def append(root: Path, *lines: bytes, path: str = "log.jsonl") -> None:
+    """Append lines below `root`."""
+    storage.write_all(root, [AppendLines(path=path, lines=lines)])
+
+
+def replace(root: Path, content: bytes, path: str = "state.json") -> None:
+    """Replace a file below `root`."""
+    storage.write_all(root, [ReplaceFile(path=path, content=content)])
+
+
+def python(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+class TestAppending:
+    """Logs grow by whole lines."""
+
+    def test_lines_are_added_in_order(self, tmp_path: Path) -> None:
+        """What is there stays, byte for byte, and the new lines follow."""
+        append(tmp_path, b"one\n", b"two\n")
+        append(tmp_path, b"three\n")
+        assert (tmp_path / "log.jsonl").read_bytes() == b"one\ntwo\nthree\n"
+
+    def test_folders_are_made(self, tmp_path: Path) -> None:
+        """A channel's folder is made when its first line is written."""
+        append(tmp_path, b"one\n", path="a/b/log.jsonl")
+        assert (tmp_path / "a/b/log.jsonl").read_bytes() == b"one\n"
+
+    @pytest.mark.parametrize(
+        ("before", "kept"),
+        [
+            (b"one\ntw", b"one\n"),
+            (b"tw", b""),
+            (b"one\n" + b"x" * 200_000, b"one\n"),
+            (b"one\n" + b"x" * 65_536, b"one\n"),
+            (b"x" * 65_536, b""),
+            (b"one\n\x00\xff", b"one\n"),
+        ],
+        ids=["short", "only line", "long", "one block", "block without a line", "binary"],
+    )
+    def test_a_torn_last_line_is_moved_aside_first(
+        self, tmp_path: Path, before: bytes, kept: bytes
+    ) -> None:
+        """Bytes after the last line break go to `.corrupt`; the log goes on with whole lines."""
+        log = tmp_path / "log.jsonl"
+        log.write_bytes(before)
+        append(tmp_path, b"three\n")
+        assert log.read_bytes() == kept + b"three\n"
+        corrupt = tmp_path / "log.jsonl.corrupt"
+        assert corrupt.read_bytes().removesuffix(b"\n") == before.removeprefix(kept)
+        assert mode(corrupt) == 0o600
+
+    def test_torn_lines_of_several_times_are_all_kept(self, tmp_path: Path) -> None:
+        """Nothing that was torn is lost when another line tears later."""
+        for torn in (b"first", b"second"):
+            with (tmp_path / "log.jsonl").open("ab") as log:
+                log.write(torn)
+            append(tmp_path, b"whole\n")
+        assert (tmp_path / "log.jsonl").read_bytes() == b"whole\nwhole\n"
+        assert (tmp_path / "log.jsonl.corrupt").read_bytes() == b"first\nsecond\n"
+
+    def test_whole_lines_leave_no_corrupt_file(self, tmp_path: Path) -> None:
+        """Where nothing is torn, nothing is moved aside."""
+        append(tmp_path, b"one\n")
+        append(tmp_path, b"two\n")
+        assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
+
+    def test_an_append_that_fails_leaves_no_part_of_it(self, tmp_path: Path) -> None:
+        """Where the disk takes only part of the lines, the log is as it was: no torn line."""
+        append(tmp_path, b"one\n")
+        done = python(WRITE_WITH_A_LIMIT, tmp_path, "append")
+        assert "StorageError" in done.stdout, done.stderr
+        assert "log.jsonl" in done.stdout
+        assert "File too large" in done.stdout
+        assert (tmp_path / "log.jsonl").read_bytes() == b"one\n"
+
+
+WRITE_WITH_A_LIMIT = """
+import resource, sys
+from pathlib import Path
+from tau_custom_command import storage
+from tau_custom_command.errors import StorageError
+from tau_custom_command.writes import AppendLines, ReplaceFile
+root, kind = Path(sys.argv[1]), sys.argv[2]
+soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+write = {
+    "append": AppendLines(path="log.jsonl", lines=(b"x" * 700 + b"\\n",) * 2),
+    "replace": ReplaceFile(path="state.json", content=b"y" * 2_000),
+}
+outcome = "no error"
+try:
+    if kind == "own":
+        storage.create_file(root / "mine.json", b"z" * 2_000)
+    else:
+        storage.write_all(root, [write[kind]])
+except StorageError as error:
+    outcome = f"StorageError: {error}"
+finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+print(outcome)
+"""
+
+
+class TestReplacing:
+    """Whole files are replaced by rename."""
+
+    def test_a_file_is_replaced_whole(self, tmp_path: Path) -> None:
+        """The new content is all there is, and nothing is left beside it."""
+        replace(tmp_path, b"a long first content")
+        replace(tmp_path, b"short")
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+            "state.json": b"short"
+        }
+
+    def test_who_has_the_file_open_still_reads_the_earlier_one(self, tmp_path: Path) -> None:
+        """A replacement is another file under the same name, so no reader sees a mixture."""
+        replace(tmp_path, b"earlier")
+        with (tmp_path / "state.json").open("rb") as opened:
+            replace(tmp_path, b"later!!")
+            assert opened.read() == b"earlier"
+
+    def test_a_reader_never_sees_a_partial_file(self, tmp_path: Path) -> None:
+        """While one writes again and again, each reading is one of the contents, whole."""
+        contents = {letter * 300_000 for letter in (b"a", b"b")}
+        replace(tmp_path, b"a" * 300_000)
+        stop = threading.Event()
+
+        def write() -> None:
+            while not stop.is_set():
+                for content in contents:
+                    replace(tmp_path, content)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            seen = {(tmp_path / "state.json").read_bytes() for _ in range(200)}
+        finally:
+            stop.set()
+            writer.join()
+        assert seen <= contents
+
+    def test_a_write_that_fails_leaves_the_earlier_file(self, tmp_path: Path) -> None:
+        """Where the disk takes only part of it, the earlier file stands as it was."""
+        replace(tmp_path, b"earlier")
+        done = python(WRITE_WITH_A_LIMIT, tmp_path, "replace")
+        assert "StorageError" in done.stdout, done.stderr
+        assert (tmp_path / "state.json").read_bytes() == b"earlier"
+
+    def test_after_a_failed_write_the_next_one_succeeds(self, tmp_path: Path) -> None:
+        """What a failed write leaves does not stand in the way of the next."""
+        python(WRITE_WITH_A_LIMIT, tmp_path, "replace")
+        replace(tmp_path, b"later")
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+            "state.json": b"later"
+        }
+
+    def test_create_leaves_what_is_there(self, tmp_path: Path) -> None:
+        """A file that is only to be created is not touched where there is one."""
+        for content in (b"first", b"second"):
+            storage.write_all(tmp_path, [CreateFile(path="a/schema.json", content=content)])
+        assert (tmp_path / "a/schema.json").read_bytes() == b"first"
+        assert mode(tmp_path / "a/schema.json") == 0o600
+
+
+class TestPermissions:
+    """Output may hold secrets: nobody else reads it, whatever the umask."""
+
+    @pytest.mark.parametrize("mask", UMASKS, ids=oct)
+    def test_files_are_0600_and_folders_0700(self, tmp_path: Path, mask: int) -> None:
+        """Every file and folder that is made is the owner's alone, and usable by the owner."""
+        root = tmp_path / "new" / "state"
+        with umask(mask), storage.locked(root, wait_seconds=0):
+            append(root, b"one\n", path="a/b/log.jsonl")
+            replace(root, b"{}", path="c/state.json")
+            storage.write_all(root, [CreateFile(path="d/schema.json", content=b"{}")])
+        found = {path: mode(path) for path in (tmp_path / "new").rglob("*")}
+        assert {path.name: m for path, m in found.items() if path.is_file()} == {
+            ".lock": 0o600,
+            "log.jsonl": 0o600,
+            "state.json": 0o600,
+            "schema.json": 0o600,
+        }
+        folders = [tmp_path / "new", *(path for path in found if path.is_dir())]
+        assert {mode(path) for path in folders} == {0o700}
+
+    @pytest.mark.parametrize("mask", UMASKS, ids=oct)
+    def test_the_umask_does_not_lock_out_an_ordinary_user(self, mask: int) -> None:
+        """Also one who is not root, and whom permissions bind, can write and write again."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o777)
+            done = python(WRITE_AS_NOBODY, folder, mask)
+            assert done.stdout == "b'one\\ntwo\\n' b'{}'\n", done.stderr
+            written = [path for path in Path(folder).rglob("*") if path.is_file()]
+            assert {mode(path) for path in written} == {0o600}
+            assert len(written) == 3
+
+    def test_a_log_that_others_could_read_is_made_private(self, tmp_path: Path) -> None:
+        """Appending to a log of wider permissions narrows them."""
+        log = tmp_path / "log.jsonl"
+        log.touch(mode=0o644)
+        log.chmod(0o644)
+        append(tmp_path, b"one\n")
+        assert mode(log) == 0o600
+
+    def test_the_operators_own_file_has_ordinary_permissions(self, tmp_path: Path) -> None:
+        """A starter fixture is a file like any other: the umask decides."""
+        with umask(0o022):
+            storage.create_file(tmp_path / "fixture.json", b"{}")
+        assert mode(tmp_path / "fixture.json") == 0o644
+
+
+WRITE_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from tau_custom_command import storage
+from tau_custom_command.writes import AppendLines, ReplaceFile
+root, mask = Path(sys.argv[1]) / "new" / "state", int(sys.argv[2])
+is_root = os.geteuid() == 0
+before = os.umask(mask)
+if is_root:
+    os.seteuid(65534)
+try:
+    for line in (b"one\\n", b"two\\n"):
+        with storage.locked(root, wait_seconds=0):
+            storage.write_all(root, [
+                AppendLines(path="a/b/log.jsonl", lines=(line,)),
+                ReplaceFile(path="c/state.json", content=b"{}"),
+            ])
+    read = [(root / name).read_bytes() for name in ("a/b/log.jsonl", "c/state.json")]
+finally:
+    os.umask(before)
+    if is_root:
+        os.seteuid(0)
+print(*read)
+"""
+
+
+class TestSymbolicLinks:
+    """Nobody can lead the runtime to write elsewhere."""
+
+    def test_a_log_that_is_a_link_is_refused(self, tmp_path: Path) -> None:
+        """The file that the link points at is not appended to."""
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious\n")
+        (tmp_path / "log.jsonl").symlink_to(victim)
+        with pytest.raises(StorageError, match=r"log\.jsonl: cannot write"):
+            append(tmp_path, b"one\n")
+        assert victim.read_bytes() == b"precious\n"
+
+    def test_a_dangling_link_makes_no_file_elsewhere(self, tmp_path: Path) -> None:
+        """A link to nothing is not followed either."""
+        (tmp_path / "log.jsonl").symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(StorageError):
+            append(tmp_path, b"one\n")
+        assert not (tmp_path / "elsewhere").exists()
+
+    @pytest.mark.parametrize("name", ["state.json", "state.json.new"])
+    def test_replacing_never_writes_through_a_link(self, tmp_path: Path, name: str) -> None:
+        """Whichever name is a link, what it points at stays as it is."""
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious")
+        (tmp_path / name).symlink_to(victim)
+        try:
+            replace(tmp_path, b"new")
+        except StorageError:
+            assert not (tmp_path / "state.json").exists()
+        else:
+            assert (tmp_path / "state.json").read_bytes() == b"new"
+            assert not (tmp_path / "state.json").is_symlink()
+        assert victim.read_bytes() == b"precious"
+
+    @pytest.mark.parametrize("link", ["a", "a/b"])
+    def test_a_folder_that_is_a_link_is_refused(self, tmp_path: Path, link: str) -> None:
+        """No folder on the way below the state directory may lead elsewhere."""
+        elsewhere, root = tmp_path / "elsewhere", tmp_path / "root"
+        (elsewhere / "b").mkdir(parents=True)
+        (root / link).parent.mkdir(parents=True)
+        (root / link).symlink_to(elsewhere)
+        for write in (
+            AppendLines(path="a/b/log.jsonl", lines=(b"one\n",)),
+            ReplaceFile(path="a/b/MEMORY.md", content=b"one\n"),
+            CreateFile(path="a/b/schema.json", content=b"one\n"),
+        ):
+            with pytest.raises(StorageError, match="cannot write"):
+                storage.write_all(root, [write])
+        assert [path for path in elsewhere.rglob("*") if path.is_file()] == []
+
+    def test_a_corrupt_file_that_is_a_link_is_refused(self, tmp_path: Path) -> None:
+        """Torn bytes are not moved through a link, and are not lost either."""
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious\n")
+        (tmp_path / "log.jsonl").write_bytes(b"one\ntorn")
+        (tmp_path / "log.jsonl.corrupt").symlink_to(victim)
+        with pytest.raises(StorageError):
+            append(tmp_path, b"two\n")
+        assert victim.read_bytes() == b"precious\n"
+        assert (tmp_path / "log.jsonl").read_bytes() == b"one\ntorn"
+
+    def test_a_lock_that_is_a_link_is_refused(self, tmp_path: Path) -> None:
+        """The process id is not written into another file."""
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"precious")
+        (tmp_path / ".lock").symlink_to(victim)
+        with (
+            pytest.raises(StorageError, match=f"{tmp_path}.*: cannot open: "),
+            storage.locked(tmp_path, wait_seconds=0),
+        ):
+            pass
+        assert victim.read_bytes() == b"precious"
+
+
+class TestReadingTheTail:
+    """The end of a log is found from its end."""
+
+    @pytest.mark.parametrize(
+        ("content", "last_line", "torn"),
+        [
+            (b"", None, b""),
+            (b"torn", None, b"torn"),
+            (b"one\n", b"one\n", b""),
+            (b"one\ntwo\n", b"two\n", b""),
+            (b"one\ntwo\nto", b"two\n", b"to"),
+            (b"one\n\n", b"\n", b""),
+            (b"\n", b"\n", b""),
+            (b"a\n" + b"x" * 200_000 + b"\n", b"x" * 200_000 + b"\n", b""),
+            (b"a\nb\n" + b"x" * 200_000, b"b\n", b"x" * 200_000),
+            (b"a" * 65_535 + b"\n" + b"b" * 65_535 + b"\n", b"b" * 65_535 + b"\n", b""),
+            (b"a\n" + b"b" * 65_536 + b"\n", b"b" * 65_536 + b"\n", b""),
+        ],
+        ids=[
+            "empty",
+            "only torn",
+            "one",
+            "two",
+            "torn",
+            "blank last",
+            "only blank",
+            "long",
+            "torn long",
+            "at a block's edge",
+            "across a block's edge",
+        ],
+    )
+    def test_the_last_whole_line_and_what_follows(
+        self, tmp_path: Path, content: bytes, last_line: bytes | None, torn: bytes
+    ) -> None:
+        """A final line without a line break is torn: it is not the last line."""
+        log = tmp_path / "log"
+        log.write_bytes(content)
+        assert next(storage.lines_backwards(log), None) == last_line
+        assert storage.is_torn(log) == bool(torn)
+
+    @pytest.mark.parametrize("ending", [b"", b"torn", b"t" * 100_000], ids=["", "torn", "long"])
+    @pytest.mark.parametrize("longest", [3, 70_000, 300_000])
+    def test_all_lines_from_the_last_to_the_first(
+        self, tmp_path: Path, longest: int, ending: bytes
+    ) -> None:
+        """Read backwards in blocks, a log gives just the lines that it has."""
+        lines = [b"%d " % number + b"x" * (number * 977 % longest) + b"\n" for number in range(50)]
+        log = tmp_path / "log"
+        log.write_bytes(b"".join(lines) + ending)
+        assert list(storage.lines_backwards(log)) == lines[::-1]
+
+    def test_no_log_has_no_tail(self, tmp_path: Path) -> None:
+        """A log that is not there reads as empty."""
+        assert list(storage.lines_backwards(tmp_path / "none")) == []
+        assert not storage.is_torn(tmp_path / "none")
+
+
+class TestErrors:
+    """What the operating system refuses is said with the path and the action."""
+
+    def test_reading_a_folder(self, tmp_path: Path) -> None:
+        """A folder in the place of a file is named."""
+        with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
+            storage.read_file(tmp_path)
+
+    def test_reading_the_tail_of_a_folder(self, tmp_path: Path) -> None:
+        """A folder in the place of a log is named."""
+        with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
+            storage.is_torn(tmp_path)
+        with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
+            list(storage.lines_backwards(tmp_path))
+
+    def test_a_missing_file_is_none(self, tmp_path: Path) -> None:
+        """That there is no file is an answer, not an error."""
+        assert storage.read_file(tmp_path / "none") is None
+
+    @pytest.mark.parametrize("kind", ["append", "replace", "create"])
+    def test_a_file_in_the_place_of_a_folder(self, tmp_path: Path, kind: str) -> None:
+        """Where a folder should be and a file is, each way of writing says so."""
+        (tmp_path / "a").write_bytes(b"")
+        kinds: dict[str, Write] = {
+            "append": AppendLines(path="a/x", lines=(b"\n",)),
+            "replace": ReplaceFile(path="a/x", content=b""),
+            "create": CreateFile(path="a/x", content=b""),
+        }
+        with pytest.raises(StorageError, match="cannot write: Not a directory"):
+            storage.write_all(tmp_path, [kinds[kind]])
+
+    def test_an_error_without_words_of_its_own(self) -> None:
+        """An error that the operating system gives no text for still says where and what."""
+        with pytest.raises(StorageError, match=r"^a/log: cannot read: out of luck$"):
+            raise_within_storage_errors(OSError("out of luck"))
+
+    def test_creating_on_a_full_disk(self, tmp_path: Path) -> None:
+        """A file that the disk has no room for is not left half written, in the way of the next."""
+        done = python(WRITE_WITH_A_LIMIT, tmp_path, "own")
+        assert "mine.json: cannot create: File too large" in done.stdout, done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+    def test_creating_over_a_file(self, tmp_path: Path) -> None:
+        """An operator's file is never overwritten."""
+        (tmp_path / "mine.json").write_bytes(b"mine")
+        with pytest.raises(StorageError, match=r"mine\.json: cannot create: File exists"):
+            storage.create_file(tmp_path / "mine.json", b"theirs")
+        assert (tmp_path / "mine.json").read_bytes() == b"mine"
+
+
+def raise_within_storage_errors(error: OSError) -> None:
+    """Raise an error where the runtime touches the disk."""
+    with storage.storage_errors(Path("a/log"), "read"):
+        raise error
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from tau_custom_command.storage import locked
+with locked(Path(sys.argv[1]), wait_seconds=0):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holder(root: Path) -> Iterator[subprocess.Popen[str]]:
+    """Have another process hold the lock; it lets go when its stdin is closed, and ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.communicate(timeout=PATIENCE_SECONDS)
+
+
+class TestTheLock:
+    """One runner at a time; a crash frees the lock."""
+
+    def test_a_second_runner_is_told_who_holds_it(self, tmp_path: Path) -> None:
+        """The one that comes second fails at once, with the holder's process id and advice."""
+        with holder(tmp_path) as first:
+            expected = f"{tmp_path}: locked by the process {first.pid}; .*--wait SECONDS"
+            started = time.monotonic()
+            with (
+                pytest.raises(StateDirectoryBusyError, match=expected),
+                storage.locked(tmp_path, wait_seconds=0),
+            ):
+                pass
+            assert time.monotonic() - started < 0.5
+
+    def test_waiting_gives_up_after_its_time(self, tmp_path: Path) -> None:
+        """Who waits for a lock that is not freed is told so after that time, not before."""
+        started = time.monotonic()
+        with (
+            holder(tmp_path),
+            pytest.raises(StateDirectoryBusyError),
+            storage.locked(tmp_path, wait_seconds=0.3),
+        ):
+            pass
+        assert time.monotonic() - started >= 0.3
+
+    def test_waiting_gets_it_when_the_holder_ends(self, tmp_path: Path) -> None:
+        """Who waits has the lock soon after the holder lets go."""
+        with holder(tmp_path) as first:
+            assert first.stdin is not None
+            release = threading.Timer(0.2, first.stdin.close)
+            release.start()
+            with storage.locked(tmp_path, wait_seconds=PATIENCE_SECONDS):
+                assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+            release.join()
+            first.wait(PATIENCE_SECONDS)
+            first.stdin = None
+
+    def test_a_killed_holder_frees_it(self, tmp_path: Path) -> None:
+        """After kill -9 of the holder the lock is free at once, without any cleaning up."""
+        with holder(tmp_path) as first:
+            first.send_signal(signal.SIGKILL)
+            first.wait(PATIENCE_SECONDS)
+            with storage.locked(tmp_path, wait_seconds=0):
+                pass
+
+    def test_a_lock_without_a_name_in_it(self, tmp_path: Path) -> None:
+        """Where the holder has not yet written who it is, the message does without."""
+        with holder(tmp_path):
+            (tmp_path / ".lock").write_bytes(b"")
+            with (
+                pytest.raises(StateDirectoryBusyError, match="locked by another runner"),
+                storage.locked(tmp_path, wait_seconds=0),
+            ):
+                pass
+
+    def test_an_error_inside_frees_it(self, tmp_path: Path) -> None:
+        """The lock is let go however the cycle ends."""
+        with pytest.raises(KeyError), storage.locked(tmp_path, wait_seconds=0):
+            raise KeyError
+        with storage.locked(tmp_path, wait_seconds=0):
+            pass
+
+    def test_a_longer_process_id_before_leaves_nothing(self, tmp_path: Path) -> None:
+        """The file holds the present holder alone."""
+        (tmp_path / ".lock").write_text("99999999999999\n")
+        with storage.locked(tmp_path, wait_seconds=0):
+            assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"

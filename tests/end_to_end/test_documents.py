@@ -1,0 +1,96 @@
+"""README, runbooks and the rest: links lead somewhere, commands work as they stand."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+COMMANDS = Path(sys.executable).parent
+DOCUMENTS = sorted(
+    path.relative_to(REPOSITORY)
+    for path in REPOSITORY.rglob("*.md")
+    if not any(part.startswith(".") for part in path.relative_to(REPOSITORY).parts)
+)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_FENCE = re.compile(r"^( *)```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+
+
+def without_fences(text: str) -> str:
+    """Return a document's text without its code blocks."""
+    return re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the names under which a document's headings can be linked to."""
+    headings = _HEADING.findall(without_fences(document.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def command_lines(document: Path) -> list[str]:
+    """Return the lines of a document's bash blocks, without comments."""
+    blocks = (block for _, block in _FENCE.findall((REPOSITORY / document).read_text()))
+    lines = (line.strip() for block in blocks for line in block.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@by_document
+def test_links_lead_somewhere(document: Path) -> None:
+    """A link inside the repository names a file that is there, and a heading that it has."""
+    text = without_fences((REPOSITORY / document).read_text())
+    for target in _LINK.findall(text):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (REPOSITORY / document).parent / path if path else REPOSITORY / document
+        assert linked.exists(), f"{document}: {target}"
+        assert not anchor or anchor in anchors(linked), f"{document}: {target}"
+
+
+@by_document
+def test_commands_work(document: Path, tmp_path: Path) -> None:
+    """Commands of ours run as they stand, in their order; a script that is named is there."""
+    environment = {"PATH": f"{COMMANDS}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    (tmp_path / ".tau").mkdir()
+    (tmp_path / "fixtures").symlink_to(REPOSITORY / "fixtures")
+    for line in command_lines(document):
+        words = shlex.split(line, comments=True)
+        program = words[0].removeprefix(".venv/bin/")
+        if program.startswith("tau-"):
+            ran = subprocess.run(
+                ["/bin/sh", "-c", shlex.join([program, *words[1:]])],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ran.returncode == 0, f"{document}: {line}\n{ran.stdout}{ran.stderr}"
+        elif program.startswith("./scripts/"):
+            assert os.access(REPOSITORY / program, os.X_OK), f"{document}: {line}"
+
+
+@by_document
+def test_codes_and_scripts_in_prose_exist(document: Path) -> None:
+    """A path of the repository that is written as code names something that is there."""
+    text = without_fences((REPOSITORY / document).read_text())
+    for path in re.findall(r"`((?:packages|fixtures|runbooks|scripts|tests)/[\w./-]+)`", text):
+        assert (REPOSITORY / path).exists(), f"{document}: {path}"
+
+
+def test_the_package_readme_names_every_command() -> None:
+    """The README's table of commands has all that --help lists."""
+    help_text = subprocess.run(
+        [COMMANDS / "tau-custom-command", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    commands = re.findall(r"^  (\w+)  ", help_text.partition("Commands:")[2], re.MULTILINE)
+    readme = (REPOSITORY / "packages/custom-command/README.md").read_text()
+    assert len(commands) == 5
+    assert [command for command in commands if f"`{command}" not in readme] == []
