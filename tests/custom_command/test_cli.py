@@ -728,6 +728,8 @@ def test_a_reader_that_goes_away(command: Command, arguments: list[str]) -> None
     )
     os.close(writing)
     assert done.stderr == ""
+    if arguments != ["--help"]:
+        assert done.returncode == 141
 
 
 def shown_in_a_terminal(command: Command, *arguments: str) -> str:

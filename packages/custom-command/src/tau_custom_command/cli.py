@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +46,10 @@ class _ErrorBorder(TyperGroup):
             for line in str(error).splitlines():
                 typer.echo(f"error: {printable(line)}", err=True)
             raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            # The reader of a pipe went away; Python would complain of what it cannot flush at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(ExitCode.READER_GONE) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -260,4 +265,4 @@ def _policy(
 
 def _print_json(value: object) -> None:
     # ASCII only, so that nothing from a file can act on a terminal; programs read it all the same.
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    typer.echo(json.dumps(value, indent=2))

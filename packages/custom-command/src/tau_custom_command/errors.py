@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     NO = 3
     CANNOT_ANSWER = 5
     INTERRUPTED = 130
+    READER_GONE = 141
 
 
 class CommandRuntimeError(Exception):
