@@ -26,7 +26,7 @@ as_json=false
 while (($# > 0)); do
   case $1 in
     --state-dir)
-      (($# > 1)) || fail_usage '--state-dir needs a directory'
+      [[ -n ${2:-} ]] || fail_usage '--state-dir needs a directory'
       state_dir=$(realpath -m -- "$2")
       shift
       ;;
@@ -37,7 +37,7 @@ while (($# > 0)); do
   shift
 done
 
-unset CDPATH
+unset CDPATH "${!TAU_CUSTOM_COMMAND_@}" # an operator's own settings
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 "$root/scripts/setup.sh"
 cd -- "$root"
@@ -62,7 +62,8 @@ failed=0
 step() {
   local name=$1 expected=$2 verdict=PASS printed
   shift 2
-  printf '\n== %s\n$ %s\n' "$name" "$*"
+  printf '\n== %s\n' "$name"
+  [[ $1 == events_of ]] || printf '$ %s\n' "$*"
   printed=$("$@") || verdict="FAIL (exit $?)"
   printf '%s\n' "$printed"
   [[ $verdict != PASS || $printed == *"$expected"* ]] || verdict="FAIL ('$expected' is not there)"

@@ -171,8 +171,8 @@ def test_no_counter_is_coerced(wrong: object) -> None:
 def test_what_a_schema_cannot_see_is_refused_by_a_strict_reader(name: str) -> None:
     """The raw samples fail by the rules for every file, or by the schema after a strict read."""
     found = refusals(INVALID / "raw" / name)
-    assert len(found) == 1
-    assert RAW_REASONS[name] in found[0]
+    assert len({text.partition(":")[0] for text in found}) == 1  # one place is wrong
+    assert any(RAW_REASONS[name] in text for text in found)
 
 
 def test_the_strict_reader_of_the_readme_refuses_what_it_can() -> None:

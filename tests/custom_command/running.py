@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -199,6 +200,8 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell starts what it runs in the background with SIGINT ignored, and that passes on.
+            preexec_fn=_with_interruptions,  # noqa: PLW1509 - no threads here
         )
 
     def write(self, name: str, value: object) -> Path:
@@ -206,6 +209,10 @@ class Command:
         path = self.folder / name
         path.write_text(json.dumps(value), encoding="utf-8")
         return path
+
+
+def _with_interruptions() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import __version__, cli
+from tau_custom_command import __version__, start
 from tests.custom_command.cases import case_object, fixture_object, malformed, retryable, success
 from tests.custom_command.running import (
     COMMAND,
@@ -207,7 +207,7 @@ class TestNew:
     def test_to_stdout(self, command: Command) -> None:
         """With - the fixture goes to stdout and no file is written."""
         done = command("new", "-")
-        assert (done.code, len(done.json()["cases"])) == (0, 5)
+        assert (done.code, len(done.json()["cases"])) == (0, 6)
         assert list(command.folder.iterdir()) == []
 
     def test_nothing_is_overwritten(self, command: Command) -> None:
@@ -548,13 +548,13 @@ def test_a_wait_of_no_number_of_seconds(command: Command) -> None:
 
 AS_NOBODY = """
 import os, sys
-from tau_custom_command import cli
+from tau_custom_command import start
 import tau_custom_command.cli, encodings.idna, json
 is_root = os.geteuid() == 0
 if is_root:
     os.seteuid(65534)
 try:
-    cli.main()
+    start.main()
 finally:
     if is_root:
         os.seteuid(0)
@@ -627,12 +627,12 @@ class TestAFullDisk:
 
 WITH_LITTLE_ROOM = """
 import resource, sys
-from tau_custom_command import cli
+from tau_custom_command import start
 limit, sys.argv[1:] = int(sys.argv[1]), ["run", "g.json", "--state-dir", "s"]
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
 try:
-    cli.main()
+    start.main()
 finally:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 """
@@ -829,4 +829,22 @@ def test_a_quick_cycle_shows_none(command: Command) -> None:
 def test_importing_the_module_starts_nothing() -> None:
     """`python -m tau_custom_command` starts the program; importing it for its names does not."""
     module = importlib.import_module("tau_custom_command.__main__")
-    assert module.main is cli.main
+    assert module.main is start.main
+
+
+@pytest.mark.parametrize("arguments", [["run", "f.json"], ["schema", "state"]], ids=" ".join)
+def test_an_answer_that_cannot_be_written(command: Command, arguments: list[str]) -> None:
+    """A full disk behind stdout is no bug of ours: it is said, and nothing can be answered."""
+    command.write("f.json", GOOD)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [COMMAND, *arguments],
+            cwd=command.folder,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 5
+    assert "error: the answer cannot be written: No space left on device" in done.stderr

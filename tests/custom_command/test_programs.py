@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -504,3 +505,17 @@ def test_what_really_starts_is_no_shell_and_no_argument(
             check=False,
         )
         assert not mark.exists(), f"{' '.join(words)!r} with {named} started what it must not"
+
+
+def test_finds_in_finds_end_somewhere() -> None:
+    """However deep they are nested, the answer comes, and it is no permission."""
+    words = ["find", ".", *["-exec", "find", "."] * 1500, "-exec", "cat", "{}", "+"]
+    assert program_of(words).kind is ProgramKind.UNCERTAIN
+
+
+@pytest.mark.parametrize("word", ["1" * 200_000 + "x", "sh" + "-1" * 100_000, "ld-linux" * 50_000])
+def test_a_long_word_takes_no_long_time(word: str) -> None:
+    """A word longer than a file's name can be is no known program, at once."""
+    started = time.monotonic()
+    assert program_of([word]).kind is ProgramKind.PLAIN
+    assert time.monotonic() - started < 1

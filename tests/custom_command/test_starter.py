@@ -28,17 +28,25 @@ def test_it_is_valid_by_its_own_schema() -> None:
     assert STARTER["$schema"] == "./fixture.schema.json"
 
 
-def test_it_has_each_operation_once() -> None:
+def test_it_has_each_operation() -> None:
     """Whoever reads it has seen every operation."""
-    assert sorted(case["operation"] for case in STARTER["cases"]) == sorted(Operation)
+    assert {case["operation"] for case in STARTER["cases"]} == set(Operation)
 
 
 def test_it_runs_as_it_says(runtime: Runtime) -> None:
-    """Every case succeeds as expected, and the command is gone at the end."""
+    """Every case succeeds as expected, and one command is left to look at."""
     event = runtime.run_file(json.dumps(STARTER).encode()).event
-    assert (event.applied_cases, event.failed_cases) == (5, 0)
-    assert (event.upserted_commands, event.executed_runs, event.deleted_commands) == (2, 1, 1)
-    assert runtime.files.state()["commands"] == []
+    assert (event.applied_cases, event.failed_cases) == (6, 0)
+    assert (event.upserted_commands, event.executed_runs, event.deleted_commands) == (3, 1, 1)
+    (record,) = runtime.files.state()["commands"]
+    assert (record["command_name"], record["run_count"]) == ("greet", 1)
+
+
+def test_it_runs_beside_other_commands(runtime: Runtime) -> None:
+    """Tried in a directory that is in use, it is as good: nothing drifts."""
+    others = json.loads(json.dumps(STARTER).replace("greet", "other"))
+    runtime.run_file(json.dumps(others).encode())
+    assert runtime.run_file(json.dumps(STARTER).encode()).event.failed_cases == 0
 
 
 def test_it_explains_itself() -> None:

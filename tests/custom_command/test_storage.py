@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import storage
+from tau_custom_command import directory_lock, storage
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
 from tau_custom_command.writes import AppendLines, CreateFile, ReplaceFile, Write
 from tests.custom_command.running import PATIENCE_SECONDS, environment
@@ -127,7 +127,7 @@ class TestAppending:
 WRITE_WITH_A_LIMIT = """
 import resource, sys
 from pathlib import Path
-from tau_custom_command import storage
+from tau_custom_command import directory_lock, storage
 from tau_custom_command.errors import StorageError
 from tau_custom_command.writes import AppendLines, ReplaceFile
 root, kind = Path(sys.argv[1]), sys.argv[2]
@@ -219,7 +219,7 @@ class TestPermissions:
     def test_files_are_0600_and_folders_0700(self, tmp_path: Path, mask: int) -> None:
         """Every file and folder that is made is the owner's alone, and usable by the owner."""
         root = tmp_path / "new" / "state"
-        with umask(mask), storage.locked(root, wait_seconds=0):
+        with umask(mask), directory_lock.locked(root, wait_seconds=0):
             append(root, b"one\n", path="a/b/log.jsonl")
             replace(root, b"{}", path="c/state.json")
             storage.write_all(root, [CreateFile(path="d/schema.json", content=b"{}")])
@@ -262,7 +262,7 @@ class TestPermissions:
 WRITE_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from tau_custom_command import storage
+from tau_custom_command import directory_lock, storage
 from tau_custom_command.writes import AppendLines, ReplaceFile
 root, mask = Path(sys.argv[1]) / "new" / "state", int(sys.argv[2])
 is_root = os.geteuid() == 0
@@ -271,7 +271,7 @@ if is_root:
     os.seteuid(65534)
 try:
     for line in (b"one\\n", b"two\\n"):
-        with storage.locked(root, wait_seconds=0):
+        with directory_lock.locked(root, wait_seconds=0):
             storage.write_all(root, [
                 AppendLines(path="a/b/log.jsonl", lines=(line,)),
                 ReplaceFile(path="c/state.json", content=b"{}"),
@@ -353,7 +353,7 @@ class TestSymbolicLinks:
         (tmp_path / ".lock").symlink_to(victim)
         with (
             pytest.raises(StorageError, match=f"{tmp_path}.*: cannot open: "),
-            storage.locked(tmp_path, wait_seconds=0),
+            directory_lock.locked(tmp_path, wait_seconds=0),
         ):
             pass
         assert victim.read_bytes() == b"precious"
@@ -476,7 +476,7 @@ def raise_within_storage_errors(error: OSError) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from tau_custom_command.storage import locked
+from tau_custom_command.directory_lock import locked
 with locked(Path(sys.argv[1]), wait_seconds=0):
     print("held", flush=True)
     sys.stdin.read()
@@ -513,7 +513,7 @@ class TestTheLock:
             started = time.monotonic()
             with (
                 pytest.raises(StateDirectoryBusyError, match=expected),
-                storage.locked(tmp_path, wait_seconds=0),
+                directory_lock.locked(tmp_path, wait_seconds=0),
             ):
                 pass
             assert time.monotonic() - started < 0.5
@@ -524,7 +524,7 @@ class TestTheLock:
         with (
             holder(tmp_path),
             pytest.raises(StateDirectoryBusyError),
-            storage.locked(tmp_path, wait_seconds=0.3),
+            directory_lock.locked(tmp_path, wait_seconds=0.3),
         ):
             pass
         assert time.monotonic() - started >= 0.3
@@ -535,7 +535,7 @@ class TestTheLock:
             assert first.stdin is not None
             release = threading.Timer(0.2, first.stdin.close)
             release.start()
-            with storage.locked(tmp_path, wait_seconds=PATIENCE_SECONDS):
+            with directory_lock.locked(tmp_path, wait_seconds=PATIENCE_SECONDS):
                 assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
             release.join()
             first.wait(PATIENCE_SECONDS)
@@ -546,7 +546,7 @@ class TestTheLock:
         with holder(tmp_path) as first:
             first.send_signal(signal.SIGKILL)
             first.wait(PATIENCE_SECONDS)
-            with storage.locked(tmp_path, wait_seconds=0):
+            with directory_lock.locked(tmp_path, wait_seconds=0):
                 pass
 
     def test_a_lock_without_a_name_in_it(self, tmp_path: Path) -> None:
@@ -555,19 +555,83 @@ class TestTheLock:
             (tmp_path / ".lock").write_bytes(b"")
             with (
                 pytest.raises(StateDirectoryBusyError, match="locked by another runner"),
-                storage.locked(tmp_path, wait_seconds=0),
+                directory_lock.locked(tmp_path, wait_seconds=0),
             ):
                 pass
 
     def test_an_error_inside_frees_it(self, tmp_path: Path) -> None:
         """The lock is let go however the cycle ends."""
-        with pytest.raises(KeyError), storage.locked(tmp_path, wait_seconds=0):
+        with pytest.raises(KeyError), directory_lock.locked(tmp_path, wait_seconds=0):
             raise KeyError
-        with storage.locked(tmp_path, wait_seconds=0):
+        with directory_lock.locked(tmp_path, wait_seconds=0):
             pass
 
     def test_a_longer_process_id_before_leaves_nothing(self, tmp_path: Path) -> None:
         """The file holds the present holder alone."""
         (tmp_path / ".lock").write_text("99999999999999\n")
-        with storage.locked(tmp_path, wait_seconds=0):
+        with directory_lock.locked(tmp_path, wait_seconds=0):
             assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+class TestWhatIsNoFile:
+    """A pipe in the place of a state file is refused: opening it would wait for ever."""
+
+    @pytest.mark.parametrize("name", ["state.json", "state.json.new", "log.jsonl"])
+    def test_it_is_not_written(self, tmp_path: Path, name: str) -> None:
+        """Neither the file nor its new content nor a log may be a pipe."""
+        os.mkfifo(tmp_path / name)
+        append = AppendLines(path=name, lines=(b"1\n",))
+        replace = ReplaceFile(path="state.json", content=b"{}")
+        writes = (append,) if name == "state.json" else (replace, append)
+        with pytest.raises(StorageError, match="cannot write"):
+            storage.write_all(tmp_path, writes)
+
+    def test_it_is_not_read(self, tmp_path: Path) -> None:
+        """Reading says what is wrong, by the path."""
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        for read in (
+            storage.read_state_file,
+            storage.is_torn,
+            lambda p: list(storage.lines_backwards(p)),
+        ):
+            with pytest.raises(StorageError, match="pipe: cannot read: it is not a regular file"):
+                read(pipe)
+
+
+class TestBothOrNeither:
+    """The event and the state are written together."""
+
+    def test_a_replacement_that_fails_takes_the_lines_back(self, tmp_path: Path) -> None:
+        """Where the file cannot be put in its place, the log is as it was."""
+        (tmp_path / "log").write_bytes(b"1\n")
+        (tmp_path / "state.json").mkdir()
+        with pytest.raises(StorageError, match=r"state\.json: cannot write"):
+            storage.append_and_replace(
+                tmp_path,
+                AppendLines(path="log", lines=(b"2\n",)),
+                ReplaceFile(path="state.json", content=b"{}"),
+            )
+        assert (tmp_path / "log").read_bytes() == b"1\n"
+        assert not (tmp_path / "state.json.new").exists()
+
+    def test_a_log_that_cannot_be_written_leaves_the_file(self, tmp_path: Path) -> None:
+        """Where the lines cannot be appended, the file is as it was."""
+        (tmp_path / "log").mkdir()
+        (tmp_path / "state.json").write_bytes(b"old")
+        with pytest.raises(StorageError, match="log: cannot write"):
+            storage.append_and_replace(
+                tmp_path,
+                AppendLines(path="log", lines=(b"2\n",)),
+                ReplaceFile(path="state.json", content=b"{}"),
+            )
+        assert (tmp_path / "state.json").read_bytes() == b"old"
+        assert not (tmp_path / "state.json.new").exists()
+
+
+def test_a_lock_file_that_was_removed_locks_nothing(tmp_path: Path) -> None:
+    """Whoever waits for a lock file that is then removed takes the new one, not the old one."""
+    with directory_lock.locked(tmp_path, wait_seconds=0):
+        (tmp_path / ".lock").unlink()
+        with directory_lock.locked(tmp_path, wait_seconds=0):
+            assert (tmp_path / ".lock").exists()

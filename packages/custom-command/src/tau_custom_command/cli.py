@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gc
+import contextlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +54,11 @@ class _ErrorBorder(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except OSError as error:
+            # What is left to refuse a write are stdout and stderr themselves: a full disk, closed.
+            with contextlib.suppress(OSError):
+                typer.echo(f"error: the answer cannot be written: {error.strerror}", err=True)
+            raise typer.Exit(ExitCode.CANNOT_ANSWER) from None
 
 
 app = typer.Typer(
@@ -69,14 +75,6 @@ registry_app = typer.Typer(
     help="Look at the registered commands.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(registry_app, name="registry")
-
-
-def main() -> None:
-    """Run the command line; the entry point of the package."""
-    # A cycle keeps nearly all that it makes to its end: scanning that for garbage, again and again,
-    # took a fifth of the time of 30,000 cases and freed nothing.
-    gc.disable()
-    app()
 
 
 def _print_version(wanted: bool) -> None:
@@ -227,10 +225,13 @@ def new(
         _print_json(fixture)
         return
     create_file(path, encode_document(fixture))
+    wrote = printable(str(path))
     if not schema_path.exists():
         create_file(schema_path, encode_document(json_schema(SchemaName.FIXTURE)))
-    shown = printable(str(path))
-    typer.echo(f"wrote {shown} and its schema; next: tau-custom-command validate {shown}", err=True)
+        wrote += f" and {printable(str(schema_path))}"
+    operand = shlex.quote(str(path))
+    next_step = printable(f"tau-custom-command validate {'./' * operand.startswith('-')}{operand}")
+    typer.echo(f"wrote {wrote}; next: {next_step}", err=True)
 
 
 @app.command()

@@ -16,9 +16,12 @@ from tau_custom_command import strict_json
 from tau_custom_command.errors import JsonRefusedError
 from tau_custom_command.form_messages import form_message
 
-Count = Annotated[int, Field(strict=True, ge=0)]
-UnixMs = Annotated[int, Field(strict=True, ge=0, examples=[1_767_225_600_000])]
-DurationMs = Annotated[int, Field(strict=True, ge=0, examples=[125])]
+LARGEST_INTEGER = 2**63 - 1
+"""What every language that reads the files has room for."""
+
+Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
+UnixMs = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER, examples=[1_767_225_600_000])]
+DurationMs = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER, examples=[125])]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
 SchemaVersion = Annotated[
     Literal[1],

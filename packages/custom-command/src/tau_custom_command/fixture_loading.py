@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -50,8 +49,8 @@ _COMPARED_WITH_NOTHING = frozenset(
         "sandbox_profile",
     }
 )
-_SOUND_FIELDS = {"schema_version": 1, "status_code": 400}
-_NUMBER = re.compile(r"[0-9]+")
+_NEEDED_IN_A_FIELD = ("expected", "status_code")
+_NUMBER = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +81,7 @@ def load(raw: bytes, *, named: str) -> LoadedFixture:
     raw_cases = value.get("cases")
     problems = list(_header_problems(header, raw_cases))
     cases: list[Case] = []
+    with_id: list[Case] = []
     for index, raw_case in enumerate(raw_cases if isinstance(raw_cases, list) else ()):
         place = _Place.of(raw_case, index)
         try:
@@ -90,8 +90,10 @@ def load(raw: bytes, *, named: str) -> LoadedFixture:
             problems.extend(_form_problems(error, _CASE_FORMS, place))
             case = _mended(raw_case, error)
         cases.append(case)
+        if place.case_id is not None:
+            with_id.append(case)
         problems.extend(_case_problems(case, place))
-    problems.extend(_repetitions(cases))
+    problems.extend(_repetitions(with_id))
     if problems:
         raise FixtureRefusedError(named, tuple(problems))
     return LoadedFixture(
@@ -133,8 +135,8 @@ def _mended(raw_case: object, error: ValidationError) -> Case:
         for key in above:
             holder = holder.get(key, {})
         holder.pop(wrong, None)
-        if wrong in _SOUND_FIELDS and above:
-            holder[wrong] = _SOUND_FIELDS[wrong]
+        if (*above, wrong) == _NEEDED_IN_A_FIELD:
+            holder[wrong] = _SOUND_STATUS
         if wrong in {"command_name", "template"}:
             fields.pop("command_spec", None)
     return Case.model_validate(_SOUND_CASE | fields)
@@ -236,8 +238,6 @@ def _repetitions(cases: list[Case]) -> Iterator[Problem]:
     ids: set[str] = set()
     keys: dict[str, str] = {}
     for case in cases:
-        if case.case_id in {"", _SOUND_CASE["case_id"]}:
-            continue  # it is blank or missing, which was said
         if case.case_id in ids:
             yield Problem(
                 case_id=case.case_id,
@@ -256,30 +256,38 @@ def _repetitions(cases: list[Case]) -> Iterator[Problem]:
 
 
 def _order_warnings(cases: list[Case]) -> Iterator[str]:
-    """Yield a warning where ids that differ only in a number run in another order than counted."""
-    counted: dict[str, list[tuple[list[tuple[int, str]], str]]] = defaultdict(list)
-    for case_id in sorted(case.case_id for case in cases):
-        # A number by its length, then its digits: no limit on how long it is.
-        digits = [number.lstrip("0") for number in _NUMBER.findall(case_id)]
-        if digits:
-            counted[_NUMBER.sub("#", case_id)].append(([(len(d), d) for d in digits], case_id))
-    for ids in counted.values():
-        for (numbers, first), (next_numbers, second) in pairwise(ids):
-            if numbers > next_numbers:
+    """Yield a warning for each series of ids that runs in another order than its numbers count."""
+    warned: set[str] = set()
+    for first, second in pairwise(sorted(case.case_id for case in cases)):
+        series = ""
+        for left, right in zip(_NUMBER.split(first), _NUMBER.split(second), strict=False):
+            if left == right:
+                series += left
+                continue
+            is_number = left.isdigit() and right.isdigit()
+            if is_number and series not in warned and _counted(left) > _counted(right):
+                warned.add(series)
                 yield (
                     f"case {first!r} runs before {second!r}: ids are ordered as text; "
                     "write their numbers with leading zeros"
                 )
-                break
+            break
 
 
+def _counted(digits: str) -> tuple[int, str]:
+    """Return a number's place among others by its length, then its digits: it may be very long."""
+    number = digits.lstrip("0")
+    return len(number), number
+
+
+_SOUND_STATUS = 400
 _SOUND_CASE = {
     "schema_version": 1,
-    "case_id": "\0",  # no id of a real case: nobody types it
+    "case_id": "sound",
     "operation": Operation.LIST,
     "expected": {
         "outcome": Outcome.MALFORMED_INPUT,
-        "status_code": 400,
+        "status_code": _SOUND_STATUS,
         "error_code": ErrorCode.INVALID_OPERATION,
     },
 }

@@ -31,7 +31,9 @@ def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
     if kind == "missing":
         return "is missing; add it"
     if kind == UNKNOWN_KEY:
-        known = sorted(form.model_fields) if form is not None else []
+        if form is None:
+            return "is not a known key"
+        known = sorted(form.model_fields)
         known += [EDITOR_KEY] if "cases" in known else []
         near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"

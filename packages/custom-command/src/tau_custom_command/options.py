@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from tau_custom_command.file_forms import LARGEST_INTEGER
 from tau_custom_command.policy import SandboxProfile
 
 _PREFIX = "TAU_CUSTOM_COMMAND_"
 
+MOST_ATTEMPTS = 1000
 LONGEST_BASE_DELAY_MS = 60_000
 """A minute; doubled ten times, that is a wait of 17 hours."""
 
@@ -76,6 +78,7 @@ RetryMaxAttempts = Annotated[
     int,
     typer.Option(
         min=1,
+        max=MOST_ATTEMPTS,
         envvar=_PREFIX + "RETRY_MAX_ATTEMPTS",
         help="Attempts at a case that fails in a retryable way.",
     ),
@@ -113,6 +116,7 @@ NowUnixMs = Annotated[
     int | None,
     typer.Option(
         min=0,
+        max=LARGEST_INTEGER,
         envvar=_PREFIX + "NOW_UNIX_MS",
         show_default=False,
         help="The time to record, for tests and demos; the clock's otherwise.",

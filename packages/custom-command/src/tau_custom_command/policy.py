@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from tau_custom_command.programs import ProgramKind, program_of
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_PLACEHOLDER = re.compile(r"(?<!\{)\{\{([^{}]*)\}\}(?!\})")
 _SHELL_SYNTAX = {
     "&&": "&&",
     "||": "||",
@@ -91,11 +91,6 @@ class ExecutionPolicy(BaseModel):
         "anthropic_api_key",
         "google_api_key",
     )
-
-    def as_written(self) -> dict[str, object]:
-        """Return the fields that were written, and the version, as JSON values."""
-        written = self.model_dump(mode="json", exclude_unset=True)
-        return {"schema_version": self.schema_version} | written
 
 
 def contradictions(policy: ExecutionPolicy) -> Iterator[tuple[str, str]]:

@@ -126,18 +126,25 @@ _OPAQUE = frozenset(
 )
 _LOADER = re.compile(r"ld(-linux.*|-musl.*|64)?\.so(\.\d+)*")
 _VERSION_SUFFIX = re.compile(r"([-.]?\d+(\.\d+)*)?([-.](static|distrib|exe))?$")
+_FINDS_FOLLOWED = 3
+_LONGEST_NAME = 255  # bytes that a file's name can have
 _FIND_STARTS = ("-exec", "-execdir", "-ok", "-okdir")
 
 
-def program_of(words: list[str]) -> Program:
-    """Return the program that `words` (not empty) start, following every launcher before it."""
+def program_of(words: list[str], *, finds_around: int = 0) -> Program:
+    """Return the program that `words` (not empty) start, following every launcher before it.
+
+    `finds_around` is how many `find` commands the words stand in.
+    """
     position = 0
     while True:
         name = _known_name(words[position])
         if name in _SHELLS:
             return Program(kind=ProgramKind.SHELL, name=name, position=position)
         if name == "find":
-            return _program_of_find(words, position)
+            if finds_around == _FINDS_FOLLOWED:
+                return _uncertain(name, words)
+            return _program_of_find(words, position, finds_around)
         following: int | None = None
         if name not in _OPAQUE and not _LOADER.fullmatch(name):
             launcher = _LAUNCHERS.get(name)
@@ -159,7 +166,7 @@ def _known_name(word: str) -> str:
     A folder, a version, `-static` and the `g` of GNU programs on other systems do not count.
     """
     name = word.rsplit("/", maxsplit=1)[-1]
-    if name in _OPAQUE or _LOADER.fullmatch(name):
+    if name in _OPAQUE or _LOADER.fullmatch(name) or len(name) > _LONGEST_NAME:
         return name
     plain = _VERSION_SUFFIX.sub("", name)
     without_g = plain.removeprefix("g")
@@ -197,10 +204,10 @@ def _has_its_value(word: str, options_with_value: frozenset[str]) -> bool:
     return word[:2] in options_with_value
 
 
-def _program_of_find(words: list[str], position: int) -> Program:
+def _program_of_find(words: list[str], position: int, finds_around: int) -> Program:
     """Return `find` itself, unless what it starts may be a shell, a found file or an argument."""
     for start in _starts_of_find(words, position):
-        program = program_of(words[start:])
+        program = program_of(words[start:], finds_around=finds_around + 1)
         if program.kind is ProgramKind.SHELL:
             return Program(kind=program.kind, name=program.name, position=len(words) - 1)
         started = words[start : start + program.position + 1]

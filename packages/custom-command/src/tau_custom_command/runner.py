@@ -14,6 +14,7 @@ from tau_custom_command.channel_entries import by_channel, channel_writes
 from tau_custom_command.closing import CycleEnd, CycleIdentity
 from tau_custom_command.contract import Case, Outcome
 from tau_custom_command.cycle import CycleLimits, Settlement
+from tau_custom_command.directory_lock import locked
 from tau_custom_command.errors import StorageError
 from tau_custom_command.evaluation import Result, evaluate
 from tau_custom_command.fixture_loading import LoadedFixture, load
@@ -101,7 +102,7 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
             be continued, or a file cannot be written; `state.json` is then as it was.
     """
     loaded = read_fixture(request.fixture)
-    with storage.locked(request.state_dir, wait_seconds=request.wait_seconds):
+    with locked(request.state_dir, wait_seconds=request.wait_seconds):
         return _run_locked(request, loaded, open_state(request.state_dir), clock, track)
 
 
@@ -172,9 +173,12 @@ def _identity(
     request: RunRequest, loaded: LoadedFixture, opened: OpenedState, clock: Clock
 ) -> CycleIdentity:
     number = opened.chain_end.cycle_number + 1
+    before_ms = 0 if opened.state is None else opened.state.health.updated_unix_ms
+    # By time, also where the clock was set back; then by number; then by chance, so that it is
+    # unique across state directories.
+    time_ms = max(clock.wall_unix_ms(), before_ms)
     return CycleIdentity(
-        # By time, then by number, then by chance: unique also across state directories.
-        cycle_id=f"{clock.wall_unix_ms():013d}-{number:08d}-{secrets.token_hex(4)}",
+        cycle_id=f"{time_ms:013d}-{number:08d}-{secrets.token_hex(4)}",
         cycle_number=number,
         previous_sha256=opened.chain_end.sha256,
         run_mode=request.run_mode,

@@ -16,7 +16,7 @@ def starter_fixture(*, name: str, schema: str) -> dict[str, Any]:
         "schema_version": 1,
         "name": name,
         "description": (
-            "A starting point: five cases that create, update, run, list and delete one command. "
+            "A starting point: six cases that create, update, run, delete and list commands. "
             "Cases run in the order of their ids. Each says under 'expected' what must come out; "
             "'response_body' may be left out. Change a case, then check the file with "
             "'tau-custom-command validate' and process it with 'tau-custom-command run'."
@@ -48,13 +48,15 @@ def starter_fixture(*, name: str, schema: str) -> dict[str, Any]:
                 },
             ),
             _case(
-                "040-list-answers-from-the-registry",
-                "LIST",
-                200,
-                body={"status": "accepted", "operation": "list", "commands": ["greet"]},
-                command_name="",
+                "040-create-another-with-the-whole-answer-compared",
+                "CREATE",
+                201,
+                command_name="farewell",
+                template="printf 'goodbye\\n'",
+                body={"status": "accepted", "operation": "create", "command_name": "farewell"},
             ),
-            _case("050-delete-unregisters-it", "DELETE", 200),
+            _case("050-delete-unregisters-it", "DELETE", 200, command_name="farewell"),
+            _case("060-list-answers-from-the-registry", "LIST", 200, command_name=""),
         ],
     }
 

@@ -31,7 +31,7 @@ def read_state(root: Path) -> StateFile | None:
         StorageError: if it cannot be read.
     """
     path = root / STATE_FILE
-    raw = storage.read_file(path)
+    raw = storage.read_state_file(path)
     if raw is None:
         return None
     try:
@@ -70,4 +70,4 @@ def write_cycle(root: Path, closed: ClosedCycle, channel_writes: Iterable[Write]
     storage.write_all(root, channel_writes)
     event = AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
     state = ReplaceFile(path=STATE_FILE, content=closed.state.as_document())
-    storage.write_all(root, (event, state))
+    storage.append_and_replace(root, event, state)

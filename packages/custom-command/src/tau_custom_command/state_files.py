@@ -8,10 +8,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool
+from pydantic_core import PydanticCustomError
 
-from tau_custom_command.contract import ErrorCode, Outcome
+from tau_custom_command.contract import ErrorCode, Outcome, is_command_name
 from tau_custom_command.file_forms import (
+    LARGEST_INTEGER,
     Count,
     Digest,
     DurationMs,
@@ -21,6 +23,8 @@ from tau_custom_command.file_forms import (
 )
 from tau_custom_command.health import HealthState, ReasonCode
 from tau_custom_command.policy import ExecutionPolicy
+
+LONGEST_NAME_SHOWN = 80
 
 
 class RunMode(StrEnum):
@@ -97,8 +101,26 @@ class LastCycle(FileForm):
     """Which line of the event log the state belongs to: the end of the chain."""
 
     cycle_id: Annotated[str, Field(min_length=1, description="The id in that line.")]
-    cycle_number: Annotated[int, Field(strict=True, ge=1, description="The number in that line.")]
+    cycle_number: Annotated[
+        int, Field(strict=True, ge=1, le=LARGEST_INTEGER, description="The number in that line.")
+    ]
     event_sha256: Annotated[Digest, Field(description="The digest of that line's bytes.")]
+
+
+def _each_registered_once(records: tuple[CommandRecord, ...]) -> tuple[CommandRecord, ...]:
+    """Return `records`; a registry has one record a name, and only names it would register."""
+    names: set[str] = set()
+    for record in records:
+        if not is_command_name(record.command_name):
+            raise PydanticCustomError("name", "{name} is no command name", {"name": _shown(record)})
+        if record.command_name in names:
+            raise PydanticCustomError("name", "{name} stands there twice", {"name": _shown(record)})
+        names.add(record.command_name)
+    return records
+
+
+def _shown(record: CommandRecord) -> str:
+    return ascii(record.command_name)[:LONGEST_NAME_SHOWN]
 
 
 class StateFile(FileForm):
@@ -117,7 +139,9 @@ class StateFile(FileForm):
         Field(description="Keys of cases that failed, least recently tried first."),
     ]
     commands: Annotated[
-        tuple[CommandRecord, ...], Field(description="The registry, sorted by command_name.")
+        tuple[CommandRecord, ...],
+        AfterValidator(_each_registered_once),
+        Field(description="The registry, sorted by command_name; each name once."),
     ]
     health: HealthSnapshot
     last_cycle: LastCycle
@@ -137,7 +161,10 @@ class RuntimeEvent(FileForm):
         ),
     ]
     cycle_number: Annotated[
-        int, Field(strict=True, ge=1, description="From 1; the line before's plus 1.")
+        int,
+        Field(
+            strict=True, ge=1, le=LARGEST_INTEGER, description="From 1; the line before's plus 1."
+        ),
     ]
     previous_sha256: Annotated[
         Digest | None,
@@ -198,5 +225,5 @@ class RuntimeEvent(FileForm):
 class ChainLink(FileForm):
     """What the runtime needs of an event it wrote earlier, to continue the chain."""
 
-    cycle_number: Annotated[int, Field(strict=True, ge=1)]
+    cycle_number: Annotated[int, Field(strict=True, ge=1, le=LARGEST_INTEGER)]
     previous_sha256: Digest | None

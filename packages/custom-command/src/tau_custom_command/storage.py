@@ -1,4 +1,4 @@
-"""The one module that changes files: whole lines appended, whole files replaced, one writer.
+"""The one module that changes state files: whole lines appended, whole files replaced.
 
 Files are 0600 and folders 0700 whatever the umask, since output may hold secrets. Symbolic links
 are not followed when a file is written.
@@ -7,21 +7,19 @@ are not followed when a file is written.
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import errno
 import os
-import time
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import assert_never
 
-from tau_custom_command.errors import StateDirectoryBusyError, StorageError
+from tau_custom_command.errors import StorageError
 from tau_custom_command.writes import AppendLines, CreateFile, ReplaceFile, Write
 
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
-_LOCK_FILE = ".lock"
-_LOCK_POLL_SECONDS = 0.05
 _BLOCK_BYTES = 64 * 1024
 
 
@@ -47,14 +45,23 @@ def read_file(path: Path) -> bytes | None:
             return None
 
 
+def read_state_file(path: Path) -> bytes | None:
+    """Return the bytes of a file in a state directory; None where there is none.
+
+    Raises:
+        StorageError: if it cannot be read, or is no file: opening a pipe would wait for ever.
+    """
+    with storage_errors(path, "read"), _opened_for_reading(path) as descriptor:
+        if descriptor is None:
+            return None
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+
+
 def is_torn(path: Path) -> bool:
     """Tell whether a JSON Lines file ends in the middle of a line; a missing one does not."""
-    with storage_errors(path, "read"):
-        try:
-            with path.open("rb") as log:
-                return bool(_torn_end(log.fileno()))
-        except FileNotFoundError:
-            return False
+    with storage_errors(path, "read"), _opened_for_reading(path) as log:
+        return log is not None and bool(_torn_end(log))
 
 
 def lines_backwards(path: Path) -> Iterator[bytes]:
@@ -62,24 +69,20 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
 
     A torn end is left out. Yields nothing where there is no such file.
     """
-    with storage_errors(path, "read"):
-        try:
-            log = path.open("rb")
-        except FileNotFoundError:
+    with storage_errors(path, "read"), _opened_for_reading(path) as log:
+        if log is None:
             return
-        with log:
-            start = os.fstat(log.fileno()).st_size
-            start -= len(_torn_end(log.fileno()))
-            later = b""
-            while start > 0:
-                step = min(_BLOCK_BYTES, start)
-                start -= step
-                first, *lines = (os.pread(log.fileno(), step, start) + later).split(b"\n")
-                # The piece after the last line break is empty; the first may begin further ahead.
-                yield from (line + b"\n" for line in reversed(lines[:-1]))
-                later = first + b"\n"
-            if later:
-                yield later
+        end = os.fstat(log).st_size - len(_torn_end(log))
+        pieces: list[bytes] = []  # of the line that is being read, its end first
+        for block in _blocks_backwards(log, end - 1):
+            first, *lines = block.split(b"\n")
+            for line in reversed(lines):
+                pieces.append(line)
+                yield b"".join(reversed(pieces)) + b"\n"
+                pieces.clear()
+            pieces.append(first)
+        if end > 0:
+            yield b"".join(reversed(pieces)) + b"\n"
 
 
 def write_all(root: Path, writes: Iterable[Write]) -> None:
@@ -98,13 +101,42 @@ def write_all(root: Path, writes: Iterable[Write]) -> None:
                 _carry_out(write, name, folders.descriptor_of(folder))
 
 
+def append_and_replace(root: Path, append: AppendLines, replace: ReplaceFile) -> None:
+    """Append to one file of `root` and replace another: both, or neither.
+
+    Only the end of the process between two system calls can leave the first without the second.
+
+    Raises:
+        StorageError: if the operating system refuses; both files are then as they were.
+    """
+    with storage_errors(root, "open"):
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with storage_errors(root / replace.path, "write"), _prepared(replace, folder) as put:
+            with storage_errors(root / append.path, "write"):
+                size = _append_lines(append.path, folder, append.lines)
+            try:
+                put()
+            except OSError:
+                os.truncate(root / append.path, size)
+                raise
+    finally:
+        os.close(folder)
+
+
 def create_file(path: Path, content: bytes) -> None:
     """Write a file of the operator's own, with ordinary permissions.
 
     Raises:
         StorageError: if there is a file already, or the operating system refuses.
     """
-    with storage_errors(path, "create"), path.open("xb") as file:
+    with storage_errors(path, "create"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _create(path, content)
+
+
+def _create(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
         try:
             file.write(content)
             file.flush()
@@ -113,55 +145,15 @@ def create_file(path: Path, content: bytes) -> None:
             raise
 
 
-@contextmanager
-def locked(root: Path, *, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock of the state directory, which is made if it is not there.
-
-    The lock is `flock` on a file of its own, which the kernel releases when the process ends,
-    however it ends. The file names the holder for those who find it locked.
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, each 0700.
 
     Raises:
-        StateDirectoryBusyError: if another process still holds it after `wait_seconds`.
+        OSError: if the operating system refuses.
     """
-    with storage_errors(root, "open"):
-        _make_folder(root)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        lock = os.open(root / _LOCK_FILE, flags, _FILE_MODE)
-    try:
-        deadline = time.monotonic() + wait_seconds
-        while not _try_lock(lock):
-            if time.monotonic() >= deadline:
-                raise StateDirectoryBusyError(_busy_message(root, lock))
-            time.sleep(_LOCK_POLL_SECONDS)
-        with storage_errors(root / _LOCK_FILE, "write"):
-            os.fchmod(lock, _FILE_MODE)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, b"%d\n" % os.getpid(), 0)
-        yield
-    finally:
-        os.close(lock)
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _busy_message(root: Path, lock: int) -> str:
-    holder = "another runner"
-    with contextlib.suppress(OSError, ValueError):
-        holder = f"the process {int(os.pread(lock, 20, 0))}"
-    return f"{root}: locked by {holder}; wait for it to end, or pass --wait SECONDS"
-
-
-def _make_folder(path: Path) -> None:
-    """Make a folder and those above it that are missing, each 0700."""
     if path.is_dir():
         return
-    _make_folder(path.parent)
+    make_folder(path.parent)
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=_FOLDER_MODE)
         path.chmod(_FOLDER_MODE)  # mkdir's mode is cut by the umask
@@ -221,14 +213,22 @@ def _carry_out(write: Write, name: str, folder: int) -> None:
 
 
 def _open_for_writing(name: str, folder: int, flags: int) -> int:
-    flags |= os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags |= os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = os.open(name, flags, _FILE_MODE, dir_fd=folder)
-    os.fchmod(descriptor, _FILE_MODE)
+    try:
+        _refuse_what_is_no_file(descriptor)
+        os.fchmod(descriptor, _FILE_MODE)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
-def _append_lines(name: str, folder: int, lines: tuple[bytes, ...]) -> None:
-    """Append whole lines, each by one write; what is torn at the end is moved aside first."""
+def _append_lines(name: str, folder: int, lines: tuple[bytes, ...]) -> int:
+    """Append whole lines, each by one write, and return the size before.
+
+    What is torn at the end is moved aside first.
+    """
     log = _open_for_writing(name, folder, os.O_RDWR | os.O_APPEND)
     try:
         size = os.fstat(log).st_size
@@ -245,16 +245,29 @@ def _append_lines(name: str, folder: int, lines: tuple[bytes, ...]) -> None:
             raise
     finally:
         os.close(log)
+    return size
 
 
 def _replace_file(name: str, folder: int, content: bytes) -> None:
-    new = f"{name}.new"
+    with _prepared(ReplaceFile(path=name, content=content), folder) as put:
+        put()
+
+
+@contextmanager
+def _prepared(replace: ReplaceFile, folder: int) -> Iterator[Callable[[], None]]:
+    """Write a file's new content beside it, and give what puts it in its place at once."""
+    name, new = replace.path, f"{replace.path}.new"
     descriptor = _open_for_writing(new, folder, os.O_WRONLY | os.O_TRUNC)
     try:
-        _write_whole(descriptor, content)
-    finally:
-        os.close(descriptor)
-    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        try:
+            _write_whole(descriptor, replace.content)
+        finally:
+            os.close(descriptor)
+        yield lambda: os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new, dir_fd=folder)  # it would take room where there may be none
+        raise
 
 
 def _write_whole(descriptor: int, content: bytes) -> None:
@@ -263,12 +276,43 @@ def _write_whole(descriptor: int, content: bytes) -> None:
         written += os.write(descriptor, content[written:])
 
 
+@contextmanager
+def _opened_for_reading(path: Path) -> Iterator[int | None]:
+    """Give an open descriptor of a file, or None where there is none; a pipe is refused."""
+    try:
+        # Without O_NONBLOCK, opening a pipe waits for its other end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        _refuse_what_is_no_file(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_what_is_no_file(descriptor: int) -> None:
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+def _blocks_backwards(log: int, end: int) -> Iterator[bytes]:
+    while end > 0:
+        start = max(end - _BLOCK_BYTES, 0)
+        yield os.pread(log, end - start, start)
+        end = start
+
+
 def _torn_end(log: int) -> bytes:
     """Return what follows the last line break of an open log: nothing, if it ends with one."""
-    start = os.fstat(log).st_size
-    torn = b""
-    while start > 0 and b"\n" not in torn:
-        step = min(_BLOCK_BYTES, start)
-        start -= step
-        torn = os.pread(log, step, start) + torn
-    return torn.rpartition(b"\n")[2]
+    pieces: list[bytes] = []
+    for block in _blocks_backwards(log, os.fstat(log).st_size):
+        _, line_break, after = block.rpartition(b"\n")
+        pieces.append(after)
+        if line_break:
+            break
+    return b"".join(reversed(pieces))
