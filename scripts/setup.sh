@@ -3,6 +3,9 @@
 # Does nothing when nothing changed. Says what it does on stderr; stdout stays empty.
 # PYTHON names the interpreter to use; else a .venv keeps its own, and a new one takes the first
 # of python3, python3.14 … python3.11 that is Python 3.11 or newer.
+# With --system it then installs the Debian packages that only some tests need, where it is run as
+# root and apt-get exists; elsewhere it says which programs are missing, and the tests that need
+# them are skipped.
 set -euo pipefail
 
 # Nothing of another environment or of the caller's shell may leak in. Indexes and proxies may.
@@ -14,6 +17,8 @@ export UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
 stamp=.venv/.setup-stamp
+# What some tests start beside Python, each as PROGRAM=DEBIAN-PACKAGE.
+programs=(bwrap=bubblewrap chromium=chromium jq=jq strace=strace)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -85,9 +90,38 @@ make_venv() {
   say 'done'
 }
 
-if up_to_date; then exit 0; fi
+# The packages of those programs that are not there.
+missing() {
+  local pair
+  for pair in "${programs[@]}"; do
+    command -v "${pair%%=*}" >/dev/null || printf '%s\n' "${pair#*=}"
+  done
+}
+
+install_system() {
+  local packages
+  mapfile -t packages < <(missing)
+  ((${#packages[@]} > 0)) || return 0
+  if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+    say "some tests will be skipped; to run them, install: ${packages[*]}" \
+      "(Debian, as root: ./scripts/setup.sh --system)"
+    return 0
+  fi
+  say "installing ${packages[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -qq update >&2
+  apt-get -qq install --yes --no-install-recommends "${packages[@]}" >&2
+}
+
+case ${1:-} in
+  '' | --system) ;;
+  *) say "unknown argument '$1'; there is only --system" && exit 2 ;;
+esac
 
 # One setup at a time, where flock exists; whoever waited may find the work done.
-exec 9<scripts/setup.sh
-if command -v flock >/dev/null; then flock 9; fi
-up_to_date || make_venv
+if ! up_to_date; then
+  exec 9<scripts/setup.sh
+  if command -v flock >/dev/null; then flock 9; fi
+  up_to_date || make_venv
+fi
+if [[ ${1:-} == --system ]]; then install_system; fi

@@ -8,8 +8,9 @@ usage() {
 Usage: scripts/test.sh [CHECK…]
 
 Sets up .venv, runs the checks named (all of them without a name), shows the output of those that
-fail and of the tests, and ends with a table. Exits with 1 if a check failed. A check whose tool
-does not exist for this machine is skipped, and says so.
+fail and of the tests, and ends with a table. Exits with 1 if a check failed. A check or a test
+whose tool does not exist for this machine is skipped, and says so. With CI=true in the environment
+it installs the programs that some tests need first (./scripts/setup.sh --system).
 
 Checks: ${checks[*]}
 TEXT
@@ -27,7 +28,7 @@ exec </dev/null # no check asks anything, so none may wait for an answer
 unset CDPATH PYTHONHOME PYTHONPATH VIRTUAL_ENV
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
-./scripts/setup.sh
+if [[ ${CI:-} == true ]]; then ./scripts/setup.sh --system; else ./scripts/setup.sh; fi
 export PATH="$root/.venv/bin:$PATH"
 
 skip() {

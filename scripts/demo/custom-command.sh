@@ -37,7 +37,7 @@ while (($# > 0)); do
   shift
 done
 
-unset CDPATH "${!TAU_CUSTOM_COMMAND_@}" # an operator's own settings
+unset CDPATH "${!TAU_CUSTOM_COMMAND_@}" "${!TAU_TRANSPORT_HEALTH_@}" # an operator's own settings
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 "$root/scripts/setup.sh"
 cd -- "$root"
@@ -92,6 +92,14 @@ step 'the registry' 'restart-service' \
   tau-custom-command registry list --state-dir "$state_dir"
 step 'the state' '"failed_case_keys": []' cat -- "$state_dir/state.json"
 step 'the events' '2 healthy duplicate_cases_skipped' events_of "$state_dir/runtime-events.jsonl"
+
+inspected=(custom-command --state-dir "$state_dir")
+step 'the inspector: the gate passes' '"rollout_gate": "pass"' \
+  tau-transport-health inspect "${inspected[@]}" --json
+step 'the inspector: the guardrail report' '"cycle_reports": 2' \
+  tau-transport-health status "${inspected[@]}" --json
+step 'the inspector: one channel' 'restart-service' \
+  tau-transport-health channels show custom-command restart-service --state-dir "$state_dir"
 
 total=${#results[@]}
 summary=$([[ $failed == 0 ]] && echo PASS || echo FAIL)

@@ -218,4 +218,5 @@ def _with_interruptions() -> None:
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment without the runtime's variables, and with `extra`."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TAU_CUSTOM_COMMAND_")}
+    kept.pop("PYTHONUNBUFFERED", None)  # it hides what is left to be written at the end
     return kept | {"COLUMNS": "200"} | dict(extra or {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -315,3 +316,31 @@ def chain_is_whole(runtime: Runtime) -> bool:
 def assert_chain_is_whole(runtime: Runtime) -> None:
     """Hold the chain together."""
     assert chain_is_whole(runtime)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([{}, {}], "commands: 'greet' stands there twice"),
+        ([{"command_name": "../../x\x1b"}], "is no command name"),
+        (
+            [{"execution_policy": {"schema_version": 1, "allow_everything": True}}],
+            "execution_policy.allow_everything: is not a known key",
+        ),
+    ],
+    ids=["twice", "no name", "unknown policy key"],
+)
+def test_a_registry_that_cannot_be_is_refused(
+    used: Runtime, changes: list[dict[str, object]], words: str
+) -> None:
+    """A record is never dropped or misread in silence: the file is named and left as it is."""
+    used.run(case_object("registered", command_name="greet"))
+    path = used.state_dir / "state.json"
+    state = json.loads(path.read_bytes())
+    (record,) = [item for item in state["commands"] if item["command_name"] == "greet"]
+    state["commands"] = [record | change for change in changes]
+    path.write_text(json.dumps(state))
+    before = path.read_bytes()
+    with pytest.raises(StateUnusableError, match=re.escape(words)):
+        used.run(case_object("next"))
+    assert path.read_bytes() == before

@@ -25,10 +25,10 @@ def test_every_step_passes_from_any_directory(tmp_path: Path) -> None:
     ran = run_demo("--state-dir", "my state", directory=tmp_path)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.count("PASS  ") == 6
+    assert ran.stdout.count("PASS  ") == 9
     assert "FAIL" not in ran.stdout
     assert ran.stdout.rstrip().endswith(
-        f"PASS: 6 of 6 steps passed; state files in {tmp_path / 'my state'}"
+        f"PASS: 9 of 9 steps passed; state files in {tmp_path / 'my state'}"
     )
     assert "COMMAND" in ran.stdout
     assert '"processed_case_keys"' in ran.stdout
@@ -41,7 +41,7 @@ def test_json_is_all_that_stdout_holds(tmp_path: Path) -> None:
 
     answer = json.loads(ran.stdout)
     assert answer["result"] == "PASS"
-    assert [step["result"] for step in answer["steps"]] == ["PASS"] * 6
+    assert [step["result"] for step in answer["steps"]] == ["PASS"] * 9
 
 
 def test_a_directory_in_use_is_not_touched(tmp_path: Path) -> None:

@@ -48,14 +48,14 @@ class _ErrorBorder(TyperGroup):
                 typer.echo(f"error: {printable(line)}", err=True)
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
-            # The reader of a pipe went away; Python would complain of what it cannot flush at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_what_stdout_holds()
             raise typer.Exit(ExitCode.READER_GONE) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except OSError as error:
             # What is left to refuse a write are stdout and stderr themselves: a full disk, closed.
+            _forget_what_stdout_holds()
             with contextlib.suppress(OSError):
                 typer.echo(f"error: the answer cannot be written: {error.strerror}", err=True)
             raise typer.Exit(ExitCode.CANNOT_ANSWER) from None
@@ -75,6 +75,11 @@ registry_app = typer.Typer(
     help="Look at the registered commands.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(registry_app, name="registry")
+
+
+def _forget_what_stdout_holds() -> None:
+    """Let what could not be written go: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_version(wanted: bool) -> None:

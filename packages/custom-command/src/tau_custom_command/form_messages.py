@@ -42,6 +42,8 @@ def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
         expected = "be " + context["expected"].replace("'", "")
     elif kind == "greater_than":
         expected = f"be greater than {context['gt']}"
+    elif kind in _EXPECTED_TYPE:
+        expected = _EXPECTED_TYPE[kind]
     else:
-        expected = _EXPECTED_TYPE.get(kind, f"be right ({detail['msg']})")
+        return str(detail["msg"])
     return f"must {expected} (found {strict_json.describe(detail['input'])})"

@@ -1,0 +1,235 @@
+"""Looks into the channel store: what there is, what a channel tells, and whether it is sound."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256
+
+from tau_transport_health.channel_entries import (
+    LogEntry,
+    check_context_entry,
+    check_description,
+    parse_artifact,
+    parse_log_entry,
+    path_parts,
+)
+from tau_transport_health.channel_folders import (
+    ARTIFACTS,
+    CONTEXT,
+    DESCRIPTION,
+    INDEX,
+    LOG,
+    ChannelStore,
+)
+from tau_transport_health.channel_reports import (
+    ChannelEntries,
+    ChannelProblem,
+    ChannelSummary,
+    Verification,
+)
+from tau_transport_health.errors import TransportHealthError
+from tau_transport_health.event import LONGEST_LINE_BYTES
+from tau_transport_health.looking import Question, directory_of
+from tau_transport_health.targets import find
+from tau_transport_health.targets_file import read_targets
+
+PROBLEMS_KEPT = 20
+"""How many problems of a file are told with their reason; all are counted."""
+
+_BLOCK_BYTES = 1024 * 1024
+_LONGEST_DESCRIPTION_BYTES = 1024 * 1024
+
+
+def store_of(question: Question) -> ChannelStore:
+    """Return the channel store of the target that was asked for.
+
+    Raises:
+        TargetError: if there is no such target.
+    """
+    target = find(question.name or "", read_targets(question.targets_file))
+    return ChannelStore(directory_of(target, question), target.name)
+
+
+def summaries(store: ChannelStore) -> list[ChannelSummary]:
+    """Return every channel in a few figures, by name.
+
+    Raises:
+        NoChannelError: if there is no channel store.
+    """
+    return [_summary(store, channel) for channel in store.names()[0]]
+
+
+def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntries:
+    """Return the `last` entries of a channel.
+
+    Raises:
+        NoChannelError: if there is no such channel, or its log cannot be read.
+    """
+    name = store.checked(channel)
+    kept: deque[tuple[int, LogEntry]] = deque(maxlen=last)
+    reader = _Reader(store, name)
+    total = reader.read((LOG,), lambda number, line: kept.append((number, parse_log_entry(line))))
+    return ChannelEntries(
+        channel=name,
+        path=str(store.path / name / LOG),
+        entries=tuple(kept),
+        total=total,
+        invalid_lines=reader.invalid,
+        is_torn=reader.is_torn,
+    )
+
+
+def verify(store: ChannelStore, channel: str | None) -> Verification:
+    """Return what is unsound in a channel, or in all of them.
+
+    Raises:
+        NoChannelError: if there is no channel store, or no such channel.
+    """
+    names, strangers = ([store.checked(channel)], []) if channel is not None else store.names()
+    readers = [_verified(store, name) for name in names]
+    problems = [
+        ChannelProblem(channel=name, file="", line=None, reason="is not a channel's folder")
+        for name in strangers
+    ]
+    for reader in readers:
+        problems += reader.problems
+    return Verification(
+        path=str(store.path),
+        channels=len(names),
+        lines=sum(reader.lines for reader in readers),
+        artifacts=sum(reader.artifacts for reader in readers),
+        problem_count=len(strangers) + sum(reader.problem_count for reader in readers),
+        problems=tuple(problems),
+    )
+
+
+class _Reader:
+    """Reads the files of one channel and collects what is unsound, the first few of each."""
+
+    def __init__(self, store: ChannelStore, channel: str) -> None:
+        self.store = store
+        self.channel = channel
+        self.problems: list[ChannelProblem] = []
+        self.problem_count = 0
+        self.lines = 0
+        self.artifacts = 0
+        self.invalid = 0
+        self.is_torn = False
+
+    def read(
+        self,
+        parts: tuple[str, ...],
+        take: Callable[[int, bytes], object],
+        *,
+        is_optional: bool = False,
+    ) -> int:
+        """Hand every whole line of a file to `take`; return how many it took."""
+        file, taken = "/".join(parts), 0
+        try:
+            lines = self.store.lines(self.channel, *parts)
+        except FileNotFoundError:
+            if not is_optional:
+                self.add(file, None, "is missing")
+            return 0
+        except OSError as error:
+            self.add(file, None, f"cannot be opened: {error.strerror or error}")
+            return 0
+        for number, line in enumerate(lines, start=1):
+            self.lines += 1
+            try:
+                if len(line) > LONGEST_LINE_BYTES:
+                    raise TransportHealthError("the line is too long")  # noqa: TRY301 - one handler
+                take(number, line)
+                taken += 1
+            except TransportHealthError as error:
+                self.invalid += 1
+                self.add(file, number, str(error))
+        if lines.is_torn:
+            self.is_torn = True
+            self.add(file, None, "its last line is torn: it has no line break")
+        if lines.problem is not None:
+            self.add(file, None, lines.problem)
+        return taken
+
+    def add(self, file: str, line: int | None, reason: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(
+                ChannelProblem(channel=self.channel, file=file, line=line, reason=reason)
+            )
+
+
+def _summary(store: ChannelStore, channel: str) -> ChannelSummary:
+    reader = _Reader(store, channel)
+    last: deque[LogEntry] = deque(maxlen=1)
+    entries = reader.read((LOG,), lambda _, line: last.append(parse_log_entry(line)))
+    invalid = reader.invalid + reader.is_torn
+    artifacts = reader.read(
+        (ARTIFACTS, INDEX), lambda _, line: parse_artifact(line), is_optional=True
+    )
+    return ChannelSummary(
+        channel=channel,
+        entries=entries,
+        invalid_lines=invalid,
+        artifacts=artifacts,
+        last=last[0] if last else None,
+    )
+
+
+def _verified(store: ChannelStore, channel: str) -> _Reader:
+    reader = _Reader(store, channel)
+    reader.read((LOG,), lambda _, line: parse_log_entry(line))
+    reader.read((CONTEXT,), lambda _, line: check_context_entry(line))
+    reader.artifacts = reader.read(
+        (ARTIFACTS, INDEX),
+        lambda number, line: _check_artifact(reader, number, line),
+        is_optional=True,
+    )
+    _check_description(reader)
+    return reader
+
+
+def _check_description(reader: _Reader) -> None:
+    try:
+        with reader.store.opened(reader.channel, DESCRIPTION) as file:
+            raw = file.read(_LONGEST_DESCRIPTION_BYTES)
+        check_description(raw, channel=reader.channel, transport=reader.store.transport)
+    except FileNotFoundError:
+        reader.add(DESCRIPTION, None, "is missing")
+    except OSError as error:
+        reader.add(DESCRIPTION, None, f"cannot be opened: {error.strerror or error}")
+    except TransportHealthError as error:
+        reader.add(DESCRIPTION, None, str(error))
+
+
+def _check_artifact(reader: _Reader, number: int, line: bytes) -> None:
+    """Check a line of the index, and the file that it names."""
+    artifact = parse_artifact(line)
+    parts = path_parts(artifact.relative_path)
+    if parts is None:
+        raise TransportHealthError("relative_path: leads out of the channel's artifacts")
+    try:
+        with reader.store.opened(reader.channel, *parts) as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = sha256()
+            # A file of another size need not be read to know that it is another one.
+            while size == artifact.size_bytes and (block := file.read(_BLOCK_BYTES)):
+                digest.update(block)
+    except OSError as error:
+        reader.add(
+            f"{ARTIFACTS}/{INDEX}",
+            number,
+            f"the artifact {artifact.relative_path!r:.80}: {error.strerror or error}",
+        )
+        return
+    if size != artifact.size_bytes:
+        found = f"has {size} bytes, not {artifact.size_bytes}"
+    elif digest.hexdigest() != artifact.checksum_sha256:
+        found = "has another checksum than its line says"
+    else:
+        return
+    reader.add(
+        f"{ARTIFACTS}/{INDEX}", number, f"the artifact {artifact.relative_path!r:.80} {found}"
+    )

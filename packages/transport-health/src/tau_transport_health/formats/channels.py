@@ -1,0 +1,156 @@
+"""The channel store in its two forms: JSON for programs, tables and lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from tau_transport_health.channel_entries import LogEntry
+from tau_transport_health.channel_reports import (
+    ChannelEntries,
+    ChannelProblem,
+    ChannelSummary,
+    Verification,
+)
+from tau_transport_health.formats.harmless import harmless
+
+_REMARK_CHARACTERS = 160
+_LATEST_DATE_UNIX_MS = 253_402_300_799_999
+
+
+def summaries_json(summaries: Sequence[ChannelSummary]) -> list[dict[str, Any]]:
+    """Return the channels as JSON values."""
+    return [
+        {
+            "channel": each.channel,
+            "entries": each.entries,
+            "last_unix_ms": None if each.last is None else each.last.timestamp_unix_ms,
+            "last_outcome": None if each.last is None else each.last.outcome,
+            "invalid_lines": each.invalid_lines,
+            "artifacts": each.artifacts,
+        }
+        for each in summaries
+    ]
+
+
+def summaries_text(summaries: Sequence[ChannelSummary]) -> str:
+    """Return the channels as a table."""
+    rows = [("CHANNEL", "ENTRIES", "LAST", "OUTCOME", "INVALID", "ARTIFACTS")]
+    rows += [
+        (
+            each.channel,
+            str(each.entries),
+            "-" if each.last is None else _time(each.last.timestamp_unix_ms),
+            "-" if each.last is None else each.last.outcome,
+            str(each.invalid_lines),
+            str(each.artifacts),
+        )
+        for each in summaries
+    ]
+    return "\n".join(_aligned(rows)) if summaries else "there is no channel yet"
+
+
+def entries_json(entries: ChannelEntries) -> dict[str, Any]:
+    """Return the last entries of a channel as JSON values."""
+    return {
+        "channel": entries.channel,
+        "log_path": entries.path,
+        "entry_count": entries.total,
+        "invalid_lines": entries.invalid_lines,
+        "torn": entries.is_torn,
+        "entries": [{"line": number, **_entry_json(entry)} for number, entry in entries.entries],
+    }
+
+
+def entries_text(entries: ChannelEntries) -> str:
+    """Return the last entries of a channel, a line each; what stands out comes last."""
+    rows = [
+        (
+            _time(entry.timestamp_unix_ms),
+            harmless(_short(entry.operation, 20)),
+            harmless(_short(entry.case_id, 60)),
+            entry.outcome,
+            str(entry.status_code),
+            harmless(_short(entry.remark, _REMARK_CHARACTERS)),
+        )
+        for _, entry in entries.entries
+    ]
+    notes = [f"{len(rows)} of {entries.total} entries of {entries.path}"]
+    if entries.invalid_lines:
+        notes.append(f"{entries.invalid_lines} invalid lines are left out: see channels verify")
+    if entries.is_torn:
+        notes.append("the last line is torn and left out")
+    return "\n".join([*_aligned(rows), *map(harmless, notes)])
+
+
+def verification_json(verification: Verification) -> dict[str, Any]:
+    """Return what was verified as JSON values."""
+    return {
+        "path": verification.path,
+        "channels": verification.channels,
+        "lines": verification.lines,
+        "artifacts": verification.artifacts,
+        "problem_count": verification.problem_count,
+        "problems": [asdict(problem) for problem in verification.problems],
+        "remedy": verification.remedy,
+    }
+
+
+def verification_text(verification: Verification) -> str:
+    """Return what was verified: the problems, a line each, then what to do, then the figures."""
+    lines = [harmless(_problem(problem)) for problem in verification.problems]
+    if (more := verification.problem_count - len(lines)) > 0:
+        lines.append(f"and {more} more")
+    if verification.remedy is not None:
+        lines.append(f"do: {verification.remedy}")
+    verdict = (
+        "sound" if not verification.problem_count else f"{verification.problem_count} problems"
+    )
+    lines.append(
+        harmless(
+            f"{verification.path}: {verdict}; {verification.channels} channels, "
+            f"{verification.lines} lines, {verification.artifacts} artifacts"
+        )
+    )
+    return "\n".join(lines)
+
+
+def _entry_json(entry: LogEntry) -> dict[str, Any]:
+    return {
+        "timestamp_unix_ms": entry.timestamp_unix_ms,
+        "operation": entry.operation,
+        "case_id": entry.case_id,
+        "command_name": entry.command_name,
+        "outcome": entry.outcome,
+        "status_code": entry.status_code,
+        "error_code": entry.error_code,
+        "drift": None
+        if entry.drift is None
+        else dict(zip(("expected", "observed"), map(asdict, entry.drift), strict=True)),
+        "run_audit": None if entry.audit is None else asdict(entry.audit),
+    }
+
+
+def _problem(problem: ChannelProblem) -> str:
+    file = f"{problem.channel}/{problem.file}".rstrip("/")
+    place = file if problem.line is None else f"{file} line {problem.line}"
+    return f"{place}: {problem.reason}"
+
+
+def _time(unix_ms: int) -> str:
+    """Return a time in UTC, to the second; the number itself where no calendar has it."""
+    if unix_ms > _LATEST_DATE_UNIX_MS:
+        return str(unix_ms)[:20]
+    return datetime.fromtimestamp(unix_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _short(words: str, most: int) -> str:
+    return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,113 @@
+"""A diagnosis in its two forms: JSON for programs, and text that can be read at 3 a.m."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tau_transport_health.diagnosis import Diagnosis, Evidence, Symptom
+from tau_transport_health.formats.harmless import harmless
+from tau_transport_health.history import WINDOW_CYCLES
+
+_WIDTH = 100
+_INDENT = 10
+
+
+def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return a diagnosis as JSON values, its keys in the order they are documented."""
+    inspection, history = diagnosis.inspection, diagnosis.history
+    chain = history.chain
+    broken = chain.broken_at
+    return {
+        "transport": inspection.target.name,
+        "target": inspection.target.label,
+        "state_path": inspection.state_path,
+        "events_log_path": inspection.events_log_path,
+        "health_state": inspection.assessment.health_state,
+        "rollout_gate": inspection.assessment.gate,
+        "exit_code": diagnosis.exit_code,
+        "symptoms": [_symptom_json(symptom) for symptom in diagnosis.symptoms],
+        "cycle_reports": history.valid,
+        "invalid_cycle_reports": history.invalid,
+        "window_cycles": len(history.recent),
+        "chain": {
+            "state": chain.state,
+            "summary": chain.sentence,
+            "first_cycle": chain.first_cycle,
+            "last_cycle": chain.last_cycle,
+            "missing_before": chain.missing_before,
+            "broken_at": None
+            if broken is None
+            else {
+                "kind": broken.kind,
+                "file": broken.file,
+                "line": broken.line,
+                "expected": broken.expected,
+                "found": broken.found,
+                "meaning": broken.meaning,
+            },
+        },
+        "warnings": list(inspection.assessment.warnings),
+    }
+
+
+def diagnosis_text(diagnosis: Diagnosis) -> str:
+    """Return a diagnosis for a terminal: the verdict, then the symptoms, most severe first."""
+    return "\n".join(_lines(diagnosis))
+
+
+def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+    inspection, symptoms = diagnosis.inspection, diagnosis.symptoms
+    found = "nothing wrong found" if not symptoms else f"symptoms: {len(symptoms)}"
+    yield harmless(
+        f"{inspection.target.name} ({inspection.target.label}): "
+        f"{inspection.assessment.health_state}, gate {inspection.assessment.gate}, {found}"
+    )
+    for number, symptom in enumerate(symptoms, start=1):
+        yield ""
+        yield f"{number}. {symptom.severity.upper()}  {symptom.code}"
+        yield from _part("what", (symptom.sentence,))
+        yield from _part("where", map(_place, symptom.evidence))
+        yield from _part("do", (symptom.action,))
+    yield ""
+    history = diagnosis.history
+    invalid = f", {history.invalid} invalid" if history.invalid else ""
+    yield from _part("log", (f"{history.valid} valid lines{invalid}",))
+    yield from _part("chain", (history.chain.sentence,))
+    window = f"the last {WINDOW_CYCLES} cycles" if history.recent else "no cycle: there is none"
+    yield from _part("judged", (f"state and log now; symptoms of history by {window}",))
+    yield from _part("warning", inspection.assessment.warnings)
+    yield from _part("files", (inspection.state_path,))
+
+
+def _part(name: str, texts: Iterable[str]) -> Iterator[str]:
+    """Yield a named part, wrapped; the name stands before its first line only."""
+    label = f"{name}:"
+    for text in texts:
+        for line in textwrap.wrap(harmless(text), _WIDTH - _INDENT - 2, break_on_hyphens=False):
+            yield f"  {label:<{_INDENT}}{line}".rstrip()
+            label = ""
+
+
+def _place(evidence: Evidence) -> str:
+    if evidence.line is None:
+        return f"{evidence.file}: {evidence.excerpt}"
+    # A break's own sentence begins with its place.
+    place = f"{evidence.file} line {evidence.line}"
+    return (
+        evidence.excerpt if evidence.excerpt.startswith(place) else f"{place}: {evidence.excerpt}"
+    )
+
+
+def _symptom_json(symptom: Symptom) -> dict[str, Any]:
+    return {
+        "code": symptom.code,
+        "severity": symptom.severity,
+        "summary": symptom.sentence,
+        "evidence": [
+            {"file": each.file, "line": each.line, "excerpt": each.excerpt}
+            for each in symptom.evidence
+        ],
+        "action": symptom.action,
+    }

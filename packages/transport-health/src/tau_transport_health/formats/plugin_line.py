@@ -1,0 +1,41 @@
+"""The line of the monitoring-plugins convention: a verdict, then figures behind a bar."""
+
+from __future__ import annotations
+
+from tau_transport_health.formats.harmless import harmless
+from tau_transport_health.inspection import Inspection
+
+_LONGEST_REASON = 500
+"""Monitoring systems cut what is long, and would cut the figures."""
+
+
+def plugin_line(inspection: Inspection) -> str:
+    """Return `OK - custom-command healthy, gate pass: reason | figure=value …` on one line."""
+    assessment = inspection.assessment
+    reason = assessment.holds[0][1] if assessment.holds else assessment.health_reason
+    reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "…"
+    # The convention gives the bar a meaning, so none may come from the files.
+    words = harmless(
+        f"{assessment.plugin_code.name} - {inspection.target.name} {assessment.health_state}, "
+        f"gate {assessment.gate}: {reason}"
+    ).replace("|", "/")
+    figures = _figures(inspection)
+    return f"{words} | {figures}" if figures else words
+
+
+def _figures(inspection: Inspection) -> str:
+    assessment = inspection.assessment
+    if assessment.snapshot is None or assessment.age_ms is None:
+        return ""
+    health = assessment.snapshot
+    return " ".join(
+        (
+            f"age={max(assessment.age_ms, 0) / 1000:.3f}s",
+            f"failure_streak={health.failure_streak}",
+            f"queue_depth={health.queue_depth}",
+            f"failed={health.last_cycle_failed}",
+            f"completed={health.last_cycle_completed}",
+            f"duplicates={health.last_cycle_duplicates}",
+            f"cycle_duration={health.cycle_duration_ms / 1000:.3f}s",
+        )
+    )

@@ -1,0 +1,187 @@
+"""The inspector's `diagnose` and `channels` on state directories that the runtime really wrote.
+
+Both run as processes; what was done to the files in between is what an operator may meet.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.running import CONTRACTS, run_fixture
+
+INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
+PATIENCE_SECONDS = 30.0
+
+
+def inspector(state_dir: Path, *words: str) -> tuple[int, Any]:
+    """Run the inspector with `--json` on a state directory; return its exit code and answer."""
+    done = subprocess.run(
+        [INSPECTOR, *words, "--json", "--state-dir", state_dir],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_SECONDS,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, json.loads(done.stdout) if done.stdout else None
+
+
+def diagnosed(state_dir: Path) -> tuple[int, list[str], Any]:
+    """Return the exit code of `diagnose`, the codes of the symptoms, and the whole answer."""
+    code, report = inspector(state_dir, "diagnose", "custom-command")
+    return code, [symptom["code"] for symptom in report["symptoms"]], report
+
+
+def run(state_dir: Path, *cycles: tuple[str, ...]) -> Path:
+    """Run cycles, each the name of a fixture and options; return the state directory."""
+    for name, *options in cycles:
+        run_fixture(CONTRACTS / f"{name}.json", state_dir, *options)
+    return state_dir
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a state directory after four good cycles, to be copied."""
+    again = [("rollout-pass", f"--case-suffix=-{n}") for n in range(4)]
+    return run(tmp_path_factory.mktemp("original") / "state", *again)
+
+
+@pytest.fixture
+def good(original: Path, tmp_path: Path) -> Path:
+    """Return a state directory of the test's own after four good cycles."""
+    return shutil.copytree(original, tmp_path / "state")
+
+
+def test_good_cycles(good: Path) -> None:
+    """After good cycles nothing is wrong, the chain is whole, and every channel is sound."""
+    code, symptoms, report = diagnosed(good)
+    assert (code, symptoms) == (0, [])
+    assert report["chain"]["summary"] == "whole from cycle 1 to cycle 4"
+    code, verification = inspector(good, "channels", "verify", "custom-command")
+    assert (code, verification["problem_count"], verification["channels"]) == (0, 0, 6)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "code", "symptoms"),
+    [
+        ([("drift",)], 3, ["case_processing_failed", "missing_commands"]),
+        (
+            [("mixed-outcomes",), ("mixed-outcomes",)],
+            3,
+            ["case_processing_failed", "repeated_retries", "missing_commands"],
+        ),
+        ([("rollout-pass",), ("rollout-pass",)], 0, ["nothing_but_duplicates"]),
+        ([("bulk-1000", "--queue-limit=300")], 0, ["backlog_left"]),
+        (
+            [
+                ("bulk-1000", f"--queue-limit={limit}", f"--case-suffix=-{limit}")
+                for limit in (900, 800, 700)
+            ],
+            0,
+            ["backlog_growing"],
+        ),
+    ],
+    ids=["drift", "retries", "duplicates", "backlog", "growing-backlog"],
+)
+def test_what_the_fixtures_show(
+    tmp_path: Path, cycles: list[tuple[str, ...]], code: int, symptoms: list[str]
+) -> None:
+    """What a fixture is made to show is what is diagnosed, and nothing else."""
+    assert diagnosed(run(tmp_path / "state", *cycles))[:2] == (code, symptoms)
+
+
+def test_drift_is_traced_to_its_line(tmp_path: Path) -> None:
+    """The evidence of a drift is the very line of the channel that tells of it."""
+    state_dir = run(tmp_path / "state", ("drift",))
+    report = diagnosed(state_dir)[2]
+    *_, evidence = report["symptoms"][0]["evidence"]
+    line = state_dir.joinpath(evidence["file"]).read_bytes().splitlines()[evidence["line"] - 1]
+    entry = json.loads(line)
+    assert entry["payload"]["drift"]
+    assert entry["payload"]["case_id"] in evidence["excerpt"]
+
+
+def altered(lines: list[bytes]) -> list[bytes]:
+    """Alter one figure in the second line."""
+    lines[1] = lines[1].replace(b'"cycle_duration_ms":', b'"cycle_duration_ms":1')
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("tamper", "symptoms", "line"),
+    [
+        (altered, ["chain_broken"], 3),
+        (lambda lines: [lines[0], *lines[2:]], ["chain_broken"], 2),
+        (lambda lines: [lines[0], lines[2], lines[1], lines[3]], ["chain_broken"], 2),
+        (lambda lines: [*lines[:2], b"{}\n", *lines[2:]], ["chain_broken", "invalid_lines"], 4),
+        (lambda lines: lines[:2], ["log_disagrees"], 2),
+        (lambda _: [], ["log_disagrees"], None),
+        (lambda lines: [*lines, b'{"torn'], ["torn_line"], None),
+    ],
+    ids=["altered", "removed", "swapped", "inserted", "cut-off", "emptied", "torn"],
+)
+def test_a_log_that_was_tampered_with(
+    good: Path, tamper: Callable[[list[bytes]], list[bytes]], symptoms: list[str], line: int | None
+) -> None:
+    """Whatever is done to a line shows, at the first line that breaks the chain, and is no yes."""
+    log = good / "runtime-events.jsonl"
+    log.write_bytes(b"".join(tamper(log.read_bytes().splitlines(keepends=True))))
+    code, found, report = diagnosed(good)
+    assert (code, found) == (3, symptoms)
+    broken = report["chain"]["broken_at"]
+    assert (None if broken is None else broken["line"]) == line
+
+
+def test_a_log_that_was_rotated(good: Path) -> None:
+    """Over rotated logs the chain is whole, right after a rotation and after the next cycle."""
+    log = good / "runtime-events.jsonl"
+    log.rename(good / "runtime-events.jsonl.1")
+    assert diagnosed(good)[:2] == (0, [])
+    run(good, ("rollout-pass", "--case-suffix=-new"))
+    code, symptoms, report = diagnosed(good)
+    assert (code, symptoms) == (0, [])
+    assert report["chain"]["summary"] == "whole from cycle 1 to cycle 5"
+    good.joinpath("runtime-events.jsonl.1").unlink()
+    code, symptoms, report = diagnosed(good)
+    assert (code, symptoms, report["chain"]["missing_before"]) == (0, [], 5)
+
+
+def test_a_cycle_after_a_break_does_not_hide_it(good: Path) -> None:
+    """The runtime goes on after a break, and the break stays to be seen."""
+    log = good / "runtime-events.jsonl"
+    log.write_bytes(b"".join(altered(log.read_bytes().splitlines(keepends=True))))
+    run(good, ("rollout-pass", "--case-suffix=-new"))
+    assert diagnosed(good)[:2] == (3, ["chain_broken"])
+
+
+def test_the_channels_are_listed_and_shown(good: Path) -> None:
+    """Each command has its channel, and its entries are those of its cases."""
+    rows = inspector(good, "channels", "list", "custom-command")[1]
+    state = json.loads(good.joinpath("state.json").read_bytes())
+    names = {row["channel"] for row in rows}
+    assert {command["command_name"] for command in state["commands"]} <= names
+    assert "registry" in names
+    assert all(row["entries"] > 0 and row["invalid_lines"] == 0 for row in rows)
+    shown = inspector(good, "channels", "show", "custom-command", "registry", "--last=3")[1]
+    assert [entry["operation"] for entry in shown["entries"]] == ["list"] * 3
+    assert shown["entry_count"] == 8
+
+
+def test_a_channel_that_was_damaged(good: Path) -> None:
+    """A damaged line of a channel is named by `channels verify`; the diagnosis is of the log."""
+    log = good / "channel-store/custom-command/disk-usage/log.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"status_code":201', b'"status_code":"201"', 1))
+    code, verification = inspector(good, "channels", "verify", "custom-command", "disk-usage")
+    assert code == 3
+    (problem,) = verification["problems"]
+    assert (problem["file"], problem["line"]) == ("log.jsonl", 1)
+    assert "status_code" in problem["reason"]
+    assert diagnosed(good)[:2] == (0, [])

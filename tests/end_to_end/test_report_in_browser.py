@@ -1,0 +1,261 @@
+"""The page of `report` in a real browser: it fits, follows light and dark, and asks nobody.
+
+Each page is shown in a frame of the width wanted, since a window of Chromium's is no narrower than
+500 pixels. The frame's own document measures it; the screenshot shows that something is drawn.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium here; ./scripts/setup.sh --system installs it"
+)
+
+NOW_UNIX_MS = 1_767_225_600_000
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--hide-scrollbars", "--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND"),
+)
+PATIENCE_SECONDS = 60.0
+WIDTHS = (360, 1280)
+HEIGHT = 700
+FRAME = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<style>
+  body {{ margin: 0 }}
+  iframe {{ display: block; border: 0; width: {width}px; height: {height}px }}
+</style><iframe srcdoc="{page}"></iframe><script>
+onload = () => {{
+  const page = document.querySelector("iframe").contentDocument, root = page.documentElement;
+  const shown = [...page.querySelectorAll(".chart")].filter(chart => chart.checkVisibility());
+  const texts = shown.flatMap(chart => [...chart.querySelectorAll("text")]);
+  const probe = document.createElement("pre");
+  probe.id = "probe";
+  probe.textContent = JSON.stringify({{
+    overflow: root.scrollWidth - root.clientWidth,
+    height: root.scrollHeight,
+    background: getComputedStyle(page.body).backgroundColor,
+    charts: shown.length,
+    bars: shown.flatMap(chart => [...chart.querySelectorAll("rect")]).length,
+    smallest_text: Math.min(...texts.map(text => text.getBoundingClientRect().height)),
+    outside: texts.filter(text => text.getBoundingClientRect().left < 0
+      || text.getBoundingClientRect().right > root.clientWidth).length,
+  }});
+  document.body.append(probe);
+}};
+</script>"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the browser made of a page: measures, console lines, and the top of the picture."""
+
+    probe: dict[str, Any]
+    console: list[str]
+    pixels: list[bytes]
+
+
+def history(state_dir: Path, cycles: int, *, failing: int) -> None:
+    """Write `cycles` cycles a minute apart, with some that failed, and the last `failing` too."""
+    state_dir.mkdir(parents=True)
+    line, streak, failed, time, number = b"", 0, 0, 0, 0
+    with (state_dir / "runtime-events.jsonl").open("wb") as log:
+        for number in range(1, cycles + 1):
+            failed = 3 if number % 97 == 50 or number > cycles - failing else 0
+            streak = streak + 1 if failed else 0
+            time = NOW_UNIX_MS - (cycles - number) * 60_000
+            event = {
+                "timestamp_unix_ms": time,
+                "cycle_id": f"{time}-{number:08}-9f86d081",
+                "cycle_number": number,
+                "previous_sha256": sha256(line).hexdigest() if line else None,
+                "health_state": ("healthy", "degraded", "degraded", "failing")[min(streak, 3)],
+                "reason_codes": ["case_processing_failed"] if failed else ["healthy_cycle"],
+                "failed_cases": failed,
+                "failure_streak": streak,
+                "backlog_cases": number % 300,
+                "malformed_cases": 0,
+                "retry_attempts": 2 * failed,
+            }
+            line = json.dumps(event).encode()
+            log.write(line + b"\n")
+    health = {
+        "updated_unix_ms": time,
+        "cycle_duration_ms": 12,
+        "queue_depth": number % 300,
+        "active_runs": 0,
+        "failure_streak": streak,
+        "last_cycle_discovered": 5,
+        "last_cycle_processed": 5,
+        "last_cycle_completed": 5 - failed,
+        "last_cycle_failed": failed,
+        "last_cycle_duplicates": 0,
+    }
+    last = {"cycle_id": f"{time}-{number:08}-9f86d081", "cycle_number": number}
+    state = {
+        "schema_version": 1,
+        "health": health,
+        "last_cycle": last | {"event_sha256": sha256(line).hexdigest()},
+    }
+    (state_dir / "state.json").write_text(json.dumps(state))
+
+
+@pytest.fixture(scope="module")
+def page_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path]:
+    """Return what makes the page about so many cycles, of which the last so many failed."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    def make(cycles: int, failing: int) -> Path:
+        page, state_dir = folder / f"{cycles}-{failing}.html", folder / f"{cycles}-{failing}"
+        if not page.exists():
+            history(state_dir, cycles, failing=failing)
+            options = ["--state-dir", state_dir, "--output", page, "--now-unix-ms", NOW_UNIX_MS]
+            ran = subprocess.run(
+                [INSPECTOR, "report", "custom-command", *map(str, options)],
+                capture_output=True,
+                check=False,
+                timeout=PATIENCE_SECONDS,
+            )
+            assert ran.returncode == (3 if failing else 0), ran.stderr
+        return page
+
+    return make
+
+
+def show(page: Path, folder: Path, *, width: int, dark: bool = False) -> Shown:
+    """Show a page in a frame of this width, in light or dark."""
+    frame, picture = folder / "frame.html", folder / "shot.png"
+    text = html.escape(page.read_text("utf-8"))
+    frame.write_text(FRAME.format(page=text, width=width, height=HEIGHT), "utf-8")
+    ran = browse(
+        frame,
+        folder,
+        f"--window-size={max(width, 500)},{HEIGHT}",
+        f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+        f"--screenshot={picture}",
+        "--dump-dom",
+    )
+    probe = re.search(r'<pre id="probe">(.*?)</pre>', ran.stdout)
+    assert probe is not None, ran.stderr
+    return Shown(
+        probe=json.loads(html.unescape(probe[1])),
+        console=console(ran.stderr),
+        pixels=top_rows(picture.read_bytes(), 160),
+    )
+
+
+def browse(page: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Open a page in a browser that has never run before."""
+    assert CHROMIUM is not None
+    profile = f"--user-data-dir={folder / 'profile'}"
+    return subprocess.run(
+        [CHROMIUM, *FLAGS, profile, *options, page.as_uri()],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
+
+
+def console(stderr: str) -> list[str]:
+    """Return what pages wrote to the console: errors, refusals and failed requests among it."""
+    return [line for line in stderr.splitlines() if "CONSOLE" in line]
+
+
+def top_rows(png: bytes, count: int) -> list[bytes]:
+    """Return the first rows of a picture, decoded: RGB or RGBA of 8 bits, as browsers write it."""
+    width, _, depth, kind = struct.unpack(">IIBB", png[16:26])
+    size = {2: 3, 6: 4}[kind]
+    assert depth == 8
+    data, at = b"", 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        if png[at + 4 : at + 8] == b"IDAT":
+            data += png[at + 8 : at + 8 + length]
+        at += length + 12
+    stride = width * size
+    raw = zlib.decompressobj().decompress(data, count * (stride + 1))
+    rows, above = [], bytes(stride)
+    for start in range(0, len(raw), stride + 1):
+        row = bytearray(raw[start + 1 : start + 1 + stride])
+        unfilter(raw[start], row, above, size)
+        above = bytes(row)
+        rows.append(above)
+    return rows
+
+
+def unfilter(kind: int, row: bytearray, above: bytes, size: int) -> None:
+    """Undo one of the five filters of PNG (ISO/IEC 15948, 9.2) in place."""
+    for at, value in enumerate(row):
+        left = row[at - size] if at >= size else 0
+        corner = above[at - size] if at >= size else 0
+        estimate = left + above[at] - corner
+        paeth = min((left, above[at], corner), key=lambda near: abs(estimate - near))
+        guess = (0, left, above[at], (left + above[at]) // 2, paeth)[kind]
+        row[at] = (value + guess) & 0xFF
+
+
+def brightness(shown: Shown) -> float:
+    """Return how bright the corner of the picture is, from 0 to 255."""
+    return sum(shown.pixels[0][:3]) / 3
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("cycles", "failing"), [(1, 0), (3000, 20), (100_000, 0)])
+def test_the_page_fits_in_light_and_dark(
+    page_of: Callable[[int, int], Path], tmp_path: Path, width: int, cycles: int, failing: int
+) -> None:
+    """Drawn, no wider than the window, with charts that can be read, in both colour schemes."""
+    page = page_of(cycles, failing)
+    light = show(page, tmp_path, width=width)
+    dark = show(page, tmp_path, width=width, dark=True)
+    for shown in (light, dark):
+        assert shown.console == []
+        assert shown.probe["overflow"] == 0
+        assert shown.probe["outside"] == 0
+        assert shown.probe["height"] > HEIGHT
+        assert shown.probe["charts"] >= (2 if cycles == 1 else 4)
+        assert shown.probe["bars"] >= (2 if cycles == 1 else 100)
+        assert shown.probe["smallest_text"] >= 10
+        assert len(set(shown.pixels)) > 20, "the top of the page is blank"
+    assert brightness(light) > 200
+    assert brightness(dark) < 60
+    assert page.stat().st_size < 1_000_000
+
+
+def test_the_page_opened_as_a_file_is_silent(
+    page_of: Callable[[int, int], Path], tmp_path: Path
+) -> None:
+    """As an operator opens it: nothing on the console, no request, and it can be printed."""
+    paper = tmp_path / "page.pdf"
+    ran = browse(page_of(3000, 20), tmp_path, f"--print-to-pdf={paper}")
+    assert console(ran.stderr) == []
+    assert paper.read_bytes().startswith(b"%PDF-")
+
+
+def test_these_tests_would_notice(page_of: Callable[[int, int], Path], tmp_path: Path) -> None:
+    """A page that is too wide and asks another host does not go unnoticed by what is above."""
+    bad = tmp_path / "bad.html"
+    text = page_of(1, 0).read_text("utf-8")
+    wide = '<svg style="display: block" width="2000" height="9"></svg>'
+    bad.write_text(text.replace("</footer>", f'</footer>{wide}<img src="https://x.test/y.png">'))
+    shown = show(bad, tmp_path, width=360)
+    assert shown.probe["overflow"] > 0
+    assert len(shown.console) > 0

@@ -1,0 +1,22 @@
+"""What the tests of the inspector ask for by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.transport_health.files import StateDirectory
+from tests.transport_health.running import Inspector
+
+
+@pytest.fixture
+def inspector(tmp_path: Path) -> Inspector:
+    """Return the installed command, to be run in an empty folder."""
+    return Inspector(tmp_path)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> StateDirectory:
+    """Return a state directory that does not exist yet."""
+    return StateDirectory(tmp_path / "state")
