@@ -407,7 +407,7 @@ class Failing:
     def __init__(self, lines: list[bytes]) -> None:
         self._lines = lines
 
-    def __iter__(self) -> Iterator[bytes]:
+    def blocks(self) -> Iterator[bytes]:
         """Yield what could be read."""
         return iter(self._lines)
 

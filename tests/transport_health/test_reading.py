@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,20 @@ from hypothesis import strategies as st
 
 from tau_transport_health.assessment import Reading
 from tau_transport_health.event import LONGEST_LINE_BYTES
-from tau_transport_health.reading import LOOKS, lines_of, observe, read_once
+from tau_transport_health.reading import LOOKS, blocks_of, observe, read_once
 from tau_transport_health.targets import BUILT_IN
 from tests.transport_health.files import StateDirectory, chain, event, line_of, state_of
 
 TARGET = BUILT_IN["custom-command"]
 MEGABYTE = 1024 * 1024
+
+
+def lines_in(path: Path) -> Iterator[bytes]:
+    """Yield the lines that the blocks of a log hold, without their line breaks."""
+    for block in blocks_of(path):
+        *lines, rest = block.split(b"\n")
+        assert rest == b"", "a block ends where a line ends"
+        yield from lines
 
 
 def read(directory: StateDirectory) -> Reading:
@@ -60,7 +69,7 @@ def test_a_torn_line_is_left_out(count: int, cut: int, directory: StateDirectory
     reading = read(directory)
     assert reading.last_lines == tuple(lines[:count][-2:])
     assert reading.is_log_torn
-    assert list(lines_of(directory.log)) == [line[:-1] for line in lines[:count]]
+    assert list(lines_in(directory.log)) == [line[:-1] for line in lines[:count]]
 
 
 @pytest.mark.parametrize(("old", "new"), [(3, None), (3, 0), (3, 1), (3, 2), (1, 1), (1, None)])
@@ -122,7 +131,7 @@ def test_bytes_that_are_no_text_are_lines_all_the_same(directory: StateDirectory
     """A line ends with a line break and nothing else: not with a NUL, a CR or a Unicode one."""
     lines = [b"\xff\xfe\n", b"a\rb\n", b"\x00\n", "a\u2028b\x85c\n".encode(), b"\n", b"\x0c\n"]
     directory.write(None, lines)
-    assert [line + b"\n" for line in lines_of(directory.log)] == lines
+    assert [line + b"\n" for line in lines_in(directory.log)] == lines
     assert read(directory).last_lines == tuple(lines[-2:])
 
 
@@ -132,7 +141,7 @@ def test_very_long_lines_are_read(sizes: list[int], directory: StateDirectory) -
     lines = [b"x" * (size * MEGABYTE + 5) + b"\n" for size in sizes]
     directory.write(None, lines)
     tracemalloc.start()
-    longest = [len(line) for line in lines_of(directory.log)]
+    longest = [len(line) for line in lines_in(directory.log)]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(longest) == len(lines)
@@ -158,7 +167,7 @@ def test_a_line_beyond_the_limit_is_invalid_even_if_its_beginning_is_not(
     """What was cut off may be anything: the beginning alone decides nothing."""
     good = line_of(event())[:-1]
     directory.write(None, [good + b" " * LONGEST_LINE_BYTES + b"garbage\n", line_of(event())])
-    first, second = lines_of(directory.log)
+    first, second = lines_in(directory.log)
     assert first != good + b" " * (LONGEST_LINE_BYTES - len(good))
     assert second == good
 
@@ -169,7 +178,7 @@ def test_a_long_log_is_streamed_in_constant_memory(directory: StateDirectory) ->
     for count in (4_000, 40_000):
         directory.write(None, [line_of(event(health_reason="x" * 100))] * count)
         tracemalloc.start()
-        assert sum(1 for _ in lines_of(directory.log)) == count
+        assert sum(1 for _ in lines_in(directory.log)) == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] * 1.5
@@ -177,9 +186,9 @@ def test_a_long_log_is_streamed_in_constant_memory(directory: StateDirectory) ->
 
 def test_no_log_has_no_lines(tmp_path: Path) -> None:
     """Neither a missing nor an empty file."""
-    assert list(lines_of(tmp_path / "none")) == []
+    assert list(lines_in(tmp_path / "none")) == []
     (tmp_path / "empty").touch()
-    assert list(lines_of(tmp_path / "empty")) == []
+    assert list(lines_in(tmp_path / "empty")) == []
 
 
 @pytest.mark.parametrize("kind", ["folder", "under a file"])
@@ -191,7 +200,7 @@ def test_a_log_that_cannot_be_read_has_no_lines(kind: str, tmp_path: Path) -> No
     else:
         path.touch()
         path /= "log"
-    assert list(lines_of(path)) == []
+    assert list(lines_in(path)) == []
 
 
 def test_the_log_is_read_up_to_its_size_at_opening(directory: StateDirectory) -> None:
@@ -199,7 +208,7 @@ def test_the_log_is_read_up_to_its_size_at_opening(directory: StateDirectory) ->
     lines = [b"x" * 1000 + b"\n"] * 5000
     directory.write(None, lines)
     count = 0
-    for _ in lines_of(directory.log):
+    for _ in lines_in(directory.log):
         count += 1
         if count < 10_000:
             with directory.log.open("ab") as log:
@@ -214,7 +223,7 @@ def test_the_end_and_the_whole_agree(
     """The last two lines are the last two of all, for any log; the rest is torn."""
     directory = StateDirectory(tmp_path_factory.mktemp("log"))
     directory.log.write_bytes(b"\n".join(parts))
-    whole = [line + b"\n" for line in lines_of(directory.log)]
+    whole = [line + b"\n" for line in lines_in(directory.log)]
     reading = read(directory)
     assert whole == [part + b"\n" for part in parts[:-1]]
     assert reading.last_lines == tuple(whole[-2:])

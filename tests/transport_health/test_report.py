@@ -18,7 +18,7 @@ from tau_transport_health.assessment import DEFAULT_MAX_AGE_MS
 from tau_transport_health.formats import charts, figures
 from tau_transport_health.formats.page import page
 from tau_transport_health.looking import Question, look
-from tau_transport_health.reading import lines_of
+from tau_transport_health.reading import blocks_of
 from tau_transport_health.report import template
 from tau_transport_health.targets import Target
 from tau_transport_health.timeline import read_timeline
@@ -94,8 +94,8 @@ def page_of(directory: StateDirectory, name: str = "custom-command", label: str 
     (inspection,) = look(question)
     if label:
         inspection = replace(inspection, target=Target(name=name, label=label))
-    lines = lines_of(Path(inspection.events_log_path))
-    timeline = read_timeline(lines, chained=inspection.is_chained)
+    blocks = blocks_of(Path(inspection.events_log_path))
+    timeline = read_timeline(blocks, chained=inspection.is_chained)
     return page(inspection, timeline, template=template())
 
 

@@ -155,7 +155,7 @@ def test_the_last_time_there_can_be_is_only_far_away() -> None:
 
 def test_invalid_lines_are_counted_and_nothing_else() -> None:
     """The first are kept with their number and reason; none reaches a bin."""
-    lines = [b"{}" if index % 2 else line_of(minimal_event()) for index in range(100)]
+    lines = [b"{}\n" if index % 2 else line_of(minimal_event()) for index in range(100)]
     timeline = read_timeline(lines, chained=False)
     assert (timeline.invalid, timeline.total.cycles) == (50, 50)
     assert len(timeline.problems) == PROBLEMS_KEPT

@@ -167,7 +167,7 @@ def status(
     Exits 0 if the gate passes, 3 if it holds, 5 if there is no valid state.
     """
     from tau_transport_health.event_stream import count_events
-    from tau_transport_health.reading import lines_of
+    from tau_transport_health.reading import blocks_of
     from tau_transport_health.status import status_report
 
     question = _question(
@@ -180,8 +180,8 @@ def status(
         now_unix_ms=now_unix_ms,
     )
     (inspection,) = look(question)
-    lines = lines_of(Path(inspection.events_log_path))
-    report = status_report(inspection, count_events(lines, chained=inspection.is_chained))
+    blocks = blocks_of(Path(inspection.events_log_path))
+    report = status_report(inspection, count_events(blocks, chained=inspection.is_chained))
     if as_json:
         _print_json(report)
     else:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from tau_transport_health.chain import ChainVerdict, ChainVerifier
-from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.event import KNOWN_REASON_CODES, LONGEST_LINE_BYTES
-from tau_transport_health.event_stream import AnyEvent, event_decoder
+from tau_transport_health.event_stream import AnyEvent, read_blocks
 from tau_transport_health.snapshot import State
 
 PROBLEMS_KEPT = 5
@@ -27,7 +27,7 @@ Enough to tell a trend from an accident, few enough that what was mended is soon
 
 
 class LogSegment(Protocol):
-    """One file of the log, to be read once: the lines are without their line breaks."""
+    """One file of the log, to be read once."""
 
     @property
     def name(self) -> str:
@@ -45,8 +45,8 @@ class LogSegment(Protocol):
     def problem(self) -> str | None:
         """Return, after the lines were read, why they end early; None if they do not."""
 
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the lines."""
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the whole lines, some together, each ended by its line break."""
         ...
 
 
@@ -104,7 +104,6 @@ def read_history(
         chained: Whether the chain keys are required of every line.
         unread_files: Files of the log that could not even be opened, with the reason.
     """
-    decode = event_decoder(chained=chained)
     verifier = ChainVerifier(state)
     recent: deque[tuple[str, int, AnyEvent]] = deque(maxlen=WINDOW_CYCLES)
     unknown: Counter[str] = Counter()
@@ -114,12 +113,11 @@ def read_history(
     valid = invalid = 0
     for segment in segments:
         name = segment.name
-        for number, line in enumerate(segment, start=1):
-            event, reason = _read(line, decode)
-            if event is None:
+        for number, line, event in _lines(segment, chained=chained):
+            if isinstance(event, str):
                 invalid += 1
                 if len(problems) < PROBLEMS_KEPT:
-                    problems.append(InvalidLine(file=name, line=number, reason=reason))
+                    problems.append(InvalidLine(file=name, line=number, reason=event))
             else:
                 valid += 1
                 recent.append((name, number, event))
@@ -131,7 +129,7 @@ def read_history(
             if len(line) > LONGEST_LINE_BYTES:
                 verifier.take_too_long(name, number)
             else:
-                verifier.take(name, number, line, event)
+                verifier.take(name, number, line, None if isinstance(event, str) else event)
         if segment.is_torn and segment.is_rotated:
             torn.append(name)
         if segment.problem is not None:
@@ -148,8 +146,7 @@ def read_history(
     )
 
 
-def _read(line: bytes, decode: Callable[[bytes], AnyEvent]) -> tuple[AnyEvent | None, str]:
-    try:
-        return decode(line), ""
-    except TransportHealthError as error:
-        return None, str(error)
+def _lines(segment: LogSegment, *, chained: bool) -> Iterator[tuple[int, bytes, AnyEvent | str]]:
+    return chain.from_iterable(
+        read.lines() for read in read_blocks(segment.blocks(), chained=chained)
+    )

@@ -55,14 +55,14 @@ def read_once(state_dir: Path, target: Target) -> Reading:
     )
 
 
-def lines_of(path: Path) -> Iterator[bytes]:
-    """Return the whole lines of a log up to its size at opening, without their line breaks.
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """Return the whole lines of a log up to its size at opening, some together.
 
     A torn last line is left out, a line beyond the longest is cut one byte later: memory is
     bounded. There are none where there is no file that can be read.
     """
     try:
-        return iter(WholeLines(open_regular(path), name=path.name))
+        return WholeLines(open_regular(path), name=path.name).blocks()
     except OSError:
         return iter(())
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tau_transport_health.formats.page import page
 from tau_transport_health.inspection import Inspection
 from tau_transport_health.output import replace_file
-from tau_transport_health.reading import lines_of
+from tau_transport_health.reading import blocks_of
 from tau_transport_health.timeline import read_timeline
 
 
@@ -18,8 +18,8 @@ def write_report(inspection: Inspection, output: Path) -> None:
     Raises:
         OutputError: if the file cannot be written; what was there is as it was.
     """
-    lines = lines_of(Path(inspection.events_log_path))
-    timeline = read_timeline(lines, chained=inspection.is_chained)
+    blocks = blocks_of(Path(inspection.events_log_path))
+    timeline = read_timeline(blocks, chained=inspection.is_chained)
     replace_file(output, page(inspection, timeline, template=template()).encode())
 
 

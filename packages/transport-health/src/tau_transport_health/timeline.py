@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.event import KNOWN_REASON_CODES
-from tau_transport_health.event_stream import PROBLEMS_KEPT, AnyEvent, event_decoder
+from tau_transport_health.event_stream import PROBLEMS_KEPT, AnyEvent, read_blocks
 from tau_transport_health.snapshot import HealthState
 
 MOST_BINS = 120
@@ -201,22 +200,20 @@ class Timeline:
         return code
 
 
-def read_timeline(lines: Iterable[bytes], *, chained: bool) -> Timeline:
+def read_timeline(blocks: Iterable[bytes], *, chained: bool) -> Timeline:
     """Return what a log's whole lines add up to over time.
 
     Args:
-        lines: The lines, oldest first, without their line breaks.
+        blocks: The lines, oldest first, some together, each ended by its line break.
         chained: Whether the writer chains its events, so that the chain keys are required.
     """
-    decode = event_decoder(chained=chained)
     timeline = Timeline()
-    for number, line in enumerate(lines, start=1):
-        try:
-            event = decode(line)
-        except TransportHealthError as error:
-            timeline.refuse(number, str(error))
-        else:
-            timeline.add(number, event)
+    for read in read_blocks(blocks, chained=chained):
+        for number, _, event in read.lines():
+            if isinstance(event, str):
+                timeline.refuse(number, event)
+            else:
+                timeline.add(number, event)
     timeline.close()
     return timeline
 

@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 from tau_transport_health.event import LONGEST_LINE_BYTES
 
-_BLOCK_BYTES = 1024 * 1024
+_BLOCK_BYTES = 128 * 1024  # the fastest by measurement: it stays in the processor's cache
+_LARGEST_BLOCK_BYTES = 1024 * 1024  # while a line goes on and on
 
 
 class WholeLines:
@@ -30,18 +31,22 @@ class WholeLines:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the lines without their line breaks, and close the file."""
+        for block in self.blocks():
+            yield from block.split(b"\n")[:-1]
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the lines with their line breaks, as many together as were read, close the file."""
         left = self._size
         started = b""
         with self._log as log:
-            while block := self._block(log, min(left, _BLOCK_BYTES)):
+            while block := self._block(log, min(left, _block_bytes(started))):
                 left -= len(block)
-                first, line_break, rest = block.partition(b"\n")
-                started = (started + first)[: LONGEST_LINE_BYTES + 1]
-                if line_break:
-                    *lines, last = rest.split(b"\n")
-                    yield started
-                    yield from lines
-                    started = last
+                first, end = block.find(b"\n"), block.rfind(b"\n") + 1
+                rest_of_line = block[: first if end else None]
+                started += rest_of_line[: LONGEST_LINE_BYTES + 1 - len(started)]
+                if end:
+                    whole, started = started + memoryview(block)[first:end], block[end:]
+                    yield whole
         self.is_torn = bool(started)
 
     def _block(self, log: BinaryIO, size: int) -> bytes:
@@ -50,6 +55,10 @@ class WholeLines:
         except OSError as error:  # a disk that fails, a network that goes away
             self.problem = f"cannot be read: {error.strerror or error}"
             return b""
+
+
+def _block_bytes(started: bytes) -> int:
+    return min(max(len(started), _BLOCK_BYTES), _LARGEST_BLOCK_BYTES)
 
 
 def open_regular(path: str | Path, *, folder: int | None = None, follows: bool = True) -> BinaryIO:
