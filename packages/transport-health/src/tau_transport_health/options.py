@@ -40,13 +40,6 @@ MaybeTargetName = Annotated[
     str | None,
     typer.Argument(metavar="[TARGET]", show_default=False, help="Which transport; or --all."),
 ]
-ChannelName = Annotated[
-    str, typer.Argument(metavar="CHANNEL", show_default=False, help="A command, or registry.")
-]
-MaybeChannelName = Annotated[
-    str | None,
-    typer.Argument(metavar="[CHANNEL]", show_default=False, help="A command, or registry; or all."),
-]
 AllTargets = Annotated[
     bool, typer.Option("--all", help="Every target whose state directory exists.")
 ]

@@ -16,9 +16,9 @@ def main() -> None:
     gc.disable()
     atexit.register(gc.freeze)
     try:
-        from tau_transport_health.cli import app  # noqa: PLC0415 - takes most of the start-up
+        from tau_transport_health import cli  # noqa: PLC0415 - takes most of the start-up
 
-        app()
+        cli.main()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from tau_transport_health.errors import OutputError, TargetError
-from tau_transport_health.output import replace_file
 from tau_transport_health.targets import Target, checked_name, parse_targets
 
 
@@ -39,6 +38,8 @@ def add_target(path: Path, name: str, *, state_dir: str, label: str | None) -> N
         OutputError: if the file cannot be written.
     """
     import tomli_w  # noqa: PLC0415 - as above
+
+    from tau_transport_health.output import replace_file  # noqa: PLC0415 - as above
 
     targets = read_targets(path)
     targets[checked_name(name)] = Target(name=name, label=label or name, state_dir=state_dir)

@@ -1,0 +1,22 @@
+"""`channels list`: every channel in a line."""
+
+from __future__ import annotations
+
+import typer
+
+from tau_transport_health.asking import asks
+from tau_transport_health.channels import store_of, summaries
+from tau_transport_health.formats.channels import summaries_json, summaries_text
+from tau_transport_health.formats.json_text import json_text
+from tau_transport_health.looking import Question
+from tau_transport_health.options import AsJson
+
+
+@asks(without=("max_age", "now_unix_ms"))
+def command(question: Question, *, as_json: AsJson = False) -> None:
+    """List the channels: entries, the last one, invalid lines, artifacts.
+
+    Exits 5 if there is no channel store.
+    """
+    found = summaries(store_of(question))
+    typer.echo(json_text(summaries_json(found)) if as_json else summaries_text(found))
