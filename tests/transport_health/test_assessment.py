@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -95,9 +94,9 @@ def test_without_a_state_nothing_is_known() -> None:
     )
     for of, hold, reason in (
         (nothing, Hold.NO_STATE, "x: there is no such file"),
-        (replace(nothing, state_problem=None), Hold.NO_STATE, "there is no state.json"),
+        (nothing._replace(state_problem=None), Hold.NO_STATE, "there is no state.json"),
         (
-            replace(nothing, is_state_present=True, state_problem="x: broken"),
+            nothing._replace(is_state_present=True, state_problem="x: broken"),
             Hold.INVALID_STATE,
             "x: broken",
         ),
@@ -161,7 +160,7 @@ def test_any_age_must_be_asked_for_and_warns() -> None:
 
 def test_a_torn_log_holds() -> None:
     """A torn line is never a sign of health."""
-    result = judged(replace(reading(chain()), is_log_torn=True))
+    result = judged(reading(chain())._replace(is_log_torn=True))
     assert holds(result) == [Hold.LOG_TORN]
     assert (result.exit_code, result.plugin_code) == (ExitCode.NO, PluginCode.UNKNOWN)
 
@@ -251,7 +250,7 @@ def test_a_writer_that_never_chained_is_not_compared() -> None:
     assert result.health_reason == "fine"
     (warning,) = result.warnings
     assert "does not chain" in warning
-    without = replace(of, last_lines=(), is_log_present=False)
+    without = of._replace(last_lines=(), is_log_present=False)
     result = assess(OTHER, without, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
     assert result.warnings == (warning, "there is no event log")
     assert result.health_reason == "the last cycle ended without a failed case"
@@ -260,7 +259,7 @@ def test_a_writer_that_never_chained_is_not_compared() -> None:
 def test_a_writer_of_another_transport_that_chains_is_compared() -> None:
     """Whoever names a last cycle is held to it."""
     lines = chain(3)
-    of = replace(reading(lines), last_lines=tuple(chain(2)))
+    of = reading(lines)._replace(last_lines=tuple(chain(2)))
     result = assess(OTHER, of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
     assert holds(result) == [Hold.LOG_DISAGREES]
 
@@ -277,7 +276,7 @@ def test_leaving_out_the_last_cycle_does_not_end_the_comparison() -> None:
 def test_the_classifications_words_stand_where_there_are_no_others() -> None:
     """Without an event's own reason the numbers are put into words."""
     state = minimal_state(failure_streak=2, last_cycle_failed=1)
-    of = replace(reading([line_of(minimal_event())], state, chained=False), last_lines=())
+    of = reading([line_of(minimal_event())], state, chained=False)._replace(last_lines=())
     result = assess(OTHER, of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
     assert result.health_reason == "1 failed in the last cycle, cycles in a row with failures: 2"
     assert holds(result) == [Hold.UNHEALTHY]
@@ -285,7 +284,7 @@ def test_the_classifications_words_stand_where_there_are_no_others() -> None:
 
 def test_several_reasons_stand_together_the_health_first() -> None:
     """Nothing hides behind another reason; an UNKNOWN beats a CRITICAL."""
-    of = replace(reading(chain(2, **failed(streak=3))), is_log_torn=True)
+    of = reading(chain(2, **failed(streak=3)))._replace(is_log_torn=True)
     result = judged(of, age_ms=10**9)
     assert holds(result) == [Hold.UNHEALTHY, Hold.STALE, Hold.LOG_TORN]
     assert result.plugin_code is PluginCode.UNKNOWN
@@ -294,9 +293,9 @@ def test_several_reasons_stand_together_the_health_first() -> None:
 def test_what_may_be_a_write_under_way_is_not_settled() -> None:
     """Torn or in disagreement: look again. Anything else needs no second look."""
     assert is_settled(reading(chain()))
-    assert not is_settled(replace(reading(chain()), is_log_torn=True))
-    assert not is_settled(replace(reading(chain()), last_lines=()))
-    assert is_settled(replace(reading(chain()), state=None))
+    assert not is_settled(reading(chain())._replace(is_log_torn=True))
+    assert not is_settled(reading(chain())._replace(last_lines=()))
+    assert is_settled(reading(chain())._replace(state=None))
 
 
 def test_every_hold_has_its_remedy() -> None:

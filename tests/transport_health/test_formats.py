@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -129,7 +128,7 @@ def test_all_formats_say_the_same(situation: Damage, directory: StateDirectory) 
 def test_the_metrics_follow_the_conventions(directory: StateDirectory) -> None:
     """Gauges in base units; one TYPE and HELP each; no timestamp, no `_total`; then `# EOF`."""
     directory.good(cycle_duration_ms=1234)
-    voice = replace(inspected(directory), target=BUILT_IN["voice"])
+    voice = inspected(directory)._replace(target=BUILT_IN["voice"])
     text = openmetrics([inspected(directory, age_ms=61_234), voice])
     assert text.endswith("# EOF\n")
     families = families_of(text)

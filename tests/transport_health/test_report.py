@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -93,7 +92,7 @@ def page_of(directory: StateDirectory, name: str = "custom-command", label: str 
     )
     (inspection,) = look(question)
     if label:
-        inspection = replace(inspection, target=Target(name=name, label=label))
+        inspection = inspection._replace(target=Target(name=name, label=label))
     blocks = blocks_of(Path(inspection.events_log_path))
     timeline = read_timeline(blocks, chained=inspection.is_chained)
     return page(inspection, timeline, template=template())

@@ -6,8 +6,8 @@ more, says the same as `status`, which reads all (runbooks/transport-health-ops.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from tau_transport_health.errors import ExitCode, PluginCode, TransportHealthError
 from tau_transport_health.event import Event, line_digest, parse_event
@@ -53,8 +53,7 @@ REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """What was read of a state directory, once, in the order that the contract asks for.
 
     `state` is None where there is no valid one; `state_problem` then says why, and
@@ -70,8 +69,7 @@ class Reading:
     is_log_torn: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
+class Assessment(NamedTuple):
     """The judgement of one target at one time."""
 
     health_state: HealthState

@@ -6,9 +6,8 @@ The rules are the contract's (runbooks/state-files.md, "The event log").
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tau_transport_health import strict_json
 from tau_transport_health.errors import FormRefusedError
@@ -64,8 +63,7 @@ LONGEST_LINE_BYTES = 16 * 1024 * 1024
 """A longer line is invalid whatever it holds; readers hand over only its beginning."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(NamedTuple):
     """A valid line. Counts that the writer left out are 0.
 
     `cycle_number` and `cycle_id` are None where the writer chains nothing; `previous_sha256` is

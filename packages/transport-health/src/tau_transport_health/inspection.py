@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau_transport_health.assessment import Assessment, Reading
 from tau_transport_health.targets import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection:
+class Inspection(NamedTuple):
     """A target, where its files are, what they held, and the judgement.
 
     Every format is made from this one value, so that all say the same.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tau_transport_health.assessment import assess
 from tau_transport_health.errors import NoTargetError, TargetError
@@ -15,8 +14,7 @@ from tau_transport_health.targets import BUILT_IN, Target, find
 from tau_transport_health.targets_file import read_targets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """What the operator asks: which targets, where, and how they are to be judged.
 
     `name` is None for all that exist. `state_dir` overrides the target's own. `now_unix_ms` is None

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from tau_transport_health import strict_json
 from tau_transport_health.errors import FormRefusedError
@@ -35,8 +34,7 @@ class HealthState(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthSnapshot:
+class HealthSnapshot(NamedTuple):
     """The health block, the same for every transport; about the last cycle.
 
     Times and durations are in milliseconds, the rest are counts.
@@ -60,11 +58,10 @@ class HealthSnapshot:
 
     def as_json(self) -> dict[str, int]:
         """Return the block as it stands in the file."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return self._asdict()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastCycle:
+class LastCycle(NamedTuple):
     """Which line of the event log the state belongs to."""
 
     cycle_id: str
@@ -72,8 +69,7 @@ class LastCycle:
     event_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandSummary:
+class CommandSummary(NamedTuple):
     """What the status report counts of a registered command."""
 
     command_name: str
@@ -83,8 +79,7 @@ class CommandSummary:
     run_count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(NamedTuple):
     """A valid state file; `last_cycle` is None where the writer does not chain its events."""
 
     health: HealthSnapshot
@@ -123,7 +118,7 @@ def parse_state(raw: bytes, *, chained: bool) -> State:
         last_cycle = _last_cycle(_object(value.get("last_cycle"), "last_cycle"))
     return State(
         health=HealthSnapshot(
-            **{field.name: count(health, field.name, "health.") for field in fields(HealthSnapshot)}
+            **{key: count(health, key, "health.") for key in HealthSnapshot._fields}
         ),
         last_cycle=last_cycle,
         processed_case_count=len(_case_keys(value, "processed_case_keys")),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tau_transport_health.errors import TargetError
 
@@ -27,8 +26,7 @@ _BUILT_IN = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """A transport to look at. `state_dir` is None for a built-in one: its name below the root."""
 
     name: str

@@ -125,8 +125,7 @@ def aged(sight: Sight, question: Question) -> Sight:
     return replace(
         sight,
         inspections=tuple(
-            replace(
-                inspection,
+            inspection._replace(
                 judged_unix_ms=now_unix_ms,
                 assessment=assess(
                     inspection.target,
