@@ -9,14 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_transport_health.chain import (
-    IDS_KEPT,
-    BreakKind,
-    ChainBreak,
-    ChainState,
-    ChainVerdict,
-    ChainVerifier,
-)
+from tau_transport_health.chain import IDS_KEPT, ChainVerifier
+from tau_transport_health.chain_verdict import BreakKind, ChainBreak, ChainState, ChainVerdict
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.event import Event, parse_event
 from tau_transport_health.snapshot import State, parse_state

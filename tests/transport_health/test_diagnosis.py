@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tau_transport_health.assessment import Gate
-from tau_transport_health.chain import ChainState
+from tau_transport_health.chain_verdict import ChainState
 from tau_transport_health.diagnosing import diagnosis_of, open_segments
 from tau_transport_health.diagnosis import Diagnosis, Severity, Symptom, diagnose
 from tau_transport_health.errors import ExitCode

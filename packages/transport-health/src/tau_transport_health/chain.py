@@ -8,10 +8,14 @@ chain"). Nothing is kept but the last lines' keys: memory does not grow with the
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
+from tau_transport_health.chain_verdict import (
+    BreakKind,
+    ChainBreak,
+    ChainState,
+    ChainVerdict,
+)
 from tau_transport_health.event import line_digest
 from tau_transport_health.snapshot import LastCycle, State
 
@@ -22,85 +26,6 @@ EVENT_LOG = "runtime-events.jsonl"
 """What a break is named by where the log has no line at all."""
 
 _DIGEST_SHOWN = 12
-
-
-class ChainState(StrEnum):
-    """What can be said of a chain."""
-
-    WHOLE = "whole"
-    BROKEN = "broken"
-    NONE = "none"
-
-
-class BreakKind(StrEnum):
-    """What is wrong at a break."""
-
-    BEGINNING = "beginning"
-    PREVIOUS_SHA256 = "previous_sha256"
-    CYCLE_NUMBER = "cycle_number"
-    CYCLE_ID = "cycle_id"
-    UNCHAINED_LINE = "unchained_line"
-    LINE_TOO_LONG = "line_too_long"
-    END = "end"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainBreak:
-    """The first line that does not continue the chain; `line` is None where there is no line."""
-
-    kind: BreakKind
-    file: str
-    line: int | None
-    expected: str
-    found: str
-    meaning: str
-
-    @property
-    def sentence(self) -> str:
-        """Return where it breaks, what was expected, what was found, and what that may mean."""
-        place = self.file if self.line is None else f"{self.file} line {self.line}"
-        return f"{place}: expected {self.expected}, found {self.found}: {self.meaning}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainVerdict:
-    """What the whole log says of its chain.
-
-    `first_cycle` and `last_cycle` are the numbers of the first and the last line that say one.
-    `is_end_compared` is False where there is no valid state to hold the last line against;
-    `is_ahead` is True where the log has one line more than the state knows.
-    """
-
-    state: ChainState
-    lines: int
-    first_cycle: int | None
-    last_cycle: int | None
-    broken_at: ChainBreak | None
-    is_end_compared: bool
-    is_ahead: bool
-
-    @property
-    def missing_before(self) -> int | None:
-        """Return the first cycle that is here, where older ones are not; else None."""
-        return self.first_cycle if self.first_cycle is not None and self.first_cycle > 1 else None
-
-    @property
-    def sentence(self) -> str:
-        """Return the verdict in one sentence."""
-        if self.broken_at is not None:
-            return f"broken at {self.broken_at.sentence}"
-        if self.lines == 0:
-            return "there is no line to verify"
-        if self.state is ChainState.NONE:
-            return "there is no chain: the writer does not chain its events, so changes do not show"
-        parts = [f"whole from cycle {self.first_cycle} to cycle {self.last_cycle}"]
-        if self.missing_before is not None:
-            parts.append(f"history before cycle {self.missing_before} is not here")
-        if not self.is_end_compared:
-            parts.append("its end cannot be compared, since there is no valid state")
-        elif self.is_ahead:
-            parts.append("the log is one cycle ahead of the state")
-        return "; ".join(parts)
 
 
 class ChainedFields(Protocol):

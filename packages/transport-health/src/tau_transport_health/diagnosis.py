@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tau_transport_health.assessment import Hold
-from tau_transport_health.chain import EVENT_LOG, BreakKind, ChainState
+from tau_transport_health.chain import EVENT_LOG
+from tau_transport_health.chain_verdict import BreakKind, ChainState
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.history import Cycle, History
 from tau_transport_health.inspection import Inspection

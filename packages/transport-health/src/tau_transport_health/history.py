@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
-from tau_transport_health.chain import ChainVerdict, ChainVerifier
+from tau_transport_health.chain import ChainVerifier
+from tau_transport_health.chain_verdict import ChainVerdict
 from tau_transport_health.event import KNOWN_REASON_CODES, LONGEST_LINE_BYTES
 from tau_transport_health.event_stream import AnyEvent, read_blocks
 from tau_transport_health.snapshot import State
