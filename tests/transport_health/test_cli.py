@@ -125,9 +125,9 @@ class TestAnswers:
         assert inspector("inspect", "custom-command", now_unix_ms=None).code == 0
 
     def test_none_warns(self, inspector: Inspector) -> None:
-        """That any age will do is said in `inspect` and in `status`."""
+        """That any age will do is said wherever there are words."""
         inspector.directory().good()
-        for command in ("inspect", "status"):
+        for command in ("inspect", "status", "check", "diagnose"):
             done = inspector(command, "custom-command", "--max-age", "none")
             assert done.code == 0
             assert "dead runtime" in done.out

@@ -270,7 +270,7 @@ DAMAGES = (
         make=timed(60_001),
         health="healthy",
         hold="future",
-        words="in the future",
+        words="dated 1 min 0 s in the future",
     ),
     Damage(
         name="barely future",
@@ -284,7 +284,7 @@ DAMAGES = (
         make=timed(-FIFTEEN_MINUTES_MS - 1),
         health="healthy",
         hold="stale",
-        words="stale",
+        words="stale: written 15 min 0 s ago",
     ),
     Damage(
         name="barely fresh",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from tau_transport_health.ages import age
 from tau_transport_health.errors import ExitCode, PluginCode, TransportHealthError
 from tau_transport_health.event import Event, line_digest, parse_event
 from tau_transport_health.snapshot import HealthSnapshot, HealthState, State
@@ -238,13 +239,13 @@ def _unhealthy(health: HealthSnapshot) -> str | None:
 
 
 def _stale(age_ms: int) -> str:
-    return f"the state is stale: written {age_ms // 1000} s ago"
+    return f"the state is stale: written {age(age_ms)}"
 
 
 def _future(age_ms: int) -> str | None:
     if -age_ms <= FUTURE_TOLERANCE_MS:
         return None
-    return f"the state is dated {-age_ms // 1000} s in the future"
+    return f"the state is dated {age(age_ms)}"
 
 
 def _torn(reading: Reading) -> str | None:

@@ -13,10 +13,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tau_transport_health.ages import age
 from tau_transport_health.assessment import Gate
 from tau_transport_health.event import Event
 from tau_transport_health.formats.harmless import harmless
-from tau_transport_health.formats.text import age
 from tau_transport_health.inspection import Inspection
 from tau_transport_health.sights import Sight
 from tau_transport_health.snapshot import HealthSnapshot, HealthState

@@ -10,14 +10,18 @@ _LONGEST_REASON = 500
 
 
 def plugin_line(inspection: Inspection) -> str:
-    """Return `OK - custom-command healthy, gate pass: reason | figure=value …` on one line."""
+    """Return `OK - custom-command healthy, gate pass: reason | figure=value …` on one line.
+
+    What was not judged stands in brackets after the reason: nothing is passed over in silence.
+    """
     assessment = inspection.assessment
     reason = assessment.holds[0][1] if assessment.holds else assessment.health_reason
     reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "…"
+    warnings = f" (warning: {'; '.join(assessment.warnings)})" if assessment.warnings else ""
     # The convention gives the bar a meaning, so none may come from the files.
     words = harmless(
         f"{assessment.plugin_code.name} - {inspection.target.name} {assessment.health_state}, "
-        f"gate {assessment.gate}: {reason}"
+        f"gate {assessment.gate}: {reason}{warnings}"
     ).replace("|", "/")
     figures = _figures(inspection)
     return f"{words} | {figures}" if figures else words

@@ -1,0 +1,27 @@
+"""How long ago something was, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from tau_transport_health.ages import age
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "words"),
+    [
+        (0, "0 s ago"),
+        (999, "0 s ago"),
+        (59_999, "59 s ago"),
+        (60_000, "1 min 0 s ago"),
+        (3_599_999, "59 min 59 s ago"),
+        (3_600_000, "1 h 0 min ago"),
+        (86_399_999, "23 h 59 min ago"),
+        (86_400_000, "1 d 0 h ago"),
+        (90_000_000, "1 d 1 h ago"),
+        (-61_000, "1 min 1 s in the future"),
+    ],
+)
+def test_an_age_is_said_as_people_do(duration_ms: int, words: str) -> None:
+    """Two units, the larger first."""
+    assert age(duration_ms) == words
