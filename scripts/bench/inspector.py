@@ -35,7 +35,8 @@ SHORT_EVENTS = 1_000
 
 def run(arguments: list[str | Path], **options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401 - passed on
     """Run a command that must answer; a held gate is an answer."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    unwanted = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     done = subprocess.run(arguments, env=environment, capture_output=True, check=False, **options)
     if done.returncode not in {0, 3}:
         sys.exit(f"{arguments}: exit {done.returncode}: {done.stderr.decode()}")
