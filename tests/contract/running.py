@@ -18,6 +18,10 @@ CONTRACTS = ROOT / "fixtures/contracts"
 STATE_CONTRACT = ROOT / "fixtures/state-contract/v1"
 COMMAND = Path(sys.executable).parent / "tau-custom-command"
 FORMS = ("fixture", "state", "event", "channel", "channel-log", "context", "artifact-index")
+"""What the runtime leaves or reads; each has samples, but for the fixture."""
+
+FORMS_OF_THE_GATE = ("answer", "rollout", "decision")
+"""What the gate prints, and what it leaves in the rollout directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ INVALID = STATE_CONTRACT / "invalid"
 # Samples that are wrong only in keys that the inspector has no use for. The contract requires of a
 # reader that it ignores what it does not know; it need not judge what it never looks at.
 NOT_LOOKED_AT = {
+    "artifact-records-boolean.json": "what a browser adds is the gate's to judge",
     "failed-case-keys-object.json": "the keys of failed cases are the runtime's own",
     "policy-allow-shell-text.json": "policies are the runtime's own",
     "policy-schema-version-other.json": "policies are the runtime's own",
@@ -49,6 +50,9 @@ NOT_LOOKED_AT = {
     "record-exit-code-text.json": "what is of the last execution is not shown",
     "record-missing-execution-policy.json": "policies are the runtime's own",
     "record-timed-out-number.json": "what is of the last execution is not shown",
+    "timeline-error-code-number.json": "what a browser adds is the gate's to judge",
+    "timeline-null.json": "what a browser adds is the gate's to judge",
+    "timeline-step-missing-status.json": "what a browser adds is the gate's to judge",
 }
 
 

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from tests.contract.running import (
     CONTRACTS,
     FORMS,
+    FORMS_OF_THE_GATE,
     ROOT,
     STATE_CONTRACT,
     errors_of,
@@ -32,7 +33,7 @@ def undescribed(schema: dict[str, Any]) -> Iterator[str]:
                 yield f"{title}.{name}"
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, *FORMS_OF_THE_GATE])
 def test_a_schema_is_sound_2020_12(form: str) -> None:
     """Every published schema is a JSON Schema of the dialect 2020-12 that it names."""
     schema = schema_of(form)
@@ -40,21 +41,21 @@ def test_a_schema_is_sound_2020_12(form: str) -> None:
     assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [*FORMS, *FORMS_OF_THE_GATE])
 def test_every_property_is_described(form: str) -> None:
     """A reader of a schema finds out what each key means without another document."""
     assert list(undescribed(schema_of(form))) == []
 
 
-def test_no_schema_is_published_beside_those_of_the_command() -> None:
-    """The folder of schemas holds what the command prints, and nothing else."""
+def test_no_schema_is_published_beside_these() -> None:
+    """The folder of schemas holds what the tests here know of, and no more."""
     published = {path.name for path in STATE_CONTRACT.glob("*.json")}
-    assert published == {f"{form}.schema.json" for form in FORMS}
+    assert published == {f"{form}.schema.json" for form in (*FORMS, *FORMS_OF_THE_GATE)}
 
 
 @pytest.mark.parametrize("script", ["generate_schemas.py", "generate_bulk.py"])
 def test_generated_files_are_up_to_date(script: str) -> None:
-    """What is generated is committed as it is generated; the schemas as the command prints them."""
+    """What is generated is committed as it is generated: schemas too, of commands and models."""
     done = subprocess.run(
         [sys.executable, ROOT / "scripts/fixtures" / script, "--check"],
         check=False,

@@ -1,17 +1,23 @@
-"""The demo script, as a newcomer runs it; the checks have set up .venv before."""
+"""The demo scripts, as a newcomer runs them; the checks have set up .venv before."""
 
+import itertools
 import json
+import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
-DEMO = REPOSITORY / "scripts" / "demo" / "custom-command.sh"
+DEMOS = REPOSITORY / "scripts" / "demo"
 
 
-def run_demo(*arguments: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run the demo from `directory` with almost no environment; return what it printed."""
+def run_demo(
+    *arguments: str | Path, directory: Path, name: str = "custom-command"
+) -> subprocess.CompletedProcess[str]:
+    """Run a demo from `directory` with almost no environment; return what it printed."""
     return subprocess.run(
-        [DEMO, *arguments],
+        [DEMOS / f"{name}.sh", *arguments],
         cwd=directory,
         env={"HOME": str(directory), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -33,6 +39,24 @@ def test_every_step_passes_from_any_directory(tmp_path: Path) -> None:
     assert "COMMAND" in ran.stdout
     assert '"processed_case_keys"' in ran.stdout
     assert "2 healthy duplicate_cases_skipped" in ran.stdout
+
+
+def test_a_rollout_from_any_directory(tmp_path: Path) -> None:
+    """A release goes to everyone, the next one goes back, and each step says PASS."""
+    ran = run_demo("--state-dir", "my state", directory=tmp_path, name="rollout")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.count("PASS  ") == 18
+    assert "FAIL" not in "".join(re.findall(r"^\w+  ", ran.stdout, re.MULTILINE))
+    assert ran.stdout.rstrip().endswith(
+        f"PASS: 18 of 18 steps passed; state files in {tmp_path / 'my state'}"
+    )
+    verdicts = re.findall(r"^(PROMOTE|COMPLETE|HOLD|ROLLBACK)  ", ran.stdout, re.MULTILINE)
+    assert [verdict for verdict, _ in itertools.groupby(verdicts)] == [
+        *("HOLD", "PROMOTE") * 2,
+        *("HOLD", "COMPLETE", "PROMOTE", "ROLLBACK"),
+    ]
+    assert "git revert" in ran.stdout
 
 
 def test_json_is_all_that_stdout_holds(tmp_path: Path) -> None:
@@ -69,9 +93,11 @@ def test_a_failing_step_fails_the_demo(tmp_path: Path) -> None:
     assert {"step": "a cycle applies every case", "result": "FAIL"} in answer["steps"]
 
 
-def test_help_and_wrong_arguments(tmp_path: Path) -> None:
-    """--help explains the script on stdout; what it does not know is refused with that help."""
-    assert run_demo("--help", directory=tmp_path).stdout.startswith("Usage: ")
-    refused = run_demo("--jsn", directory=tmp_path)
+@pytest.mark.parametrize("name", ["custom-command", "rollout"])
+def test_help_and_wrong_arguments(name: str, tmp_path: Path) -> None:
+    """--help explains a script on stdout; what it does not know is refused with that help."""
+    help_text = run_demo("--help", directory=tmp_path, name=name).stdout
+    assert help_text.startswith(f"Usage: scripts/demo/{name}.sh ")
+    refused = run_demo("--jsn", directory=tmp_path, name=name)
     assert refused.returncode == 2
     assert "unknown argument '--jsn'" in refused.stderr

@@ -16,8 +16,10 @@ DOCUMENTS = sorted(
     for path in REPOSITORY.rglob("*.md")
     if not any(part.startswith(".") for part in path.relative_to(REPOSITORY).parts)
 )
+_SECTION = re.compile(r"([\w-]+\.md), \"([^\"]+)\"")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^( *)```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_EXIT = re.compile(r"#.*\bexit (\d+)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=str)
@@ -56,7 +58,10 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @by_document
 def test_commands_work(document: Path, tmp_path: Path) -> None:
-    """Commands of ours run as they stand, in their order; a script that is named is there."""
+    """Commands of ours run as they stand, in their order; a script that is named is there.
+
+    Each exits with 0, or with the code that the comment behind it says.
+    """
     environment = {"PATH": f"{COMMANDS}:/usr/bin:/bin", "HOME": str(tmp_path)}
     (tmp_path / ".tau").mkdir()
     (tmp_path / "fixtures").symlink_to(REPOSITORY / "fixtures")
@@ -72,7 +77,9 @@ def test_commands_work(document: Path, tmp_path: Path) -> None:
                 text=True,
                 check=False,
             )
-            assert ran.returncode == 0, f"{document}: {line}\n{ran.stdout}{ran.stderr}"
+            said = _EXIT.search(line)
+            code = int(said[1]) if said else 0
+            assert ran.returncode == code, f"{document}: {line}\n{ran.stdout}{ran.stderr}"
         elif program.startswith("./scripts/"):
             assert os.access(REPOSITORY / program, os.X_OK), f"{document}: {line}"
 
@@ -85,12 +92,28 @@ def test_codes_and_scripts_in_prose_exist(document: Path) -> None:
         assert (REPOSITORY / path).exists(), f"{document}: {path}"
 
 
-def test_the_package_readme_names_every_command() -> None:
+def test_the_sections_that_the_code_cites_are_there() -> None:
+    """Whoever looks up where a rule comes from finds it: the runbook, and the heading in it."""
+    cited = []
+    for path in REPOSITORY.glob("packages/*/src/**/*.py"):
+        for runbook, section in _SECTION.findall(" ".join(path.read_text().split())):
+            document = REPOSITORY / "runbooks" / runbook
+            assert document.is_file(), f"{path.name}: {runbook}"
+            headings = _HEADING.findall(document.read_text().replace("`", ""))
+            assert section.replace("`", "") in headings, f"{path.name}: {runbook}: {section}"
+            cited.append(section)
+    assert len(cited) > 40
+
+
+@pytest.mark.parametrize(
+    ("package", "count"), [("custom-command", 5), ("transport-health", 9), ("rollout-gate", 15)]
+)
+def test_the_package_readme_names_every_command(package: str, count: int) -> None:
     """The README's table of commands has all that --help lists."""
     help_text = subprocess.run(
-        [COMMANDS / "tau-custom-command", "--help"], capture_output=True, text=True, check=True
+        [COMMANDS / f"tau-{package}", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    commands = re.findall(r"^  (\w+)  ", help_text.partition("Commands:")[2], re.MULTILINE)
-    readme = (REPOSITORY / "packages/custom-command/README.md").read_text()
-    assert len(commands) == 5
+    commands = re.findall(r"^  ([\w-]+)  ", help_text.partition("Commands:")[2], re.MULTILINE)
+    readme = (REPOSITORY / "packages" / package / "README.md").read_text()
+    assert len(commands) == count
     assert [command for command in commands if f"`{command}" not in readme] == []

@@ -19,6 +19,7 @@ from tau_custom_command.channel_files import (
     ContextEntry,
 )
 from tau_custom_command.contract import Fixture, Operation, Outcome
+from tau_custom_command.file_forms import LARGEST_INTEGER
 from tau_custom_command.health import FAILING_STREAK, HealthState, ReasonCode
 from tau_custom_command.state_files import RuntimeEvent, StateFile
 
@@ -61,6 +62,40 @@ _REQUIRED_OF_EVERY_WRITER = {
         "malformed_cases",
     ],
 }
+# What a browser's writer adds to an event (runbooks/state-files.md, "Keys of a browser's writer").
+_KEYS_OF_A_BROWSER: dict[str, Any] = {
+    "executed_cases": {
+        "description": "Cases that the browser executed.",
+        "maximum": LARGEST_INTEGER,
+        "minimum": 0,
+        "type": "integer",
+    },
+    "artifact_records": {
+        "description": "Artifacts that the store holds after the cycle.",
+        "maximum": LARGEST_INTEGER,
+        "minimum": 0,
+        "type": "integer",
+    },
+    "timeline": {
+        "description": "The steps that the browser took, in order.",
+        "items": {
+            "description": "A step.",
+            "properties": {
+                "status": {
+                    "description": "`ok`, or how it failed.",
+                    "type": "string",
+                },
+                "error_code": {
+                    "anyOf": [{"type": "string"}, {"type": "null"}],
+                    "description": "Why it failed; null or left out if it did not.",
+                },
+            },
+            "required": ["status"],
+            "type": "object",
+        },
+        "type": "array",
+    },
+}
 _CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
 
 
@@ -82,6 +117,7 @@ def json_schema(name: SchemaName) -> dict[str, Any]:
     if name is SchemaName.CHANNEL_LOG:
         _tell_success_from_the_rest(schema["$defs"]["ChannelPayload"])
     if name is SchemaName.EVENT:
+        schema["properties"] |= _KEYS_OF_A_BROWSER
         schema["dependentRequired"] = {
             key: [other for other in _CHAIN_KEYS if other != key] for key in _CHAIN_KEYS
         }

@@ -1,6 +1,6 @@
 """A line of the event log as this program reads it: one cycle, valid or refused with the reason.
 
-The rules are the contract's (runbooks/state-files.md, "The event log").
+The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The event log over time: any number of events, in at most `MOST_BINS` bins of equal length.
 
 One pass, constant memory: bins start fine, and are merged into longer ones when the log turns out
-to cover more time than they reach. Only valid lines count (runbooks/state-files.md, "The event
-log"); a time without a cycle has no bin, so that gaps stay gaps.
+to cover more time than they reach. Only valid lines count (runbooks/state-files.md,
+"runtime-events.jsonl"); a time without a cycle has no bin, so that gaps stay gaps.
 """
 
 from __future__ import annotations

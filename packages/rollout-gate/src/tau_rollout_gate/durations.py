@@ -1,0 +1,47 @@
+"""Durations as people write and read them: `30m` in a policy, `30 min` in an answer."""
+
+from __future__ import annotations
+
+import re
+
+_WRITTEN = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_WORDS = {"d": "d", "h": "h", "m": "min", "s": "s", "ms": "ms"}
+
+
+def parse_duration(text: str) -> int:
+    """Return the milliseconds of `500ms`, `90s`, `30m`, `24h` or `2d`.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration: write 90s, 30m, 24h or 2d")
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def written(duration_ms: int) -> str:
+    """Return a duration as `parse_duration` reads it, in the largest unit that is exact."""
+    unit = next(
+        unit
+        for unit, size in sorted(_UNITS_MS.items(), key=lambda item: -item[1])
+        if duration_ms % size == 0 and (duration_ms or unit == "s")
+    )
+    return f"{duration_ms // _UNITS_MS[unit]}{unit}"
+
+
+def in_words(duration_ms: int) -> str:
+    """Return a duration for people, exact to its two largest units: `1 h 12 min`, `0 s`."""
+    if duration_ms < 0:
+        return f"-{in_words(-duration_ms)}"
+    parts = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        number, duration_ms = divmod(duration_ms, _UNITS_MS[unit])
+        if number:
+            parts.append(f"{number} {_WORDS[unit]}")
+        elif parts:
+            break
+        if len(parts) == 2:  # noqa: PLR2004 - more tells nobody more
+            break
+    return " ".join(parts) or "0 s"

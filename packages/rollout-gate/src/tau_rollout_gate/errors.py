@@ -1,0 +1,58 @@
+"""The package's errors and its exit codes, each in one place."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process says to its caller; one table for all packages (README, "Exit codes")."""
+
+    YES = 0
+    BUG = 1
+    USAGE = 2
+    HOLD = 3
+    ROLLBACK = 4
+    CANNOT_ANSWER = 5
+    INTERRUPTED = 130
+    READER_GONE = 141
+
+
+class RolloutGateError(Exception):
+    """The base of every expected failure; its text is shown to the operator as it is."""
+
+    exit_code = ExitCode.CANNOT_ANSWER
+
+
+class RefusedError(RolloutGateError):
+    """A command that may not be carried out as things stand; nothing was written."""
+
+    exit_code = ExitCode.USAGE
+
+
+class JsonRefusedError(RolloutGateError):
+    """Bytes that are not strict JSON; the text says where and what."""
+
+
+class FormRefusedError(RolloutGateError):
+    """A value that is not of its documented form; the text names the field."""
+
+
+class PolicyRefusedError(RolloutGateError):
+    """A policy that cannot be used; the text names each thing that is wrong with it."""
+
+
+class RolloutUnusableError(RolloutGateError):
+    """The rollout directory cannot be trusted, or is not what the command was told of."""
+
+
+class NamedFileError(RolloutGateError):
+    """A file that the command line names cannot be read or used."""
+
+
+class StorageError(RolloutGateError):
+    """The operating system refused to write a file."""
+
+
+class BusyError(RolloutGateError):
+    """Another process is changing the rollout."""

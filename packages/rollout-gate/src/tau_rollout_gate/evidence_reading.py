@@ -1,0 +1,206 @@
+"""Reads a surface's state directory: the state first, then its event log backwards from the end.
+
+Nothing is ever written here. What a reading costs depends on the evidence, not on the log's length.
+A reader may meet a writer between two of its writes, or a rotation between two renames; then it
+looks again, and what is still odd after that is neither (runbooks/state-files.md, "Reading while
+someone writes").
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from tau_rollout_gate.event import line_digest
+from tau_rollout_gate.event_evidence import RawLog, RawState, assemble
+from tau_rollout_gate.event_lines import LogPart, cycle_number_of
+from tau_rollout_gate.evidence import SurfaceEvidence
+from tau_rollout_gate.rollout import LogPosition, SurfacePin
+
+STATE_FILE = "state.json"
+EVENT_LOG = "runtime-events.jsonl"
+LOOKS = 4
+"""How often a directory is looked at before what is odd counts: once, and three times again."""
+
+PAUSE_SECONDS = 0.05
+BLOCK_BYTES = 64 * 1024
+LONGEST_STATE_BYTES = 64 * 1024 * 1024
+LONGEST_EVIDENCE_BYTES = 256 * 1024 * 1024
+"""What is read of a log at most: a month of a cycle every ten seconds. It bounds the memory."""
+
+_LINE_COSTS_BYTES = 512
+"""What a line takes in memory beside its bytes, so that many empty ones are bounded too."""
+
+_LINES_FOR_AGREEMENT = 2
+_LINES_BETWEEN_LOOKS_AT_THE_NUMBER = 64
+
+
+def read_surface(
+    pin: SurfacePin, state_dir: Path, *, sleep: Callable[[float], None]
+) -> SurfaceEvidence:
+    """Return what a surface's files say since `pin.evidence_from`, read again where that is odd.
+
+    Before canary-1 no more is read than the end of the log: where it stands, and whether its writer
+    chains its events. Files that are missing, damaged or no files at all are flaws in the answer.
+    """
+    read = _look(pin, state_dir)
+    evidence = assemble(pin, *read)
+    for _ in range(LOOKS - 1):
+        if not evidence.flaws:
+            break
+        sleep(PAUSE_SECONDS)
+        before, read = read, _look(pin, state_dir)
+        if read != before:
+            evidence = assemble(pin, *read)
+    return evidence
+
+
+def _look(pin: SurfacePin, state_dir: Path) -> tuple[RawState, RawLog]:
+    state = read_state(state_dir / STATE_FILE)
+    return state, read_log(state_dir / EVENT_LOG, pin.evidence_from)
+
+
+def read_state(path: Path) -> RawState:
+    """Return the bytes of a `state.json`, or why there are none."""
+    try:
+        with _open_regular(path) as file:
+            raw = file.read(LONGEST_STATE_BYTES + 1)
+    except FileNotFoundError:
+        return RawState(path=str(path), raw=None)
+    except OSError as error:
+        return RawState(path=str(path), raw=None, problem=_unreadable(error))
+    if len(raw) > LONGEST_STATE_BYTES:
+        problem = f"is longer than {LONGEST_STATE_BYTES // 1024 // 1024} MiB"
+        return RawState(path=str(path), raw=None, problem=problem)
+    return RawState(path=str(path), raw=raw)
+
+
+def read_log(
+    path: Path, evidence_from: LogPosition | None, *, block_bytes: int = BLOCK_BYTES
+) -> RawLog:
+    """Return the end of an event log and of its rotated files `.1`, `.2` and so on.
+
+    It is read backwards until two lines were seen, which the state may belong to, and the line of
+    `evidence_from`, or an older one where lines are numbered.
+    """
+    parts: list[LogPart] = []
+    search = _Search(evidence_from)
+    rotation = 0
+    while not search.is_over:
+        file_path = path.with_name(f"{path.name}.{rotation}") if rotation else path
+        try:
+            with _open_regular(file_path) as file:
+                parts.insert(0, _read_part(file, str(file_path), search, block_bytes))
+        except FileNotFoundError:
+            if rotation:  # the log itself may have been rotated just now
+                break
+        except OSError as error:
+            problem = f"{file_path.name} {_unreadable(error)}"
+            return RawLog(path=str(path), parts=tuple(parts), problem=problem)
+        rotation += 1
+    return RawLog(path=str(path), parts=tuple(parts), problem=search.problem)
+
+
+class _Search:
+    """Decides, line by line from the end, how far back a log is read."""
+
+    def __init__(self, position: LogPosition | None) -> None:
+        self._wanted = None if position is None else position.event_sha256
+        self._number = None if position is None else position.cycle_number
+        self._is_reached = position is None
+        self._lines = 0
+        self._left_bytes = LONGEST_EVIDENCE_BYTES
+        self.problem: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing older is needed, or nothing more may be read."""
+        is_done = self._is_reached and self._lines >= _LINES_FOR_AGREEMENT
+        return is_done or self.problem is not None
+
+    def spend(self, size: int) -> None:
+        """Count the bytes that were read; past the longest evidence the search is over."""
+        self._left_bytes -= size
+        if self._left_bytes < 0:
+            megabytes = LONGEST_EVIDENCE_BYTES // 1024 // 1024
+            self.problem = f"the evidence starts before the last {megabytes} MiB of the event log"
+
+    def take(self, line: bytes) -> None:
+        """Take the next older line."""
+        self._lines += 1
+        self.spend(_LINE_COSTS_BYTES)
+        if not self._is_reached:
+            self._is_reached = line_digest(line) == self._wanted or self._is_too_old(line)
+
+    def _is_too_old(self, line: bytes) -> bool:
+        """Tell, every so many lines, whether a line is older than the one that is looked for."""
+        if self._number is None or self._lines % _LINES_BETWEEN_LOOKS_AT_THE_NUMBER:
+            return False
+        number = cycle_number_of(line)
+        return number is not None and number < self._number
+
+
+def _read_part(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> LogPart:
+    descriptor = file.fileno()
+    size = os.fstat(descriptor).st_size
+    backwards = _backwards(descriptor, size, search, block_bytes)
+    torn = next(backwards)
+    offset = size - len(torn)
+    lines: list[bytes] = []
+    for line in backwards:
+        lines.append(line)
+        offset -= len(line) + 1
+        search.take(line)
+        if search.is_over:
+            break
+    return LogPart(
+        path=path,
+        offset=offset,
+        lines=tuple(reversed(lines)),
+        torn=torn,
+        first_number=_first_number(descriptor) if offset else None,
+    )
+
+
+def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) -> Iterator[bytes]:
+    """Yield what follows the last line break, then the lines without theirs, newest first."""
+    end = size
+    is_torn_known = False
+    later: list[bytes] = []  # the rest of the line whose beginning was not read yet, newest first
+    while end > 0 and search.problem is None:
+        start = max(0, end - block_bytes)
+        block = os.pread(descriptor, end - start, start)
+        if len(block) < end - start:
+            raise OSError("it was cut while it was read")
+        search.spend(len(block))
+        first, *lines = block.split(b"\n")
+        if lines:
+            is_torn_known = True
+            yield b"".join((lines.pop(), *reversed(later)))
+            yield from reversed(lines)
+            later = []
+        later.append(first)
+        end = start
+    if end == 0 or not is_torn_known:
+        yield b"".join(reversed(later))
+
+
+def _first_number(descriptor: int) -> int | None:
+    line, line_break, _ = os.pread(descriptor, BLOCK_BYTES, 0).partition(b"\n")
+    return cycle_number_of(line) if line_break else None
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read, without waiting for what is none, such as a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"

@@ -1,0 +1,129 @@
+"""What is written where evidence belongs: an address, a path, or words that are none.
+
+The rules are the checklist's (runbooks/release-signoff-checklist.md, "What counts as evidence").
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from tau_rollout_gate.errors import FormRefusedError
+
+_STANDS_FOR_NOTHING = re.compile(
+    """
+    tb[acds] | todo | fixme | wip | xxx | later | soon | pending | unknown | placeholder
+    | na | none | null | nil | notapplicable | nobody | noone | some(one|body) | anyone
+    """,
+    re.VERBOSE,
+)
+_IS_NO_EVIDENCE = re.compile(
+    """
+    done | ok | okay | yes | y | no | x | true | false | pass(ed|es)? | green | fine | good | lgtm
+    | checked | verified | completed? | finished | ready | approved | works | worksforme | nothing
+    | notneeded | (see)?(the)?(logs?|ci|build|pipeline|ticket|issue|chat|mail|wiki) | see
+    | (see|as)?(above|below|before) | same | sameasabove | ditto | asdiscussed | trustme
+    | evidence | links? | url | path | file
+    """,
+    re.VERBOSE,
+)
+# RFC 2606 and RFC 6761: for documentation and tests; RFC 6762: the machines on one link.
+_RESERVED_ENDINGS = (
+    ".test",
+    ".example",
+    ".example.com",
+    ".example.net",
+    ".example.org",
+    ".invalid",
+    ".localhost",
+    ".localdomain",
+    ".local",
+)
+_LONGEST_HOST = 253
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_TOP_LABEL = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://?|mailto:", re.IGNORECASE)
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text is blank, or a word that stands for that: `TBD`, `n/a`, `-`.
+
+    Letters and digits alone are compared, whatever their case: `T.B.D.` is `TBD`.
+    """
+    letters = _letters(text)
+    return not letters or _STANDS_FOR_NOTHING.fullmatch(letters) is not None
+
+
+def is_no_evidence(text: str) -> bool:
+    """Tell whether a text is blank, or says only that there is evidence: `done`, `see logs`."""
+    return is_blank(text) or _IS_NO_EVIDENCE.fullmatch(_letters(text)) is not None
+
+
+def folded(text: str) -> str:
+    """Return a text as two of them are compared: case, width, spaces and the invisible aside."""
+    wide = unicodedata.normalize("NFKC", text).casefold()
+    seen = "".join(" " if c.isspace() else c for c in wide if c.isspace() or c.isprintable())
+    return " ".join(seen.split())
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is meant as an address rather than as a path."""
+    return _SCHEME.match(text) is not None
+
+
+def identity_of_address(text: str) -> str:
+    """Return what an `https` address is compared by: two with one identity are one piece.
+
+    Raises:
+        FormRefusedError: if it is not `https`, or its host is not one that others can open; the
+            text says why.
+    """
+    if not text.isprintable() or " " in text or "\\" in text:
+        raise FormRefusedError("has characters that no address has")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise FormRefusedError("is not an address") from None
+    if parts.scheme != "https":
+        raise FormRefusedError(f"is {parts.scheme}; give an https address, or a path")
+    if parts.username is not None or parts.password is not None:
+        raise FormRefusedError("has a name or password in it; take it out")
+    host = _real_host(parts)
+    place = unquote(parts.path).rstrip("/")
+    query = f"?{parts.query}" if parts.query else ""
+    return f"https://{host}{'' if port in {None, 443} else f':{port}'}{place}{query}"
+
+
+def problem_of_path(text: str) -> str | None:
+    """Return why a text cannot be a path inside the repository, as far as the text alone tells."""
+    parts = text.split("/")
+    if not text.isprintable() or "\\" in text:
+        return "is neither an https address nor a path with / between its parts"
+    if text.startswith(("/", "~")):
+        return "is not inside the repository; write the path from the repository's root"
+    if ".." in parts:
+        return "has .. in it; write the path from the repository's root"
+    if any(part.casefold() == ".git" for part in parts):
+        return "is git's own; name a file of the repository"
+    return None
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in folded(text) if character.isalnum())
+
+
+def _real_host(parts: SplitResult) -> str:
+    name = (parts.hostname or "").removesuffix(".")
+    try:
+        host = name[: _LONGEST_HOST + 1].encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        host = ""
+    *labels, top = host.split(".")
+    if len(host) > _LONGEST_HOST or not all(map(_LABEL.fullmatch, (*labels, top))):
+        raise FormRefusedError(f"has {name[:60]!r} where the name of a host belongs")
+    # No top-level domain has a digit: what ends in one is a numeric address of some spelling.
+    if not labels or not _TOP_LABEL.fullmatch(top) or f".{host}".endswith(_RESERVED_ENDINGS):
+        raise FormRefusedError(f"has the host {host[:60]!r}, which means nothing to others")
+    return host

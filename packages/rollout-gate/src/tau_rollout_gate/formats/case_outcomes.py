@@ -1,0 +1,107 @@
+"""What came of the unit tests of policies: as text, as JUnit XML and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from tau_rollout_gate.case_outcome import CaseOutcome
+from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
+from tau_rollout_gate.formats.wording import shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestedFile:
+    """A file of cases, the policy that it names, and what came of each case."""
+
+    path: str
+    policy: str
+    outcomes: tuple[CaseOutcome, ...]
+
+
+def outcomes_text(files: Sequence[TestedFile], *, look: Look = PIPED) -> str:
+    """Return each case in a line; of a failed one, what differs and why the answer is so."""
+    return joined(_lines(files, look))
+
+
+def outcomes_junit(files: Sequence[TestedFile]) -> str:
+    """Return a test suite for each file, and in it a test case for each case."""
+    counts = [_counts(file.outcomes) for file in files]
+    total = {name: str(sum(int(one[name]) for one in counts)) for name in ("tests", "failures")}
+    root = ET.Element("testsuites", {"name": "policy test", **total})
+    for file, counted in zip(files, counts, strict=True):
+        suite = ET.SubElement(root, "testsuite", {"name": shown(file.path), **counted})
+        for outcome in file.outcomes:
+            attributes = {"classname": shown(file.path), "name": shown(outcome.case.name)}
+            element = ET.SubElement(suite, "testcase", attributes)
+            if not outcome.is_passed:
+                words = [shown(f"{label}: {text}") for label, text in _details(outcome)]
+                failure = ET.SubElement(element, "failure", {"message": words[0]})
+                failure.text = "\n".join(words)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, "unicode") + "\n"
+
+
+def outcomes_json(files: Sequence[TestedFile]) -> str:
+    """Return the same as JSON."""
+    value = {
+        "schema_version": 1,
+        "files": [
+            {
+                "path": file.path,
+                "policy": file.policy,
+                "cases": [_case(outcome) for outcome in file.outcomes],
+            }
+            for file in files
+        ],
+    }
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _case(outcome: CaseOutcome) -> dict[str, object]:
+    return {
+        "name": outcome.case.name,
+        "passed": outcome.is_passed,
+        "mismatches": [
+            {"what": one.what, "expected": one.expected, "observed": one.observed}
+            for one in outcome.mismatches
+        ],
+        "verdict": outcome.answer.verdict,
+        "reasons": list(outcome.answer.reasons),
+    }
+
+
+def _counts(outcomes: Sequence[CaseOutcome]) -> dict[str, str]:
+    failures = sum(not outcome.is_passed for outcome in outcomes)
+    return {"tests": str(len(outcomes)), "failures": str(failures)}
+
+
+def _lines(files: Sequence[TestedFile], look: Look) -> Iterator[str]:
+    for file in files:
+        title = f"{shown(file.path)}  policy {shown(file.policy)}"
+        yield look.painted(title, Colour.HEADING)
+        for outcome in file.outcomes:
+            good = outcome.is_passed
+            sign = (
+                look.painted("✓ pass", Colour.GOOD) if good else look.painted("✗ FAIL", Colour.BAD)
+            )
+            yield f"  {sign}  {shown(outcome.case.name)}"
+            details = [] if good else list(_details(outcome))
+            starts = aligned([(label,) for label, _ in details])
+            for start, (_, text) in zip(starts, details, strict=True):
+                yield from paragraph(text, look, label=f"          {start}", indent=10 + len(start))
+        yield ""
+    outcomes = [outcome for file in files for outcome in file.outcomes]
+    passed = sum(outcome.is_passed for outcome in outcomes)
+    colour = Colour.GOOD if passed == len(outcomes) else Colour.BAD
+    yield look.painted(f"{passed} of {len(outcomes)} passed", colour)
+
+
+def _details(outcome: CaseOutcome) -> Iterator[tuple[str, str]]:
+    """Yield what differs, then why the answer is as it is; each with its label."""
+    for one in outcome.mismatches:
+        yield one.what, f"expected {one.expected}; observed {one.observed}"
+    for reason in outcome.answer.reasons:
+        yield "why", reason

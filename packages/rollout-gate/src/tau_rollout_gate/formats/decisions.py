@@ -1,0 +1,175 @@
+"""Where a rollout stands, its decisions and whether they are whole: as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tau_rollout_gate.durations import in_words
+from tau_rollout_gate.formats.wording import shown, utc
+from tau_rollout_gate.ledger import Action, Entry, Standing
+from tau_rollout_gate.ledger_check import LedgerReport
+from tau_rollout_gate.rollout import Rollout, RolloutStatus
+
+_DONE = {
+    Action.START: "opened",
+    Action.ADVANCE: "advanced",
+    Action.FREEZE: "frozen",
+    Action.RESUME: "resumed",
+    Action.REENTER: "entered anew",
+    Action.ADOPT: "another policy adopted, the phase entered anew",
+    Action.ROLLBACK: "rolled back",
+    Action.CAPTURE_FAILED: "frozen, the evidence not captured",
+}
+_HEADINGS = ("NUMBER", "TIME", "RELEASE", "PHASE", "DECISION", "BY", "WHY")
+
+
+def decided_text(entry: Entry) -> str:
+    """Return what was done, in one line."""
+    after = entry.rollout_after
+    return shown(
+        f"{_DONE[entry.action]}: {entry.release} in {after.phase} "
+        f"(decision {entry.decision_number}, by {entry.by})"
+    )
+
+
+def standing_text(standing: Standing) -> str:
+    """Return where the rollout stands, a line each: what, then how."""
+    rows = list(_standing_rows(standing))
+    width = max(len(name) for name, _ in rows) + 2
+    return "".join(f"{name:<{width}}{shown(text)}\n" for name, text in rows)
+
+
+def standing_json(standing: Standing) -> str:
+    """Return where the rollout stands, as `rollout.json` has it."""
+    value = standing.rollout.model_dump(mode="json")
+    value["decisions"] = standing.decisions.model_dump(mode="json")
+    return _json(value)
+
+
+def history_text(entries: Sequence[Entry]) -> str:
+    """Return the decisions as a table, oldest first."""
+    rows = [_HEADINGS, *(tuple(map(shown, _history_row(entry))) for entry in entries)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        + "\n"
+        for row in rows
+    )
+
+
+def history_json(entries: Sequence[Entry]) -> str:
+    """Return the decisions, oldest first, as they are recorded."""
+    return _json(
+        {
+            "schema_version": 1,
+            "decisions": [entry.model_dump(mode="json") for entry in entries],
+        }
+    )
+
+
+def report_text(report: LedgerReport) -> str:
+    """Return whether the ledger is whole: the finding, then what is worth knowing."""
+    lines = list(report.remarks)
+    if report.tampered is None:
+        lines.append(f"whole: {report.entries} decisions, none altered, removed or reordered")
+    elif report.tampered.decision_number is None:
+        lines.append(f"not whole: {report.tampered.detail}")
+    else:
+        lines.append(
+            f"not whole: decision {report.tampered.decision_number} {report.tampered.detail}"
+        )
+    return "".join(f"{shown(line)}\n" for line in lines)
+
+
+def report_json(report: LedgerReport) -> str:
+    """Return whether the ledger is whole."""
+    tampered = report.tampered
+    return _json(
+        {
+            "schema_version": 1,
+            "is_whole": report.is_whole,
+            "decisions": report.entries,
+            "first_tampered": None
+            if tampered is None
+            else {"decision_number": tampered.decision_number, "detail": tampered.detail},
+            "remarks": list(report.remarks),
+        }
+    )
+
+
+def _standing_rows(standing: Standing) -> Iterator[tuple[str, str]]:
+    rollout, last = standing.rollout, standing.last
+    yield "release", f"{rollout.release} on {rollout.channel}, {_status(rollout)}"
+    yield "phase", f"{rollout.phase}, since {utc(rollout.phase_entered_unix_ms)}"
+    yield "promotion", _promotion(rollout)
+    for fired in rollout.fired_triggers:
+        surface = "" if fired.surface is None else f"{fired.surface}: "
+        yield "fired", f"{surface}{fired.name}: {fired.observed}; {fired.action}"
+    yield "goes back to", _target(rollout)
+    for pin in rollout.surfaces:
+        expected = "".join(f", {name} {value}" for name, value in sorted(pin.expected.items()))
+        yield "surface", f"{pin.name}: {pin.state_dir}{expected}"
+    if rollout.is_open:
+        yield "verdict", "not judged here; 'tau-rollout-gate evaluate' does"
+    if last.action is Action.ROLLBACK:
+        yield "evidence", ", ".join(one.path for one in last.inputs)
+    yield "cycle interval", in_words(rollout.cycle_interval_ms)
+    yield "policy", f"{rollout.policy_file or 'built in'}, {rollout.policy_sha256[:12]}"
+    yield (
+        "decisions",
+        (
+            f"{last.decision_number}; the last: {last.action}, {utc(last.decided_unix_ms)}, "
+            f"by {last.by}"
+        ),
+    )
+
+
+def _status(rollout: Rollout) -> str:
+    return {
+        RolloutStatus.OPEN: f"open since {utc(rollout.started_unix_ms)}",
+        RolloutStatus.COMPLETE: "complete",
+        RolloutStatus.ROLLED_BACK: "rolled back",
+    }[rollout.status]
+
+
+def _promotion(rollout: Rollout) -> str:
+    frozen = rollout.frozen
+    if frozen is None:
+        return "not frozen"
+    return f"frozen by {frozen.by} since {utc(frozen.since_unix_ms)}: {frozen.reason}"
+
+
+def _target(rollout: Rollout) -> str:
+    target = rollout.rollback
+    where = f"{target.rollback_version} on {target.rollback_channel}"
+    if target.rollback_reason is None or target.rollback_reference_unix_ms is None:
+        return where
+    return f"{where}: {target.rollback_reason} ({utc(target.rollback_reference_unix_ms)})"
+
+
+def _history_row(entry: Entry) -> tuple[str, ...]:
+    verdict = "" if entry.verdict is None else f": {entry.verdict}"
+    return (
+        str(entry.decision_number),
+        utc(entry.decided_unix_ms),
+        entry.release,
+        entry.phase,
+        f"{entry.action}{verdict}",
+        entry.by,
+        entry.reason or ", ".join(_held_by(entry)),
+    )
+
+
+def _held_by(entry: Entry) -> list[str]:
+    """Return what stood in the way; where triggers fired, these alone."""
+    after = entry.rollout_after
+    fired = {one.name for one in after.fired_triggers}
+    names = [name for name in entry.held_by if name.rpartition(":")[2] in fired]
+    alone = f"{after.surfaces[0].name}:" if len(after.surfaces) == 1 else ""
+    return [name.removeprefix(alone) for name in names or entry.held_by]
+
+
+def _json(value: Any) -> str:  # noqa: ANN401 - any JSON
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

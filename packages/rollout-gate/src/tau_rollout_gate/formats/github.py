@@ -1,0 +1,89 @@
+"""GitHub Actions: annotations for the log, outputs for later steps, the summary as Markdown.
+
+The rules of escaping are those by which GitHub's runner reads commands and output files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from tau_rollout_gate.answer import Answer, EvidenceRef
+from tau_rollout_gate.formats import markdown
+from tau_rollout_gate.formats.wording import headline, shown, subject, utc
+
+
+def render(answer: Answer) -> str:
+    """Return the annotations as workflow commands: the verdict, then each thing in the way."""
+    return "".join(f"{line}\n" for line in _commands(answer))
+
+
+def outputs(answer: Answer) -> str:
+    """Return the lines for the file that `GITHUB_OUTPUT` names; what there is not is empty."""
+    at = answer.soak.earliest_promotion_unix_ms
+    values = {
+        "verdict": answer.verdict,
+        "release": answer.release,
+        "phase": answer.phase,
+        "canary_percent": str(answer.canary_percent),
+        "next_phase": answer.next_phase or "",
+        "next_canary_percent": ""
+        if answer.next_canary_percent is None
+        else str(answer.next_canary_percent),
+        "earliest_promotion": "" if at is None else utc(at),
+    }
+    lines = [f"{name}={shown(value)}\n" for name, value in values.items()]
+    return "".join(lines) + _heredoc("reasons", "\n".join(map(shown, answer.reasons)))
+
+
+def summary(answer: Answer) -> str:
+    """Return what is for the file that `GITHUB_STEP_SUMMARY` names."""
+    return markdown.render(answer)
+
+
+def _commands(answer: Answer) -> Iterator[str]:
+    words = [headline(answer), *answer.reasons]
+    verdict = {"title": f"rollout gate: {answer.verdict}"}
+    yield _command("error" if answer.verdict.exit_code else "notice", verdict, *words)
+    for trigger in answer.fired_triggers:
+        yield _command(
+            "error",
+            _where(trigger.evidence) | {"title": f"trigger {subject(trigger)}"},
+            f"{trigger.observed}; fires at {trigger.threshold}",
+            f"do: {trigger.action}",
+        )
+    for gate in answer.failing_gates:
+        yield _command(
+            "error",
+            _where(gate.evidence) | {"title": f"gate {subject(gate)}: {gate.status}"},
+            f"{gate.observed or 'nothing seen'}; required: {gate.required}",
+            f"do: {gate.remedy}",
+        )
+    for warning in answer.warnings:
+        yield _command("warning", {"title": "rollout gate"}, warning)
+
+
+def _where(evidence: EvidenceRef | None) -> dict[str, str]:
+    if evidence is None:
+        return {}
+    if evidence.line is None:
+        return {"file": evidence.file}
+    return {"file": evidence.file, "line": str(evidence.line)}
+
+
+def _command(name: str, properties: Mapping[str, str], *lines: str) -> str:
+    of_command = ",".join(
+        f"{key}={_data(shown(value)).replace(':', '%3A').replace(',', '%2C')}"
+        for key, value in properties.items()
+    )
+    return f"::{name} {of_command}::{_data(chr(10).join(map(shown, lines)))}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\n", "%0A")
+
+
+def _heredoc(name: str, value: str) -> str:
+    """Return an output of several lines. No value holds its own digest, so none ends it early."""
+    end = f"end-{sha256(value.encode()).hexdigest()}"
+    return f"{name}<<{end}\n{value}\n{end}\n"

@@ -1,0 +1,88 @@
+"""Lines for a terminal: paragraphs as wide as it is, and aligned columns before them."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from tau_rollout_gate.formats.wording import shown
+
+_GAP = "  "
+_NARROWEST = 24
+_WIDEST_COLUMN = 40
+_COMMAND_AT_START = re.compile(r"^(\s*)::", re.MULTILINE)
+
+
+class Colour(StrEnum):
+    """A colour by its meaning, as the terminal's SGR parameters; the words say the same."""
+
+    GOOD = "32"
+    WARNING = "33"
+    BAD = "1;31"
+    QUIET = "2"
+    HEADING = "1"
+
+
+class Look(NamedTuple):
+    """How wide the lines may be, in columns, and whether colours may be used."""
+
+    width: int = 100
+    is_coloured: bool = False
+
+    def painted(self, text: str, colour: Colour) -> str:
+        """Return `text` in a colour, if there are colours."""
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.is_coloured else text
+
+
+PIPED = Look()
+"""How it looks where nobody looks: always the same."""
+
+
+def paragraph(text: str, look: Look, *, label: str = "", indent: int = 0) -> Iterator[str]:
+    """Yield `text` in lines, behind an indent; `label` stands in the first line's indent.
+
+    A word longer than the line stays whole, so that paths can be copied.
+    """
+    head = label.ljust(indent)
+    for line in textwrap.wrap(
+        shown(text),
+        max(look.width - indent, _NARROWEST),
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]:
+        yield f"{head}{line}".rstrip()
+        head = " " * indent
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return each row's cells in columns, and the gap to what follows. No cell is broken."""
+    widths = [
+        min(max(_columns(shown(cell)) for cell in column), _WIDEST_COLUMN)
+        for column in zip(*rows, strict=True)
+    ]
+    return ["".join(map(_padded, map(shown, cells), widths)) for cells in rows]
+
+
+def joined(lines: Iterator[str]) -> str:
+    """Return the lines as text in which none begins as a command of GitHub's runner does."""
+    return _COMMAND_AT_START.sub(r"\1\\x3a:", "\n".join(lines) + "\n")
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text)) + _GAP
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal `text` takes: letters of the East take two."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.combining(character)
+        else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )

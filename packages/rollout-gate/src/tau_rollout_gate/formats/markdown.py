@@ -1,0 +1,124 @@
+"""Markdown for a pull request or a job's summary: the verdict, the reasons, and two tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from tau_rollout_gate.answer import Answer, EvidenceRef, GateStatus, Verdict
+from tau_rollout_gate.formats.outlook import next_words, soak_words
+from tau_rollout_gate.formats.wording import (
+    headline,
+    is_closed,
+    place,
+    shown,
+    utc,
+)
+
+_PUNCTUATION = re.compile(r"[!#$&(-+\-.:<->@\[-`{-~]")
+_REFERENCE = re.compile(r"(\\[@#])")
+_STATUSES = {
+    GateStatus.FAIL: "**✗ FAIL**",
+    GateStatus.UNKNOWN: "**? UNKNOWN**",
+    GateStatus.PASS: "✓ pass",
+    GateStatus.NOT_APPLICABLE: "n/a",
+}
+
+
+def render(answer: Answer) -> str:
+    """Return the answer in GitHub's Markdown."""
+    return "\n".join(_lines(answer)) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Return `text` as Markdown that says the same: no markup, link, mention or reference.
+
+    All punctuation that can mean anything is escaped, which Markdown allows anywhere. GitHub looks
+    for mentions of people and issues after that, so an invisible space goes behind their sign.
+    """
+    return _REFERENCE.sub(r"\1&#8203;", _PUNCTUATION.sub(r"\\\g<0>", shown(text).strip()))
+
+
+def _lines(answer: Answer) -> Iterator[str]:
+    yield f"## {answer.verdict.upper()}: {escaped(headline(answer))}"
+    yield ""
+    for reason in answer.reasons:
+        yield f"- {escaped(reason)}"
+    if not is_closed(answer):
+        yield ""
+        yield f"Soak: {escaped(soak_words(answer))}."
+        if answer.verdict is Verdict.HOLD:
+            yield f"Next: {escaped(next_words(answer))}"
+    for warning in answer.warnings:
+        yield ""
+        yield f"> Warning: {escaped(warning)}"
+    if answer.gates:
+        yield ""
+        yield from _gates(answer)
+    if answer.triggers:
+        yield ""
+        yield from _triggers(answer)
+    yield ""
+    policy = escaped(answer.policy_sha256[:12])
+    yield f"Judged at {utc(answer.evaluated_unix_ms)} by the policy {policy}."
+
+
+def _gates(answer: Answer) -> Iterator[str]:
+    order = list(_STATUSES)
+    yield from _table(
+        ("Status", "Gate", "Surface", "Observed", "Required", "Do", "See"),
+        (
+            (
+                _STATUSES[gate.status],
+                *map(
+                    escaped,
+                    (
+                        gate.name,
+                        gate.surface or "-",
+                        gate.observed or "nothing",
+                        gate.required,
+                        "" if gate.status.lets_pass else gate.remedy,
+                        "" if gate.status.lets_pass else _place(gate.evidence),
+                    ),
+                ),
+            )
+            for gate in sorted(answer.gates, key=lambda gate: order.index(gate.status))
+        ),
+    )
+
+
+def _triggers(answer: Answer) -> Iterator[str]:
+    yield from _table(
+        ("Status", "Trigger", "Surface", "Observed", "Fires at", "Do", "See"),
+        (
+            (
+                "**! FIRED**" if trigger.fired else "quiet",
+                *map(
+                    escaped,
+                    (
+                        trigger.name,
+                        trigger.surface or "-",
+                        trigger.observed,
+                        trigger.threshold,
+                        trigger.action if trigger.fired else "",
+                        _place(trigger.evidence) if trigger.fired else "",
+                    ),
+                ),
+            )
+            for trigger in sorted(answer.triggers, key=lambda trigger: not trigger.fired)
+        ),
+    )
+
+
+def _place(evidence: EvidenceRef | None) -> str:
+    return "" if evidence is None else place(evidence)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield _row(header)
+    yield _row(["---"] * len(header))
+    yield from map(_row, rows)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,138 @@
+"""What a recorded history comes to under one policy or two: as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tau_rollout_gate.answer import Verdict
+from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
+from tau_rollout_gate.formats.wording import shown, utc
+from tau_rollout_gate.replay import ASSUMED, Parting, Replay, Step
+
+_HEADINGS = ("CYCLE", "LINE", "TIME", "PHASE", "VERDICT")
+_LABEL_WIDTH = 10
+_NARROWEST_CAUSE = 60
+_COLOURS = {
+    Verdict.PROMOTE: Colour.GOOD,
+    Verdict.COMPLETE: Colour.GOOD,
+    Verdict.HOLD: Colour.WARNING,
+    Verdict.ROLLBACK: Colour.BAD,
+}
+
+
+def replays_text(replays: Sequence[Replay], parted: Parting | None, *, look: Look = PIPED) -> str:
+    """Return where the replays part, if there are two, then what each came to and how."""
+    return joined(_lines(replays, parted, look))
+
+
+def replays_json(replays: Sequence[Replay], parted: Parting | None) -> str:
+    """Return the same as JSON; `parting` is null where two agree, or there is one."""
+    value = {
+        "schema_version": 1,
+        "assumed": list(ASSUMED),
+        "replays": [
+            {
+                "policy": replay.policy,
+                "policy_sha256": replay.policy_sha256,
+                "cycles": len(replay.steps),
+                "verdict": replay.last.verdict,
+                "phase": replay.last.phase,
+                "changes": [_step(step) for step in replay.news()],
+            }
+            for replay in replays
+        ],
+        "parting": None
+        if parted is None
+        else {"cycle": parted.ours.number, "steps": [_step(parted.ours), _step(parted.theirs)]},
+    }
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def _lines(replays: Sequence[Replay], parted: Parting | None, look: Look) -> Iterator[str]:
+    label = "assumed"
+    for words in ASSUMED:
+        yield from paragraph(words, look, label=label, indent=_LABEL_WIDTH)
+        label = ""
+    if len(replays) > 1:
+        yield ""
+        yield from _parting(replays, parted, look)
+    for replay in replays:
+        yield ""
+        yield look.painted(f"POLICY  {shown(replay.policy)}", Colour.HEADING)
+        yield from _table(tuple(replay.news()), look)
+        yield from _end(replay, look)
+
+
+def _parting(replays: Sequence[Replay], parted: Parting | None, look: Look) -> Iterator[str]:
+    if parted is None:
+        count = len(replays[0].steps)
+        yield look.painted(f"AGREE  at all {count} cycles", Colour.GOOD)
+        return
+    where = f"cycle {parted.ours.number}, {_place(parted.ours)}, {utc(parted.ours.unix_ms)}"
+    yield look.painted(f"PART  at {shown(where)}", Colour.WARNING)
+    starts = aligned([(replay.policy,) for replay in replays])
+    for start, step in zip(starts, (parted.ours, parted.theirs), strict=True):
+        for label, words in zip((start, ""), (_said(step), "; ".join(step.reasons)), strict=True):
+            yield from paragraph(words, look, label=f"  {label}", indent=2 + len(start))
+
+
+def _table(changes: Sequence[Step], look: Look) -> Iterator[str]:
+    heading, *starts = aligned([_HEADINGS, *map(_cells, changes)])
+    yield f"{heading}CAUSE"
+    indent = len(heading)
+    # A column of single words would be no easier to read than a line that is too long.
+    wide = look._replace(width=max(look.width, indent + _NARROWEST_CAUSE))
+    for start, step in zip(starts, changes, strict=True):
+        label = start
+        for cause in _causes(step):
+            yield from paragraph(cause, wide, label=label, indent=indent)
+            label = ""
+
+
+def _causes(step: Step) -> tuple[str, ...]:
+    if step.next_phase is None:
+        return step.reasons
+    return (*step.reasons, f"{step.next_phase} is entered")
+
+
+def _cells(step: Step) -> tuple[str, ...]:
+    line = "-" if step.cycle.line is None else str(step.cycle.line)
+    return str(step.number), line, utc(step.unix_ms), step.phase, step.verdict
+
+
+def _end(replay: Replay, look: Look) -> Iterator[str]:
+    last = replay.last
+    word = look.painted(last.verdict.upper(), _COLOURS[last.verdict])
+    yield f"{word}  in {shown(last.phase)} after {len(replay.steps)} cycles, {shown(_place(last))}"
+
+
+def _said(step: Step) -> str:
+    return {
+        Verdict.PROMOTE: f"promote from {step.phase} to {step.next_phase}",
+        Verdict.COMPLETE: f"complete in {step.phase}",
+        Verdict.HOLD: f"hold in {step.phase}",
+        Verdict.ROLLBACK: f"roll back from {step.phase}",
+    }[step.verdict]
+
+
+def _place(step: Step) -> str:
+    line = "" if step.cycle.line is None else f" line {step.cycle.line}"
+    return f"{step.cycle.file}{line}"
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "cycle": step.number,
+        "file": step.cycle.file,
+        "line": step.cycle.line,
+        "cycle_id": step.cycle.event.cycle_id,
+        "timestamp_unix_ms": step.unix_ms,
+        "phase": step.phase,
+        "verdict": step.verdict,
+        "next_phase": step.next_phase,
+        "held_by": list(step.held_by),
+        "soak_since_unix_ms": step.soak_since_unix_ms,
+        "reasons": list(step.reasons),
+    }

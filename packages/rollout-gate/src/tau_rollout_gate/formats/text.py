@@ -1,0 +1,170 @@
+"""Text for an operator at a terminal: the verdict and why, then what is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tau_rollout_gate.answer import (
+    Answer,
+    EvidenceRef,
+    GateStatus,
+    Verdict,
+)
+from tau_rollout_gate.formats.layout import (
+    PIPED,
+    Colour,
+    Look,
+    aligned,
+    joined,
+    paragraph,
+)
+from tau_rollout_gate.formats.outlook import begins_anew, causes, next_words, soak_words
+from tau_rollout_gate.formats.wording import (
+    headline,
+    is_closed,
+    place,
+)
+
+_VERDICT_COLOURS = {
+    Verdict.PROMOTE: Colour.GOOD,
+    Verdict.COMPLETE: Colour.GOOD,
+    Verdict.HOLD: Colour.WARNING,
+    Verdict.ROLLBACK: Colour.BAD,
+}
+_SIGNS = {
+    GateStatus.FAIL: ("✗ FAIL", Colour.BAD),
+    GateStatus.UNKNOWN: ("? UNKNOWN", Colour.WARNING),
+}
+"""Signs and words of what is in the way: a colour alone tells nobody anything."""
+
+_FIRED = ("! FIRED", Colour.BAD)
+_LATCHED = ("! FIRED *", Colour.BAD)
+_PASSED = "✓"
+_LABEL_WIDTH = 10
+_DETAIL_INDENT = 11
+
+
+class _Row(NamedTuple):
+    """A gate or a trigger in the way: cells in columns, what to do behind them, where below."""
+
+    sign: str
+    colour: Colour
+    name: str
+    surface: str | None
+    to_do: str
+    evidence: EvidenceRef | None
+
+
+def render(answer: Answer, *, look: Look = PIPED) -> str:
+    """Return the answer for a terminal of this look."""
+    return joined(_lines(answer, look))
+
+
+def verdict_lines(answer: Answer, look: Look) -> Iterator[str]:
+    """Yield the verdict as a word, in its colour, and as a sentence."""
+    word = answer.verdict.upper()
+    start = f"{word}  "
+    lines = paragraph(headline(answer), look, label=start, indent=len(start))
+    yield look.painted(word, _VERDICT_COLOURS[answer.verdict]) + next(lines).removeprefix(word)
+    yield from lines
+
+
+def _lines(answer: Answer, look: Look) -> Iterator[str]:
+    yield from verdict_lines(answer, look)
+    facts = [("why", reason) for reason in answer.reasons]
+    if not is_closed(answer) and answer.verdict is not Verdict.ROLLBACK and not begins_anew(answer):
+        facts.append(("soak", soak_words(answer)))
+    facts += [("next", words) for words in _next(answer)]
+    facts += [("warning", warning) for warning in answer.warnings]
+    before = ""
+    for label, words in facts:
+        yield from paragraph(
+            words, look, label="" if label == before else label, indent=_LABEL_WIDTH
+        )
+        before = label
+    yield from _gates(answer, look)
+    yield from _triggers(answer, look)
+
+
+def _next(answer: Answer) -> Iterator[str]:
+    if answer.verdict in {Verdict.PROMOTE, Verdict.HOLD}:
+        yield next_words(answer)
+
+
+def _gates(answer: Answer, look: Look) -> Iterator[str]:
+    if not answer.gates or answer.verdict is Verdict.ROLLBACK:  # no gate matters then
+        return
+    found = causes(answer)
+    yield from _heading("Gates", look)
+    yield from _table(
+        [
+            _Row(*_SIGNS[gate.status], gate.name, gate.surface, gate.remedy, gate.evidence)
+            for gate in found.causes
+        ],
+        look,
+    )
+    if found.following:
+        names = ", ".join(dict.fromkeys(gate.name for gate in found.following))
+        yield from paragraph(f"what follows from that: {names}", look, label="  ↳", indent=4)
+    passed = len(answer.gates) - len(answer.failing_gates)
+    what = "others let pass" if found.causes else "let pass"
+    yield from _rest(passed, f"{what} (--format json lists them)", look)
+
+
+def _triggers(answer: Answer, look: Look) -> Iterator[str]:
+    if not answer.triggers:
+        return
+    fired = answer.fired_triggers
+    yield from _heading("Triggers", look)
+    yield from _table(
+        [
+            _Row(
+                *(_LATCHED if trigger.is_latched else _FIRED),
+                trigger.name,
+                trigger.surface,
+                trigger.action,
+                trigger.evidence,
+            )
+            for trigger in fired
+        ],
+        look,
+    )
+    what = "others did not fire" if fired else "did not fire"
+    yield from _rest(len(answer.triggers) - len(fired), what, look)
+    if any(trigger.is_latched for trigger in fired):
+        yield from paragraph(
+            "* fired and recorded earlier: it stays fired until the rollback", look, indent=2
+        )
+
+
+def _heading(words: str, look: Look) -> Iterator[str]:
+    yield ""
+    yield look.painted(words.upper(), Colour.HEADING)
+
+
+def _rest(count: int, what: str, look: Look) -> Iterator[str]:
+    """Yield how many are in nobody's way."""
+    if count:
+        yield from paragraph(f"{count} {what}", look, label=f"  {_PASSED}", indent=4)
+
+
+def _table(rows: Sequence[_Row], look: Look) -> Iterator[str]:
+    """Yield what is in the way, each with what to do and, once, where to look."""
+    if not rows:
+        return
+    # Of a single surface everything is: to say so takes room, and tells nobody anything.
+    are_several = len({row.surface for row in rows} - {None}) > 1
+    starts = aligned(
+        [(row.sign, row.name, *([row.surface or "-"] if are_several else [])) for row in rows]
+    )
+    told = None
+    for row, start in zip(rows, starts, strict=True):
+        lines = paragraph(row.to_do, look, label=f"  {start}", indent=2 + len(start))
+        first = next(lines).removeprefix(f"  {row.sign}")
+        yield f"  {look.painted(row.sign, row.colour)}{first}"
+        yield from lines
+        if row.evidence is not None and row.evidence != told:
+            where = place(row.evidence)
+            yield from paragraph(where, look, label="      see:", indent=_DETAIL_INDENT)
+        told = row.evidence

@@ -1,0 +1,77 @@
+"""What the files of the contract share: strict types, and what is wrong in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+LARGEST_INTEGER = 2**63 - 1
+"""What every program that reads the files has room for."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has line breaks, control or invisible characters")
+    return text
+
+
+Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
+Number = Annotated[int, Field(strict=True, ge=1, le=LARGEST_INTEGER)]
+Version = Annotated[int, Field(strict=True, ge=1, le=1)]
+"""The integer 1, the only `schema_version` known; `Literal[1]` would take `true` and `1.0`, too."""
+
+Sha256 = Annotated[str, Field(strict=True, pattern=r"\A[0-9a-f]{64}\z")]
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Name = Annotated[str, Field(strict=True, pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\z")]
+Sentence = Annotated[Text, Field(max_length=200), AfterValidator(_printable)]
+Surfaces = Annotated[tuple[Name, ...], Field(min_length=1, max_length=32)]
+
+
+class Form(BaseModel):
+    """A value of a file of ours: frozen, nothing coerced, no key that is not known."""
+
+    # A command uses a few of the forms: each is built when it is used.
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
+
+
+Location = tuple[int | str, ...]
+"""A place in a file: keys and indices, from the outside in."""
+
+
+def problems(
+    error: ValidationError, *, place: Callable[[Location], Location] = lambda location: location
+) -> list[str]:
+    """Return what is wrong, one sentence each: where, then what.
+
+    Args:
+        error: What pydantic found.
+        place: Turns pydantic's location into the file's, where the two differ.
+    """
+    found = error.errors(include_url=False, include_input=False)
+    inside = {one["loc"][:length] for one in found for length in range(len(one["loc"]))}
+    return [
+        f"{path(place(one['loc']))}: {_sentence(one['msg'])}"
+        for one in found
+        # Pydantic counts an item that is wrong as missing, too.
+        if not (one["type"] == "too_short" and one["loc"] in inside)
+    ]
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first thing that is wrong."""
+    return problems(error)[0]
+
+
+def path(location: Location) -> str:
+    """Return a place in a file as people write it: `phases[1].gates[0].signal`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "the whole"
+
+
+def _sentence(message: str) -> str:
+    ours = message.removeprefix("Value error, ")
+    return f"{ours[:1].lower()}{ours[1:]}"

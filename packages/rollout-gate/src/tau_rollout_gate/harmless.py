@@ -1,0 +1,13 @@
+"""Text from fixtures and state files, made harmless for a terminal: it is somebody's data."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line: control, escape and invisible characters are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

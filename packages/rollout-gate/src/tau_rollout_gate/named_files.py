@@ -1,0 +1,81 @@
+"""Files that the command line names: read whole if of a reasonable size, created but not replaced.
+
+What is created is the operator's own, with ordinary permissions.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from tau_rollout_gate.errors import NamedFileError, RefusedError, StorageError
+
+LARGEST_BYTES = 16 * 1024 * 1024
+"""More than any report, policy or checklist has; a larger file was named by mistake."""
+
+
+def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        NamedFileError: if it cannot be read, is no regular file or is larger than `largest_bytes`;
+            the text names it.
+    """
+    try:
+        with opened_file(path) as file:
+            raw = file.read(largest_bytes + 1)
+    except ValueError:  # a name with a zero byte in it
+        raise NamedFileError(f"{path}: is not the name of a file") from None
+    except OSError as error:
+        raise NamedFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if len(raw) > largest_bytes:
+        raise NamedFileError(
+            f"{path}: is larger than {largest_bytes} bytes; is it the file that was meant?"
+        )
+    return raw
+
+
+def create_named_file(path: Path, content: bytes) -> None:
+    """Write a new file.
+
+    Raises:
+        RefusedError: if something of that name is there already, or no file can have it.
+        StorageError: if the operating system refuses; nothing is left then.
+    """
+    try:
+        with path.open("xb") as file:
+            try:
+                file.write(content)
+                file.flush()
+            except OSError:
+                path.unlink()
+                raise
+    except FileExistsError:
+        raise RefusedError(f"{path}: is there already; name a new file, or move it away") from None
+    except ValueError:  # a name with a zero byte in it
+        raise RefusedError(f"{path}: is not the name of a file") from None
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be created: {error.strerror or error}") from None
+
+
+@contextmanager
+def opened_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading, never waiting for it.
+
+    Raises:
+        OSError: if it cannot be opened, or is a folder, a pipe or a device.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for its other end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)

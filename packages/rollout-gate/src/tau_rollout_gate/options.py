@@ -1,0 +1,102 @@
+"""The options of the commands, each with its environment variable, default and help."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_PREFIX = "TAU_ROLLOUT_GATE_"
+DEFAULT_ROLLOUT_DIR = Path(".tau/rollout/custom-command")
+DEFAULT_SURFACES = ("custom-command=.tau/custom-command",)
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+    OPENMETRICS = "openmetrics"
+
+
+class PlainFormat(StrEnum):
+    """How anything that is no answer about a rollout is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+RolloutDir = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR", envvar=_PREFIX + "ROLLOUT_DIR", help="Where the rollout's files are."
+    ),
+]
+Surfaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--surface",
+        metavar="NAME=STATE_DIR",
+        show_default=False,
+        help="A surface and where its state files are; repeatable. "
+        f"[default: as at the start; at the start {DEFAULT_SURFACES[0]}]",
+    ),
+]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        envvar=_PREFIX + "POLICY",
+        show_default=False,
+        help="A policy in TOML. [default: as at the start; at the start the built-in one]",
+    ),
+]
+NowUnixMs = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="MS",
+        envvar=_PREFIX + "NOW_UNIX_MS",
+        show_default=False,
+        help="The time to decide at, for tests and reruns; the clock's otherwise.",
+    ),
+]
+Validation = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--validation",
+        metavar="[NAME=]FILE",
+        show_default=False,
+        help="A validation report, JSON or JUnit; repeatable.",
+    ),
+]
+Signoff = Annotated[
+    Path | None,
+    typer.Option(
+        "--signoff",
+        metavar="FILE",
+        show_default=False,
+        help="The sign-off checklist. [default: signoff.toml in the rollout's directory, if there]",
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="WHO",
+        show_default=False,
+        help="Who asks, for the record. [default: the CI's actor, else the login name]",
+    ),
+]
+Reason = Annotated[
+    str,
+    typer.Option("--reason", metavar="TEXT", show_default=False, help="Why, for the record."),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How the answer is printed.")]
+PlainOutputFormat = Annotated[PlainFormat, typer.Option("--format", help="How it is printed.")]

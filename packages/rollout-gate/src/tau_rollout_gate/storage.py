@@ -1,0 +1,266 @@
+"""The one module that changes the rollout's files: whole lines appended, whole files replaced.
+
+Everything is relative to an open folder. Files are 0600 and folders 0700 whatever the umask, and
+symbolic links are not followed: what stands here decides whether a release goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tau_rollout_gate.errors import StorageError
+
+_FOLDER_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+@contextmanager
+def storage_errors(path: Path, action: str) -> Iterator[None]:
+    """Turn what the operating system refuses into an error that says what could not be done.
+
+    Raises:
+        StorageError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{_blamed(error, path)}: cannot {action}: {_reason(error)}") from None
+
+
+def _blamed(error: OSError, path: Path) -> Path:
+    """Return the file that is in the way: it may be one beside the one that was meant."""
+    is_one_file = isinstance(error.filename, str) and error.filename2 is None
+    return path.parent / error.filename if is_one_file else path
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "it is a symbolic link"
+    return error.strerror or str(error)
+
+
+@contextmanager
+def opened_folder(path: Path) -> Iterator[int]:
+    """Give the open descriptor of a folder, which is made if it is not there.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    with storage_errors(path, "open"):
+        _make_folder(path)
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def opened_subfolder(path: Path, above: int) -> Iterator[int]:
+    """Give the open descriptor of the folder `path`, a child of `above`; made if not there.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+    with storage_errors(path, "open"):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path.name, _FOLDER_MODE, dir_fd=above)
+            os.chmod(path.name, _FOLDER_MODE, dir_fd=above)  # mkdir's mode is cut by the umask
+            os.fsync(above)
+        folder = os.open(path.name, flags, dir_fd=above)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def read_whole(name: str, folder: Path) -> bytes | None:
+    """Return the bytes of a file in a folder, up to its size at opening; None if not there.
+
+    Raises:
+        StorageError: if it cannot be read, is a symbolic link or no file at all.
+    """
+    path = folder / name
+    with storage_errors(path, "read"):
+        try:
+            # Without O_NONBLOCK, opening a pipe waits for its other end.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        try:
+            refuse_what_is_no_file(descriptor)
+            return _read_up_to(descriptor, os.fstat(descriptor).st_size)
+        finally:
+            os.close(descriptor)
+
+
+def append_and_replace(
+    folder: int, root: Path, *, log: tuple[str, bytes], file: tuple[str, bytes]
+) -> None:
+    """Append a line to one file and replace another: both, or neither; both on the disk after.
+
+    Only the end of the process between two system calls can leave the first without the second.
+
+    Args:
+        folder: The open folder.
+        root: Its path, for messages.
+        log: The log's name, and the line with its line break.
+        file: The other file's name, and its new content.
+
+    Raises:
+        StorageError: if the operating system refuses; both files are then as they were.
+    """
+    with storage_errors(root / file[0], "write"), prepared(file[0], folder) as (new, put):
+        write_whole(new, file[1])
+        os.fsync(new)
+        with (
+            storage_errors(root / log[0], "write"),
+            _appended(log[0], log[1], folder),
+            storage_errors(root / file[0], "write"),
+        ):
+            put()
+    _sync_folder(folder, root)
+
+
+def replace_file(name: str, content: bytes, folder: int, root: Path) -> None:
+    """Put a whole file in the place of what is there, if anything; it is on the disk after.
+
+    Raises:
+        StorageError: if the operating system refuses; what was there is as it was.
+    """
+    with storage_errors(root / name, "write"), prepared(name, folder) as (new, put):
+        write_whole(new, content)
+        os.fsync(new)
+        put()
+    _sync_folder(folder, root)
+
+
+@contextmanager
+def prepared(name: str, folder: int) -> Iterator[tuple[int, Callable[[], None]]]:
+    """Give a new file to write, and what puts it in the place of `name` at once.
+
+    What is written is to be synced before that. Where it was not put in place, nothing is left.
+
+    Raises:
+        OSError: if the operating system refuses.
+    """
+    temporary = f"{name}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=folder)  # a process that was killed left it
+    descriptor = open_for_writing(temporary, folder, os.O_RDWR | os.O_EXCL)
+    is_put = False
+
+    def put() -> None:
+        nonlocal is_put
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        is_put = True
+
+    try:
+        yield descriptor, put
+    finally:
+        os.close(descriptor)
+        if not is_put:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder)  # it takes room where there may be none
+
+
+def open_for_writing(name: str, folder: int, flags: int) -> int:
+    """Return the open descriptor of a file, made 0600 if it is not there.
+
+    Raises:
+        OSError: if the operating system refuses, or it is no regular file.
+    """
+    flags |= os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(name, flags, _FILE_MODE, dir_fd=folder)
+    try:
+        refuse_what_is_no_file(descriptor)
+        os.fchmod(descriptor, _FILE_MODE)  # the mode above is cut by the umask
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def write_whole(descriptor: int, content: bytes) -> None:
+    """Write all of `content`, by one write unless that is cut short.
+
+    Raises:
+        OSError: if the operating system refuses.
+    """
+    written = os.write(descriptor, content)
+    while written < len(content):  # a signal or a full disk can cut a write short
+        written += os.write(descriptor, content[written:])
+
+
+def refuse_what_is_no_file(descriptor: int) -> None:
+    """Pass for a regular file.
+
+    Raises:
+        OSError: for anything else.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+@contextmanager
+def _appended(name: str, line: bytes, folder: int) -> Iterator[None]:
+    """Append a line, on the disk before the body runs; taken back if that fails."""
+    log = open_for_writing(name, folder, os.O_RDWR | os.O_APPEND)
+    try:
+        size = _cut_torn_end(log, name, folder)
+        try:
+            write_whole(log, line)
+            os.fsync(log)
+            yield
+        except BaseException:
+            os.ftruncate(log, size)  # what was not acknowledged must not count
+            raise
+    finally:
+        os.close(log)
+
+
+def _cut_torn_end(log: int, name: str, folder: int) -> int:
+    """Move what follows the last line break to a `.corrupt` file beside; return the size left."""
+    size = os.fstat(log).st_size
+    whole = os.pread(log, size, 0).rfind(b"\n") + 1
+    if whole < size:
+        corrupt = open_for_writing(f"{name}.corrupt", folder, os.O_WRONLY | os.O_APPEND)
+        try:
+            write_whole(corrupt, os.pread(log, size - whole, whole) + b"\n")
+            os.fsync(corrupt)
+        finally:
+            os.close(corrupt)
+        os.ftruncate(log, whole)
+    return whole
+
+
+def _read_up_to(descriptor: int, size: int) -> bytes:
+    pieces = []
+    while size > 0 and (piece := os.read(descriptor, size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+def _sync_folder(folder: int, root: Path) -> None:
+    with storage_errors(root, "tell whether what was written is on the disk"):
+        os.fsync(folder)
+
+
+def _make_folder(path: Path) -> None:
+    if path.is_dir():
+        return
+    _make_folder(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=_FOLDER_MODE)
+        path.chmod(_FOLDER_MODE)  # mkdir's mode is cut by the umask

@@ -1,0 +1,35 @@
+"""TOML that people write: policies, their tests, checklists. Small, so that none costs much."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from tau_rollout_gate.errors import FormRefusedError
+
+LARGEST_BYTES = 64 * 1024
+"""Ten times the built-in policy: a larger file was named by mistake."""
+
+LONGEST_LINE_BYTES = 2000
+"""A key of n dotted parts, on one line, costs the reader of TOML memory for n * n of them."""
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """Return the tables that the bytes of a TOML file hold.
+
+    Raises:
+        FormRefusedError: if they are not TOML, or more than such a file has.
+    """
+    if len(raw) > LARGEST_BYTES:
+        raise FormRefusedError(f"is larger than {LARGEST_BYTES // 1024} KiB")
+    for number, line in enumerate(raw.split(b"\n"), start=1):
+        if len(line) > LONGEST_LINE_BYTES:
+            raise FormRefusedError(f"line {number} is longer than {LONGEST_LINE_BYTES} bytes")
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise FormRefusedError(f"not UTF-8 text (byte {error.start})") from None
+    except RecursionError:
+        raise FormRefusedError("arrays and tables are nested too deeply") from None
+    except ValueError as error:  # TOMLDecodeError, or an integer too long to convert
+        raise FormRefusedError(f"not TOML: {error}") from None

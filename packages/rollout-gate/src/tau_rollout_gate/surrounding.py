@@ -1,0 +1,43 @@
+"""Gathers what is known beside an answer: the shell around `formats.surroundings`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tau_rollout_gate.evaluating import Question, pinned_state_dirs
+from tau_rollout_gate.evidence import SurfaceEvidence
+from tau_rollout_gate.formats.surroundings import Surroundings
+from tau_rollout_gate.ledger import Action, Entry
+from tau_rollout_gate.options import DEFAULT_ROLLOUT_DIR
+
+
+def surroundings(
+    question: Question, last: Entry, surfaces: Mapping[str, SurfaceEvidence] | None = None
+) -> Surroundings:
+    """Return what surrounds a question about the rollout that the last decision left."""
+    rollout = last.rollout_after
+    return Surroundings(
+        rollout=rollout,
+        rollout_dir=str(question.rollout_dir),
+        state_dirs={name: str(path) for name, path in pinned_state_dirs(question, rollout).items()},
+        options=tuple(_options(question)),
+        asked_with=tuple(_asked_with(question)),
+        surfaces=surfaces or {},
+        archive=last.inputs[0].path if last.action is Action.ROLLBACK else None,
+    )
+
+
+def _options(question: Question) -> Iterator[str]:
+    if question.rollout_dir != DEFAULT_ROLLOUT_DIR:
+        yield from ("--rollout-dir", str(question.rollout_dir))
+    for surface in question.surfaces:
+        yield from ("--surface", surface)
+    if question.policy is not None:
+        yield from ("--policy", str(question.policy))
+
+
+def _asked_with(question: Question) -> Iterator[str]:
+    for report in question.reports:
+        yield from ("--validation", report)
+    if question.signoff is not None:
+        yield from ("--signoff", str(question.signoff))

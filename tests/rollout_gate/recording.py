@@ -1,0 +1,210 @@
+"""Ledgers to test with, and the installed command as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from tau_rollout_gate.actor import CI_ACTORS
+from tau_rollout_gate.answer import Answer, EvidenceRef, Soak, TriggerResult, Verdict
+from tau_rollout_gate.cli import app
+from tau_rollout_gate.ledger import Action, Decided, Entry
+from tau_rollout_gate.rollout import DecisionCount, Frozen, Rollout, RolloutFile
+from tests.rollout_gate import making
+from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE
+
+COMMAND = Path(sys.executable).parent / "tau-rollout-gate"
+PATIENCE_SECONDS = 60.0
+ROLLOUT_DIR = ".tau/rollout/custom-command"
+
+
+def decided(rollout_after: Rollout, action: Action = Action.FREEZE, **changes: Any) -> Decided:  # noqa: ANN401 - any field
+    """Return a decision that leaves a rollout so."""
+    values: dict[str, Any] = {
+        "action": action,
+        "by": "ada",
+        "decided_unix_ms": ENTERED,
+        "phase": rollout_after.phase,
+        "rollout_after": rollout_after,
+    }
+    return Decided(**(values | changes))
+
+
+@dataclass(slots=True)
+class Ledger:
+    """A ledger that grows, and the `rollout.json` that belongs to it."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(self, one: Decided) -> Ledger:
+        """Add a decision."""
+        self.entries.append(Entry.following(self.count(), one))
+        return self
+
+    def count(self) -> DecisionCount | None:
+        """Return the count and digest of the last entry; None where there is none."""
+        return self.entries[-1].counted if self.entries else None
+
+    def lines(self) -> list[bytes]:
+        """Return the lines without their line breaks."""
+        return [entry.as_line().removesuffix(b"\n") for entry in self.entries]
+
+    def file(self) -> RolloutFile:
+        """Return what `rollout.json` holds after the last decision."""
+        last = self.entries[-1]
+        return RolloutFile.of(last.rollout_after, last.counted)
+
+
+def ledger_of(length: int) -> Ledger:
+    """Return a ledger of that many entries: a start, then promotion frozen and free in turn."""
+    ledger, opened = Ledger(), making.rollout("preflight")
+    ledger.add(decided(opened, Action.START))
+    frozen = opened.model_copy(update={"frozen": frozen_by("ada")})
+    for number in range(1, length):
+        if number % 2:
+            ledger.add(decided(frozen, Action.FREEZE, decided_unix_ms=ENTERED + number))
+        else:
+            ledger.add(decided(opened, Action.RESUME, decided_unix_ms=ENTERED + number))
+    return ledger
+
+
+def frozen_by(name: str) -> Frozen:
+    """Return a freeze."""
+    return Frozen(reason="look at it", by=name, since_unix_ms=ENTERED)
+
+
+def answer(
+    verdict: Verdict,
+    *,
+    fired: Sequence[TriggerResult] = (),
+    **changes: Any,  # noqa: ANN401 - any field
+) -> Answer:
+    """Return an answer with a verdict."""
+    values: dict[str, Any] = {
+        "verdict": verdict,
+        "release": "1.4.0",
+        "phase": "canary-1",
+        "canary_percent": 5,
+        "next_phase": "canary-2",
+        "next_canary_percent": 25,
+        "evaluated_unix_ms": ENTERED + 40 * MINUTE,
+        "soak": Soak(required_ms=0, held_ms=0, since_unix_ms=None, earliest_promotion_unix_ms=None),
+        "gates": (),
+        "triggers": tuple(fired),
+        "reasons": ("so it is",),
+        "warnings": (),
+        "policy_sha256": SHA,
+        "inputs": (),
+    }
+    return Answer(**(values | changes))
+
+
+def trigger(name: str = "failure_streak_breach", **changes: Any) -> TriggerResult:  # noqa: ANN401 - any field
+    """Return a trigger that fired a minute before the answer."""
+    values: dict[str, Any] = {
+        "name": name,
+        "surface": SURFACE,
+        "fired": True,
+        "observed": "failure_streak is 3",
+        "threshold": "failure_streak >= 3",
+        "evidence": EvidenceRef(file="e.jsonl", line=4, cycle_id="c-4", age_ms=MINUTE),
+        "action": "roll back at once",
+    }
+    return TriggerResult(**(values | changes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a process ended, and what it said where."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`tau-rollout-gate` in a folder: in this process, or as one of its own."""
+
+    folder: Path
+
+    def __call__(
+        self, *arguments: str | bytes | Path, env: Mapping[str, str] | None = None
+    ) -> Finished:
+        """Run a command to its end in this process, which is much faster."""
+        with chdir(self.folder):
+            done = CliRunner().invoke(
+                app,
+                [os.fsdecode(argument) for argument in arguments],
+                env=dict.fromkeys(set(os.environ) - set(environment())) | dict(env or {}),
+            )
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Finished(code=done.exit_code, out=done.stdout, err=done.stderr)
+
+    def process(
+        self,
+        *arguments: str | Path,
+        before: Sequence[str | Path] = (),
+        umask: int = -1,
+    ) -> Finished:
+        """Run the installed command to its end, behind the command line `before`."""
+        done = subprocess.run(
+            [*before, COMMAND, *arguments],
+            cwd=self.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+            umask=umask,
+            check=False,
+        )
+        err = done.stderr.decode(errors="backslashreplace")
+        assert "Traceback" not in err, err
+        return Finished(code=done.returncode, out=done.stdout.decode(), err=err)
+
+    def popen(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Start the command; the test ends it."""
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            cwd=self.folder,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def begin(self, *arguments: str) -> None:
+        """Open a rollout from 1.3.2 to 1.4.0."""
+        done = self("start", "--release", "1.4.0", "--rollback-to", "1.3.2", *arguments)
+        assert done.code == 0, done.err
+
+    @property
+    def root(self) -> Path:
+        """Return the rollout directory."""
+        return self.folder / ROLLOUT_DIR
+
+    def contents(self) -> dict[str, bytes]:
+        """Return every file below the folder by its path, folders among them; not the lock."""
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes() if path.is_file() else b""
+            for path in sorted(self.folder.rglob("*"))
+            if path.name != ".lock"
+        }
+
+
+def environment() -> dict[str, str]:
+    """Return the tests' environment without what names an actor or an option."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in CI_ACTORS and not name.startswith("TAU_ROLLOUT_GATE_")
+    }

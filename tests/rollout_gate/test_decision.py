@@ -1,0 +1,534 @@
+"""The decision: what promotes, what holds and why, what rolls back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tau_rollout_gate.answer import Answer, GateStatus, Verdict
+from tau_rollout_gate.decision import decide
+from tau_rollout_gate.evidence import (
+    UNHEALABLE,
+    Evidence,
+    Flaw,
+    FlawFound,
+    ReportEvidence,
+    ReportStatus,
+)
+from tau_rollout_gate.policy import Policy
+from tau_rollout_gate.policy_file import load_policy
+from tau_rollout_gate.rollout import (
+    Carried,
+    FiredTrigger,
+    Frozen,
+    Rollout,
+    RolloutStatus,
+)
+from tau_rollout_gate.snapshot import parse_snapshot
+from tests.rollout_gate.making import (
+    ENTERED,
+    HOUR,
+    MINUTE,
+    SECOND,
+    SHA,
+    SURFACE,
+    History,
+    evidence_of,
+    failed,
+    malformed,
+    pin,
+    rollout,
+    surface_evidence,
+)
+
+POLICY = load_policy(None)
+
+
+def soaked(minutes: int = 30) -> History:
+    """Return a history of a clean cycle a minute."""
+    return History().every(MINUTE, minutes)
+
+
+def decided(
+    history: History,
+    *,
+    now: int | None = None,
+    at: Rollout | None = None,
+    policy: Policy = POLICY,
+    **changes: Any,  # noqa: ANN401 - any field
+) -> Answer:
+    """Return the answer about one surface's history, a second after its last cycle."""
+    if now is None:
+        now = (history.last()["timestamp_unix_ms"] if history.lines else ENTERED) + SECOND
+    return decide(policy, at or rollout(), evidence_of(history, **changes), now_unix_ms=now)
+
+
+def in_the_way(answer: Answer) -> list[str]:
+    """Return the names of the gates that do not let pass."""
+    return [gate.name for gate in answer.failing_gates]
+
+
+def test_a_clean_soak_promotes_to_the_next_phase() -> None:
+    """Every gate held for the soak: promote, with the next phase and its percentage."""
+    answer = decided(soaked())
+    assert answer.verdict is Verdict.PROMOTE
+    assert (answer.next_phase, answer.next_canary_percent) == ("canary-2", 25)
+    assert answer.failing_gates == ()
+    assert answer.soak.held_ms == 30 * MINUTE
+    assert answer.soak.earliest_promotion_unix_ms == ENTERED + 30 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("held_ms", "verdict"),
+    [(30 * MINUTE - 1, Verdict.HOLD), (30 * MINUTE, Verdict.PROMOTE)],
+)
+def test_a_soak_a_millisecond_short_holds_and_an_exact_one_is_enough(
+    held_ms: int, verdict: Verdict
+) -> None:
+    """The soak is measured to the last cycle, in milliseconds, and equal is enough."""
+    history = History().every(MINUTE, 29).add(ENTERED + held_ms)
+    answer = decided(history)
+    assert answer.verdict is verdict
+    assert answer.soak.held_ms == held_ms
+
+
+def test_waiting_alone_never_promotes() -> None:
+    """What counts is the last cycle, not the clock of whoever asks."""
+    history = History().every(MINUTE, 29)
+    answer = decided(history, now=ENTERED + 40 * MINUTE)
+    assert answer.verdict is Verdict.HOLD
+    assert in_the_way(answer) == ["soak"]
+    assert answer.soak.earliest_promotion_unix_ms == ENTERED + 30 * MINUTE
+
+
+def test_the_same_input_gives_the_same_answer() -> None:
+    """Asked five times, the answer is one."""
+    history = soaked()
+    assert len({repr(decided(history)) for _ in range(5)}) == 1
+
+
+@pytest.mark.parametrize("flaw", list(Flaw))
+def test_each_flaw_of_the_evidence_holds_by_its_own_name(flaw: Flaw) -> None:
+    """One flaw is enough to hold, and it alone is named, with its words and its place."""
+    found = FlawFound(flaw=flaw, detail="the words", file="runtime-events.jsonl", line=3)
+    answer = decided(soaked(), flaws=(found,))
+    assert answer.verdict is Verdict.HOLD
+    (gate,) = answer.failing_gates
+    assert gate.surface == SURFACE
+    assert gate.observed == "the words"
+    assert gate.remedy
+    assert gate.evidence is not None
+    assert gate.evidence.line == 3
+    assert (gate.status is GateStatus.FAIL) == (flaw in UNHEALABLE)
+    assert len(answer.reasons) == 1
+    assert answer.soak.earliest_promotion_unix_ms is None
+
+
+def test_more_flaws_of_a_kind_are_counted() -> None:
+    """The first is told, and how many more there are."""
+    flaws = tuple(
+        FlawFound(flaw=Flaw.INVALID_LINE, detail=f"line {number}", timestamp_unix_ms=ENTERED)
+        for number in (3, 4, 9)
+    )
+    (gate,) = decided(soaked(), flaws=flaws).failing_gates
+    assert gate.observed == "line 3 (and 2 more)"
+
+
+def test_no_cycle_in_the_window_holds() -> None:
+    """Cycles before the phase's entry are no evidence for the phase."""
+    answer = decided(
+        soaked(),
+        phase_start=30,
+        now=ENTERED + 31 * MINUTE,
+        at=rollout(phase_entered_unix_ms=ENTERED + 30 * MINUTE),
+    )
+    assert answer.verdict is Verdict.HOLD
+    assert "cycle_in_window" in in_the_way(answer)
+    assert answer.soak.earliest_promotion_unix_ms == ENTERED + 60 * MINUTE
+
+
+@pytest.mark.parametrize(("late_ms", "verdict"), [(0, Verdict.PROMOTE), (1, Verdict.HOLD)])
+def test_evidence_is_stale_past_three_intervals_and_a_duration(
+    late_ms: int, verdict: Verdict
+) -> None:
+    """An age of 3 cycle intervals plus the last cycle's duration is the longest there may be."""
+    history = soaked()
+    now = history.last()["timestamp_unix_ms"] + 15 * MINUTE + 12 + late_ms
+    answer = decided(history, now=now)
+    assert answer.verdict is verdict
+    assert in_the_way(answer) == (["evidence_fresh"] if late_ms else [])
+
+
+def test_a_cycle_without_a_duration_has_the_intervals_alone() -> None:
+    """Where the line has no duration it counts as 0."""
+    history = History().every(MINUTE, 30, cycle_duration_ms=None)
+    now = history.last()["timestamp_unix_ms"] + 15 * MINUTE
+    assert decided(history, now=now).verdict is Verdict.PROMOTE
+    assert decided(history, now=now + 1).verdict is Verdict.HOLD
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "verdict"), [(60_000, Verdict.PROMOTE), (60_001, Verdict.HOLD)]
+)
+def test_a_cycle_dated_in_the_future_holds(ahead_ms: int, verdict: Verdict) -> None:
+    """A minute of difference between clocks is borne, no more."""
+    history = soaked()
+    answer = decided(history, now=history.last()["timestamp_unix_ms"] - ahead_ms)
+    assert answer.verdict is verdict
+    assert in_the_way(answer) == ([] if verdict is Verdict.PROMOTE else ["evidence_not_in_future"])
+
+
+def test_a_clock_before_the_phases_entry_holds() -> None:
+    """Who asks with a clock that went backwards gets no promotion."""
+    later = rollout(phase_entered_unix_ms=ENTERED + HOUR)
+    history = History().every(MINUTE, 91)
+    answer = decided(history, at=later, now=ENTERED + HOUR - 1)
+    assert "entry_not_in_future" in in_the_way(answer)
+    assert answer.verdict is Verdict.HOLD
+
+
+def test_a_policy_can_require_a_run_mode() -> None:
+    """Evidence of recorded runs is none where the policy wants executed ones."""
+    strict = POLICY.model_copy(update={"required_run_mode": "execute"})
+    answer = decided(soaked(), policy=strict)
+    assert answer.verdict is Verdict.HOLD
+    assert in_the_way(answer) == ["run_mode", "soak"]
+    executed = History().every(MINUTE, 30, run_mode="execute")
+    assert decided(executed, policy=strict).verdict is Verdict.PROMOTE
+    untold = History().every(MINUTE, 30, run_mode=None)
+    assert decided(untold, policy=strict).verdict is Verdict.HOLD
+
+
+def test_evidence_of_another_release_holds_and_restarts_the_soak() -> None:
+    """What was expected at the start is required of every cycle of the soak."""
+    other = History().every(MINUTE, 30, runtime_version="1.3.2")
+    answer = decided(other)
+    assert "evidence_of_release:runtime_version" in in_the_way(answer)
+    mixed = (
+        History()
+        .every(MINUTE, 10, runtime_version="1.3.2")
+        .every(MINUTE, 30, after=ENTERED + 10 * MINUTE)
+    )
+    answer = decided(mixed)
+    assert in_the_way(answer) == ["soak"]
+    assert answer.soak.since_unix_ms == ENTERED + 11 * MINUTE
+
+
+def test_evidence_that_is_not_tied_to_the_release_is_warned_of() -> None:
+    """Without an expectation every answer says so."""
+    answer = decided(soaked(), at=rollout(surfaces=(pin(expected={}),)))
+    assert answer.verdict is Verdict.PROMOTE
+    assert any("not tied to the release" in warning for warning in answer.warnings)
+    assert decided(soaked()).warnings == ()
+
+
+def test_a_frozen_rollout_holds_and_the_soak_goes_on() -> None:
+    """Freezing stops promotion alone: what was held before still counts after."""
+    frozen = Frozen(reason="holiday", by="ops", since_unix_ms=ENTERED)
+    answer = decided(soaked(), at=rollout(frozen=frozen))
+    assert answer.verdict is Verdict.HOLD
+    assert in_the_way(answer) == ["promotion_not_frozen"]
+    assert answer.soak.held_ms == 30 * MINUTE
+    assert answer.soak.earliest_promotion_unix_ms is None
+    assert "holiday" in answer.reasons[0]
+
+
+# Soak
+
+
+def test_a_cycle_that_breaks_a_gate_restarts_the_soak_with_the_next_clean_one() -> None:
+    """One broken cycle is no lasting failure, but what was held before it is lost."""
+    history = History().every(MINUTE, 20).add(ENTERED + 21 * MINUTE, backlog_cases=2)
+    broken = decided(history)
+    assert in_the_way(broken) == ["queue_depth", "soak"]
+    assert broken.soak.since_unix_ms is None
+    assert broken.soak.earliest_promotion_unix_ms is None
+    history.every(MINUTE, 30, after=ENTERED + 21 * MINUTE)
+    mended = decided(history)
+    assert in_the_way(mended) == ["soak"]
+    assert mended.soak.since_unix_ms == ENTERED + 22 * MINUTE
+    assert "queue_depth" in mended.reasons[0]
+    history.add(ENTERED + 52 * MINUTE)
+    assert decided(history).verdict is Verdict.PROMOTE
+
+
+@pytest.mark.parametrize(("late_ms", "restarts"), [(0, False), (1, True)])
+def test_a_gap_restarts_the_soak_and_holds_only_until_it_is_served(
+    late_ms: int,
+    restarts: bool,  # noqa: FBT001 - a case of the table
+) -> None:
+    """A gap is past 3 intervals and the duration of the cycle that ends it."""
+    gap = 15 * MINUTE + 700 + late_ms
+    history = History().every(MINUTE, 20)
+    back = ENTERED + 20 * MINUTE + gap
+    history.add(back, cycle_duration_ms=700)
+    answer = decided(history)
+    assert answer.soak.since_unix_ms == (back if restarts else ENTERED)
+    assert (answer.verdict is Verdict.HOLD) == restarts
+    if restarts:
+        assert in_the_way(answer) == ["soak"]
+        assert "a gap of 15 min" in answer.reasons[0]
+        history.every(MINUTE, 30, after=back)
+        assert decided(history).verdict is Verdict.PROMOTE
+
+
+def test_the_entry_of_the_phase_is_a_point_for_gaps() -> None:
+    """A canary that starts late did not soak from its entry on."""
+    history = History().add(ENTERED + 16 * MINUTE)
+    assert decided(history).soak.since_unix_ms == ENTERED + 16 * MINUTE
+
+
+def test_a_gap_ended_by_a_broken_cycle_waits_for_a_clean_one() -> None:
+    """The soak starts with a clean cycle, whatever ended the gap."""
+    history = History().add(ENTERED + 40 * MINUTE, backlog_cases=5)
+    assert decided(history).soak.since_unix_ms is None
+    history.add(ENTERED + 41 * MINUTE)
+    assert decided(history).soak.since_unix_ms == ENTERED + 41 * MINUTE
+
+
+def test_of_several_surfaces_the_worst_counts() -> None:
+    """The soak runs since the latest of them and to the earliest; one that holds holds all."""
+    good, late = soaked(40), History().every(MINUTE, 10, after=ENTERED + 20 * MINUTE)
+    at = rollout(surfaces=(pin(), pin(name="voice", is_chained=True)))
+    evidence = Evidence(
+        surfaces={
+            SURFACE: surface_evidence(good),
+            "voice": surface_evidence(late, surface="voice"),
+        }
+    )
+    answer = decide(POLICY, at, evidence, now_unix_ms=ENTERED + 40 * MINUTE)
+    assert answer.verdict is Verdict.HOLD
+    assert in_the_way(answer) == ["soak"]
+    assert answer.soak.since_unix_ms == ENTERED + 21 * MINUTE
+    assert answer.soak.held_ms == 9 * MINUTE
+
+
+# Triggers
+
+
+def test_a_trigger_beats_every_gate() -> None:
+    """A streak of three rolls back, though it breaks gates too."""
+    history = soaked(29)
+    for streak in (1, 2, 3):
+        history.add(ENTERED + (29 + streak) * MINUTE, **failed(streak=streak))
+    answer = decided(history)
+    assert answer.verdict is Verdict.ROLLBACK
+    assert {trigger.name for trigger in answer.fired_triggers} == {
+        "health_regression",
+        "failure_streak_breach",
+        "hard_runtime_errors",
+    }
+    assert answer.next_phase is None
+    assert answer.soak.earliest_promotion_unix_ms is None
+    assert all(trigger.evidence is not None for trigger in answer.fired_triggers)
+
+
+def test_a_trigger_is_judged_over_every_cycle_since_canary_1() -> None:
+    """A hard error of an earlier phase still rolls back, however clean the phase is."""
+    history = History().add(ENTERED - HOUR, **failed(streak=1)).every(MINUTE, 30)
+    answer = decided(history, phase_start=1)
+    assert answer.verdict is Verdict.ROLLBACK
+    assert [trigger.name for trigger in answer.fired_triggers] == ["hard_runtime_errors"]
+
+
+def test_a_pair_across_what_was_left_behind_is_a_pair() -> None:
+    """The neighbour before the judged cycles counts where it is known to be unhealthy."""
+    only_health = POLICY.model_copy(
+        update={"triggers": tuple(t for t in POLICY.triggers if t.name == "health_regression")}
+    )
+    history = History().add(ENTERED + MINUTE, **failed(streak=1))
+    assert decided(history, policy=only_health).verdict is Verdict.HOLD
+    carried = Carried(is_last_unhealthy=True)
+    answer = decided(history, policy=only_health, at=rollout(surfaces=(pin(carried=carried),)))
+    assert answer.verdict is Verdict.ROLLBACK
+
+
+def test_malformed_input_is_a_hard_error() -> None:
+    """Also where it was expected: canary fixtures are all-success."""
+    history = soaked(29).add(ENTERED + 30 * MINUTE, **malformed())
+    answer = decided(history)
+    assert [trigger.name for trigger in answer.fired_triggers] == ["hard_runtime_errors"]
+
+
+FIRED = FiredTrigger(
+    name="failure_streak_breach",
+    surface=SURFACE,
+    observed="failure_streak = 3",
+    threshold="failure_streak >= 3",
+    action="roll back at once",
+    file="runtime-events.jsonl",
+    line=7,
+    cycle_id="c7",
+    timestamp_unix_ms=ENTERED,
+)
+
+
+@pytest.mark.parametrize("frozen", [None, Frozen(reason="r", by="b", since_unix_ms=ENTERED)])
+def test_a_trigger_that_fired_stays_fired(frozen: Frozen | None) -> None:
+    """Once recorded, it rolls back whatever its evidence is now."""
+    answer = decided(soaked(), at=rollout(fired_triggers=(FIRED,), frozen=frozen))
+    assert answer.verdict is Verdict.ROLLBACK
+    (trigger,) = answer.fired_triggers
+    assert trigger.is_latched
+    assert trigger.evidence is not None
+    assert trigger.evidence.line == 7
+
+
+def test_a_recorded_trigger_outlives_its_policy() -> None:
+    """A policy without the trigger does not unfire it; without a file it points nowhere."""
+    gone = FIRED.model_copy(update={"name": "gone", "file": None, "timestamp_unix_ms": None})
+    answer = decided(soaked(), at=rollout(fired_triggers=(gone,)))
+    assert [(t.name, t.evidence) for t in answer.fired_triggers] == [("gone", None)]
+
+
+def test_a_trigger_that_fires_again_is_told_from_its_evidence() -> None:
+    """What is seen now is told rather than what was recorded."""
+    history = soaked(27)
+    for streak in (1, 2, 3):
+        history.add(ENTERED + (27 + streak) * MINUTE, **failed(streak=streak))
+    answer = decided(history, at=rollout(fired_triggers=(FIRED,)))
+    breach = next(t for t in answer.fired_triggers if t.name == "failure_streak_breach")
+    assert not breach.is_latched
+
+
+# Preflight and the end
+
+
+def report(status: ReportStatus, *, failed: int = 0) -> ReportEvidence:
+    """Return a validation report."""
+    return ReportEvidence(
+        name="validation",
+        path="report.json",
+        sha256=SHA,
+        status=status,
+        detail="as it is",
+        total=9,
+        passed=9 - failed,
+        failed=failed,
+    )
+
+
+def preflight(given: ReportEvidence | None) -> Answer:
+    """Return the answer at preflight, without any cycle."""
+    reports = {} if given is None else {"validation": given}
+    return decide(
+        POLICY, rollout("preflight"), Evidence(reports=reports), now_unix_ms=ENTERED + SECOND
+    )
+
+
+def test_preflight_needs_a_passing_report_and_no_cycle() -> None:
+    """The report is of one full run; evidence is judged from canary-1 on."""
+    answer = preflight(report(ReportStatus.PASSED))
+    assert answer.verdict is Verdict.PROMOTE
+    assert (answer.next_phase, answer.next_canary_percent) == ("canary-1", 5)
+    assert [one.path for one in answer.inputs] == ["report.json"]
+    assert preflight(None).verdict is Verdict.HOLD
+    assert preflight(report(ReportStatus.FAILED, failed=1)).verdict is Verdict.ROLLBACK
+
+
+@pytest.mark.parametrize(
+    "status", sorted(set(ReportStatus) - {ReportStatus.PASSED, ReportStatus.FAILED})
+)
+def test_a_report_that_says_nothing_sound_holds(status: ReportStatus) -> None:
+    """Only failed tests fire the trigger; what is inconsistent is no evidence."""
+    answer = preflight(report(status))
+    assert answer.verdict is Verdict.HOLD
+    assert len(answer.failing_gates) == 1
+
+
+def test_a_failed_report_rolls_back_in_a_canary_phase_too() -> None:
+    """The validation trigger is judged in every phase, where a report is given."""
+    evidence = replace(
+        evidence_of(soaked()), reports={"validation": report(ReportStatus.FAILED, failed=2)}
+    )
+    answer = decide(POLICY, rollout(), evidence, now_unix_ms=ENTERED + 31 * MINUTE)
+    assert answer.verdict is Verdict.ROLLBACK
+    assert [trigger.name for trigger in answer.fired_triggers] == ["validation_gate_failure"]
+
+
+def test_a_complete_rollout_is_judged_no_longer() -> None:
+    """What its surfaces do later is the next rollout's matter."""
+    closed = rollout("general-availability", status=RolloutStatus.COMPLETE)
+    answer = decide(POLICY, closed, Evidence(), now_unix_ms=ENTERED)
+    assert answer.verdict is Verdict.COMPLETE
+    assert answer.gates == ()
+    assert answer.soak.earliest_promotion_unix_ms is None
+
+
+def test_a_rolled_back_rollout_stays_so() -> None:
+    """Nothing but a new rollout goes on from there; the answer says why it was rolled back."""
+    target = rollout().rollback.model_copy(update={"rollback_reason": "queue on fire"})
+    closed = rollout(status=RolloutStatus.ROLLED_BACK, rollback=target, fired_triggers=(FIRED,))
+    answer = decide(POLICY, closed, Evidence(), now_unix_ms=ENTERED)
+    assert answer.verdict is Verdict.ROLLBACK
+    assert answer.reasons == ("the rollout was rolled back: queue on fire",)
+    assert [trigger.name for trigger in answer.fired_triggers] == [FIRED.name]
+
+
+def test_the_soak_is_told_last_and_its_remedy_is_true() -> None:
+    """It follows from the others; where its time has passed, what is missing is a cycle."""
+    broken = History().every(MINUTE, 3).add(ENTERED + 4 * MINUTE, backlog_cases=2)
+    last = decided(broken).gates[-1]
+    assert last.name == "soak"
+    assert last.remedy == "see to the other gates first: the soak follows from them"
+    assert last.observed == "0 s, to begin anew with a clean cycle: queue_depth broke in one cycle"
+    late = decided(History().every(MINUTE, 29), now=ENTERED + 40 * MINUTE)
+    assert late.gates[-1].remedy.startswith("run a clean cycle: the time has passed")
+    running = decided(History().every(MINUTE, 29))
+    assert running.gates[-1].remedy == "go on running clean cycles for 1 min more"
+
+
+def test_a_closed_rollout_is_not_warned_about() -> None:
+    """What the next start should say is of no use once it is over."""
+    over = rollout(status=RolloutStatus.COMPLETE)
+    assert decided(soaked(), at=over).warnings == ()
+
+
+def remedies(*found: Flaw, file: str = "state.json", **changes: Any) -> dict[str, str]:  # noqa: ANN401 - any field
+    """Return what to do about flaws of a log of 30 cycles, by the gates' names."""
+    flaws = tuple(FlawFound(flaw=flaw, detail="it", file=file) for flaw in found)
+    failing = decided(soaked(), flaws=flaws, **changes).failing_gates
+    return {gate.name: gate.remedy for gate in failing}
+
+
+def test_a_missing_file_is_put_back_where_the_other_is_there() -> None:
+    """Both missing is another thing: nothing runs there."""
+    state = remedies(Flaw.NO_FILES)["files_present"]
+    assert state.startswith("put state.json back from a copy: the event log is there, and")
+    log = remedies(Flaw.NO_FILES, file="runtime-events.jsonl")["files_present"]
+    assert log == "put the event log back from a copy: state.json is there"
+    both = remedies(Flaw.NO_FILES, Flaw.NO_FILES)["files_present"]
+    assert "see that the runtime runs" in both
+
+
+def test_a_torn_line_that_the_state_names_is_not_mended_by_a_cycle() -> None:
+    """The next one would leave a break; and a state that disagrees then only follows."""
+    state = parse_snapshot(json.dumps(soaked().state()).encode())
+    found = remedies(Flaw.TORN_TAIL, Flaw.DISAGREES, snapshot=state, end_cycle_number=29)
+    assert found["last_line_whole"].startswith(
+        "cycle 30 is in state.json, but its line is cut off: put the line back"
+    )
+    assert found["log_matches_state"] == (
+        "this follows from the line that was cut off: see to that first"
+    )
+    for plain in (remedies(Flaw.TORN_TAIL), remedies(Flaw.TORN_TAIL, snapshot=state)):
+        assert "moves the torn bytes aside" in plain["last_line_whole"]
+    damaged = remedies(Flaw.INVALID_LINE, Flaw.DISAGREES)["log_matches_state"]
+    assert "damage to the log" in damaged
+    alone = remedies(Flaw.DISAGREES)["log_matches_state"]
+    assert "the next cycle of an untouched runtime mends it" in alone
+
+
+def test_the_limit_of_an_age_says_where_it_comes_from() -> None:
+    """The cycle interval that was set at the start, three times; and a long cycle's own time."""
+    stale = decided(soaked(), now=ENTERED + 3 * HOUR)
+    (fresh,) = (gate for gate in stale.failing_gates if gate.name == "evidence_fresh")
+    assert fresh.required == (
+        "a cycle at least every 15 min (3 x the cycle interval of 5 min, set at 'start')"
+    )
+    slow = History().add(ENTERED + MINUTE, cycle_duration_ms=2000)
+    required = {gate.name: gate.required for gate in decided(slow).gates}
+    assert required["evidence_fresh"].endswith("set at 'start', plus what the last one took)")

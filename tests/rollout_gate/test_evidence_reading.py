@@ -1,0 +1,320 @@
+"""A state directory is read as far as needed, again where it is odd, whatever stands in it."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tau_rollout_gate.event import LONGEST_LINE_BYTES
+from tau_rollout_gate.evidence import Flaw, SurfaceEvidence
+from tau_rollout_gate.evidence_reading import BLOCK_BYTES, LOOKS, read_log, read_state, read_surface
+from tau_rollout_gate.rollout import LogPosition
+from tests.rollout_gate.making import MINUTE, History, pin
+
+LOG = "runtime-events.jsonl"
+BEGINNING = LogPosition(cycle_number=None, event_sha256=None)
+MIB = 1024 * 1024
+
+
+def at(history: History, number: int) -> LogPosition:
+    """Return where the log stood after its line of this number."""
+    return History(lines=history.lines[:number]).position()
+
+
+def read(
+    state_dir: Path,
+    since: LogPosition | None = BEGINNING,
+    *,
+    sleep: Callable[[float], None] = lambda _: None,
+) -> SurfaceEvidence:
+    """Return the evidence in a state directory since a position."""
+    return read_surface(pin(evidence_from=since, phase_from=since), state_dir, sleep=sleep)
+
+
+def flaws(found: SurfaceEvidence) -> list[Flaw]:
+    """Return what is wrong, without the words."""
+    return [one.flaw for one in found.flaws]
+
+
+@pytest.fixture
+def history() -> History:
+    """Return ten cycles."""
+    return History().every(MINUTE, 10)
+
+
+@pytest.fixture
+def state_dir(history: History, tmp_path: Path) -> Path:
+    """Return a state directory of ten cycles."""
+    return history.write(tmp_path / "state")
+
+
+def test_a_sound_directory_is_read_once(state_dir: Path, history: History) -> None:
+    """No second look where nothing is odd; files are named by their paths."""
+    naps: list[float] = []
+    found = read(state_dir, at(history, 4), sleep=naps.append)
+    assert (found.flaws, len(found.cycles), naps) == ((), 6, [])
+    assert {cycle.file for cycle in found.cycles} == {str(state_dir / LOG)}
+    log = found.inputs[1]
+    assert log.offset is not None
+    assert log.length == len(b"".join(history.lines[4:]))
+    assert (state_dir / LOG).read_bytes()[log.offset :] == b"".join(history.lines[4:])
+
+
+def test_what_is_odd_is_looked_at_four_times_50_ms_apart(state_dir: Path) -> None:
+    """Then it counts."""
+    (state_dir / LOG).write_bytes((state_dir / LOG).read_bytes() + b'{"torn')
+    naps: list[float] = []
+    assert flaws(read(state_dir, sleep=naps.append)) == [Flaw.TORN_TAIL]
+    assert naps == [0.05] * (LOOKS - 1) == [0.05] * 3
+
+
+def test_what_settles_meanwhile_is_no_flaw(state_dir: Path, history: History) -> None:
+    """A writer in the middle of a write, and a rotation between two renames."""
+    log = state_dir / LOG
+    whole = log.read_bytes()
+
+    def write(_: float) -> None:
+        log.write_bytes(whole)
+
+    def rotate(_: float) -> None:
+        moved.replace(state_dir / f"{LOG}.1")
+
+    log.write_bytes(whole[:-9])
+    assert read(state_dir, sleep=write).flaws == ()
+    moved = log.rename(state_dir / f"{LOG}.2")
+    assert flaws(read(state_dir)) == [Flaw.NO_FILES]
+    assert read(state_dir, at(history, 3), sleep=rotate).flaws == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    block_bytes=st.integers(1, 3000),
+    since=st.integers(0, 10),
+    cuts=st.sets(st.integers(1, 9), max_size=3),
+    torn=st.sampled_from([b"", b"{", b'{"a": 1}']),
+)
+def test_blocks_of_any_size_give_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    block_bytes: int,
+    since: int,
+    cuts: set[int],
+    torn: bytes,
+) -> None:
+    """Where the blocks end is not seen; neither is where the log was rotated."""
+    history = History().every(MINUTE, 10)
+    state_dir = tmp_path_factory.mktemp("blocks")
+    ends = sorted({0, *cuts, 10})
+    for rotation, end in enumerate(reversed(ends[1:])):
+        start = ends[ends.index(end) - 1]
+        name = f"{LOG}.{rotation}" if rotation else LOG
+        rest = b"" if rotation else torn
+        (state_dir / name).write_bytes(b"".join(history.lines[start:end]) + rest)
+    position = at(history, since)
+    found = read_log(state_dir / LOG, position, block_bytes=block_bytes)
+    assert found == read_log(state_dir / LOG, position)
+    lines = [line + b"\n" for part in found.parts for line in part.lines]
+    assert lines == history.lines[min(max(since - 1, 0), 8) :]
+    assert found.parts[-1].torn == torn
+
+
+def read_bytes(command: Callable[[], object]) -> int:
+    """Return how many bytes this process read by system calls while it did something."""
+
+    def rchar() -> int:
+        (line,) = (
+            line
+            for line in Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+            if line.startswith("rchar")
+        )
+        return int(line.split()[1])
+
+    before = rchar()
+    command()
+    return rchar() - before
+
+
+def test_the_cost_depends_on_the_evidence_and_not_on_the_log(tmp_path: Path) -> None:
+    """Of a log of 20 MB that holds five cycles of evidence, a few blocks are read."""
+    history = History().every(MINUTE, 400, health_reason="x" * 50_000)
+    history.every(MINUTE, 5, after=history.last()["timestamp_unix_ms"])
+    history.write(tmp_path)
+    log = tmp_path / LOG
+    assert log.stat().st_size > 20_000_000
+    for since in (at(history, 400), None):
+        assert read(tmp_path, since).flaws == ()
+        assert read_bytes(lambda since=since: read(tmp_path, since)) < 4 * BLOCK_BYTES  # type: ignore[misc]
+    found = read(tmp_path, at(history, 400))
+    assert [cycle.line for cycle in found.cycles] == [401, 402, 403, 404, 405]
+
+
+def test_a_rewritten_log_is_not_read_to_its_beginning(tmp_path: Path) -> None:
+    """A line with a smaller number is older than the position: it is not there any more."""
+    history = History().every(MINUTE, 5000)
+    history.write(tmp_path)
+    lost = LogPosition(cycle_number=4990, event_sha256="0" * 64)
+    found = read(tmp_path, lost)
+    assert flaws(found) == [Flaw.LOG_REWRITTEN]
+    assert len(found.cycles) == 10
+    size = len(b"".join(history.lines))
+    assert read_bytes(lambda: read(tmp_path, lost)) < size / 4
+
+
+def test_a_rotated_log_is_read_on(state_dir: Path, history: History) -> None:
+    """A higher number is older; files that are not needed are not opened."""
+    lines = history.lines
+    (state_dir / LOG).write_bytes(b"".join(lines[8:]))
+    (state_dir / f"{LOG}.1").write_bytes(b"".join(lines[5:8]))
+    (state_dir / f"{LOG}.2").write_bytes(b"".join(lines[:5]))
+    (state_dir / f"{LOG}.3").mkdir()
+    found = read(state_dir, at(history, 3))
+    assert (found.flaws, [cycle.line for cycle in found.cycles]) == ((), [4, 5, 1, 2, 3, 1, 2])
+    (unreadable,) = read(state_dir).flaws
+    assert unreadable.flaw is Flaw.SEGMENT_MISSING
+    assert f"{LOG}.3 cannot be read: not a regular file" in unreadable.detail
+    (state_dir / f"{LOG}.3").rmdir()
+    assert read(state_dir).flaws == ()
+    (state_dir / f"{LOG}.1").unlink()
+    assert flaws(read(state_dir, at(history, 3))) == [Flaw.SEGMENT_MISSING]
+
+
+def test_before_canary_1_the_end_alone_is_read(state_dir: Path, history: History) -> None:
+    """Also where the log was rotated just now, or is not there yet."""
+    assert read(state_dir, None).end_cycle_number == 10
+    (state_dir / LOG).rename(state_dir / f"{LOG}.1")
+    found = read(state_dir, None)
+    assert (found.end_cycle_number, found.end_sha256) == (10, at(history, 10).event_sha256)
+    assert found.is_chained
+    (state_dir / f"{LOG}.1").unlink()
+    assert read(state_dir, None).end_sha256 is None
+
+
+def a_pipe(path: Path) -> None:
+    """Put a pipe in a file's place."""
+    os.mkfifo(path)
+
+
+def a_link_to_itself(path: Path) -> None:
+    """Put a link that leads nowhere in a file's place."""
+    path.symlink_to(path.name)
+
+
+def a_dangling_link(path: Path) -> None:
+    """Put a link to nothing in a file's place."""
+    path.symlink_to("nothing")
+
+
+def a_device(path: Path) -> None:
+    """Put a link to an endless device in a file's place."""
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, a_pipe, a_link_to_itself, a_dangling_link, a_device],
+    ids=lambda f: f.__name__,
+)
+@pytest.mark.parametrize("name", ["state.json", LOG])
+def test_what_is_no_file_is_a_flaw(
+    state_dir: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    """Nothing waits, nothing crashes: what stands in a file's place is said, or that it is none."""
+    (state_dir / name).unlink()
+    make(state_dir / name)
+    found = flaws(read(state_dir))
+    is_missing = make is a_dangling_link or name == LOG
+    assert found == [Flaw.NO_FILES if is_missing else Flaw.INVALID_STATE]
+
+
+def test_links_to_files_are_followed(state_dir: Path, tmp_path: Path) -> None:
+    """A state directory may keep its log elsewhere."""
+    (state_dir / LOG).rename(tmp_path / "elsewhere")
+    (state_dir / LOG).symlink_to(tmp_path / "elsewhere")
+    assert read(state_dir).flaws == ()
+
+
+@pytest.mark.parametrize("name", ["state.json", LOG])
+def test_a_file_that_may_not_be_read(state_dir: Path, name: str) -> None:
+    """The reason is told. Root may read everything, so that another user reads here."""
+    (state_dir / name).chmod(0)
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from tau_rollout_gate.evidence_reading import read_log, read_state\n"
+        f"directory = os.open({str(state_dir)!r}, os.O_RDONLY); os.fchdir(directory)\n"
+        "if os.geteuid() == 0: os.seteuid(65534)\n"
+        f"path = Path({name!r}); print((read_state(path) if path.suffix == '.json' else "
+        "read_log(path, None)).problem)"
+    )
+    state_dir.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, encoding="utf-8"
+    )
+    assert done.stdout.strip().endswith("cannot be read: Permission denied")
+
+
+def test_a_directory_that_is_none(tmp_path: Path) -> None:
+    """Neither one that is missing nor a file in its place is a traceback."""
+    assert flaws(read(tmp_path / "missing")) == [Flaw.NO_FILES] * 2
+    (tmp_path / "file").write_text("x")
+    assert flaws(read(tmp_path / "file")) == [Flaw.INVALID_STATE, Flaw.NO_FILES]
+
+
+def test_a_state_that_is_too_long(tmp_path: Path) -> None:
+    """It is not read whole."""
+    with (tmp_path / "state.json").open("wb") as file:
+        file.truncate(10 * 1024 * MIB)
+    assert read_state(tmp_path / "state.json").problem == "is longer than 64 MiB"
+
+
+def test_a_line_that_is_too_long_is_invalid(state_dir: Path, history: History) -> None:
+    """It is told as such, wherever it stands, and what follows it is read."""
+    long = b'"' + b"x" * LONGEST_LINE_BYTES + b'"\n'
+    (state_dir / LOG).write_bytes(b"".join([*history.lines[:5], long, *history.lines[5:]]))
+    found = read(state_dir, at(history, 3))
+    assert flaws(found) == [Flaw.INVALID_LINE, Flaw.CHAIN_BROKEN]
+    assert "longer than 16 MiB" in found.flaws[0].detail
+    assert len(found.cycles) == 7
+
+
+@pytest.mark.parametrize("content", [b"\0", b"\0\n", b"\n", b"x" * 4095 + b"\n"])
+def test_a_hostile_log_costs_bounded_memory(tmp_path: Path, content: bytes) -> None:
+    """Sparse, all line breaks, or full of lines: the reading ends, and says why."""
+    log = tmp_path / LOG
+    with log.open("wb") as file:
+        if content.startswith(b"\0"):
+            file.truncate(100 * 1024 * MIB)
+            file.seek(0, os.SEEK_END)
+            file.write(content[1:])
+        else:
+            block = content * (MIB // len(content))
+            for _ in range(300):
+                file.write(block)
+    found = read_log(log, BEGINNING)
+    assert found.problem is not None
+    assert "the last 256 MiB" in found.problem
+    with log.open("rb") as file:
+        file.seek(found.parts[-1].offset - 1)
+        starts_at_a_line = file.read(1) == b"\n"
+    assert starts_at_a_line is (content != b"\0")
+    kept = sum(part.line_count * 100 + len(part.torn) for part in found.parts)
+    kept += sum(len(line) for part in found.parts for line in part.lines)
+    assert kept <= 300 * MIB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1024 * 1024
+
+
+def test_a_log_that_is_cut_while_it_is_read(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes that were there at opening are gone: that is said, and looked at again."""
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, size, start: real(fd, size - 1, start))
+    found = read_log(state_dir / LOG, BEGINNING)
+    assert found.parts == ()
+    assert found.problem == f"{LOG} cannot be read: it was cut while it was read"

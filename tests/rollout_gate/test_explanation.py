@@ -1,0 +1,444 @@
+"""`explain`: what is wrong, where to look, what would change it, when, and what to type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+
+from tau_rollout_gate.answer import (
+    NO_ROLLBACK_TRIGGER,
+    Answer,
+    GateResult,
+    GateStatus,
+    Soak,
+    TriggerResult,
+    Verdict,
+)
+from tau_rollout_gate.formats.explanation import render
+from tau_rollout_gate.formats.layout import Look
+from tau_rollout_gate.formats.outlook import causes, outlook, soak_words
+from tau_rollout_gate.formats.surroundings import Surroundings
+from tau_rollout_gate.formats.wording import headline, shown
+from tau_rollout_gate.rollout import Channel
+from tests.rollout_gate.answers import (
+    ENTERED,
+    FROZEN_GATE,
+    LOG,
+    MINUTE,
+    NOW,
+    SOAK_GATE,
+    WHERE,
+    answer,
+    answers,
+    around,
+    failing,
+    fired,
+    over,
+    promoted,
+    stuck,
+    trigger,
+)
+from tests.rollout_gate.making import History, failed, pin, rollout, surface_evidence
+
+MALFORMED = "malformed_inputs_observed"
+WAITING = failing(
+    "command_runs_recorded",
+    status=GateStatus.UNKNOWN,
+    observed=None,
+    evidence=None,
+    remedy="wait for the next cycle",
+    cycles_help=True,
+)
+NO_CYCLE = WAITING._replace(name="cycle_in_window", observed="none")
+STALE = failing("evidence_fresh", remedy="see its timer")
+DAMAGED = failing("lines_valid", remedy="find out what happened", command="reenter --reason 'WHY'")
+SIGNOFF = failing(
+    "signoff_checklist",
+    surface=None,
+    required="the sign-off checklist is complete",
+    evidence=None,
+    command="signoff init",
+)
+
+
+def explained(one: Answer, surroundings: Surroundings | None = None) -> str:
+    """Return the explanation with its lines joined, so that breaks do not matter."""
+    return " ".join(render(one, surroundings or around()).split())
+
+
+def commands_of(one: Answer, surroundings: Surroundings | None = None) -> list[str]:
+    """Return what the reader is told to type."""
+    lines = (line.strip() for line in render(one, surroundings or around()).splitlines())
+    return [line for line in lines if line.startswith("tau-rollout-gate ")]
+
+
+def when(*gates: GateResult, soak: Soak | None = None) -> str:
+    """Return when a release that these gates hold can go on."""
+    return " ".join(outlook(answer(gates=gates, soak=soak or answer().soak)))
+
+
+def hard_error(observed: str = MALFORMED) -> TriggerResult:
+    """Return the trigger that malformed inputs fire."""
+    return trigger(
+        "hard_runtime_errors",
+        fired=True,
+        observed=observed,
+        threshold=f"a new case_processing_failed or {MALFORMED}",
+        evidence=WHERE,
+        action="roll back, capture events and artifacts",
+    )
+
+
+def at_a_cycle(one: TriggerResult, **changes: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return what is explained of a trigger that a cycle of these numbers fired."""
+    history = History().every(MINUTE, 1, **changes)
+    evidence = surface_evidence(history)
+    (cycle,) = evidence.cycles
+    place = WHERE._replace(
+        file=cycle.file,
+        line=cycle.line,
+        cycle_id=cycle.event.cycle_id,
+        fixture_name=cycle.event.fixture_name,
+    )
+    surroundings = around(surfaces={"custom-command": evidence})
+    return explained(fired(triggers=(one._replace(evidence=place),)), surroundings)
+
+
+def test_a_hold_by_the_soak_is_told_whole() -> None:
+    """Nothing is missing, and nothing else is said: the page as it is read at 3 a.m."""
+    assert render(answer(), around(), look=Look(width=80)) == (
+        "HOLD  1.4.0 stays in canary-1 (5 %)\n"
+        "Judged at 2026-01-01T00:18:00Z.\n"
+        "\n"
+        "WHAT IS WRONG, AND WHAT WOULD CHANGE IT\n"
+        "  - Gate soak does not hold.\n"
+        "    seen       16 min\n"
+        "    needed     at least 30 min of clean cycles without a gap\n"
+        "    to do      go on running clean cycles for 14 min more\n"
+        "    waiting    helps, as long as every cycle is clean\n"
+        "\n"
+        "WHAT IT MEANS\n"
+        "  - Leave everything as it is, at 5 %. Nothing has to be undone.\n"
+        "  - A cycle is one run of the runtime, a line of its event log. The soak is the\n"
+        "    time for which every cycle has to be clean, without a gap; waiting without\n"
+        "    cycles is no soak.\n"
+        "\n"
+        "WHEN IT CAN GO ON\n"
+        "  - Soak of this phase: 16 min of 30 min held, since 2026-01-01T00:00:00Z.\n"
+        "  - To canary-2 (25 %): at the earliest 2026-01-01T00:30:00Z (in 12 min), if\n"
+        "    every cycle until then is clean.\n"
+        "\n"
+        "WHAT TO TYPE NEXT\n"
+        "  tau-rollout-gate advance\n"
+        "      asks once; moves on if the answer is yes, else changes nothing.\n"
+    )
+
+
+def test_the_cause_is_told_and_what_follows_is_named() -> None:
+    """The soak follows from what broke it: with where to look and what to do for the cause."""
+    said = explained(stuck())
+    assert (
+        "seen queue_depth is 7 needed queue_depth = 0 "
+        f"look at {LOG} line 4, 2 min 5 s ago to do mend queue_depth waiting does not help "
+        "- These follow from it, and need nothing of their own: soak."
+    ) in said
+    assert "The soak is the time" not in said
+
+
+def test_an_echo_is_no_cause() -> None:
+    """A damaged line breaks the chain of the next one, and the state may not fit: one damage."""
+    echoes = (failing("chain_whole"), failing("log_matches_state"))
+    other = failing("chain_whole", surface="voice")
+    found = causes(answer(gates=(DAMAGED, *echoes, other, SOAK_GATE)))
+    assert found.causes == (DAMAGED, other)
+    assert found.following == (*echoes, SOAK_GATE)
+    assert causes(answer(gates=echoes)).causes == echoes
+
+
+def test_what_waits_for_a_cycle_is_named_under_the_cause() -> None:
+    """A directory without a cycle is one thing that is wrong, not ten; a stopped runtime too."""
+    assert causes(answer(gates=(NO_CYCLE, WAITING))).causes == (NO_CYCLE,)
+    assert causes(answer(gates=(STALE, NO_CYCLE, WAITING))).causes == (STALE,)
+    assert causes(answer(gates=(WAITING, SOAK_GATE))).causes == (WAITING, SOAK_GATE)
+
+
+def test_what_is_unknown_is_no_pass() -> None:
+    """An unknown gate says so, and that it holds the release."""
+    unknown = failing("sign_off", surface=None, status=GateStatus.UNKNOWN, observed=None)
+    said = explained(stuck(gates=(unknown,), reasons=("x",)))
+    assert "Gate sign_off is unknown (counts as no). seen nothing yet" in said
+
+
+def test_after_too_long_a_gap_the_soak_begins_anew() -> None:
+    """The time that was served is not promised."""
+    assert when(STALE, SOAK_GATE) == (
+        "The soak begins anew with the next clean cycle, after too long a gap: 30 min from then."
+    )
+    assert "16 min of 30 min" not in explained(answer(gates=(STALE, SOAK_GATE)))
+
+
+def test_after_damage_the_soak_begins_anew() -> None:
+    """With the command that leaves it behind, and no word of the time that was served."""
+    one = answer(gates=(DAMAGED, FROZEN_GATE, SOAK_GATE))
+    assert " ".join(outlook(one)) == (
+        "The soak begins anew after 'reenter': 30 min from then. And not before it is resumed."
+    )
+    assert soak_words(one) == "begins anew after 'reenter': 30 min"
+    assert commands_of(one)[0] == "tau-rollout-gate reenter --reason 'WHY'"
+
+
+def test_what_runs_beside_the_soak_is_told_with_its_time() -> None:
+    """Frozen, or a sign-off: both are needed, in whichever order."""
+    served = answer().soak._replace(held_ms=30 * MINUTE, since_unix_ms=NOW - 30 * MINUTE)
+    assert when(FROZEN_GATE, SOAK_GATE) == (
+        "Not before 2026-01-01T00:30:00Z (in 12 min), and not before it is resumed."
+    )
+    assert when(FROZEN_GATE, soak=served) == (
+        "As soon as it is resumed: nothing else is in the way."
+    )
+    assert when(SIGNOFF, FROZEN_GATE, soak=served) == (
+        "As soon as the sign-off checklist is complete and it is resumed."
+    )
+    assert when(failing("last_line_whole"), SOAK_GATE).endswith(
+        "and not before last_line_whole of custom-command passes."
+    )
+    assert when(WAITING._replace(required="x"), soak=served).startswith(
+        "As soon as the next cycles show x"
+    )
+
+
+def test_a_time_that_has_passed_wants_a_cycle() -> None:
+    """The soak counts to the last cycle: no time is missing, but a cycle is."""
+    late = answer().soak._replace(held_ms=13 * MINUTE, since_unix_ms=ENTERED - 20 * MINUTE)
+    assert when(SOAK_GATE, soak=late) == (
+        "2026-01-01T00:10:00Z has passed, but no cycle has run since 2025-12-31T23:53:00Z: the "
+        "next clean cycle lets it go on."
+    )
+    assert when(FROZEN_GATE, SOAK_GATE, soak=late).endswith(
+        "completes the soak. And not before it is resumed."
+    )
+
+
+def test_the_clock_mends_what_lies_in_the_future() -> None:
+    """Waiting helps there, and so does setting the clock."""
+    future = failing("evidence_not_in_future", passes_from_unix_ms=NOW + 20 * MINUTE)
+    assert when(future) == (
+        "At the earliest 2026-01-01T00:38:00Z (in 20 min), when the clock reaches it; or set the "
+        "clock right."
+    )
+    assert "waiting helps, until 2026-01-01T00:38:00Z" in explained(answer(gates=(future,)))
+
+
+def test_a_hold_without_a_cause_has_a_sentence() -> None:
+    """Whatever the answer is."""
+    none = Soak(required_ms=0, held_ms=0, since_unix_ms=None, earliest_promotion_unix_ms=None)
+    assert (
+        when(failing("a", status=GateStatus.PASS), soak=none)
+        == "As soon as what is listed above holds."
+    )
+
+
+def test_a_frozen_rollout_says_what_that_means() -> None:
+    """Who froze it and why, what goes on meanwhile, and the command that ends it."""
+    one = stuck(gates=(FROZEN_GATE,))
+    said = explained(one)
+    assert "frozen by ann: the hall is moved" in said
+    assert "Promotion was frozen" in said
+    assert commands_of(one) == ["tau-rollout-gate resume --reason 'WHY IT MAY GO ON'"]
+    assert "frozen" not in explained(stuck())
+
+
+def test_a_rollback_says_that_it_lasts() -> None:
+    """What fired and where, that nothing mutes it, and the one command to type; no gate."""
+    one = fired(gates=(*fired().gates, failing("queue_depth"), FROZEN_GATE, SOAK_GATE, WAITING))
+    said = explained(one)
+    assert "ROLLBACK 1.4.0 must go back from canary-1 (5 %)" in said
+    assert (
+        "Rollback trigger failure_streak_breach of custom-command fired. "
+        "seen failure_streak is 3 fires at failure_streak >= 3 look at "
+    ) in said
+    assert "do not mute it; only the rollback ends it." in said
+    assert "Not in this rollout." in said
+    for name in (NO_ROLLBACK_TRIGGER, "queue_depth", "Promotion was frozen"):
+        assert name not in said
+    assert commands_of(one) == ["tau-rollout-gate rollback --reason 'WHAT HAPPENED'"]
+
+
+def test_a_trigger_recorded_earlier_says_so() -> None:
+    """Its evidence may be gone by now; the record is not."""
+    latched = trigger("health_regression", fired=True, is_latched=True)
+    said = explained(fired(triggers=(latched,)))
+    assert "Rollback trigger health_regression of custom-command fired, recorded earlier." in said
+
+
+def test_cases_that_failed_are_counted_and_found() -> None:
+    """How many, which fixture, which cases, and where expected and observed stand."""
+    said = at_a_cycle(
+        hard_error(),
+        **failed(streak=1, cases=7)
+        | {
+            "fixture_name": "drift",
+            "unexpected_malformed_cases": 2,
+            "reason_codes": [MALFORMED, "case_processing_failed"],
+        },
+    )
+    assert "failed, 2 malformed that were not expected (fixture 'drift')" in said
+    assert "cases 7 " in said
+    assert ".tau/custom-command/state.json, failed_case_keys: which cases" in said
+    assert "grep -r '\"drift\"' .tau/custom-command/channel-store" in said
+    assert "policy init" not in said
+
+
+def test_malformed_cases_on_purpose_name_the_way_out() -> None:
+    """Only where no case failed and none was unexpected: then it is the fixture."""
+    on_purpose = {
+        "malformed_cases": 2,
+        "unexpected_malformed_cases": 0,
+        "reason_codes": [MALFORMED],
+    }
+    said = at_a_cycle(hard_error(), fixture_name="nightly", **on_purpose)
+    assert "the fixture 'nightly' has malformed cases, as it expects." in said
+    assert "'tau-rollout-gate policy init --expected-malformed ignore'" in said
+    assert "the fixture of that cycle has" in at_a_cycle(
+        hard_error(), fixture_name=None, **on_purpose
+    )
+    assert "policy init" not in at_a_cycle(hard_error("failure_streak = 3"), **on_purpose)
+    assert "policy init" not in explained(fired(triggers=(hard_error(),)))
+    assert "policy init" not in explained(
+        fired(triggers=(hard_error(),)),
+        around(surfaces={"custom-command": surface_evidence(History())}),
+    )
+
+
+def test_cases_of_a_fixture_without_a_name_or_of_another_surface() -> None:
+    """What is not known is left out."""
+    said = at_a_cycle(hard_error(), **failed(streak=1) | {"fixture_name": None})
+    assert "cases 1 of" in said
+    assert "failed_case_keys" in said
+    assert "grep" not in said
+    evidence = surface_evidence(History().every(MINUTE, 1, **failed(streak=1)))
+    (cycle,) = evidence.cycles
+    counters = {k: v for k, v in cycle.event.counters.items() if k != "discovered_cases"}
+    bare = cycle._replace(event=cycle.event._replace(counters=counters))
+    place = WHERE._replace(file=cycle.file, line=cycle.line, cycle_id=cycle.event.cycle_id)
+    surroundings = around(surfaces={"voice": evidence._replace(cycles=(bare,))})
+    voice = hard_error()._replace(surface="voice", evidence=place)
+    said = explained(fired(triggers=(voice,)), surroundings)
+    assert "cases 1 failed" in said
+    assert "failed_case_keys" not in said
+
+
+def test_a_promotion_says_what_is_left_to_do() -> None:
+    """That nothing is wrong, that the gate moves no traffic, and the command that records it."""
+    one = promoted()
+    said = explained(one)
+    assert "PROMOTE 1.4.0 may go on from canary-1 (5 %) to canary-2 (25 %)" in said
+    assert "WHY - every gate of canary-1 holds, and no rollback trigger fired" in said
+    assert "The gate moves no traffic" in said
+    assert "- Now." in said
+    assert commands_of(one) == ["tau-rollout-gate advance"]
+    assert "records the new phase." in said
+
+
+def test_the_last_phase_ends_with_a_record() -> None:
+    """A rollout that passed its last phase is complete once that is recorded."""
+    one = promoted(verdict=Verdict.COMPLETE, next_phase=None, next_canary_percent=None)
+    assert "every phase is behind this release" in explained(one)
+    assert "records the rollout as complete." in explained(one)
+    assert "To complete: not before" in explained(
+        answer(gates=(SIGNOFF, SOAK_GATE), next_phase=None, next_canary_percent=None)
+    )
+
+
+def test_commands_are_whole() -> None:
+    """With the options that they were asked with, to be copied; each says what it does."""
+    where = around(
+        rollout_dir="my dir",
+        options=("--rollout-dir", "my dir", "--surface", "voice=x"),
+        asked_with=("--validation", "r.json"),
+    )
+    options = "--rollout-dir 'my dir' --surface voice=x"
+    assert commands_of(answer(), where) == [
+        f"tau-rollout-gate advance --validation r.json {options}"
+    ]
+    gates = (SIGNOFF, failing("items", command="signoff verify"), TARGET)
+    assert commands_of(answer(gates=gates), where) == [
+        f"tau-rollout-gate signoff init {options}",
+        f"tau-rollout-gate signoff verify {options}",
+        f"tau-rollout-gate rollback --reason 'WHY' {options}",
+    ]
+    said = explained(answer(gates=gates), where)
+    assert "fill in my dir/signoff.toml" in said
+    assert "lists what is open" in said
+
+
+TARGET = failing("rollback_target", surface=None, command="rollback --reason 'WHY'")
+
+
+def test_a_complete_rollout_leads_to_the_next() -> None:
+    """From the release that is out now, on the same surfaces and pins."""
+    one = over(Verdict.COMPLETE)
+    assert "recorded as complete" in explained(one)
+    assert "WHY - the rollout is over" in explained(one)
+    assert "WHEN IT CAN GO ON" not in render(one, around())
+    assert commands_of(one)[0] == "tau-rollout-gate history"
+    expected = {"runtime_version": "1.4.0", "fixture_sha256": "ab" * 32}
+    now = rollout(surfaces=(pin(expected=expected),), policy_file="my policy.toml")
+    assert commands_of(one, around(rollout=now))[1] == (
+        "tau-rollout-gate start --release VERSION --rollback-to 1.4.0 --channel stable "
+        "--rollout-dir .tau/rollout/custom-command --surface custom-command=.tau/custom-command "
+        "--cycle-interval 5m --expect custom-command:fixture_sha256=SHA256 "
+        "--expect custom-command:runtime_version=VERSION --policy 'my policy.toml'"
+    )
+    assert "--rollback-channel beta" in around().next_start("1.3.2", Channel.BETA)
+
+
+def test_what_is_typed_is_quoted() -> None:
+    """A release that is no version cannot add a command to what is copied into a shell."""
+    assert (
+        "--rollback-to '1; reboot' " in commands_of(over(Verdict.COMPLETE, release="1; reboot"))[1]
+    )
+
+
+def test_a_rolled_back_rollout_has_its_steps() -> None:
+    """They can be read again, each command on a line of its own, and where the evidence is."""
+    archive = ".tau/rollout/custom-command/evidence/20260101T000300Z-1.4.0.tar.gz"
+    lines = render(over(Verdict.ROLLBACK), around(archive=archive)).splitlines()
+    assert "  1. Set the share of 1.4.0 back to 0 % (it was in canary-1)." in lines
+    assert "     cp -a .tau/custom-command .tau/custom-command.20260101T000300Z-1.4.0" in lines
+    assert any(line.startswith("     git revert --no-edit ") for line in lines)
+    assert any(line.startswith("     tau-rollout-gate start --release VERSION ") for line in lines)
+    assert lines[-1] == f"  Evidence: {archive}"
+    preflight = render(over(Verdict.ROLLBACK), around(rollout=rollout("preflight")))
+    assert "Set the share" not in preflight
+
+
+def test_warnings_are_good_to_know() -> None:
+    """They stand below what matters now."""
+    said = explained(answer(warnings=("the log is not chained",)))
+    assert "GOOD TO KNOW - the log is not chained" in said
+
+
+@given(answers())
+@settings(deadline=None)
+def test_the_verdict_and_every_thing_in_the_way_is_told(one: Answer) -> None:
+    """Whatever the answer is: its verdict first, each name in the way, a command to type."""
+    page = render(one, around(), look=Look(width=10**6))
+    said = " ".join(page.split()).replace(r"\x3a:", "::")
+    start = " ".join(f"{one.verdict.upper()}  {shown(headline(one))}".split())
+    assert said.startswith(start)
+    in_the_way: list[GateResult | TriggerResult] = [*one.fired_triggers]
+    if one.verdict is not Verdict.ROLLBACK:
+        in_the_way += one.failing_gates
+    for result in in_the_way:
+        assert " ".join(shown(result.name).split()) in said
+    assert commands_of(one)
+
+
+def test_prose_stays_narrow_on_a_wide_screen() -> None:
+    """Long lines are hard to read; colours are there if they are wanted, and say nothing alone."""
+    wide = render(stuck(), around(), look=Look(width=200, is_coloured=True))
+    assert wide.replace("\x1b[0m", "").count("\x1b[") > 3
+    lines = render(stuck(), around(), look=Look(width=200)).splitlines()
+    assert max(map(len, lines)) <= 100

@@ -1,0 +1,469 @@
+"""Each kind of gate, at its boundary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tau_rollout_gate.answer import GateStatus
+from tau_rollout_gate.evidence import (
+    Cycle,
+    Evidence,
+    ReportEvidence,
+    ReportStatus,
+    SignoffEvidence,
+    SignoffItem,
+)
+from tau_rollout_gate.gates.artifacts_grow import ArtifactsGrowGate
+from tau_rollout_gate.gates.checklist_complete import ChecklistCompleteGate
+from tau_rollout_gate.gates.interface import CycleGate, Finding, PhaseWindow
+from tau_rollout_gate.gates.no_new_reason_code import NoNewReasonCodeGate
+from tau_rollout_gate.gates.pressure_does_not_rise import PressureDoesNotRiseGate
+from tau_rollout_gate.gates.reason_code_advances import ReasonCodeAdvancesGate
+from tau_rollout_gate.gates.reason_code_present import ReasonCodePresentGate
+from tau_rollout_gate.gates.report_passes import ReportPassesGate
+from tau_rollout_gate.gates.signal import SignalGate
+from tau_rollout_gate.gates.target_recorded import TargetRecordedGate
+from tau_rollout_gate.gates.timeline_ok import TimelineOkGate
+from tau_rollout_gate.rollout import Channel, RollbackTarget
+from tau_rollout_gate.signals import Signal
+from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE, History, failed, rollout
+
+PASS, FAIL = GateStatus.PASS, GateStatus.FAIL
+UNKNOWN, NOT_APPLICABLE = GateStatus.UNKNOWN, GateStatus.NOT_APPLICABLE
+
+
+def one_cycle(**changes: Any) -> Cycle:  # noqa: ANN401 - any JSON
+    """Return a healthy cycle, but for `changes`."""
+    return History().add(ENTERED + MINUTE, **changes).cycles()[0]
+
+
+def window(*cycles: tuple[int, dict[str, Any]], **changes: Any) -> PhaseWindow:  # noqa: ANN401
+    """Return a window with a cycle at each number of minutes after the entry."""
+    history = History()
+    for minutes, differs in cycles:
+        history.add(ENTERED + minutes * MINUTE, **differs)
+    values: dict[str, Any] = {
+        "surface": SURFACE,
+        "entered_unix_ms": ENTERED,
+        "cycles": history.cycles(),
+        "canary_cycles": history.cycles(),
+        "carried_reason_codes": (),
+        "registry_changes_expected": False,
+    }
+    return PhaseWindow(**(values | changes))
+
+
+def says_what_to_do(finding: Finding) -> bool:
+    """Tell whether a finding has a remedy exactly where one is needed."""
+    return bool(finding.remedy) != finding.status.lets_pass
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "holds", "observed"),
+    [
+        (
+            {"signal": "queue_depth", "at_most": 1},
+            {"backlog_cases": 1},
+            True,
+            "backlog_cases = 1 (queue_depth)",
+        ),
+        (
+            {"signal": "queue_depth", "at_most": 1},
+            {"backlog_cases": 2},
+            False,
+            "backlog_cases = 2 (queue_depth)",
+        ),
+        ({"signal": "failure_streak", "equals": 0}, {}, True, "failure_streak = 0"),
+        (
+            {"signal": "failure_streak", "equals": 0},
+            failed(streak=1),
+            False,
+            "failure_streak = 1",
+        ),
+        ({"signal": "failure_streak", "at_most": 2}, failed(streak=2), True, None),
+        ({"signal": "failure_streak", "at_most": 2}, failed(streak=3), False, None),
+        ({"signal": "last_cycle_failed", "equals": 0}, {}, True, None),
+        ({"signal": "last_cycle_failed", "equals": 0}, failed(streak=1), False, None),
+        ({"signal": "rollout_gate", "equals": "pass"}, {}, True, "rollout_gate = pass"),
+        (
+            {"signal": "rollout_gate", "equals": "pass"},
+            failed(streak=1),
+            False,
+            "rollout_gate = hold",
+        ),
+        ({"signal": "health_state", "equals": "healthy"}, {}, True, None),
+        (
+            {"signal": "health_state", "equals": "healthy"},
+            failed(streak=3),
+            False,
+            "health_state = failing",
+        ),
+        ({"signal": "applied_cases", "at_least": 5}, {}, True, None),
+        ({"signal": "applied_cases", "at_least": 6}, {}, False, None),
+        (
+            {"signal": "unexpected_malformed_cases", "equals": 0},
+            {"unexpected_malformed_cases": None},
+            None,
+            "unexpected_malformed_cases is not told",
+        ),
+    ],
+)
+def test_a_signal_is_compared_at_its_boundary(
+    gate: dict[str, Any], changes: dict[str, Any], observed: str | None, *, holds: bool | None
+) -> None:
+    """Equal to a bound is within it; what a line does not tell is neither true nor false."""
+    judged = SignalGate(**(gate | {"name": "it", "signal": Signal(gate["signal"])}))
+    seen = judged.observe(one_cycle(**changes))
+    assert seen.holds is holds
+    assert observed in {None, seen.observed}
+    assert judged.remedy
+
+
+@pytest.mark.parametrize(
+    ("gate", "words"),
+    [
+        ({"equals": 0}, "queue_depth = 0"),
+        ({"at_most": 1}, "queue_depth <= 1"),
+        ({"at_least": 2}, "queue_depth >= 2"),
+    ],
+)
+def test_a_signal_gate_says_what_it_requires(gate: dict[str, Any], words: str) -> None:
+    """An operator reads the comparison, not the configuration."""
+    assert SignalGate(name="it", signal=Signal.QUEUE_DEPTH, **gate).required == words
+
+
+@pytest.mark.parametrize(
+    ("codes", "holds", "observed"),
+    [
+        (["command_runs_recorded"], True, "none"),
+        (["case_processing_failed"], False, "case_processing_failed"),
+    ],
+)
+def test_a_new_reason_code_breaks_its_gate(codes: list[str], observed: str, *, holds: bool) -> None:
+    """One such cycle is enough, and others' codes are none of its business."""
+    gate = NoNewReasonCodeGate(name="it", codes=("case_processing_failed", "retry_attempted"))
+    differs = failed(streak=1) if "case_processing_failed" in codes else {}
+    seen = gate.observe(one_cycle(**(differs | {"reason_codes": codes})))
+    assert (seen.holds, seen.observed) == (holds, observed)
+    assert gate.required == "no new case_processing_failed or retry_attempted"
+    assert gate.remedy
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        ({}, None),
+        ({"timeline": [{"status": "ok"}, {"status": "ok"}]}, True),
+        ({"timeline": [{"status": "ok"}, {"status": "timeout"}]}, False),
+        ({"timeline": [{"status": "ok", "error_code": "dom"}]}, False),
+        ({"timeline": [{"status": "ok", "error_code": ""}]}, False),
+        ({"timeline": [], "executed_cases": 0}, True),
+        ({"timeline": [], "executed_cases": 1}, None),
+        ({"timeline": []}, None),
+    ],
+)
+def test_every_timeline_item_must_be_ok(changes: dict[str, Any], *, holds: bool | None) -> None:
+    """A step that failed breaks the gate; a missing or unexplained empty timeline is unknown."""
+    gate: CycleGate = TimelineOkGate(name="it")
+    assert gate.observe(one_cycle(**changes)).holds is holds
+    assert gate.required
+    assert gate.remedy
+
+
+def test_a_failed_timeline_item_is_shown_by_its_number() -> None:
+    """The operator is told which step to look at."""
+    cycle = one_cycle(timeline=[{"status": "ok"}, {"status": "bad", "error_code": "E1"}])
+    seen = TimelineOkGate(name="it").observe(cycle)
+    assert seen.observed == "timeline item 2: status bad, error_code E1"
+    assert "timeline" in TimelineOkGate(name="it").remedy_untold
+
+
+RUN = {"reason_codes": ["command_runs_recorded"]}
+IDLE = {"reason_codes": ["healthy_cycle"]}
+
+
+@pytest.mark.parametrize(
+    ("cycles", "status"),
+    [
+        ([(5, RUN), (10, RUN)], PASS),
+        ([(5, RUN), (10, IDLE)], FAIL),
+        ([(4, IDLE), (10, RUN)], FAIL),
+        # The cycle at the middle belongs to the first half, a minute later to the second.
+        ([(1, IDLE), (5, RUN), (10, IDLE)], FAIL),
+        ([(1, RUN), (5, RUN), (10, IDLE)], FAIL),
+        ([(1, RUN), (6, RUN), (10, IDLE)], PASS),
+        ([(1, IDLE), (5, RUN), (9, IDLE), (10, RUN)], PASS),
+        ([(1, IDLE), (6, RUN), (9, IDLE), (10, RUN)], FAIL),
+        ([(10, RUN)], UNKNOWN),
+        ([(0, RUN)], UNKNOWN),
+        ([], UNKNOWN),
+    ],
+)
+def test_a_reason_code_advances_in_both_halves(
+    cycles: list[tuple[int, dict[str, Any]]], status: GateStatus
+) -> None:
+    """At least one cycle of each half has it; a half without cycles tells nothing."""
+    gate = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded")
+    finding = gate.judge(window(*cycles))
+    assert finding.status is status
+    assert finding.cycles_help == (status is not PASS)
+    assert says_what_to_do(finding)
+    assert "each half" in gate.required
+
+
+def test_an_advance_shows_the_last_cycle_that_has_it() -> None:
+    """The evidence of a pass is a cycle with the code, not merely the last one."""
+    finding = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded").judge(
+        window((1, RUN), (8, RUN), (10, IDLE))
+    )
+    assert finding.observed == "1 of 1 and 1 of 2 cycles of the two halves"
+    assert finding.cycle is not None
+    assert finding.cycle.line == 2
+
+
+def retries(number: int | None) -> dict[str, Any]:
+    """Return what differs in a cycle with so many retries; None where it does not tell."""
+    return {"retry_attempts": number}
+
+
+@pytest.mark.parametrize(
+    ("cycles", "status", "cycles_help"),
+    [
+        ([(5, retries(0)), (10, retries(0))], PASS, False),
+        ([(5, retries(1)), (10, retries(1))], PASS, False),
+        ([(5, retries(1)), (10, retries(2))], FAIL, True),
+        ([(5, retries(2)), (10, retries(1))], PASS, False),
+        # sum2 * n1 == sum1 * n2: 3 in 2 cycles, then 3 in 2; and 2 in 1, then 4 in 2.
+        ([(1, retries(1)), (2, retries(2)), (9, retries(3)), (10, retries(0))], PASS, False),
+        ([(2, retries(2)), (9, retries(1)), (10, retries(3))], PASS, False),
+        ([(2, retries(2)), (9, retries(2)), (10, retries(3))], FAIL, True),
+        # More in all, but fewer a cycle.
+        ([(1, retries(3)), (8, retries(2)), (9, retries(2)), (10, retries(2))], PASS, False),
+        # The middle cycle counts with the first half.
+        ([(5, retries(2)), (10, retries(2))], PASS, False),
+        ([(1, retries(0)), (5, retries(4)), (10, retries(2))], PASS, False),
+        ([(1, retries(0)), (6, retries(4)), (10, retries(2))], FAIL, True),
+        ([(10, retries(0))], UNKNOWN, True),
+        # A cycle of the very time of the entry is all of the first half.
+        ([(0, retries(0))], UNKNOWN, True),
+        ([], UNKNOWN, True),
+        ([(5, retries(0)), (10, retries(None))], UNKNOWN, False),
+        ([(10, retries(None))], UNKNOWN, False),
+    ],
+)
+def test_pressure_does_not_rise(
+    cycles: list[tuple[int, dict[str, Any]]], status: GateStatus, *, cycles_help: bool
+) -> None:
+    """The later half's mean is at most the earlier one's; what is not told is not a zero."""
+    gate = PressureDoesNotRiseGate(name="it", counters=(Signal.RETRY_ATTEMPTS,))
+    finding = gate.judge(window(*cycles))
+    assert (finding.status, finding.cycles_help) == (status, cycles_help)
+    assert says_what_to_do(finding)
+    assert gate.required.startswith("retry_attempts a cycle")
+
+
+def test_each_counter_is_judged_by_itself() -> None:
+    """Fewer of one do not make up for more of another, which is named with its worst cycle."""
+    gate = PressureDoesNotRiseGate(
+        name="it", counters=(Signal.RETRY_ATTEMPTS, Signal.RETRYABLE_FAILURES)
+    )
+    finding = gate.judge(
+        window(
+            (5, {"retry_attempts": 9, "retryable_failures": 0}),
+            (8, {"retry_attempts": 0, "retryable_failures": 1}),
+            (10, {"retry_attempts": 0, "retryable_failures": 0}),
+        )
+    )
+    assert finding.status is FAIL
+    assert finding.cycle is not None
+    assert finding.cycle.line == 2
+    assert "retryable_failures" in finding.remedy
+    assert "retry_attempts" not in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "observed"),
+    [
+        ({"registry_changes_expected": False}, NOT_APPLICABLE, "no registry changes are expected"),
+        ({}, FAIL, "in none of 2 cycles"),
+        ({"carried_reason_codes": ("command_registry_mutated",)}, PASS, None),
+        ({"canary_cycles": (), "cycles": ()}, UNKNOWN, "in none of 0 cycles"),
+    ],
+)
+def test_a_reason_code_is_present_when_it_is_expected(
+    changes: dict[str, Any], status: GateStatus, observed: str | None
+) -> None:
+    """Only an announced change is asked for, and waiting alone does not make it."""
+    gate = ReasonCodePresentGate(
+        name="it", code="command_registry_mutated", when="registry_changes_expected"
+    )
+    finding = gate.judge(
+        window((5, RUN), (10, RUN), **({"registry_changes_expected": True} | changes))
+    )
+    assert finding.status is status
+    assert observed in {None, finding.observed}
+    assert not finding.cycles_help
+    assert says_what_to_do(finding)
+    assert "command_registry_mutated" in gate.required
+
+
+def test_a_reason_code_of_an_earlier_phase_is_present() -> None:
+    """Present is: in any cycle since canary-1 was entered, not only in this phase's."""
+    gate = ReasonCodePresentGate(
+        name="it", code="command_registry_mutated", when="registry_changes_expected"
+    )
+    earlier = History().add(ENTERED - MINUTE).cycles()
+    finding = gate.judge(window((5, RUN), canary_cycles=earlier, registry_changes_expected=True))
+    assert (finding.status, finding.cycle) == (PASS, earlier[0])
+
+
+def store(records: int | None, executed: int | None) -> dict[str, Any]:
+    """Return what differs in a cycle of a browser; None where it does not tell."""
+    values = {"artifact_records": records, "executed_cases": executed}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("cycles", "status", "cycles_help"),
+    [
+        ([(1, store(3, 1)), (2, store(4, 1))], PASS, False),
+        ([(1, store(3, 1)), (2, store(3, 1))], FAIL, False),
+        ([(1, store(3, 1)), (2, store(3, 0)), (3, store(4, 2))], PASS, False),
+        ([(1, store(3, 1)), (2, store(2, 0)), (3, store(4, 2))], FAIL, False),
+        ([(1, store(3, 1)), (2, store(3, 0))], UNKNOWN, True),
+        ([(1, store(3, 1))], UNKNOWN, True),
+        ([], UNKNOWN, True),
+        ([(1, store(3, 1)), (2, store(None, 1))], UNKNOWN, False),
+        ([(1, store(3, 1)), (2, store(4, None))], UNKNOWN, False),
+        ([(1, store(None, 1)), (2, store(4, 1))], UNKNOWN, False),
+    ],
+)
+def test_artifacts_grow_with_executed_cases(
+    cycles: list[tuple[int, dict[str, Any]]], status: GateStatus, *, cycles_help: bool
+) -> None:
+    """More records after every cycle that executed cases, never fewer, and no proof from idling."""
+    gate = ArtifactsGrowGate(name="it")
+    finding = gate.judge(window(*cycles))
+    assert (finding.status, finding.cycles_help) == (status, cycles_help)
+    assert says_what_to_do(finding)
+    assert "artifact_records" in gate.required
+
+
+def signoff(*problems: str | None, fields: tuple[str, ...] = ()) -> SignoffEvidence:
+    """Return a sign-off with an item for each problem, None for a complete one."""
+    items = tuple(
+        SignoffItem(key=f"preflight.item-{index}", problem=problem, claim=None)
+        for index, problem in enumerate(problems)
+    )
+    return SignoffEvidence(path="signoff.toml", problems=fields, items=items, inputs=())
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "observed"),
+    [
+        (None, UNKNOWN, "no sign-off"),
+        (signoff(None, None), PASS, "all 2 items have evidence"),
+        (signoff(None, "blank"), FAIL, "1 open: preflight.item-1: blank"),
+        (signoff(None, fields=("owner: blank",)), FAIL, "1 open: owner: blank"),
+        (
+            signoff("a", "b", "c", "d"),
+            FAIL,
+            "4 open: preflight.item-0: a; preflight.item-1: b; preflight.item-2: c; and 1 more",
+        ),
+    ],
+)
+def test_the_checklist_must_be_complete(
+    given: SignoffEvidence | None, status: GateStatus, observed: str
+) -> None:
+    """One open item or field holds, and so does no sign-off at all."""
+    gate = ChecklistCompleteGate(name="it")
+    finding = gate.judge(rollout(), Evidence(signoff=given))
+    assert (finding.status, finding.observed) == (status, observed)
+    assert (finding.evidence is not None) == (given is not None)
+    assert says_what_to_do(finding)
+    assert gate.required
+
+
+def report(status: ReportStatus, *, number_failed: int = 0) -> ReportEvidence:
+    """Return a report called `validation`."""
+    return ReportEvidence(
+        name="validation",
+        path="report.json",
+        sha256=SHA,
+        status=status,
+        detail=f"it is {status}",
+        total=5,
+        passed=5 - number_failed,
+        failed=number_failed,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (ReportStatus.PASSED, PASS),
+        (ReportStatus.FAILED, FAIL),
+        (ReportStatus.INCONSISTENT, UNKNOWN),
+        (ReportStatus.EMPTY, UNKNOWN),
+        (ReportStatus.OTHER_RELEASE, UNKNOWN),
+        (ReportStatus.USED_BEFORE, UNKNOWN),
+    ],
+)
+def test_only_a_report_that_passed_passes(given: ReportStatus, expected: GateStatus) -> None:
+    """Every status but one holds, each with its own remedy, in every phase."""
+    gate = ReportPassesGate(name="it")
+    evidence = Evidence(reports={"validation": report(given)})
+    for phase in ("preflight", "canary-1"):
+        finding = gate.judge(rollout(phase), evidence)
+        assert (finding.status, finding.observed) == (expected, f"it is {given}")
+        assert says_what_to_do(finding)
+    assert gate.required == "the report 'validation' passes"
+
+
+def test_a_report_is_needed_in_preflight_and_not_later() -> None:
+    """None given is a hold at preflight and not applicable later; another name is none given."""
+    evidence = Evidence(reports={"other": report(ReportStatus.PASSED)})
+    finding = ReportPassesGate(name="it").judge(rollout("preflight"), evidence)
+    assert finding.status is UNKNOWN
+    assert "--validation validation=FILE" in finding.remedy
+    assert finding.observed == "no report 'validation' (given: other)"
+    assert finding.command == "advance --validation validation=REPORT"
+    later = ReportPassesGate(name="it").judge(rollout("canary-1"), evidence)
+    assert later.status is NOT_APPLICABLE
+    named = ReportPassesGate(name="it", report="other").judge(rollout("preflight"), evidence)
+    assert named.status is PASS
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [
+        ("1.3.2", PASS),
+        ("v1.3.2", PASS),
+        ("1.4.0-rc.1", PASS),
+        ("1.4.0", FAIL),
+        ("v1.4.0", FAIL),
+        ("1.4.0+build.7", FAIL),
+        ("1.3", FAIL),
+        ("latest", FAIL),
+        ("vv1.3.2", FAIL),
+        ("1.1٣.2", FAIL),
+    ],
+)
+def test_the_rollback_target_is_another_version(version: str, status: GateStatus) -> None:
+    """Going back to the release itself, or to no version at all, is no way back."""
+    gate = TargetRecordedGate(name="it")
+    target = RollbackTarget(rollback_channel=Channel.BETA, rollback_version=version)
+    finding = gate.judge(rollout("preflight", rollback=target), Evidence())
+    assert (finding.status, finding.observed) == (status, f"{version} on beta")
+    assert says_what_to_do(finding)
+    assert gate.required
+
+
+def test_a_gate_without_surfaces_is_for_all() -> None:
+    """Surfaces limit a gate; none named limits nothing."""
+    assert TimelineOkGate(name="it").applies_to("voice")
+    limited = TimelineOkGate(name="it", surfaces=("browser-automation",))
+    assert limited.applies_to("browser-automation")
+    assert not limited.applies_to("voice")

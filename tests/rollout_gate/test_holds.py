@@ -1,0 +1,502 @@
+"""Each named reason to hold, as the only thing wrong: it holds by its name, its remedy helps.
+
+Real files and the command line's own code. The policy is the built-in one, but that cycles have to
+run in the mode `record`, and the first canary phase soaks for ten minutes, or not at all where the
+reason has to stand alone (a cycle that breaks a gate starts the soak anew by its nature).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tau_rollout_gate.policy_file import built_in_policy_text
+from tau_rollout_gate.rollout_directory import load
+from tests.rollout_gate.making import (
+    ENTERED,
+    FIXTURE_SHA,
+    MINUTE,
+    SECOND,
+    SHA,
+    SURFACE,
+    History,
+    digest,
+)
+from tests.rollout_gate.recording import Finished, Gate
+
+LOG = "runtime-events.jsonl"
+INTERVAL = 5 * MINUTE
+NOW = ENTERED + 2 * INTERVAL
+"""When the second cycle of the phase ended."""
+
+BEFORE_ENTRY = 3
+LONGEST_PAUSE = 3 * INTERVAL + 12
+"""Three intervals and what a cycle of these histories takes."""
+
+
+@dataclass(slots=True)
+class Canary:
+    """A rollout in canary-1, whose log had three lines at its entry and got two clean ones since.
+
+    `soak` is canary-1's.
+    """
+
+    gate: Gate
+    soak: str = "0s"
+    now: int = NOW
+    history: History = field(default_factory=History)
+
+    def __post_init__(self) -> None:
+        """Bring the rollout there."""
+        policy = built_in_policy_text()
+        for old, new in (
+            ('cycle_interval = "5m"', 'required_run_mode = "record"\ncycle_interval = "5m"'),
+            ('soak = "30m"', f'soak = "{self.soak}"'),
+        ):
+            assert policy.count(old) == 1
+            policy = policy.replace(old, new)
+        (self.gate.folder / "policy.toml").write_text(policy)
+        report = {"schema_version": 1, "total": 3, "passed": 3, "failed": 0}
+        (self.gate.folder / "report.json").write_text(json.dumps(report))
+        self.history.every(INTERVAL, BEFORE_ENTRY, after=ENTERED - BEFORE_ENTRY * INTERVAL - 1)
+        self.history.write(self.state_dir)
+        self.gate.begin(
+            *("--policy", "policy.toml", "--now-unix-ms", str(ENTERED - MINUTE)),
+            *("--expect", f"{SURFACE}:runtime_version=1.4.0"),
+            *("--expect", f"{SURFACE}:fixture_sha256={FIXTURE_SHA}"),
+        )
+        self.run("advance", "--validation", "report.json", now=ENTERED, expected=0)
+        assert self.phase == "canary-1"
+        self.history.every(INTERVAL, 2)
+        self.history.write(self.state_dir)
+
+    @property
+    def state_dir(self) -> Path:
+        """Return the runtime's state directory."""
+        return self.gate.folder / ".tau/custom-command"
+
+    @property
+    def log(self) -> Path:
+        """Return the event log."""
+        return self.state_dir / LOG
+
+    @property
+    def phase(self) -> str:
+        """Return the phase that the rollout is in."""
+        return load(self.gate.root).rollout.phase
+
+    def run(self, *arguments: str, now: int | None = None, expected: int) -> Finished:
+        """Run a command at a time, the canary's unless told."""
+        at = self.now if now is None else now
+        done = self.gate(*arguments, "--now-unix-ms", str(at))
+        assert done.code == expected, done.out + done.err
+        return done
+
+    def answer(self, *arguments: str, expected: int) -> Any:  # noqa: ANN401 - the answer's JSON
+        """Return the answer to `evaluate`, which has to exit so."""
+        return json.loads(
+            self.run("evaluate", "--format", "json", *arguments, expected=expected).out
+        )
+
+    def held_by(self, *arguments: str) -> dict[str, str]:
+        """Return the remedies of what holds, by the names of the gates.
+
+        Where no cycle is in the window, the gates of a cycle saw nothing: they are left out.
+        """
+        answer = self.answer(*arguments, expected=3)
+        assert answer["verdict"] == "hold"
+        in_the_way = [one for one in answer["gates"] if one["status"] in {"fail", "unknown"}]
+        assert len(answer["reasons"]) == len(in_the_way)
+        for one, reason in zip(in_the_way, answer["reasons"], strict=True):
+            assert one["name"] in reason
+        if any(one["name"] == "cycle_in_window" for one in in_the_way):
+            in_the_way = [one for one in in_the_way if one["observed"] is not None]
+        return {one["name"]: one["remedy"] for one in in_the_way}
+
+    def next_cycles(self, count: int) -> None:
+        """Run clean cycles at the runtime's interval, from now on; the runtime mends its tail."""
+        self.history.every(INTERVAL, count, after=self.now)
+        self.now += count * INTERVAL
+        self.history.write(self.state_dir)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """Return the command in an empty folder."""
+    return Gate(tmp_path)
+
+
+Spoil = Callable[[Canary], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A reason to hold.
+
+    Args:
+        spoil: Makes it so, and nothing else.
+        gate: The gate that names it.
+        follows: Other gates that cannot hold then either.
+        heals: Whether the next clean cycle of an untouched runtime mends it.
+        needs_reenter: Whether nothing but `reenter` does.
+    """
+
+    spoil: Spoil
+    gate: str
+    follows: frozenset[str] = frozenset()
+    heals: bool = False
+    needs_reenter: bool = False
+
+
+def last_cycle(**changes: Any) -> Spoil:  # noqa: ANN401 - any JSON
+    """Have the last cycle be otherwise."""
+
+    def spoil(canary: Canary) -> None:
+        time = canary.history.last()["timestamp_unix_ms"]
+        canary.history.lines.pop()
+        canary.history.add(time, **changes)
+        canary.history.write(canary.state_dir)
+
+    return spoil
+
+
+def one_more_cycle(later_ms: int, **changes: Any) -> Spoil:  # noqa: ANN401 - any JSON
+    """Have one more cycle, so much later than the last, which the clock does not go along with."""
+
+    def spoil(canary: Canary) -> None:
+        canary.history.add(canary.now + later_ms, **changes)
+        canary.history.write(canary.state_dir)
+
+    return spoil
+
+
+def then_a_clean_one(line: bytes) -> Spoil:
+    """Have a line, and behind it a cycle that continues the chain over it."""
+
+    def spoil(canary: Canary) -> None:
+        canary.history.lines.insert(-1, line)
+        time = canary.history.last()["timestamp_unix_ms"]
+        canary.history.lines.pop()
+        canary.history.add(time)
+        canary.history.write(canary.state_dir)
+
+    return spoil
+
+
+def removed(*names: str) -> Spoil:
+    """Have files removed."""
+
+    def spoil(canary: Canary) -> None:
+        for name in names:
+            (canary.state_dir / name).unlink()
+
+    return spoil
+
+
+def no_cycle(canary: Canary) -> None:
+    """Have no cycle since the entry."""
+    del canary.history.lines[BEFORE_ENTRY:]
+    canary.history.write(canary.state_dir)
+
+
+def stale(canary: Canary) -> None:
+    """Have no cycle for a millisecond too long."""
+    canary.now = NOW + LONGEST_PAUSE + 1
+
+
+def evaluator_before_entry(canary: Canary) -> None:
+    """Have the evaluator's clock a second before the entry, and its cycles not yet ahead of it."""
+    del canary.history.lines[BEFORE_ENTRY:]
+    canary.history.every(20 * SECOND, 2)
+    canary.history.write(canary.state_dir)
+    canary.now = ENTERED - SECOND
+
+
+def older_state(canary: Canary) -> None:
+    """Have a `state.json` of three cycles ago."""
+    old = History(lines=canary.history.lines[:-2]).state()
+    (canary.state_dir / "state.json").write_text(json.dumps(old))
+
+
+def other_number(canary: Canary) -> None:
+    """Have a `state.json` of the last cycle with another queue."""
+    state = canary.history.state()
+    state["health"]["queue_depth"] = 1
+    (canary.state_dir / "state.json").write_text(json.dumps(state))
+
+
+def no_state(canary: Canary) -> None:
+    """Have something else in `state.json`."""
+    (canary.state_dir / "state.json").write_text("{}")
+
+
+def torn(canary: Canary) -> None:
+    """Have a writer cut off in a line."""
+    with canary.log.open("ab") as log:
+        log.write(b'{"schema_version":1,"timest')
+
+
+def line_removed(canary: Canary) -> None:
+    """Have the first line of the phase taken out."""
+    del canary.history.lines[BEFORE_ENTRY]
+    canary.history.write(canary.state_dir)
+
+
+def truncated(canary: Canary) -> None:
+    """Have log and state put back, together, to what they were before the entry."""
+    del canary.history.lines[BEFORE_ENTRY - 1 :]
+    canary.history.write(canary.state_dir)
+
+
+def rewritten(canary: Canary) -> None:
+    """Have log and state written anew, together, the line of the entry among them."""
+    times = [json.loads(line)["timestamp_unix_ms"] for line in canary.history.lines]
+    canary.history.lines.clear()
+    for time in times:
+        canary.history.add(time, fixture_name="another")
+    canary.history.write(canary.state_dir)
+
+
+def rotate(canary: Canary, *ends: int) -> None:
+    """Have the log rotated after these lines."""
+    starts = (0, *ends)
+    for rotation, (start, end) in enumerate(zip(starts, (*ends, None), strict=True)):
+        name = f"{LOG}.{len(ends) - rotation}" if rotation < len(ends) else LOG
+        (canary.state_dir / name).write_bytes(b"".join(canary.history.lines[start:end]))
+
+
+def segment_missing(canary: Canary) -> None:
+    """Have the log rotated after the phase's first cycle, and that file lost."""
+    rotate(canary, BEFORE_ENTRY + 1)
+    (canary.state_dir / f"{LOG}.1").rename(canary.state_dir / "lost")
+
+
+NO_LOG = frozenset({"cycle_in_window"})
+"""Without a log there is no cycle in it."""
+
+REASONS = {
+    "no state": Reason(spoil=removed("state.json"), gate="files_present", heals=True),
+    "no log": Reason(spoil=removed(LOG), gate="files_present", follows=NO_LOG),
+    "no files": Reason(spoil=removed(LOG, "state.json"), gate="files_present", follows=NO_LOG),
+    "unusable state": Reason(spoil=no_state, gate="state_valid", heals=True),
+    "no cycle": Reason(spoil=no_cycle, gate="cycle_in_window", heals=True),
+    "stale": Reason(spoil=stale, gate="evidence_fresh", heals=True),
+    "future": Reason(spoil=one_more_cycle(60_001), gate="evidence_not_in_future"),
+    "clock of the log": Reason(spoil=one_more_cycle(-1), gate="clock_forward", needs_reenter=True),
+    "clock of the evaluator": Reason(spoil=evaluator_before_entry, gate="entry_not_in_future"),
+    "an older state": Reason(spoil=older_state, gate="log_matches_state", heals=True),
+    "another number": Reason(spoil=other_number, gate="log_matches_state", heals=True),
+    "torn": Reason(spoil=torn, gate="last_line_whole", heals=True),
+    "no JSON": Reason(spoil=then_a_clean_one(b"no JSON\n"), gate="lines_valid", needs_reenter=True),
+    "contradiction": Reason(
+        spoil=last_cycle(health_state="degraded"), gate="lines_valid", needs_reenter=True
+    ),
+    "chain": Reason(spoil=last_cycle(previous_sha256=SHA), gate="chain_whole", needs_reenter=True),
+    "line removed": Reason(spoil=line_removed, gate="chain_whole", needs_reenter=True),
+    "truncated": Reason(spoil=truncated, gate="log_continues", follows=NO_LOG, needs_reenter=True),
+    "rewritten": Reason(spoil=rewritten, gate="log_continues", needs_reenter=True),
+    "segment": Reason(spoil=segment_missing, gate="segments_present", needs_reenter=True),
+    "run mode": Reason(spoil=last_cycle(run_mode="execute"), gate="run_mode", heals=True),
+    "no run mode": Reason(spoil=last_cycle(run_mode=None), gate="run_mode", heals=True),
+    "release": Reason(
+        spoil=last_cycle(runtime_version="1.3.2"),
+        gate="evidence_of_release:runtime_version",
+        heals=True,
+    ),
+    "fixture": Reason(
+        spoil=last_cycle(fixture_sha256=SHA),
+        gate="evidence_of_release:fixture_sha256",
+        heals=True,
+    ),
+}
+
+
+def these(*, heal: bool = False, need_reenter: bool = False) -> list[str]:
+    """Return the names of the reasons that heal, or need `reenter`."""
+    return [
+        name
+        for name, reason in REASONS.items()
+        if reason.heals >= heal and reason.needs_reenter >= need_reenter
+    ]
+
+
+@pytest.mark.parametrize("soak", ["0s", "10m"])
+def test_nothing_wrong(gate: Gate, soak: str) -> None:
+    """What all of these start from goes on; otherwise none of them were the only thing wrong."""
+    assert Canary(gate, soak=soak).answer(expected=0)["next_phase"] == "canary-2"
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_it_alone_holds_by_its_name(gate: Gate, name: str) -> None:
+    """Exit 3, and the gate of that name is the one in the way; nothing is written by the asking."""
+    reason, canary = REASONS[name], Canary(gate)
+    reason.spoil(canary)
+    files = gate.contents()
+    held_by = canary.held_by()
+    assert held_by.keys() == {reason.gate} | reason.follows
+    assert all(held_by.values())
+    assert ("reenter --reason" in held_by[reason.gate]) == reason.needs_reenter
+    assert gate.contents() == files
+
+
+@pytest.mark.parametrize("name", these(need_reenter=True))
+def test_no_clean_cycle_mends_it_but_reenter_does(gate: Gate, name: str) -> None:
+    """Hours of clean cycles do not; after `reenter` the soak is served anew, then it goes on."""
+    reason, canary = REASONS[name], Canary(gate, soak="10m")
+    reason.spoil(canary)
+    canary.next_cycles(12)
+    if name == "segment":  # the helper wrote the whole log again
+        rotate(canary, BEFORE_ENTRY + 1)
+        (canary.state_dir / f"{LOG}.1").unlink()
+    assert canary.held_by().keys() == {reason.gate}
+    canary.run("reenter", "--reason", "looked into it", expected=0)
+    assert canary.held_by().keys() == {"cycle_in_window", "soak"}
+    append_cycle(canary)
+    assert canary.held_by().keys() == {"soak"}
+    append_cycle(canary)
+    canary.run("advance", expected=0)
+    assert canary.phase == "canary-2"
+
+
+def append_cycle(canary: Canary) -> None:
+    """Run a clean cycle that leaves the log before it alone."""
+    canary.now += INTERVAL
+    canary.history.add(canary.now)
+    with canary.log.open("ab") as log:
+        log.write(canary.history.lines[-1])
+    (canary.state_dir / "state.json").write_text(json.dumps(canary.history.state()))
+
+
+@pytest.mark.parametrize("name", these(heal=True))
+def test_clean_cycles_mend_it(gate: Gate, name: str) -> None:
+    """The next one does; where it moved the soak's start, so many more as the soak takes."""
+    reason, canary = REASONS[name], Canary(gate, soak="10m")
+    reason.spoil(canary)
+    canary.held_by()
+    canary.next_cycles(1)
+    code = gate("evaluate", "--now-unix-ms", str(canary.now)).code
+    if code:
+        assert canary.held_by().keys() == {"soak"}
+    canary.next_cycles(2)
+    canary.run("advance", expected=0)
+    assert canary.phase == "canary-2"
+
+
+class TestWhatIsToldHelps:
+    """The remedies of what neither a cycle nor `reenter` mends, and the second of two ways."""
+
+    def test_the_files_are_elsewhere(self, gate: Gate) -> None:
+        """`--surface` names their directory; the chain shows that it is the same log."""
+        canary = Canary(gate)
+        canary.state_dir.rename(gate.folder / "elsewhere")
+        assert "--surface" in canary.held_by()["files_present"]
+        canary.answer("--surface", f"{SURFACE}=elsewhere", expected=0)
+
+    def test_a_log_that_is_lost_for_good(self, gate: Gate) -> None:
+        """The runtime goes on with a new one, whose beginning is missing; then it is `reenter`."""
+        canary = Canary(gate)
+        canary.log.unlink()
+        append_cycle(canary)
+        held_by = canary.held_by()
+        assert held_by.keys() == {"segments_present"}
+        canary.run("reenter", "--reason", "the disk was full", expected=0)
+        append_cycle(canary)
+        canary.answer(expected=0)
+
+    def test_the_segment_is_put_back(self, gate: Gate) -> None:
+        """Then there is nothing wrong any more."""
+        canary = Canary(gate)
+        segment_missing(canary)
+        assert "put the rotated file back" in canary.held_by()["segments_present"]
+        (canary.state_dir / "lost").rename(canary.state_dir / f"{LOG}.1")
+        canary.answer(expected=0)
+
+    @pytest.mark.parametrize("ends", [(1,), (3,), (4,), (5,), (1, 3), (2, 4), (1, 2, 3, 4, 5)])
+    def test_a_rotated_log_is_no_reason(self, gate: Gate, ends: tuple[int, ...]) -> None:
+        """Wherever it was cut, and also right after the rename, before there is a new file."""
+        canary = Canary(gate)
+        rotate(canary, *ends)
+        if canary.log.stat().st_size == 0:
+            canary.answer(expected=0)
+            canary.log.unlink()
+        canary.answer(expected=0)
+
+    def test_what_is_older_than_the_entry_may_go(self, gate: Gate) -> None:
+        """A rotated file that ends with the line of the entry is needed no more."""
+        canary = Canary(gate)
+        rotate(canary, BEFORE_ENTRY)
+        (canary.state_dir / f"{LOG}.1").unlink()
+        canary.answer(expected=0)
+
+    def test_the_clock_gets_there(self, gate: Gate) -> None:
+        """A cycle in the future holds until it is none; a minute ahead is none yet."""
+        canary = Canary(gate)
+        one_more_cycle(60_001)(canary)
+        canary.held_by()
+        canary.now += 1
+        canary.answer(expected=0)
+
+    def test_the_writers_clock_is_set(self, gate: Gate) -> None:
+        """The next cycle is dated before the one in the future then; that is for `reenter`."""
+        canary = Canary(gate)
+        canary.history.add(canary.now + 60 * MINUTE).write(canary.state_dir)
+        canary.held_by()
+        append_cycle(canary)
+        assert canary.held_by().keys() == {"evidence_not_in_future", "clock_forward"}
+        canary.run("reenter", "--reason", "the clock was an hour ahead", expected=0)
+        append_cycle(canary)
+        canary.answer(expected=0)
+
+    def test_the_evaluators_clock_is_set(self, gate: Gate) -> None:
+        """Entered before now again, it goes on; before that no command moves the phase."""
+        canary = Canary(gate)
+        evaluator_before_entry(canary)
+        canary.run("advance", expected=3)
+        done = canary.run("reenter", "--reason", "no", expected=2)
+        assert "set the clock" in done.err
+        canary.now = ENTERED + 40 * SECOND
+        canary.answer(expected=0)
+
+    def test_a_pause_as_long_as_may_be(self, gate: Gate) -> None:
+        """Three intervals and the cycle's duration are not stale yet."""
+        canary = Canary(gate)
+        canary.now = NOW + LONGEST_PAUSE
+        canary.answer(expected=0)
+
+    def test_the_torn_bytes_are_cut(self, gate: Gate) -> None:
+        """Without them nothing is wrong; the whole lines are as they were."""
+        canary = Canary(gate)
+        whole = canary.log.read_bytes()
+        torn(canary)
+        canary.held_by()
+        canary.log.write_bytes(whole)
+        canary.answer(expected=0)
+
+    def test_a_state_a_cycle_behind_is_no_reason(self, gate: Gate) -> None:
+        """A writer appends the line first; one that was killed there leaves this."""
+        canary = Canary(gate)
+        behind = History(lines=canary.history.lines[:-1]).state()
+        (canary.state_dir / "state.json").write_text(json.dumps(behind))
+        canary.answer(expected=0)
+
+
+def test_reenter_is_recorded_with_what_held(gate: Gate) -> None:
+    """Who left damaged evidence behind, why, and what held then, stays in the chain."""
+    canary = Canary(gate)
+    line_removed(canary)
+    canary.run("reenter", "--reason", "a disk was restored", "--by", "ada", expected=0)
+    entry = load(gate.root).last
+    assert (entry.action, entry.by, entry.reason) == ("reenter", "ada", "a disk was restored")
+    assert entry.held_by == (f"{SURFACE}:chain_whole",)
+    (pin,) = entry.rollout_after.surfaces
+    assert pin.evidence_from is not None
+    assert pin.evidence_from.event_sha256 == digest(canary.history.lines[-1])
+    assert gate("verify").code == 0
+    shutil.rmtree(canary.state_dir)
+    assert "files_present" in canary.held_by()

@@ -1,0 +1,344 @@
+"""The chain of decisions: what is recorded reads back, and tampering names its first entry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tau_rollout_gate.answer import Verdict
+from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, RolloutUnusableError
+from tau_rollout_gate.evidence import Input
+from tau_rollout_gate.ledger import Action, Entry, digest_of, standing
+from tau_rollout_gate.ledger_check import check
+from tau_rollout_gate.rollout import FiredTrigger, Rollout, RolloutFile, RolloutStatus
+from tests.rollout_gate import making
+from tests.rollout_gate.making import SHA
+from tests.rollout_gate.recording import Ledger, decided, frozen_by, ledger_of
+
+LENGTHS = st.integers(min_value=1, max_value=6)
+
+
+def first_tampered(ledger: Ledger, lines: list[bytes]) -> int | None:
+    """Return the entry that is named when these lines stand where the ledger's were."""
+    report = check(ledger.file(), lines, is_torn=False)
+    assert report.tampered is not None
+    assert not report.is_whole
+    return report.tampered.decision_number
+
+
+class TestEntry:
+    """A line holds all of a decision, strictly."""
+
+    def test_a_decision_reads_back_as_it_was(self) -> None:
+        """All that was decided stands in the line, which is one line."""
+        after = making.rollout()
+        one = decided(
+            after,
+            Action.ADVANCE,
+            reason="because\nof this",
+            verdict=Verdict.PROMOTE,
+            reasons=("every gate holds",),
+            held_by=("soak",),
+            inputs=(Input(path="e.jsonl", sha256=SHA, offset=1, length=2),),
+        )
+        entry = Entry.following(None, one)
+        line = entry.as_line()
+        assert line.count(b"\n") == 1
+        assert Entry.parse(line) == entry
+        assert entry.rollout_after == after
+        assert entry.counted.sha256 == digest_of(line)
+        assert (entry.decision_number, entry.previous_sha256) == (1, None)
+
+    def test_the_next_entry_names_the_one_before(self) -> None:
+        """Number and digest follow."""
+        first, second = ledger_of(2).entries
+        assert second.decision_number == 2
+        assert second.previous_sha256 == digest_of(first.as_line())
+
+    @pytest.mark.parametrize(
+        ("line", "error"),
+        [
+            (b"{", JsonRefusedError),
+            (b'{"a": 1, "a": 2}', JsonRefusedError),
+            (b"[]", FormRefusedError),
+            (b"{}", FormRefusedError),
+        ],
+    )
+    def test_what_is_no_entry_is_refused(self, line: bytes, error: type[Exception]) -> None:
+        """Nothing is coerced, nothing is missing."""
+        with pytest.raises(error):
+            Entry.parse(line)
+
+    @pytest.mark.parametrize("name", ["decision_number", "extra", "schema_version"])
+    def test_a_key_of_another_form_is_refused(self, name: str) -> None:
+        """`true` is not 1, and a key that is not known is not read over."""
+        value = json.loads(ledger_of(1).lines()[0]) | {name: True}
+        with pytest.raises(FormRefusedError, match=name):
+            Entry.parse(json.dumps(value).encode())
+
+
+class TestStanding:
+    """Where a directory stands follows from its two files, or they are not used at all."""
+
+    def test_nothing_begun(self) -> None:
+        """No file and no entry is no rollout."""
+        assert standing(None, []) is None
+
+    def test_the_last_entry_is_where_it_stands(self) -> None:
+        """File and ledger agree."""
+        ledger = ledger_of(3)
+        found = standing(ledger.file(), ledger.lines())
+        assert found is not None
+        assert found.rollout == ledger.entries[-1].rollout_after
+        assert found.decisions == ledger.entries[-1].counted
+        assert not found.is_ahead
+
+    @pytest.mark.parametrize("length", [1, 2, 5])
+    def test_a_ledger_one_ahead_counts(self, length: int) -> None:
+        """The decision that a crash left unnamed by rollout.json is the last one all the same."""
+        ledger = ledger_of(length)
+        file = ledger_of(length - 1).file() if length > 1 else None
+        found = standing(file, ledger.lines())
+        assert found is not None
+        assert found.is_ahead
+        assert found.rollout == ledger.entries[-1].rollout_after
+        assert found.decisions.count == length
+
+    def test_what_does_not_belong_together_is_not_used(self) -> None:
+        """Cut, altered, edited, missing: each is said, none is decided on."""
+        ledger, other = ledger_of(3), ledger_of(3)
+        lines, file = ledger.lines(), ledger.file()
+        ahead = json.loads(ledger_of(4).lines()[-1]) | {"previous_sha256": SHA}
+        cases: list[tuple[RolloutFile | None, list[bytes], str]] = [
+            (None, lines, "there is no rollout.json"),
+            (file, lines[:2], "has 2 entries, but rollout.json counts 3"),
+            (file, ledger_of(5).lines(), "has 5 entries"),
+            (file, [*lines[:2], lines[2].replace(b"ada", b"bob")], "not the one that rollout.json"),
+            (file, [*lines[:2], b"{}"], "entry 3"),
+            (file, [*lines, json.dumps(ahead).encode()], "does not follow"),
+            (
+                RolloutFile.of(making.rollout("canary-3"), other.entries[-1].counted),
+                lines,
+                "it was edited",
+            ),
+        ]
+        for one, found, message in cases:
+            with pytest.raises(RolloutUnusableError, match=message):
+                standing(one, found)
+
+
+class TestCheck:
+    """`verify` names the first entry that was altered, removed or reordered."""
+
+    @given(length=LENGTHS)
+    def test_what_was_recorded_is_whole(self, length: int) -> None:
+        """A ledger that nobody touched is whole, also where a crash left it ahead, or torn."""
+        ledger = ledger_of(length)
+        assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
+        torn = check(ledger.file(), ledger.lines(), is_torn=True)
+        assert torn.is_whole
+        assert "torn" in torn.remarks[0]
+        file = ledger_of(length - 1).file() if length > 1 else None
+        ahead = check(file, ledger.lines(), is_torn=False)
+        assert ahead.is_whole
+        assert "ahead" in ahead.remarks[0]
+
+    @given(data=st.data(), length=LENGTHS)
+    def test_an_altered_byte_is_named(self, data: st.DataObject, length: int) -> None:
+        """Whatever byte of whatever entry is changed to whatever else, that entry is named."""
+        ledger = ledger_of(length)
+        lines = ledger.lines()
+        index = data.draw(st.integers(0, length - 1), label="entry")
+        at = data.draw(st.integers(0, len(lines[index]) - 1), label="byte")
+        byte = data.draw(
+            st.integers(0, 255).filter(lambda value: value not in {lines[index][at], 10}),
+            label="value",
+        )
+        lines[index] = lines[index][:at] + bytes([byte]) + lines[index][at + 1 :]
+        assert first_tampered(ledger, lines) == index + 1
+
+    @pytest.mark.parametrize(
+        ("index", "change"),
+        [
+            (index, change)
+            for index in range(5)
+            for change in (
+                {"by": "eve"},
+                {"reason": "another"},
+                {"decision_number": 9},
+                {"decision_number": 2 if index != 1 else 1},
+                {"previous_sha256": SHA},
+                {"previous_sha256": None if index else SHA},
+                {"by": "eve", "previous_sha256": SHA},
+            )
+        ],
+        ids=str,
+    )
+    def test_an_altered_field_is_named(self, index: int, change: dict[str, object]) -> None:
+        """Also where the altered entry is still of the right form, or claims another place."""
+        ledger = ledger_of(5)
+        lines = ledger.lines()
+        value = json.loads(lines[index]) | change
+        lines[index] = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        assert lines[index] != ledger.lines()[index]
+        assert first_tampered(ledger, lines) == index + 1
+        report = check(ledger.file(), lines, is_torn=False)
+        assert report.tampered is not None
+        assert report.tampered.detail == "was altered"
+
+    @given(data=st.data(), length=LENGTHS)
+    def test_removed_entries_are_named(self, data: st.DataObject, length: int) -> None:
+        """Whatever run of entries is removed, its first one is named; the tail too."""
+        ledger = ledger_of(length)
+        start = data.draw(st.integers(0, length - 1))
+        end = data.draw(st.integers(start + 1, length))
+        lines = ledger.lines()
+        del lines[start:end]
+        assert first_tampered(ledger, lines) == start + 1
+        report = check(ledger.file(), lines, is_torn=False)
+        assert report.tampered is not None
+        assert "removed" in report.tampered.detail
+
+    @given(data=st.data(), length=st.integers(2, 6))
+    def test_reordered_entries_are_named(self, data: st.DataObject, length: int) -> None:
+        """Whatever the order, the first place that holds another entry than its own is named."""
+        ledger = ledger_of(length)
+        lines = ledger.lines()
+        shuffled = data.draw(st.permutations(lines).filter(lambda found: found != lines))
+        first = next(n for n in range(length) if shuffled[n] != lines[n])
+        assert first_tampered(ledger, shuffled) == first + 1
+        report = check(ledger.file(), shuffled, is_torn=False)
+        assert report.tampered is not None
+        assert "reordered" in report.tampered.detail
+
+    @given(data=st.data(), length=st.integers(1, 5))
+    def test_a_repeated_entry_is_named(self, data: st.DataObject, length: int) -> None:
+        """An entry that stands once more is named where it stands."""
+        ledger = ledger_of(length)
+        lines = ledger.lines()
+        which = data.draw(st.integers(0, length - 1))
+        place = data.draw(st.integers(which + 1, length))
+        lines.insert(place, lines[which])
+        assert first_tampered(ledger, lines) == place + 1
+
+    def test_an_older_rollout_file_is_told(self) -> None:
+        """A rollout.json put back from earlier does not pass for the state of things."""
+        report = check(ledger_of(2).file(), ledger_of(5).lines(), is_torn=False)
+        assert report.tampered is not None
+        assert report.tampered.decision_number is None
+        assert "older copy: it counts 2 of 5" in report.tampered.detail
+
+    def test_an_edited_rollout_file_is_told(self) -> None:
+        """A phase that was written into rollout.json by hand shows."""
+        ledger = ledger_of(2)
+        edited = RolloutFile.of(making.rollout("canary-3"), ledger.entries[-1].counted)
+        report = check(edited, ledger.lines(), is_torn=False)
+        assert report.tampered is not None
+        assert "rollout.json was edited" in report.tampered.detail
+
+    def test_a_missing_rollout_file_is_told(self) -> None:
+        """Only the very first decision can be ahead of a file that is not there yet."""
+        assert check(None, ledger_of(1).lines(), is_torn=False).is_whole
+        report = check(None, ledger_of(2).lines(), is_torn=False)
+        assert report.tampered is not None
+        assert "missing" in report.tampered.detail
+
+    def test_an_ahead_entry_that_does_not_follow_is_named(self) -> None:
+        """What stands behind the last known entry has to be chained to it."""
+        lines = ledger_of(3).lines()
+        lines.append(
+            json.dumps(json.loads(ledger_of(4).lines()[3]) | {"previous_sha256": SHA}).encode()
+        )
+        report = check(ledger_of(3).file(), lines, is_torn=False)
+        assert report.tampered is not None
+        assert report.tampered.decision_number == 4
+
+    def test_a_chain_that_no_command_makes_is_told(self) -> None:
+        """Digests that fit do not make a mute of a trigger, or a jump of phases, a decision."""
+        fired = FiredTrigger(
+            name="t",
+            surface=None,
+            observed="seen",
+            threshold="t",
+            action="a",
+            file=None,
+            line=None,
+            cycle_id=None,
+            timestamp_unix_ms=None,
+        )
+        opened = making.rollout("preflight")
+        rolled_back = opened.model_copy(update={"status": RolloutStatus.ROLLED_BACK})
+        cases: list[tuple[Rollout | None, Action, Rollout, str]] = [
+            (None, Action.FREEZE, opened, "not open"),
+            (opened, Action.START, making.rollout("preflight", release="1.5.0"), "another one is"),
+            (rolled_back, Action.FREEZE, rolled_back, "not open"),
+            (opened, Action.FREEZE, making.rollout("preflight", release="1.5.0"), "the release"),
+            (opened, Action.FREEZE, making.rollout("canary-1"), "without a promotion"),
+            (opened, Action.REENTER, making.rollout("preflight", policy_sha256="0" * 64), "policy"),
+            (
+                making.rollout("preflight", fired_triggers=(fired,)),
+                Action.RESUME,
+                opened,
+                "mutes",
+            ),
+        ]
+        for before, action, after, message in cases:
+            ledger = Ledger()
+            if before is not None:
+                ledger.add(decided(before, Action.START))
+            ledger.add(decided(after, action))
+            report = check(ledger.file(), ledger.lines(), is_torn=False)
+            assert report.tampered is not None, message
+            assert message in report.tampered.detail
+            assert report.tampered.decision_number == len(ledger.entries)
+
+    def test_what_commands_make_is_possible(self) -> None:
+        """Promotion, adoption, rollback and the next start pass."""
+        opened = making.rollout("preflight")
+        canary = making.rollout("canary-1")
+        adopted = making.rollout("canary-1", policy_sha256="0" * 64)
+        ledger = Ledger()
+        ledger.add(decided(opened, Action.START))
+        ledger.add(decided(canary, Action.ADVANCE, verdict=Verdict.PROMOTE))
+        ledger.add(decided(adopted, Action.ADOPT))
+        ledger.add(
+            decided(
+                adopted.model_copy(update={"status": RolloutStatus.ROLLED_BACK}), Action.ROLLBACK
+            )
+        )
+        ledger.add(decided(making.rollout("preflight", release="1.5.0"), Action.START))
+        assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
+
+
+class TestRolloutFile:
+    """rollout.json reads back as it was, strictly."""
+
+    def test_it_reads_back(self) -> None:
+        """The rollout and the last decision."""
+        file = RolloutFile.of(
+            making.rollout(frozen=frozen_by("ada")), ledger_of(3).entries[-1].counted
+        )
+        assert RolloutFile.parse(file.as_document()) == file
+        assert file.rollout == making.rollout(frozen=frozen_by("ada"))
+        assert file.rollout.is_open
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda raw: raw[:-20],
+            lambda raw: raw.replace(b'"release"', b'"releases"'),
+            lambda raw: raw.replace(b'"status": "open"', b'"status": "open", "status": "open"'),
+            lambda raw: raw.replace(b'"schema_version": 1', b'"schema_version": true'),
+            lambda _raw: b"",
+        ],
+    )
+    def test_damage_is_refused(self, damage: Callable[[bytes], bytes]) -> None:
+        """Nothing is guessed."""
+        raw = ledger_of(1).file().as_document()
+        assert damage(raw) != raw
+        with pytest.raises((JsonRefusedError, FormRefusedError)):
+            RolloutFile.parse(damage(raw))

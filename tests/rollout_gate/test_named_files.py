@@ -1,0 +1,121 @@
+"""Files that the command line names: read whole, or refused; never waited for."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+
+from tau_rollout_gate.errors import ExitCode, NamedFileError, RefusedError, StorageError
+from tau_rollout_gate.named_files import (
+    LARGEST_BYTES,
+    create_named_file,
+    opened_file,
+    read_named_file,
+)
+
+
+def test_a_file_is_read_whole(tmp_path: Path) -> None:
+    """All of its bytes, also through a link, and an empty one as empty."""
+    path = tmp_path / "report.json"
+    path.write_bytes(b"\x00\xff\r\n")
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert read_named_file(path) == read_named_file(link) == b"\x00\xff\r\n"
+    path.write_bytes(b"")
+    assert read_named_file(path) == b""
+
+
+def test_the_size_limit_is_exact(tmp_path: Path) -> None:
+    """A file of the limit is read; one byte more is refused, and the limit is named."""
+    path = tmp_path / "big"
+    path.write_bytes(b"x" * 100)
+    assert len(read_named_file(path, largest_bytes=100)) == 100
+    with pytest.raises(NamedFileError, match=r"big: is larger than 99 bytes; is it the file"):
+        read_named_file(path, largest_bytes=99)
+
+
+def test_a_file_without_end_is_refused_at_the_limit(tmp_path: Path) -> None:
+    """Only the limit is read of a file far larger than it."""
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(NamedFileError, match=f"is larger than {LARGEST_BYTES} bytes"):
+        read_named_file(path)
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    """A missing file, a folder, a pipe that nobody writes to, a device, a loop of links."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, words in (
+        (tmp_path / "missing", "No such file or directory"),
+        (tmp_path, "it is not a regular file"),
+        (pipe, "it is not a regular file"),
+        (Path("/dev/zero"), "it is not a regular file"),
+        (loop, "Too many levels of symbolic links"),
+    ):
+        with pytest.raises(NamedFileError, match=words) as raised:
+            read_named_file(path)
+        assert str(raised.value).startswith(f"{path}: cannot be read: ")
+        assert raised.value.exit_code is ExitCode.CANNOT_ANSWER
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    """A zero byte ends in the error of the command, not in Python's."""
+    with pytest.raises(NamedFileError, match="is not the name of a file"):
+        read_named_file(Path("a\0b"))
+
+
+def test_nothing_stays_open(tmp_path: Path) -> None:
+    """Whatever came of it, the descriptor is closed."""
+    path = tmp_path / "file"
+    path.write_bytes(b"x")
+    spare = os.dup(0)  # the lowest free descriptor: again the lowest if nothing stays open
+    os.close(spare)
+    with opened_file(path) as file:
+        assert file.read() == b"x"
+    for refused in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(NamedFileError):
+            read_named_file(refused)
+    again = os.dup(0)
+    os.close(again)
+    assert again == spare
+
+
+def test_a_file_is_created_but_never_replaced(tmp_path: Path) -> None:
+    """What is there stays, also a link that leads nowhere; the rest is refused by name."""
+    path = tmp_path / "new"
+    create_named_file(path, b"mine")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nowhere")
+    for taken in (path, link, tmp_path):
+        with pytest.raises(RefusedError, match="is there already") as raised:
+            create_named_file(taken, b"other")
+        assert raised.value.exit_code is ExitCode.USAGE
+    assert path.read_bytes() == b"mine"
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(RefusedError, match="is not the name of a file"):
+        create_named_file(Path("a\0b"), b"")
+    with pytest.raises(StorageError, match="missing/new: cannot be created: No such file"):
+        create_named_file(tmp_path / "missing" / "new", b"")
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """Half a file would be taken for one that somebody wrote."""
+    path = tmp_path / "new"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="new: cannot be created: File too large"):
+            create_named_file(path, b"x" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert not path.exists()

@@ -1,0 +1,181 @@
+"""Lint: the built-in policy is clean, and each slip is found at its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from tau_rollout_gate.policy import parse_policy
+from tau_rollout_gate.policy_file import built_in_policy_text, load_policy
+from tau_rollout_gate.policy_lint import lint
+
+
+def test_the_built_in_policy_is_clean() -> None:
+    """What we ship is what we would advise."""
+    assert lint(load_policy(None)) == ()
+
+
+LAST_HEADING = "# " + "-" * 80 + " the trigger"
+TRIGGER = """
+[[triggers]]
+kind = "signal"
+name = "mine"
+action = "roll back"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "findings"),
+    [
+        (
+            'surfaces = ["memory"]',
+            'surfaces = ["memroy"]',
+            ["phases[2].gates[5].surfaces: 'memroy' is no surface that is known"],
+        ),
+        (
+            'surfaces = ["browser-automation"]\naction',
+            'surfaces = ["browser"]\naction',
+            ["triggers[3].surfaces: 'browser' is no surface that is known"],
+        ),
+        (
+            'code = "turns_handled"',
+            'code = "turns_taken"',
+            ["phases[2].gates[2]: 'turns_taken' is no reason code of voice"],
+        ),
+        (
+            'codes = ["case_processing_failed"]',
+            'codes = ["case_failed"]',
+            ["phases[1].gates[5]: 'case_failed' is no reason code of any surface that is known"],
+        ),
+        (
+            'surfaces = ["voice"], code = "turns_handled"',
+            'surfaces = ["voice", "custom-command", "memory"], code = "turns_handled"',
+            ["phases[2].gates[2]: 'turns_handled' is no reason code of custom-command"],
+        ),
+        (
+            'codes = ["case_processing_failed", "malformed_inputs_observed"]',
+            'codes = ["case_processing_failed", "malformed"]',
+            ["triggers[2]: 'malformed' is no reason code of any surface that is known"],
+        ),
+        ('soak = "60m"', 'soak = "10m"', []),
+        (
+            'soak = "60m"',
+            'soak = "9m"',
+            ["phases[2].soak: command_runs_recorded, wake_word_detected, "],
+        ),
+        (
+            'soak = "30m"',
+            'soak = "0s"',
+            ["phases[1].soak: is 0: rollout_gate and what else needs cycles"],
+        ),
+        (
+            'soak = "60m"',
+            'soak = "0s"',
+            ["phases[2].soak: is 0: ", "phases[2].soak: command_runs_recorded, "],
+        ),
+        (
+            "canary_percent = 100",
+            "canary_percent = 99",
+            ["phases[4].canary_percent: the rollout is complete at 99 %: 100 is never reached"],
+        ),
+        (
+            "canary_percent = 50",
+            "canary_percent = 25",
+            ["phases[3].canary_percent: is that of canary-2: nobody more gets the release"],
+        ),
+        (
+            'gates_of = "canary-2"',
+            'gates_of = "canary-1"',
+            [
+                "phases[3].gates_of: command_runs_recorded, wake_word_detected, turns_handled",
+            ],
+        ),
+        (
+            '{ kind = "target_recorded", name = "rollback_target" }',
+            '{ kind = "timeline_ok", name = "early" }',
+            ["phases[0].gates[1]: early is never judged here: cycles count from canary-1 on"],
+        ),
+        (
+            '{ kind = "checklist_complete", name = "signoff_checklist" }',
+            '{ kind = "report_passes", name = "again" }',
+            ["phases[4].gates[0]: again stops nobody here: only before canary-1 does a report"],
+        ),
+        # A gate and a trigger on the same signal, at the boundary.
+        ('"failure_streak", equals = 0', '"failure_streak", at_most = 2', []),
+        (
+            '"failure_streak", equals = 0',
+            '"failure_streak", at_most = 3',
+            ["phases[1].gates[2]: failure_streak lets failure_streak = 3 pass, at which the "],
+        ),
+        (
+            '"failure_streak", equals = 0',
+            '"failure_streak", equals = 3',
+            ["phases[1].gates[2]: failure_streak lets failure_streak = 3 pass, at which the "],
+        ),
+        ('"failure_streak", equals = 0', '"failure_streak", at_least = 1', []),
+        (
+            '"failure_streak", equals = 0',
+            '"failure_streak", at_least = 3',
+            ["phases[1].gates[2]: failure_streak lets failure_streak = 3 pass, at which the "],
+        ),
+        (
+            'equals = "healthy"',
+            'equals = "degraded"',
+            ["phases[1].gates[1]: health_state lets health_state = degraded pass, at which "],
+        ),
+        (
+            LAST_HEADING,
+            TRIGGER + 'signal = "backlog_cases"\none_of = [0, 7]\n# ',
+            ["phases[1].gates[4]: queue_depth lets queue_depth = 0 pass, at which the trigger "],
+        ),
+        (LAST_HEADING, TRIGGER + 'signal = "queue_depth"\none_of = [7]\n# ', []),
+        (
+            LAST_HEADING,
+            TRIGGER + 'signal = "queue_depth"\nat_least = 1\nsurfaces = ["voice"]\n# ',
+            ["phases[1].gates[4]: queue_depth lets queue_depth = 1 pass, at which the trigger "],
+        ),
+    ],
+)
+def test_a_slip_is_found_at_its_place(old: str, new: str, findings: list[str]) -> None:
+    """What is allowed and hardly meant is told with where it stands, and nothing else is."""
+    text = built_in_policy_text()
+    assert old in text
+    policy = parse_policy(text.replace(old, new, 1).encode(), source="policy.toml")
+    told = [f"{finding.place}: {finding.problem}" for finding in lint(policy)]
+    assert len(told) == len(findings), told
+    for line, expected in zip(told, findings, strict=True):
+        assert line.startswith(expected)
+
+
+def test_a_surface_of_ones_own_can_be_named() -> None:
+    """A rollout may have surfaces that we do not know, with reason codes that we do not know."""
+    text = built_in_policy_text().replace(
+        'surfaces = ["voice"], code = "turns_handled"', 'surfaces = ["pager"], code = "paged"'
+    )
+    policy = parse_policy(text.encode(), source="policy.toml")
+    assert [finding.place for finding in lint(policy)] == ["phases[2].gates[2].surfaces"]
+    assert lint(policy, surfaces=["pager"]) == ()
+
+
+def test_a_policy_without_triggers_is_told() -> None:
+    """Nothing would ever roll back."""
+    text = built_in_policy_text()
+    policy = parse_policy(text[: text.index("[[triggers]]")].encode(), source="policy.toml")
+    assert [finding.place for finding in lint(policy)] == ["triggers"]
+
+
+def test_gates_for_different_surfaces_do_not_meet() -> None:
+    """A gate of one surface and a trigger of another are no contradiction."""
+    text = built_in_policy_text().replace(
+        '"queue_depth", at_most = 1', '"queue_depth", at_most = 1, surfaces = ["memory"]'
+    )
+    trigger = TRIGGER + 'signal = "queue_depth"\nat_least = 1\nsurfaces = ["voice"]\n'
+    assert lint(parse_policy((text + trigger).encode(), source="policy.toml")) == ()
+
+
+def test_numbered_phases_out_of_order_are_told() -> None:
+    """Two phases of one name and falling numbers were probably swapped."""
+    text = built_in_policy_text().replace('"canary-3"', '"canary-0"')
+    findings = lint(parse_policy(text.encode(), source="policy.toml"))
+    assert [(one.place, one.problem) for one in findings] == [
+        ("phases[3].name", "canary-0 stands after canary-2: is the order meant?")
+    ]

@@ -1,0 +1,272 @@
+"""`signoff` and `release-channel`, as processes: what they print, write and exit with."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tau_rollout_gate.ledger import Action, Decided
+from tau_rollout_gate.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.rollout_directory import changing
+from tests.rollout_gate.making import ENTERED, HOUR, pin, rollout
+
+COMMAND = Path(sys.executable).parent / "tau-rollout-gate"
+PATIENCE_SECONDS = 30.0
+NOW = ENTERED + HOUR
+EVIDENCE = ("ci", "rc", "c1", "c2", "c3", "tm", "rr", "s1", "s2", "m", "n", "f")
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a process ended, and what it said where."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The installed command in a folder; its errors never come with a traceback."""
+
+    folder: Path
+
+    def __call__(self, *arguments: str | bytes | Path) -> Finished:
+        """Run the command to its end."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("TAU_ROLLOUT_GATE_")}
+        done = subprocess.run(
+            [COMMAND, *arguments],
+            cwd=self.folder,
+            env=kept | {"TAU_ROLLOUT_GATE_NOW_UNIX_MS": str(NOW)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        err = done.stderr.decode()
+        assert "Traceback" not in err, err[-2000:]
+        return Finished(code=done.returncode, out=done.stdout.decode(), err=err)
+
+    @property
+    def root(self) -> Path:
+        """Return the rollout directory that commands take by default."""
+        return self.folder / ".tau" / "rollout" / "custom-command"
+
+    def open(self, **changes: Any) -> Rollout:  # noqa: ANN401 - any field of a rollout
+        """Open a rollout of two surfaces in that directory."""
+        opened = rollout(surfaces=(pin(), pin(name="voice")), **changes)
+        decided = Decided(
+            action=Action.START,
+            by="ann",
+            decided_unix_ms=ENTERED,
+            phase=opened.phase,
+            rollout_after=opened,
+        )
+        with changing(self.root, may_begin=True) as change:
+            change.commit(decided)
+        return opened
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """Return the command in an empty folder that git keeps."""
+    (tmp_path / ".git").mkdir()
+    return Gate(tmp_path)
+
+
+def fill_in(path: Path, folder: Path) -> None:
+    """Fill in every blank of a checklist: one item by a file, the others by addresses."""
+    (folder / "report.json").write_text("{}")
+    text = path.read_text()
+    text = text.replace('date = ""', 'date = "2026-01-01"').replace('owner = ""', 'owner = "Ann"')
+    text = text.replace("reviewers = []", 'reviewers = ["Rob"]')
+    text = text.replace('harness_passed = ""', 'harness_passed = "report.json"')
+    for name in EVIDENCE:
+        text = text.replace('= ""', f'= "https://ci.tau-ops.dev/{name}"', 1)
+    assert '= ""' not in text
+    path.write_text(text)
+
+
+def test_a_checklist_from_blank_to_complete(gate: Gate) -> None:
+    """`init` writes it, `verify` holds until it is filled in, and then says yes."""
+    gate.open()
+    made = gate("signoff", "init")
+    path = gate.root / "signoff.toml"
+    assert (made.code, made.out) == (0, "")
+    assert "wrote .tau/rollout/custom-command/signoff.toml" in made.err
+    blank = gate("signoff", "verify")
+    assert blank.code == 3
+    assert blank.out.startswith(
+        ".tau/rollout/custom-command/signoff.toml: not complete for 1.4.0 (stable): 0 of 13 items"
+    )
+    assert "missing  owner: is not filled in\n" in blank.out
+    fill_in(path, gate.folder)
+    done = gate("signoff", "verify")
+    assert (done.code, done.err) == (0, "")
+    assert "signoff.toml: complete for 1.4.0 (stable): 13 of 13 items have evidence\n" in done.out
+    assert (
+        "\n\npreflight\n  file   harness_passed            report.json (44136fa355b3)\n" in done.out
+    )
+    assert "  claim  voice                     https://ci.tau-ops.dev/" in done.out
+    sections = [
+        line for line in done.out.splitlines() if line and line.islower() and " " not in line
+    ]
+    assert sections == [
+        "preflight",
+        "canary_phases",
+        "rollback_readiness",
+        "surface_verification",
+        "general_availability",
+    ]
+
+
+def test_the_same_as_json(gate: Gate) -> None:
+    """Everything that the text says, for programs."""
+    gate.open()
+    path = gate.folder / "mine.toml"
+    assert gate("signoff", "init", path).code == 0
+    blank = gate("signoff", "verify", "mine.toml", "--format", "json")
+    assert blank.code == 3
+    assert json.loads(blank.out)["complete"] is False
+    fill_in(path, gate.folder)
+    done = gate("signoff", "verify", "mine.toml", "--format", "json")
+    answer = json.loads(done.out)
+    assert done.code == 0
+    assert list(answer) == [
+        "schema_version",
+        "complete",
+        "release",
+        "channel",
+        "path",
+        "problems",
+        "items",
+        "inputs",
+    ]
+    assert (answer["complete"], answer["problems"], answer["path"]) == (True, [], "mine.toml")
+    assert answer["items"][0] == {
+        "key": "preflight.harness_passed",
+        "problem": None,
+        "claim": None,
+        "file": "report.json",
+    }
+    assert [one["path"] for one in answer["inputs"]] == ["mine.toml", "report.json"]
+
+
+def test_init_leaves_alone_what_is_there(gate: Gate) -> None:
+    """A file, also a link to nowhere, is not written over: the command is refused."""
+    gate.open()
+    path = gate.folder / "mine.toml"
+    path.write_text("mine")
+    link = gate.folder / "link.toml"
+    link.symlink_to(gate.folder / "nowhere")
+    for taken in (path, link):
+        done = gate("signoff", "init", taken)
+        assert (done.code, done.out) == (2, "")
+        assert f"error: {taken}: is there already" in done.err
+    assert path.read_text() == "mine"
+    assert not (gate.folder / "nowhere").exists()
+    missing = gate("signoff", "init", "no/such/folder.toml")
+    assert missing.code == 5
+    assert "cannot be created: No such file or directory" in missing.err
+
+
+@pytest.mark.parametrize("status", [RolloutStatus.COMPLETE, RolloutStatus.ROLLED_BACK])
+def test_a_closed_rollout_gets_no_new_checklist(gate: Gate, status: RolloutStatus) -> None:
+    """`init` is refused; what was signed can still be verified."""
+    gate.open(status=status)
+    done = gate("signoff", "init", "mine.toml")
+    assert done.code == 2
+    assert "the rollout of 1.4.0 is over" in done.err
+    assert not (gate.folder / "mine.toml").exists()
+    (gate.folder / "mine.toml").write_text("release = '1.4.0'\n")
+    assert gate("signoff", "verify", "mine.toml").code == 3
+
+
+def test_a_sign_off_that_cannot_be_used(gate: Gate) -> None:
+    """No rollout, no file, no TOML: exit code 5, and nothing on stdout."""
+    assert gate("signoff", "verify").code == 5
+    assert gate("signoff", "init").code == 5
+    gate.open()
+    for path, raw in (("missing.toml", None), ("wrong.toml", b"{"), (b"\xff.toml", b"owner = 1")):
+        if raw is not None:
+            (gate.folder / os.fsdecode(path)).write_bytes(raw)
+        done = gate("signoff", "verify", path)
+        assert (done.code, done.out) == (5, "")
+        assert done.err.startswith("error: ")
+
+
+def test_text_of_a_checklist_cannot_act_on_a_terminal(gate: Gate) -> None:
+    """Control characters, and a file's name that is no text, come out escaped in both formats."""
+    gate.open()
+    name = os.fsdecode(b"\xff.toml")
+    (gate.folder / name).write_text(
+        'owner = "a\\u001b[2J"\n[preflight]\n"\\u001b]0;x\\u0007" = "x"\n'
+    )
+    done = gate("signoff", "verify", name)
+    assert done.code == 3
+    assert not {character for character in done.out if not character.isprintable()} - {"\n"}
+    found = json.loads(gate("signoff", "verify", name, "--format", "json").out)
+    assert found["path"] == found["inputs"][0]["path"] == r"\udcff.toml"
+
+
+def test_the_channel_is_stored_and_shown(gate: Gate) -> None:
+    """Nothing stored is exit code 3; what `set` stored is shown, beside the rollout's own."""
+    assert gate("release-channel", "show").code == 3
+    assert not (gate.folder / ".tau").exists()
+    stored = gate("release-channel", "set", "beta", "--rollback-to", "v1.3.1", "--by", "ann")
+    assert (stored.code, stored.out) == (0, "")
+    gate.open()
+    shown = gate("release-channel", "show")
+    assert shown.code == 0
+    assert shown.out == (
+        "channel          beta\n"
+        "rollback target  v1.3.1 (beta)\n"
+        "set              2026-01-01T01:00:00Z by ann\n"
+        "rollout          1.4.0 (stable), in canary-1\n"
+        "its own target   1.3.2 (stable), pinned at its start\n"
+    )
+    found = json.loads(gate("release-channel", "show", "--format", "json").out)
+    assert (found["stored"]["rollback_version"], found["rollout"]["release"]) == ("v1.3.1", "1.4.0")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("stable",),
+        ("nightly", "--rollback-to", "1.3.2"),
+        ("stable", "--rollback-to", "1.3.2-rc.1"),
+        ("stable", "--rollback-to", "latest"),
+        ("stable", "--rollback-to", "1.3.2", "--rollback-channel", "none"),
+        ("stable", "--rollback-to", "1.3.2", "--by", b"\xff"),
+        ("stable", "--rollback-to", b"\xff"),
+        ("stable", "--rollback-to", "1.3.2", "--now-unix-ms", str(2**63)),
+    ],
+)
+def test_what_is_refused_writes_nothing(gate: Gate, arguments: tuple[str | bytes, ...]) -> None:
+    """Exit code 2, and not even the directory is made."""
+    done = gate("release-channel", "set", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err
+    assert not (gate.folder / ".tau").exists()
+
+
+def test_a_stored_channel_that_cannot_be_used(gate: Gate) -> None:
+    """Exit code 5, with the file and what is wrong; setting it anew mends it."""
+    gate.open()
+    path = gate.root / "release-channel.json"
+    path.write_text("{}")
+    done = gate("release-channel", "show")
+    assert (done.code, done.out) == (5, "")
+    assert "release-channel.json: channel: field required; set it anew" in done.err
+    path.unlink()
+    os.mkfifo(path)
+    assert gate("release-channel", "show").code == 5
+    assert gate("release-channel", "set", "dev", "--rollback-to", "1.3.2").code == 0
+    assert gate("release-channel", "show").code == 0
