@@ -177,7 +177,11 @@ class History:
         """Return where the log stands now."""
         if not self.lines:
             return LogPosition(cycle_number=None, event_sha256=None)
-        return LogPosition(cycle_number=len(self.lines), event_sha256=digest(self.lines[-1]))
+        return LogPosition(
+            cycle_number=self.last().get("cycle_number"),
+            event_sha256=digest(self.lines[-1]),
+            timestamp_unix_ms=self.last()["timestamp_unix_ms"],
+        )
 
 
 def surface_evidence(
@@ -195,6 +199,7 @@ def surface_evidence(
         "phase_start": phase_start,
         "end_sha256": digest(history.lines[-1]) if history.lines else None,
         "end_cycle_number": len(history.lines) or None,
+        "end_timestamp_unix_ms": history.last()["timestamp_unix_ms"] if history.lines else None,
         "inputs": (Input(path="runtime-events.jsonl", sha256=SHA, offset=0, length=1),),
     }
     return SurfaceEvidence(**(values | changes))

@@ -17,7 +17,7 @@ from tau_rollout_gate.event_lines import LogPart
 from tau_rollout_gate.evidence import Flaw, SurfaceEvidence
 from tau_rollout_gate.recorded_history import RecordedHistory
 from tau_rollout_gate.rollout import LogPosition, SurfacePin
-from tests.rollout_gate.making import ENTERED, MINUTE, History, Json, digest, failed, pin
+from tests.rollout_gate.making import ENTERED, HOUR, MINUTE, History, Json, digest, failed, pin
 
 LOG = "runtime-events.jsonl"
 BEGINNING = LogPosition(cycle_number=None, event_sha256=None)
@@ -284,6 +284,35 @@ def test_where_the_evidence_starts(
     found = evidence(SIX, *(b"".join(lines) for lines in files), since=since)
     assert flaws(found) == ([] if expected is None else [expected])
     assert len(found.cycles) == cycles
+
+
+def test_a_log_that_was_begun_anew_is_judged_as_a_whole() -> None:
+    """Its numbers start over: by them alone its cycles would count as older than the evidence."""
+    anew = History().every(MINUTE, 3, after=ENTERED + HOUR, **failed(streak=1))
+    found = evidence(anew, since=at(SIX, 5))
+    assert (flaws(found), len(found.cycles)) == ([Flaw.LOG_REWRITTEN], 3)
+
+
+def test_the_time_before_the_evidence_outlives_its_line() -> None:
+    """Where the pinned line is damaged, the next one is held to the time that was pinned."""
+    log = b"".join((*LINES[:3], b"x\n"))
+    since = LogPosition(
+        cycle_number=None, event_sha256=digest(b"x"), timestamp_unix_ms=ENTERED + 3 * MINUTE
+    )
+    found = evidence(SIX, log + LINES[0], since=since)
+    assert Flaw.CLOCK_BACKWARDS in flaws(found)
+    assert evidence(SIX, log, since=since).end_timestamp_unix_ms == ENTERED + 3 * MINUTE
+
+
+def test_the_end_of_a_log_without_a_chain_cannot_be_cut() -> None:
+    """The state takes over the time of the last line: a newer one tells of lines that are gone."""
+    history = unchained()
+    cut = b"".join(history.lines[:-1])
+    found = evidence(history, cut, is_chained=False, name="voice")
+    assert flaws(found) == [Flaw.DISAGREES]
+    assert "lines are missing at its end" in found.flaws[0].detail
+    ahead = History(lines=history.lines[:-1])
+    assert flaws(evidence(history, state=state_of(ahead), is_chained=False, name="voice")) == []
 
 
 def test_a_position_without_a_number_that_is_lost() -> None:

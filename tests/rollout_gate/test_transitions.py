@@ -469,7 +469,6 @@ class TestReentering:
                 "case_processing_failed",
             ),
             is_last_unhealthy=True,
-            last_timestamp_unix_ms=ENTERED + 2,
         )
 
     def test_a_healthy_last_cycle_is_carried_as_such(self) -> None:
@@ -480,7 +479,7 @@ class TestReentering:
 
     def test_without_valid_cycles_what_was_carried_stays(self) -> None:
         """Damage upon damage loses nothing."""
-        carried = Carried(reason_codes=("x",), is_last_unhealthy=True, last_timestamp_unix_ms=5)
+        carried = Carried(reason_codes=("x",), is_last_unhealthy=True)
         before = making.rollout(surfaces=(making.pin(carried=carried),))
         after = reentered(before, damaged(History(), Flaw.INVALID_LINE), now_unix_ms=NOW)
         assert after.surfaces[0].carried == carried

@@ -16,7 +16,8 @@ def disagreement(snapshot: Snapshot, last_lines: Sequence[Line]) -> str | None:
     """Return how a state and the end of its log disagree, or None.
 
     The state may belong to either of the last two lines, since a writer appends the line first.
-    Where the writer does not chain its events, that cannot be told; then the healths are compared.
+    Where the writer does not chain its events, that cannot be told; then the healths are compared,
+    and the state must not be newer than the log's last line, whose time it takes over.
 
     Args:
         snapshot: The state.
@@ -24,7 +25,7 @@ def disagreement(snapshot: Snapshot, last_lines: Sequence[Line]) -> str | None:
     """
     last_cycle = snapshot.last_cycle
     if last_cycle is None:
-        return _other_health(snapshot.health, last_lines[-1].event) if last_lines else None
+        return _of_unchained(snapshot.health, last_lines[-1].event) if last_lines else None
     line = next((one for one in last_lines if one.sha256 == last_cycle.event_sha256), None)
     if line is None:
         number = last_cycle.cycle_number
@@ -37,9 +38,14 @@ def disagreement(snapshot: Snapshot, last_lines: Sequence[Line]) -> str | None:
     return differing[0] if differing else None
 
 
-def _other_health(health: Health, event: Event | None) -> str | None:
+def _of_unchained(health: Health, event: Event | None) -> str | None:
     if event is None:
         return None
+    if health.updated_unix_ms > event.timestamp_unix_ms:
+        return (
+            f"the state is of {health.updated_unix_ms}, and the log's last line of "
+            f"{event.timestamp_unix_ms}: lines are missing at its end"
+        )
     counters = event.counters
     of_line = classify(
         failure_streak=counters["failure_streak"], failed_cases=counters["failed_cases"]

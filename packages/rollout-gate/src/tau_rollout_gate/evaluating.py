@@ -89,8 +89,8 @@ def pinned_policy(question: Question, rollout: Rollout) -> Policy:
         named = "the built-in policy" if path is None else str(path)
         raise RolloutUnusableError(
             f"{named} (digest {found[:12]}) is not the policy of this rollout (digest "
-            f"{rollout.policy_sha256[:12]}): pass that one with --policy, or change the rollout's "
-            "with 'policy adopt --reason'"
+            f"{rollout.policy_sha256[:12]}): pass that one with --policy. To change the "
+            "policy, leave that file as it is, and give another to 'policy adopt --policy FILE'"
         )
     return policy
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.agreement import disagreement
 from tau_rollout_gate.errors import RolloutGateError
-from tau_rollout_gate.event import KNOWN_REASON_CODES
+from tau_rollout_gate.event import KNOWN_REASON_CODES, Event
 from tau_rollout_gate.event_lines import Line, Link, LogPart, judge, lines_of
 from tau_rollout_gate.evidence import Cycle, Flaw, FlawFound, Input, SurfaceEvidence
 from tau_rollout_gate.rollout import CHAINED_SURFACE, LogPosition, SurfacePin
@@ -79,6 +79,7 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         phase_start=phase_start or 0,
         end_sha256=None if end is None else end.sha256,
         end_cycle_number=None if end is None or end.event is None else end.event.cycle_number,
+        end_timestamp_unix_ms=_last_time(pin, whole),
         flaws=(
             *(flaw for flaw in (state_flaw, place_flaw) if flaw is not None),
             *judged.flaws,
@@ -117,20 +118,32 @@ def _window(
 ) -> _Window:
     if position is None or not log.parts:
         return _Window(start=len(lines))
-    wanted, number = position.event_sha256, position.cycle_number
+    wanted = position.event_sha256
     if wanted is None:
         return _whole_log(lines, log, is_chained=is_chained)
     at = next((i for i in reversed(range(len(lines))) if lines[i].sha256 == wanted), None)
     if at is not None:
-        event = lines[at].event
-        time = None if event is None else event.timestamp_unix_ms
-        before = Link(sha256=wanted, cycle_number=number, timestamp_unix_ms=time)
-        return _Window(start=at + 1, before=before)
+        return _Window(start=at + 1, before=_link(position, lines[at].event))
     first = lines[0].event if lines else None
     if first is not None and first.previous_sha256 == wanted:
         # The file that ended with the position is gone, and with it nothing of the evidence.
-        return _Window(start=0, before=Link(sha256=wanted, cycle_number=number))
-    return _position_lost(number, lines, log)
+        return _Window(start=0, before=_link(position, None))
+    return _position_lost(position, lines, log)
+
+
+def _link(position: LogPosition, event: Event | None) -> Link:
+    """Return what the first line of the evidence continues; `event` is what the position's says."""
+    time = position.timestamp_unix_ms if event is None else event.timestamp_unix_ms
+    return Link(
+        sha256=position.event_sha256, cycle_number=position.cycle_number, timestamp_unix_ms=time
+    )
+
+
+def _last_time(pin: SurfacePin, whole: Sequence[Line]) -> int | None:
+    """Return the time of the last valid line; the one before the evidence where none is in it."""
+    times = (one.event.timestamp_unix_ms for one in reversed(whole) if one.event is not None)
+    before = None if pin.evidence_from is None else pin.evidence_from.timestamp_unix_ms
+    return next(times, before)
 
 
 def _whole_log(lines: Sequence[Line], log: RawLog, *, is_chained: bool) -> _Window:
@@ -144,17 +157,17 @@ def _whole_log(lines: Sequence[Line], log: RawLog, *, is_chained: bool) -> _Wind
     return _Window(start=0, before=Link(cycle_number=0))
 
 
-def _position_lost(number: int | None, lines: Sequence[Line], log: RawLog) -> _Window:
+def _position_lost(position: LogPosition, lines: Sequence[Line], log: RawLog) -> _Window:
     """Return the window where the line that the evidence follows is not in the log.
 
-    Lines up to that line's number are older than the evidence. Where no number tells, any line that
-    was read may belong to it.
+    Lines up to that line's number and time are older than the evidence: in a log that was begun
+    anew the number alone would tell the wrong thing. Where no number tells, any line that was read
+    may belong to the evidence.
     """
+    number = position.cycle_number
     first = _first_number(lines)
     older = (
-        index
-        for index in reversed(range(len(lines)))
-        if number is not None and _is_up_to(lines[index], number)
+        index for index in reversed(range(len(lines))) if is_up_to(lines[index].event, position)
     )
     start = next(older, -1) + 1
     if log.problem is not None:
@@ -170,9 +183,12 @@ def _first_number(lines: Sequence[Line]) -> int | None:
     return None if event is None else event.cycle_number
 
 
-def _is_up_to(line: Line, number: int) -> bool:
-    event = line.event
-    return event is not None and event.cycle_number is not None and event.cycle_number <= number
+def is_up_to(event: Event | None, position: LogPosition) -> bool:
+    """Tell whether a line is known to be none after a position, by its number and its time."""
+    number, time = position.cycle_number, position.timestamp_unix_ms
+    if event is None or event.cycle_number is None or number is None:
+        return False
+    return event.cycle_number <= number and (time is None or event.timestamp_unix_ms <= time)
 
 
 def _missing(detail: str, log: RawLog) -> FlawFound:

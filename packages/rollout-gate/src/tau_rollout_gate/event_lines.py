@@ -135,10 +135,10 @@ class _Places:
         return None if self._skipped is None else self._skipped + index + 1
 
 
-def cycle_number_of(raw: bytes) -> int | None:
-    """Return the number that a line tells, or None where it is invalid or not chained."""
+def event_of(raw: bytes) -> Event | None:
+    """Return what a line says, or None where it is invalid."""
     try:
-        return parse_event(raw).cycle_number
+        return parse_event(raw)
     except RolloutGateError:
         return None
 

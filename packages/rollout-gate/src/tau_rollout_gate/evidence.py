@@ -82,7 +82,9 @@ class SurfaceEvidence(NamedTuple):
         snapshot: Its state; None where there is no valid one.
         cycles: The valid cycles, oldest first.
         phase_start: Where in `cycles` those of the current phase start.
-        end: The digest and number of the last whole line of the log, valid or not; None if none.
+        end_sha256: The digest of the last whole line of the log, valid or not; None if none.
+        end_cycle_number: Its number; None where it tells none.
+        end_timestamp_unix_ms: The time of the last valid line.
         flaws: What is wrong, in the order of the file.
         warnings: What is worth knowing and holds nothing.
         inputs: The files read.
@@ -95,6 +97,7 @@ class SurfaceEvidence(NamedTuple):
     phase_start: int = 0
     end_sha256: str | None = None
     end_cycle_number: int | None = None
+    end_timestamp_unix_ms: int | None = None
     flaws: tuple[FlawFound, ...] = ()
     warnings: tuple[str, ...] = ()
     inputs: tuple[Input, ...] = ()

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.event import line_digest
-from tau_rollout_gate.event_evidence import RawLog, RawState, assemble
-from tau_rollout_gate.event_lines import LogPart, cycle_number_of
+from tau_rollout_gate.event_evidence import RawLog, RawState, assemble, is_up_to
+from tau_rollout_gate.event_lines import LogPart, event_of
 from tau_rollout_gate.evidence import SurfaceEvidence
 from tau_rollout_gate.rollout import LogPosition, SurfacePin
 
@@ -108,8 +108,8 @@ class _Search:
     """Decides, line by line from the end, how far back a log is read."""
 
     def __init__(self, position: LogPosition | None) -> None:
+        self._position = position
         self._wanted = None if position is None else position.event_sha256
-        self._number = None if position is None else position.cycle_number
         self._is_reached = position is None
         self._lines = 0
         self._left_bytes = LONGEST_EVIDENCE_BYTES
@@ -137,10 +137,9 @@ class _Search:
 
     def _is_too_old(self, line: bytes) -> bool:
         """Tell, every so many lines, whether a line is older than the one that is looked for."""
-        if self._number is None or self._lines % _LINES_BETWEEN_LOOKS_AT_THE_NUMBER:
+        if self._position is None or self._lines % _LINES_BETWEEN_LOOKS_AT_THE_NUMBER:
             return False
-        number = cycle_number_of(line)
-        return number is not None and number < self._number
+        return is_up_to(event_of(line), self._position)
 
 
 def _read_part(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> LogPart:
@@ -190,7 +189,8 @@ def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) ->
 
 def _first_number(descriptor: int) -> int | None:
     line, line_break, _ = os.pread(descriptor, BLOCK_BYTES, 0).partition(b"\n")
-    return cycle_number_of(line) if line_break else None
+    event = event_of(line) if line_break else None
+    return None if event is None else event.cycle_number
 
 
 def _open_regular(path: Path) -> BinaryIO:

@@ -52,5 +52,6 @@ class RecordedHistory:
             phase_start=phase_start,
             end_sha256=None if last is None else last.sha256,
             end_cycle_number=None if last is None else last.event.cycle_number,
+            end_timestamp_unix_ms=None if last is None else last.event.timestamp_unix_ms,
             flaws=self._judged.flaws[: bisect_right(self._judged.cycles_at_flaws, cycles)],
         )

@@ -46,10 +46,12 @@ class LogPosition(Form):
     Args:
         cycle_number: The line's number; None also where the writer does not chain its events.
         event_sha256: The line's digest.
+        timestamp_unix_ms: The time of the last valid line then; None where there was none.
     """
 
     cycle_number: Number | None
     event_sha256: Sha256 | None
+    timestamp_unix_ms: Count | None = None
 
 
 class Carried(Form):
@@ -59,12 +61,10 @@ class Carried(Form):
         reason_codes: Those seen since canary-1 was entered.
         is_last_unhealthy: Whether the last of the cycles, whose neighbour is the first one judged,
             was degraded or failing.
-        last_timestamp_unix_ms: When that one ended; None where there was none.
     """
 
     reason_codes: tuple[str, ...] = ()
     is_last_unhealthy: bool = False
-    last_timestamp_unix_ms: Count | None = None
 
 
 class SurfacePin(Form):

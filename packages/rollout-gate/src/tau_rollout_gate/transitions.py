@@ -293,12 +293,15 @@ def _carried(before: Carried, found: SurfaceEvidence) -> Carried:
     return Carried(
         reason_codes=tuple(codes),
         is_last_unhealthy=last.health_state is not HealthState.HEALTHY,
-        last_timestamp_unix_ms=last.timestamp_unix_ms,
     )
 
 
 def _end_of(found: SurfaceEvidence) -> LogPosition:
-    return LogPosition(cycle_number=found.end_cycle_number, event_sha256=found.end_sha256)
+    return LogPosition(
+        cycle_number=found.end_cycle_number,
+        event_sha256=found.end_sha256,
+        timestamp_unix_ms=found.end_timestamp_unix_ms,
+    )
 
 
 def _fired(trigger: TriggerResult, evaluated_unix_ms: int) -> FiredTrigger:
