@@ -86,11 +86,11 @@ class StateFiles:
         return [json.loads(line) for line in lines]
 
     def contents(self) -> dict[str, bytes]:
-        """Return every file's bytes by its path, but for the lock."""
+        """Return every file's bytes by its path, but for lock and journal."""
         return {
             str(path.relative_to(self.root)): path.read_bytes()
             for path in sorted(self.root.rglob("*"))
-            if path.is_file() and path.name != ".lock"
+            if path.is_file() and path.name not in {".lock", ".journal"}
         }
 
     def _path(self, relative: str) -> Path:
@@ -110,6 +110,7 @@ class Runtime:
     processed_case_cap: int = 10_000
     retry_max_attempts: int = 4
     retry_base_delay_ms: int = 0
+    fsync: bool = False
     policy: ExecutionPolicy = field(default_factory=ExecutionPolicy)
 
     @property
@@ -145,6 +146,7 @@ class Runtime:
             run_mode=RunMode.RECORD,
             case_suffix=case_suffix,
             wait_seconds=0,
+            fsync=self.fsync,
         )
         return run_cycle(request, clock=self.time.as_clock(), track=untracked)
 

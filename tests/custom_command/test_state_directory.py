@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tau_custom_command.durability import NOT_TO_DISK
 from tau_custom_command.errors import ExitCode, StateUnusableError, StorageError
 from tau_custom_command.state_directory import open_state, read_state
 from tests.custom_command.cases import case_object, success
@@ -129,7 +130,7 @@ def assert_refused(runtime: Runtime, raw: bytes, expected: list[str]) -> None:
     with pytest.raises(StateUnusableError) as refused:
         runtime.run(case_object("new"))
     assert refused.value.exit_code is ExitCode.CANNOT_ANSWER
-    for part in [f"{path}: ", *expected, "left as it is", "move the directory away"]:
+    for part in [f"{path}: ", *expected, "left as it is", "tau-custom-command recover"]:
         assert part in str(refused.value)
     assert runtime.files.contents() == before
     with pytest.raises(StateUnusableError):
@@ -154,7 +155,7 @@ def test_keys_of_a_newer_writer_are_ignored(used: Runtime, path: str) -> None:
 
 def test_an_empty_directory_has_no_state(tmp_path: Path) -> None:
     """Before the first cycle there is nothing to read, and that is no error."""
-    opened = open_state(tmp_path)
+    opened = open_state(tmp_path, NOT_TO_DISK)
     assert opened.state is None
     assert (opened.chain_end.cycle_number, opened.chain_end.sha256) == (0, None)
 

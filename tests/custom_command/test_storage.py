@@ -10,13 +10,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tau_custom_command import directory_lock, storage
+from tau_custom_command import directory_lock, file_reading, storage
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
 from tau_custom_command.writes import AppendLines, CreateFile, ReplaceFile, Write
 from tests.custom_command.running import PATIENCE_SECONDS, environment
@@ -39,14 +39,19 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
+def write_all(root: Path, writes: Sequence[Write]) -> None:
+    """Carry out the writes below `root`, as a cycle's are once they are committed."""
+    storage.bring_up(root, tuple(storage.place(root, writes)))
+
+
 def append(root: Path, *lines: bytes, path: str = "log.jsonl") -> None:
     """Append lines below `root`."""
-    storage.write_all(root, [AppendLines(path=path, lines=lines)])
+    write_all(root, [AppendLines(path=path, lines=lines)])
 
 
 def replace(root: Path, content: bytes, path: str = "state.json") -> None:
     """Replace a file below `root`."""
-    storage.write_all(root, [ReplaceFile(path=path, content=content)])
+    write_all(root, [ReplaceFile(path=path, content=content)])
 
 
 def python(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -114,20 +119,20 @@ class TestAppending:
         append(tmp_path, b"two\n")
         assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
 
-    def test_an_append_that_fails_leaves_no_part_of_it(self, tmp_path: Path) -> None:
-        """Where the disk takes only part of the lines, the log is as it was: no torn line."""
+    def test_an_append_that_fails_leaves_no_part_of_a_line(self, tmp_path: Path) -> None:
+        """Where the disk takes only part of the lines, those are whole: none is torn."""
         append(tmp_path, b"one\n")
         done = python(WRITE_WITH_A_LIMIT, tmp_path, "append")
         assert "StorageError" in done.stdout, done.stderr
         assert "log.jsonl" in done.stdout
         assert "File too large" in done.stdout
-        assert (tmp_path / "log.jsonl").read_bytes() == b"one\n"
+        assert (tmp_path / "log.jsonl").read_bytes() == b"one\n" + b"x" * 700 + b"\n"
 
 
 WRITE_WITH_A_LIMIT = """
 import resource, sys
 from pathlib import Path
-from tau_custom_command import directory_lock, storage
+from tau_custom_command import directory_lock, file_reading, storage
 from tau_custom_command.errors import StorageError
 from tau_custom_command.writes import AppendLines, ReplaceFile
 root, kind = Path(sys.argv[1]), sys.argv[2]
@@ -142,7 +147,7 @@ try:
     if kind == "own":
         storage.create_file(root / "mine.json", b"z" * 2_000)
     else:
-        storage.write_all(root, [write[kind]])
+        storage.bring_up(root, tuple(storage.place(root, [write[kind]])))
 except StorageError as error:
     outcome = f"StorageError: {error}"
 finally:
@@ -207,7 +212,7 @@ class TestReplacing:
     def test_create_leaves_what_is_there(self, tmp_path: Path) -> None:
         """A file that is only to be created is not touched where there is one."""
         for content in (b"first", b"second"):
-            storage.write_all(tmp_path, [CreateFile(path="a/schema.json", content=content)])
+            write_all(tmp_path, [CreateFile(path="a/schema.json", content=content)])
         assert (tmp_path / "a/schema.json").read_bytes() == b"first"
         assert mode(tmp_path / "a/schema.json") == 0o600
 
@@ -222,7 +227,7 @@ class TestPermissions:
         with umask(mask), directory_lock.locked(root, wait_seconds=0):
             append(root, b"one\n", path="a/b/log.jsonl")
             replace(root, b"{}", path="c/state.json")
-            storage.write_all(root, [CreateFile(path="d/schema.json", content=b"{}")])
+            write_all(root, [CreateFile(path="d/schema.json", content=b"{}")])
         found = {path: mode(path) for path in (tmp_path / "new").rglob("*")}
         assert {path.name: m for path, m in found.items() if path.is_file()} == {
             ".lock": 0o600,
@@ -262,7 +267,7 @@ class TestPermissions:
 WRITE_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from tau_custom_command import directory_lock, storage
+from tau_custom_command import directory_lock, file_reading, storage
 from tau_custom_command.writes import AppendLines, ReplaceFile
 root, mask = Path(sys.argv[1]) / "new" / "state", int(sys.argv[2])
 is_root = os.geteuid() == 0
@@ -272,10 +277,10 @@ if is_root:
 try:
     for line in (b"one\\n", b"two\\n"):
         with directory_lock.locked(root, wait_seconds=0):
-            storage.write_all(root, [
+            storage.bring_up(root, tuple(storage.place(root, [
                 AppendLines(path="a/b/log.jsonl", lines=(line,)),
                 ReplaceFile(path="c/state.json", content=b"{}"),
-            ])
+            ])))
     read = [(root / name).read_bytes() for name in ("a/b/log.jsonl", "c/state.json")]
 finally:
     os.umask(before)
@@ -332,7 +337,7 @@ class TestSymbolicLinks:
             CreateFile(path="a/b/schema.json", content=b"one\n"),
         ):
             with pytest.raises(StorageError, match="cannot write"):
-                storage.write_all(root, [write])
+                write_all(root, [write])
         assert [path for path in elsewhere.rglob("*") if path.is_file()] == []
 
     def test_a_corrupt_file_that_is_a_link_is_refused(self, tmp_path: Path) -> None:
@@ -397,8 +402,8 @@ class TestReadingTheTail:
         """A final line without a line break is torn: it is not the last line."""
         log = tmp_path / "log"
         log.write_bytes(content)
-        assert next(storage.lines_backwards(log), None) == last_line
-        assert storage.is_torn(log) == bool(torn)
+        assert next(file_reading.lines_backwards(log), None) == last_line
+        assert file_reading.is_torn(log) == bool(torn)
 
     @pytest.mark.parametrize("ending", [b"", b"torn", b"t" * 100_000], ids=["", "torn", "long"])
     @pytest.mark.parametrize("longest", [3, 70_000, 300_000])
@@ -409,12 +414,12 @@ class TestReadingTheTail:
         lines = [b"%d " % number + b"x" * (number * 977 % longest) + b"\n" for number in range(50)]
         log = tmp_path / "log"
         log.write_bytes(b"".join(lines) + ending)
-        assert list(storage.lines_backwards(log)) == lines[::-1]
+        assert list(file_reading.lines_backwards(log)) == lines[::-1]
 
     def test_no_log_has_no_tail(self, tmp_path: Path) -> None:
         """A log that is not there reads as empty."""
-        assert list(storage.lines_backwards(tmp_path / "none")) == []
-        assert not storage.is_torn(tmp_path / "none")
+        assert list(file_reading.lines_backwards(tmp_path / "none")) == []
+        assert not file_reading.is_torn(tmp_path / "none")
 
 
 class TestErrors:
@@ -423,18 +428,18 @@ class TestErrors:
     def test_reading_a_folder(self, tmp_path: Path) -> None:
         """A folder in the place of a file is named."""
         with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
-            storage.read_file(tmp_path)
+            file_reading.read_file(tmp_path)
 
     def test_reading_the_tail_of_a_folder(self, tmp_path: Path) -> None:
         """A folder in the place of a log is named."""
         with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
-            storage.is_torn(tmp_path)
+            file_reading.is_torn(tmp_path)
         with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
-            list(storage.lines_backwards(tmp_path))
+            list(file_reading.lines_backwards(tmp_path))
 
     def test_a_missing_file_is_none(self, tmp_path: Path) -> None:
         """That there is no file is an answer, not an error."""
-        assert storage.read_file(tmp_path / "none") is None
+        assert file_reading.read_file(tmp_path / "none") is None
 
     @pytest.mark.parametrize("kind", ["append", "replace", "create"])
     def test_a_file_in_the_place_of_a_folder(self, tmp_path: Path, kind: str) -> None:
@@ -446,7 +451,7 @@ class TestErrors:
             "create": CreateFile(path="a/x", content=b""),
         }
         with pytest.raises(StorageError, match="cannot write: Not a directory"):
-            storage.write_all(tmp_path, [kinds[kind]])
+            write_all(tmp_path, [kinds[kind]])
 
     def test_an_error_without_words_of_its_own(self) -> None:
         """An error that the operating system gives no text for still says where and what."""
@@ -469,7 +474,7 @@ class TestErrors:
 
 def raise_within_storage_errors(error: OSError) -> None:
     """Raise an error where the runtime touches the disk."""
-    with storage.storage_errors(Path("a/log"), "read"):
+    with file_reading.storage_errors(Path("a/log"), "read"):
         raise error
 
 
@@ -584,49 +589,19 @@ class TestWhatIsNoFile:
         replace = ReplaceFile(path="state.json", content=b"{}")
         writes = (append,) if name == "state.json" else (replace, append)
         with pytest.raises(StorageError, match="cannot write"):
-            storage.write_all(tmp_path, writes)
+            write_all(tmp_path, writes)
 
     def test_it_is_not_read(self, tmp_path: Path) -> None:
         """Reading says what is wrong, by the path."""
         pipe = tmp_path / "pipe"
         os.mkfifo(pipe)
         for read in (
-            storage.read_state_file,
-            storage.is_torn,
-            lambda p: list(storage.lines_backwards(p)),
+            file_reading.read_state_file,
+            file_reading.is_torn,
+            lambda p: list(file_reading.lines_backwards(p)),
         ):
             with pytest.raises(StorageError, match="pipe: cannot read: it is not a regular file"):
                 read(pipe)
-
-
-class TestBothOrNeither:
-    """The event and the state are written together."""
-
-    def test_a_replacement_that_fails_takes_the_lines_back(self, tmp_path: Path) -> None:
-        """Where the file cannot be put in its place, the log is as it was."""
-        (tmp_path / "log").write_bytes(b"1\n")
-        (tmp_path / "state.json").mkdir()
-        with pytest.raises(StorageError, match=r"state\.json: cannot write"):
-            storage.append_and_replace(
-                tmp_path,
-                AppendLines(path="log", lines=(b"2\n",)),
-                ReplaceFile(path="state.json", content=b"{}"),
-            )
-        assert (tmp_path / "log").read_bytes() == b"1\n"
-        assert not (tmp_path / "state.json.new").exists()
-
-    def test_a_log_that_cannot_be_written_leaves_the_file(self, tmp_path: Path) -> None:
-        """Where the lines cannot be appended, the file is as it was."""
-        (tmp_path / "log").mkdir()
-        (tmp_path / "state.json").write_bytes(b"old")
-        with pytest.raises(StorageError, match="log: cannot write"):
-            storage.append_and_replace(
-                tmp_path,
-                AppendLines(path="log", lines=(b"2\n",)),
-                ReplaceFile(path="state.json", content=b"{}"),
-            )
-        assert (tmp_path / "state.json").read_bytes() == b"old"
-        assert not (tmp_path / "state.json.new").exists()
 
 
 def test_a_lock_file_that_was_removed_locks_nothing(tmp_path: Path) -> None:

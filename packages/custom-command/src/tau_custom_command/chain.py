@@ -54,7 +54,7 @@ def chain_end(last_cycle: LastCycle | None, lines_backwards: Iterable[bytes]) ->
     if last_cycle is None:
         raise StateUnusableError(
             "the event log has cycles, but state.json is missing: put it back from a copy, "
-            "or move the directory away to begin anew"
+            "or see what 'tau-custom-command recover' can rebuild"
         )
     return ChainEnd(
         cycle_number=of_state.cycle_number,

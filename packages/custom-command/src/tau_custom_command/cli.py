@@ -114,6 +114,7 @@ def run(
     case_suffix: options.CaseSuffix = "",
     wait: options.WaitSeconds = 0.0,
     now_unix_ms: options.NowUnixMs = None,
+    no_fsync: options.NoFsync = False,
     policy_require_approval: options.PolicyRequireApproval = _DEFAULT_POLICY.require_approval,
     policy_allow_shell: options.PolicyAllowShell = _DEFAULT_POLICY.allow_shell,
     policy_allow_network: options.PolicyAllowNetwork = _DEFAULT_POLICY.allow_network,
@@ -147,7 +148,10 @@ def run(
         run_mode=RunMode(run_mode),
         case_suffix=case_suffix,
         wait_seconds=wait,
+        fsync=not no_fsync,
     )
+    if no_fsync:
+        typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
     report = run_cycle(request, clock=clock, track=track)
     for remark in (*report.warnings, *summary.run_remarks(report.event, report.failures)):

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tau_custom_command.errors import StateDirectoryBusyError
-from tau_custom_command.storage import make_folder, storage_errors
+from tau_custom_command.file_reading import storage_errors
+from tau_custom_command.folders import make_folder
 
 _LOCK_FILE = ".lock"
 _FILE_MODE = 0o600

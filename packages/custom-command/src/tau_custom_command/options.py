@@ -122,6 +122,14 @@ NowUnixMs = Annotated[
         help="The time to record, for tests and demos; the clock's otherwise.",
     ),
 ]
+NoFsync = Annotated[
+    bool,
+    typer.Option(
+        "--no-fsync",
+        envvar=_PREFIX + "NO_FSYNC",
+        help="Do not wait for the disk. For benchmarks: a loss of power can then lose cycles.",
+    ),
+]
 PolicyRequireApproval = Annotated[
     bool,
     typer.Option(

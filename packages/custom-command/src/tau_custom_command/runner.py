@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from tau_custom_command import __version__, closing, cycle, storage
+from tau_custom_command import __version__, closing, cycle, file_reading
 from tau_custom_command.channel_entries import by_channel, channel_writes
 from tau_custom_command.closing import CycleEnd, CycleIdentity
 from tau_custom_command.contract import Case, Outcome
 from tau_custom_command.cycle import CycleLimits, Settlement
 from tau_custom_command.directory_lock import locked
+from tau_custom_command.durability import NOT_TO_DISK, TO_DISK, Syncing
 from tau_custom_command.errors import StorageError
 from tau_custom_command.evaluation import Result, evaluate
 from tau_custom_command.fixture_loading import LoadedFixture, load
@@ -64,6 +65,12 @@ class RunRequest:
     run_mode: RunMode
     case_suffix: str
     wait_seconds: float
+    fsync: bool = True
+
+    @property
+    def syncing(self) -> Syncing:
+        """Return how what is written reaches the disk."""
+        return TO_DISK if self.fsync else NOT_TO_DISK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +95,7 @@ def read_fixture(path: Path) -> LoadedFixture:
         FixtureRefusedError: with every problem it has.
         StorageError: if it is not there or cannot be read.
     """
-    raw = storage.read_file(path)
+    raw = file_reading.read_file(path)
     if raw is None:
         raise StorageError(f"{path}: there is no such file")
     return load(raw, named=str(path))
@@ -99,11 +106,13 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
 
     Raises:
         CommandRuntimeError: if the fixture is refused, the directory is locked, the state cannot
-            be continued, or a file cannot be written; `state.json` is then as it was.
+            be continued, or a file cannot be written. `state.json` is then as it was; a cycle that
+            was already committed is completed by the next run.
     """
     loaded = read_fixture(request.fixture)
     with locked(request.state_dir, wait_seconds=request.wait_seconds):
-        return _run_locked(request, loaded, open_state(request.state_dir), clock, track)
+        opened = open_state(request.state_dir, request.syncing)
+        return _run_locked(request, loaded, opened, clock, track)
 
 
 def _run_locked(
@@ -143,12 +152,12 @@ def _run_locked(
         for channel in track("channels", tuple(channels))
         for write in channel_writes(channel, channels[channel], registry)
     )
-    write_cycle(request.state_dir, closed, writes)
+    remarks = write_cycle(request.state_dir, closed, writes, request.syncing)
     return RunReport(
         event=closed.event,
         health=closed.state.health,
         failures=tuple(s for s in settlements if s.disposition is cycle.Disposition.FAILED),
-        warnings=(*opened.warnings, *loaded.warnings),
+        warnings=(*opened.warnings, *remarks, *loaded.warnings),
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from tau_custom_command import storage
+from tau_custom_command import file_reading, journal_file, storage
 from tau_custom_command.chain import ChainEnd, chain_end
 from tau_custom_command.closing import ClosedCycle
+from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
+from tau_custom_command.interruptions import interruptions_held
 from tau_custom_command.state_files import StateFile
 from tau_custom_command.writes import EVENT_LOG, STATE_FILE, AppendLines, ReplaceFile, Write
 
@@ -26,48 +29,95 @@ class OpenedState:
 def read_state(root: Path) -> StateFile | None:
     """Return the state in the directory `root`; None if no cycle has been written there.
 
+    A cycle that is committed to the journal counts, also where `state.json` does not show it yet.
+
     Raises:
         StateUnusableError: if `state.json` does not hold a state that this version reads.
         StorageError: if it cannot be read.
     """
     path = root / STATE_FILE
-    raw = storage.read_state_file(path)
+    raw = journal_file.read(root).content_of(STATE_FILE) or file_reading.read_state_file(path)
     if raw is None:
         return None
     try:
         return StateFile.parse(raw)
     except JsonRefusedError as error:
         raise StateUnusableError(
-            f"{path}: {error}; the file is left as it is: put it back from a copy, or move the "
-            "directory away to begin anew"
+            f"{path}: {error}; the file is left as it is: put it back from a copy, or see what "
+            f"'tau-custom-command recover --state-dir {root}' can rebuild"
         ) from None
 
 
-def open_state(root: Path) -> OpenedState:
+def open_state(root: Path, syncing: Syncing) -> OpenedState:
     """Return the state and the end of the event chain; to be called under the lock.
+
+    A cycle that was cut off after it was committed is completed first.
 
     Raises:
         StateUnusableError: if either cannot be continued.
-        StorageError: if a file cannot be read.
+        StorageError: if a file cannot be read, or such a cycle cannot be completed.
     """
+    completed = complete_committed(root, syncing)
     state = read_state(root)
     log = root / EVENT_LOG
     try:
-        end = chain_end(None if state is None else state.last_cycle, storage.lines_backwards(log))
+        end = chain_end(
+            None if state is None else state.last_cycle, file_reading.lines_backwards(log)
+        )
     except StateUnusableError as error:
         raise StateUnusableError(f"{root}: {error}") from None
     torn = f"{log}: its last line is torn; it is moved to {log.name}.corrupt"
-    warnings = (end.warning, torn if storage.is_torn(log) else None)
+    warnings = (*completed, end.warning, torn if file_reading.is_torn(log) else None)
     return OpenedState(state=state, chain_end=end, warnings=tuple(filter(None, warnings)))
 
 
-def write_cycle(root: Path, closed: ClosedCycle, channel_writes: Iterable[Write]) -> None:
-    """Write a closed cycle: its channels, then the event, then the state.
+def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
+    """Complete what the journal has committed, if anything, and return what there is to say of it.
+
+    A `state.json` that a loss of power left broken is kept beside the one that takes its place.
 
     Raises:
-        StorageError: if the operating system refuses one; `state.json` is then as it was.
+        StateUnusableError: if a newer version wrote the journal.
+        StorageError: if the operating system refuses.
     """
-    storage.write_all(root, channel_writes)
+    journal = journal_file.read(root)
+    with interruptions_held():
+        kept = _broken_state_kept(root) if journal.batches else ()
+        remarks = (*kept, *journal_file.finish(root, syncing))
+    if journal.batches:
+        was = "the last cycle was cut off after it was committed; it has been completed"
+        return (f"{root}: {was}", *remarks)
+    if journal.size:
+        return (f"{root}: a cycle was cut off before it was committed; nothing of it remains",)
+    return ()
+
+
+def write_cycle(
+    root: Path, closed: ClosedCycle, channel_writes: Iterable[Write], syncing: Syncing
+) -> tuple[str, ...]:
+    """Write a closed cycle, channels, event and state, and return what there is to say of it.
+
+    It is committed to the journal as a whole, or not at all. Interruptions wait until it is done.
+
+    Raises:
+        StorageError: if the operating system refuses. `state.json` is then as it was; where the
+            cycle was committed, the next run completes it.
+    """
     event = AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
     state = ReplaceFile(path=STATE_FILE, content=closed.state.as_document())
-    storage.append_and_replace(root, event, state)
+    with interruptions_held():
+        writes = chain(channel_writes, (event, state))
+        journal_file.commit(root, storage.place(root, writes), syncing)
+        return journal_file.finish(root, syncing)
+
+
+def _broken_state_kept(root: Path) -> tuple[str, ...]:
+    raw = file_reading.read_state_file(root / STATE_FILE)
+    try:
+        StateFile.parse(raw or b"")
+    except JsonRefusedError as error:
+        if raw:
+            kept = file_reading.corrupt_path(root, STATE_FILE, raw)
+            storage.bring_up(root, [ReplaceFile(path=kept, content=raw)])
+            return (f"{root / STATE_FILE}: {error}; it is kept in {kept}",)
+    return ()

@@ -1,7 +1,8 @@
-"""What a cycle writes, as data: decided here, carried out by `storage`.
+"""What a cycle writes, as data: decided by the core, carried out by `storage`.
 
-Paths are relative to the state directory. Having them as values keeps the decisions pure, and is
-what a journal records.
+Paths are relative to the state directory. A `Write` says what is wanted, whatever the files hold; a
+`Change` says where in the files that is, so that it can be carried out again and again: it is what
+the journal records.
 """
 
 from __future__ import annotations
@@ -37,4 +38,26 @@ class CreateFile:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendAt:
+    """Have whole lines stand in a file from `offset` on, the end of its whole lines before.
+
+    `torn` is what followed that end: part of a line, which is kept elsewhere and goes.
+    """
+
+    path: str
+    offset: int
+    torn: bytes
+    content: bytes
+
+    def foreign(self, found: bytes) -> bytes:
+        """Return what of `found`, the file from the offset on, was put there by somebody else.
+
+        Not foreign are part of the lines, all of them, and what was added after all of them.
+        """
+        is_ours = self.content.startswith(found) or found.startswith(self.content)
+        return b"" if is_ours or found == self.torn else found
+
+
 Write = AppendLines | ReplaceFile | CreateFile
+Change = AppendAt | ReplaceFile

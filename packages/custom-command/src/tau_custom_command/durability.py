@@ -1,0 +1,115 @@
+"""What makes written bytes outlast a loss of power, and what is passed to do without."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+if sys.platform == "darwin":  # pragma: no cover - the tests run on Linux
+    import fcntl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Syncing:
+    """How an open file, the names in a folder, and all that was touched below it reach the disk."""
+
+    file: Callable[[int], None]
+    folder: Callable[[Path], None]
+    touched: Callable[[Path, Iterable[str]], None]
+
+
+def sync_file(descriptor: int) -> None:
+    """Return once the bytes of an open file are on the disk.
+
+    Raises:
+        OSError: if they are not.
+    """
+    if sys.platform == "darwin":  # pragma: no cover - the tests run on Linux
+        with contextlib.suppress(OSError):  # a file system that cannot; fsync then has to do
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # there, fsync stops at the disk's cache
+            return
+    os.fsync(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Return once the names in a folder are on the disk, where its file system can tell.
+
+    Raises:
+        OSError: if they are not.
+    """
+    try:
+        _with_open(path, os.fsync)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # what a file system says that syncs no folders
+            raise
+
+
+def sync_touched(root: Path, paths: Iterable[str]) -> None:
+    """Return once the files at `paths` below `root`, and the folders they are in, are on the disk.
+
+    By one syncfs where there is one and all is on one file system: for 4,000 new files it took a
+    fiftieth of the time of as many fsyncs, and for 12 a sixth (ext4).
+
+    Raises:
+        OSError: if they are not.
+    """
+    files = [f"{root}/{path}" for path in dict.fromkeys(paths)]
+    folders = _folders_of(files, above=str(root))
+    syncfs = _syncfs()
+    if syncfs is not None and len({Path(folder).stat().st_dev for folder in folders}) == 1:
+        _with_open(root, syncfs)
+        return
+    for file in files:
+        _with_open(Path(file), sync_file)
+    for folder in folders:
+        sync_folder(Path(folder))
+
+
+def _folders_of(files: Iterable[str], *, above: str) -> set[str]:
+    """Return the folders that the files are in, up to the one `above` them all."""
+    folders = {above}
+    for file in files:
+        folder = file.rpartition("/")[0]
+        while folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
+
+
+def _with_open(path: Path, sync: Callable[[int], None]) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _syncfs() -> Callable[[int], None] | None:
+    """Return Linux's syncfs, which Python's `os` lacks; None where the C library has none."""
+    try:
+        import ctypes  # noqa: PLC0415 - only a program that writes should pay for it
+
+        function = ctypes.CDLL(None, use_errno=True).syncfs
+    except (ImportError, OSError, AttributeError):
+        return None
+
+    def syncfs(descriptor: int) -> None:
+        if function(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return syncfs
+
+
+TO_DISK = Syncing(file=sync_file, folder=sync_folder, touched=sync_touched)
+NOT_TO_DISK = Syncing(
+    file=lambda _descriptor: None,
+    folder=lambda _path: None,
+    touched=lambda _root, _paths: None,
+)
+"""For benchmarks: what is written outlasts the end of the process, not a loss of power."""

@@ -1,0 +1,133 @@
+"""Files as they are on disk: whole, or a log's lines from its end; and what the disk refuses."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain, count
+from pathlib import Path
+
+from tau_custom_command.errors import StorageError
+
+_BLOCK_BYTES = 64 * 1024
+
+
+@contextmanager
+def storage_errors(path: Path, action: str) -> Iterator[None]:
+    """Turn what the operating system refuses into an error that says what could not be done.
+
+    Raises:
+        StorageError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path}: cannot {action}: {error.strerror or error}") from error
+
+
+def read_file(path: Path) -> bytes | None:
+    """Return the bytes of a file; None where there is none."""
+    with storage_errors(path, "read"):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+def read_state_file(path: Path) -> bytes | None:
+    """Return the bytes of a file in a state directory; None where there is none.
+
+    Raises:
+        StorageError: if it cannot be read, or is no file: opening a pipe would wait for ever.
+    """
+    with storage_errors(path, "read"), _opened(path) as descriptor:
+        if descriptor is None:
+            return None
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+
+
+def corrupt_path(root: Path, path: str, content: bytes) -> str:
+    """Return where broken `content` of the file at `path` below `root` is to be kept.
+
+    No earlier one is overwritten; the same content is not kept twice.
+    """
+    names = chain([f"{path}.corrupt"], (f"{path}.{number}.corrupt" for number in count(2)))
+    return next(name for name in names if read_state_file(root / name) in {None, content})
+
+
+def is_torn(path: Path) -> bool:
+    """Tell whether a JSON Lines file ends in the middle of a line; a missing one does not."""
+    with storage_errors(path, "read"), _opened(path) as log:
+        return log is not None and bool(torn_end(log))
+
+
+def lines_backwards(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a JSON Lines file with their line breaks, the last one first.
+
+    A torn end is left out. Yields nothing where there is no such file.
+    """
+    with storage_errors(path, "read"), _opened(path) as log:
+        if log is None:
+            return
+        end = os.fstat(log).st_size - len(torn_end(log))
+        pieces: list[bytes] = []  # of the line that is being read, its end first
+        for block in _blocks_backwards(log, end - 1):
+            first, *lines = block.split(b"\n")
+            for line in reversed(lines):
+                pieces.append(line)
+                yield b"".join(reversed(pieces)) + b"\n"
+                pieces.clear()
+            pieces.append(first)
+        if end > 0:
+            yield b"".join(reversed(pieces)) + b"\n"
+
+
+def torn_end(log: int) -> bytes:
+    """Return what follows the last line break of an open log: nothing, if it ends with one."""
+    pieces: list[bytes] = []
+    for block in _blocks_backwards(log, os.fstat(log).st_size):
+        _, line_break, after = block.rpartition(b"\n")
+        pieces.append(after)
+        if line_break:
+            break
+    return b"".join(reversed(pieces))
+
+
+def refuse_what_is_no_file(descriptor: int) -> None:
+    """Refuse what is open but cannot hold state: a folder, a pipe.
+
+    Raises:
+        OSError: if it is no regular file.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int | None]:
+    """Give an open descriptor of a file, or None where there is none; a pipe is refused."""
+    try:
+        # Without O_NONBLOCK, opening a pipe waits for its other end.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        refuse_what_is_no_file(descriptor)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _blocks_backwards(log: int, end: int) -> Iterator[bytes]:
+    while end > 0:
+        start = max(end - _BLOCK_BYTES, 0)
+        yield os.pread(log, end - start, start)
+        end = start

@@ -1,0 +1,23 @@
+"""Interruptions held back while something is written that is better not left half done."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+@contextmanager
+def interruptions_held() -> Iterator[None]:
+    """Let SIGINT, SIGTERM and SIGHUP wait until the block has ended; then they act.
+
+    The mask is this thread's and that of the threads it starts: a runner with others has to start
+    them so too.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

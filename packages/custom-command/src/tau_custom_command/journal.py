@@ -1,0 +1,130 @@
+"""The journal's form: batches of changes as bytes, each there whole or not at all.
+
+A batch begins with a line that names form and kind, goes on with its changes, each a line with its
+lengths and then its bytes, and ends with the SHA-256 of all of that. A batch that was cut off, or
+is not what was written, has no such end: nothing from there on was ever committed. Another kind of
+record (an intent, before a process starts) takes a first line of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import assert_never
+
+from tau_custom_command.errors import StateUnusableError
+from tau_custom_command.writes import AppendAt, Change, ReplaceFile
+
+_FORM = b"tau-custom-command journal "
+_BATCH = _FORM + b"1 batch\n"
+_FIRST_LINE = re.compile(re.escape(_FORM) + rb"[\x20-\x7e]{1,40}\n")
+_LENGTH = rb"(0|[1-9]\d{0,17})"
+# No path that leads out of the state directory is a path, so no journal can lead there.
+_NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
+_PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
+_CHANGE = re.compile(rb"(?:append %b %b|replace) %b %b\n" % (_LENGTH, _LENGTH, _LENGTH, _PATH))
+_END = re.compile(rb"end ([0-9a-f]{64})\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A committed batch: where in the journal its changes begin."""
+
+    journal: bytes
+    start: int
+
+    def changes(self) -> Iterator[Change]:
+        """Yield the changes in their order."""
+        for head, end in _heads(self.journal, self.start):
+            middle = end - int(head[3])
+            content, path = self.journal[middle:end], head[4].decode()
+            if head[1] is None:
+                yield ReplaceFile(path=path, content=content)
+            else:
+                torn = self.journal[head.end() : middle]
+                yield AppendAt(path=path, offset=int(head[1]), torn=torn, content=content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """What a journal holds: its committed batches, and where they end; `size` is all of it."""
+
+    batches: tuple[Batch, ...]
+    end: int
+    size: int
+
+    def changes(self) -> Iterator[Change]:
+        """Yield the changes of all batches in their order."""
+        for batch in self.batches:
+            yield from batch.changes()
+
+    def content_of(self, path: str) -> bytes | None:
+        """Return what the last batch that replaces a file puts there; None if none does."""
+        content = None
+        for change in self.changes():
+            if isinstance(change, ReplaceFile) and change.path == path:
+                content = change.content
+        return content
+
+
+def encode(changes: Iterable[Change]) -> Iterator[bytes]:
+    """Yield the bytes of a batch, piece by piece, since a batch may be large.
+
+    Raises:
+        ValueError: for a path that could lead out of the state directory.
+    """
+    digest = sha256()
+    for piece in _pieces(changes):
+        digest.update(piece)
+        yield piece
+    yield b"end %b\n" % digest.hexdigest().encode()
+
+
+def parse(raw: bytes) -> Journal:
+    """Return the batches that were committed to a journal of these bytes.
+
+    Raises:
+        StateUnusableError: for a record of another form or kind, which a newer version wrote.
+    """
+    batches: list[Batch] = []
+    position = 0
+    while raw.startswith(_BATCH, position):
+        start = position + len(_BATCH)
+        end = max((end for _, end in _heads(raw, start)), default=start)
+        ending = _END.match(raw, end)
+        if ending is None or sha256(raw[position:end]).hexdigest().encode() != ending[1]:
+            return Journal(batches=tuple(batches), end=position, size=len(raw))
+        batches.append(Batch(journal=raw, start=start))
+        position = ending.end()
+    unknown = _FIRST_LINE.match(raw, position)
+    if unknown is not None:
+        raise StateUnusableError(f"this version does not know its {unknown[0].decode().strip()!r}")
+    return Journal(batches=tuple(batches), end=position, size=len(raw))
+
+
+def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
+    yield _BATCH
+    for change in changes:
+        path, size = change.path.encode(), len(change.content)
+        match change:
+            case AppendAt(offset=offset, torn=torn):
+                head = b"append %d %d %d %b\n" % (offset, len(torn), size, path)
+            case ReplaceFile():
+                head, torn = b"replace %d %b\n" % (size, path), b""
+            case _:
+                assert_never(change)
+        if not _CHANGE.fullmatch(head):
+            raise ValueError(f"no path in a state directory: {change.path!r}")
+        yield head + torn
+        yield change.content
+
+
+def _heads(raw: bytes, position: int) -> Iterator[tuple[re.Match[bytes], int]]:
+    """Yield the first line of each change from `position` on, and where the change ends."""
+    while (head := _CHANGE.match(raw, position)) is not None:
+        position = head.end() + int(head[2] or 0) + int(head[3])
+        if position > len(raw):
+            return
+        yield head, position

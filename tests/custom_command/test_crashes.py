@@ -1,0 +1,236 @@
+"""Killed at any moment, the runtime loses nothing and doubles nothing.
+
+The real command is killed by strace at each system call that changes a file: just before it, so
+that every state between two changes is left behind once. Then a cycle runs, and the files are those
+of undisturbed runs.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tau_custom_command.cycle import CycleLimits
+from tau_custom_command.policy import ExecutionPolicy
+from tau_custom_command.runner import Clock, RunReport, RunRequest, run_cycle
+from tau_custom_command.state_files import RunMode
+from tests.custom_command.cases import (
+    ErrorCode,
+    case_object,
+    fixture_bytes,
+    malformed,
+    retryable,
+    success,
+)
+from tests.custom_command.running import START_UNIX_MS, StateFiles, untracked
+from tests.custom_command.tracing import CHANGING, OPENING, Call, needs_strace, run_traced
+
+SHARDS = 8
+"""So many tests share the points of a scenario, that several processes can work on them."""
+
+CASES = (
+    case_object("010", "CREATE", "kept"),
+    case_object("020", "CREATE", "gone"),
+    case_object("030", "UPDATE", "kept", template="echo again {{who}}"),
+    case_object("040", "RUN", "kept", arguments={"who": "you"}),
+    case_object("050", "DELETE", "gone"),
+    case_object("060", "LIST", ""),
+    case_object("070", "RUN", "gone", expected=malformed(404)),
+    case_object("080", "LIST", "", expected=success("LIST", status_code=299)),
+    case_object("090", "LIST", "", simulate_retryable_failure=True, expected=retryable()),
+    case_object("100", "NOSUCH", "", expected=malformed(400, ErrorCode.INVALID_OPERATION.value)),
+)
+
+
+def cycle(folder: Path, case_suffix: str = "") -> RunReport:
+    """Run a cycle as the traced command does, in this process."""
+    request = RunRequest(
+        fixture=folder / "fixture.json",
+        state_dir=folder / "state",
+        limits=CycleLimits(
+            queue_limit=64,
+            processed_case_cap=10_000,
+            retry_max_attempts=4,
+            retry_base_delay_ms=0,
+        ),
+        default_policy=ExecutionPolicy(),
+        run_mode=RunMode.RECORD,
+        case_suffix=case_suffix,
+        wait_seconds=0,
+    )
+    clock = Clock.of_this_machine(now_unix_ms=START_UNIX_MS)
+    return run_cycle(request, clock=clock, track=untracked)
+
+
+def empty(folder: Path) -> None:
+    """Start from nothing but a fixture."""
+    folder.mkdir()
+    (folder / "fixture.json").write_bytes(fixture_bytes(*CASES))
+
+
+def torn(folder: Path) -> None:
+    """Start after a cycle, with torn ends of an earlier time in three files."""
+    empty(folder)
+    cycle(folder, "-earlier")
+    kept = "channel-store/custom-command/kept/log.jsonl"
+    for name in ("runtime-events.jsonl", kept, f"{kept}.corrupt"):
+        with (folder / "state" / name).open("ab") as file:
+            file.write(b'{"timestamp_unix_ms":1')
+    (folder / "state" / f"{kept}.corrupt").chmod(0o600)
+
+
+def committed(folder: Path) -> None:
+    """Start where a runner was killed when its cycle was committed and nothing else was done."""
+    torn(folder)
+    _, calls = run_traced(shutil.copytree(folder, folder.with_suffix(".clean")), calls=["pwrite64"])
+    after = 1 + next(n for n, call in enumerate(calls) if call.label.endswith("/.journal"))
+    kill(folder, calls[after], calls=["pwrite64"])
+
+
+STARTS = {"empty": empty, "torn": torn, "committed": committed}
+
+
+def kill(folder: Path, point: Call, calls: Iterable[str] = ()) -> None:
+    """Have a runner killed just before one system call, and hold that it was that one."""
+    inject = f"{point.name}:signal=SIGKILL:when={point.ordinal}"
+    ended, seen = run_traced(folder, calls=[*calls] or [point.name], inject=inject)
+    assert ended.returncode == -9, ended.stderr
+    assert seen[-1] == point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A start, the calls of a run from there, and what undisturbed runs make of it."""
+
+    start: Path
+    points: tuple[Call, ...]
+    undisturbed: tuple[dict[str, object], ...]
+
+    @property
+    def commit(self) -> int:
+        """Return which point it is whose call puts the run's own batch into the journal."""
+        return max(
+            n for n, c in enumerate(self.points) if c.label == "pwrite64 FOLDER/state/.journal"
+        )
+
+
+@cache
+def scenario(name: str, folder: Path) -> Scenario:
+    """Return a scenario; made once in each process that tests."""
+    start = folder / name
+    STARTS[name](start)
+    undisturbed = []
+    again = shutil.copytree(start, folder / f"{name}-undisturbed")
+    for _ in range(3):
+        cycle(again)
+        undisturbed.append(files_of(again / "state"))
+    clean = shutil.copytree(start, folder / f"{name}-clean")
+    ended, calls = run_traced(clean, calls=[*CHANGING, *OPENING])
+    assert ended.returncode == 3, ended.stderr  # there is drift among the cases, or its repetition
+    assert files_of(clean / "state") == undisturbed[0]
+    points = tuple(call for call in calls if "FOLDER" in call.label)
+    others = {call.label.partition(" ")[0] for call in calls} - {p.name for p in points}
+    assert others <= {"write"}, "only what is printed is no change of a file"
+    assert len({(p.name, p.ordinal) for p in points}) == len(points)
+    return Scenario(start=start, points=points, undisturbed=tuple(undisturbed))
+
+
+@pytest.fixture(scope="session")
+def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of this process's scenarios."""
+    return tmp_path_factory.mktemp("scenarios")
+
+
+def files_of(state_dir: Path) -> dict[str, object]:
+    """Return every file and folder with its mode and content, less durations, ids and digests.
+
+    The digests depend on those; that they make a whole chain is held here instead.
+    """
+    assert_chain_is_whole(state_dir)
+    found: dict[str, object] = {}
+    for path in sorted(state_dir.rglob("*")):
+        content = None if path.is_dir() else without_chance(path.read_bytes())
+        if path.name != ".lock":
+            found[str(path.relative_to(state_dir))] = (stat.S_IMODE(path.stat().st_mode), content)
+    assert found[".journal"] == (0o600, b"")
+    return found
+
+
+def without_chance(content: bytes) -> bytes:
+    """Return a file's content without what differs from run to run."""
+    content = re.sub(rb'("cycle_duration_ms": ?)\d+', rb"\1", content)
+    content = re.sub(rb'("cycle_id": ?"[0-9]+-[0-9]+)-[0-9a-f]{8}', rb"\1", content)
+    return re.sub(rb'("(?:previous|event)_sha256": ?)"[0-9a-f]{64}"', rb"\1", content)
+
+
+def assert_chain_is_whole(state_dir: Path) -> None:
+    """Follow the chain from the first event to the state, as an outsider would."""
+    files, previous = StateFiles(state_dir), None
+    for number, line in enumerate(files.event_lines(), start=1):
+        event = files.events()[number - 1]
+        assert (event["cycle_number"], event["previous_sha256"]) == (number, previous)
+        previous = sha256(line.removesuffix(b"\n")).hexdigest()
+    assert files.state()["last_cycle"]["event_sha256"] == previous
+
+
+@needs_strace
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("start", STARTS)
+def test_killed_at_any_call_nothing_is_lost_or_doubled(
+    start: str, shard: int, scenarios: Path, tmp_path: Path
+) -> None:
+    """Before its commit a cycle never was; from then on it is complete after the next run."""
+    made = scenario(start, scenarios)
+    for number in range(shard, len(made.points), SHARDS):
+        point = made.points[number]
+        folder = shutil.copytree(made.start, tmp_path / str(number))
+        kill(folder, point)
+        cycle(folder)
+        runs = 1 if number <= made.commit else 2
+        assert files_of(folder / "state") == made.undisturbed[runs - 1], point.label
+
+
+@needs_strace
+@pytest.mark.parametrize("start", STARTS)
+def test_every_call_that_changes_a_file_is_tried(start: str, scenarios: Path) -> None:
+    """The shards together have each point once, and each file and folder has its points."""
+    made = scenario(start, scenarios)
+    tried = [made.points[n] for s in range(SHARDS) for n in range(s, len(made.points), SHARDS)]
+    assert sorted(map(str, tried)) == sorted(map(str, made.points))
+    print(f"\n{start}: killed at {len(made.points)} system calls, all that change a file")
+    files = {path.rpartition("/")[2] for path in made.undisturbed[0]}
+    about = " ".join(point.label for point in made.points)
+    assert {name for name in files if name not in about and start == "empty"} == set()
+    assert len(made.points) > 60
+
+
+@needs_strace
+@pytest.mark.parametrize("start", STARTS)
+def test_the_order_is_journal_fsync_files_sync_empty(start: str, scenarios: Path) -> None:
+    """A kill does not lose what the system has not written yet; only the order holds that."""
+    labels = [point.label for point in scenario(start, scenarios).points]
+    journal = "FOLDER/state/.journal"
+    steps: list[str] = []
+    for label in labels:
+        name, path = label.split(" ")[:2]
+        if "/.lock" in label or path == "FOLDER" or label == 'mkdir "FOLDER/state"':
+            continue
+        if label == 'chmod "FOLDER/state"':
+            continue
+        if journal in label:
+            step = {"pwrite64": "journal", "fsync": "fsync", "ftruncate": "empty"}.get(name, "")
+        else:
+            step = {"fsync": "fsync name", "syncfs": "sync"}.get(name, "files")
+        if step and steps[-1:] != [step]:
+            steps.append(step)
+    one_cycle = ["empty", "journal", "fsync", "fsync name", "files", "sync", "empty"]
+    before = ["files", "sync"] if start == "committed" else []
+    assert steps == before + one_cycle

@@ -1,0 +1,143 @@
+"""The journal's form: what was committed is read back as it was, or not at all."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tau_custom_command.errors import StateUnusableError
+from tau_custom_command.journal import encode, parse
+from tau_custom_command.writes import AppendAt, Change, ReplaceFile
+
+Batches = list[list[Change]]
+
+NAMES = st.sampled_from(["a", "log.jsonl", "state.json", "..a", "x-1_Y", "..."])
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+CONTENTS = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from([b"end " + b"0" * 64 + b"\n", b"tau-custom-command journal 1 batch\n"]),
+)
+APPENDS = st.builds(
+    AppendAt,
+    path=PATHS,
+    offset=st.integers(min_value=0, max_value=2**59),
+    torn=CONTENTS,
+    content=CONTENTS,
+)
+REPLACEMENTS = st.builds(ReplaceFile, path=PATHS, content=CONTENTS)
+BATCHES = st.lists(st.lists(st.one_of(APPENDS, REPLACEMENTS), max_size=4), max_size=3)
+
+
+def bytes_of(batches: Batches) -> bytes:
+    """Return a journal to which these batches were committed."""
+    return b"".join(piece for batch in batches for piece in encode(batch))
+
+
+def batches_in(raw: bytes) -> Batches:
+    """Return the batches that a journal holds."""
+    return [list(batch.changes()) for batch in parse(raw).batches]
+
+
+@given(BATCHES)
+def test_what_is_committed_is_read_back(batches: Batches) -> None:
+    """Every change of every batch comes back as it was, in its order, and nothing is left over."""
+    journal = parse(bytes_of(batches))
+    assert [list(batch.changes()) for batch in journal.batches] == batches
+    assert list(journal.changes()) == [change for batch in batches for change in batch]
+    assert journal.end == journal.size
+
+
+@given(BATCHES, st.data())
+def test_a_journal_that_is_cut_off_holds_fewer_batches(
+    batches: Batches, data: st.DataObject
+) -> None:
+    """Whatever length a crash leaves: the first batches, whole, and never a part of one."""
+    raw = bytes_of(batches)
+    length = data.draw(st.integers(min_value=0, max_value=len(raw)))
+    kept = batches_in(raw[:length])
+    assert kept == batches[: len(kept)]
+    assert raw.startswith(bytes_of(kept))
+    assert parse(raw[:length]).end == len(bytes_of(kept))
+    assert (len(kept) == len(batches)) == (length == len(raw))
+
+
+@given(BATCHES.filter(bool), st.data())
+@settings(max_examples=300)
+def test_a_journal_that_was_altered_holds_no_other_batch(
+    batches: Batches, data: st.DataObject
+) -> None:
+    """Whichever byte is another one: the batches before it, or a refusal; never different ones."""
+    raw = bytearray(bytes_of(batches))
+    place = data.draw(st.integers(min_value=0, max_value=len(raw) - 1))
+    raw[place] ^= data.draw(st.integers(min_value=1, max_value=255))
+    try:
+        kept = batches_in(bytes(raw))
+    except StateUnusableError:
+        return
+    assert kept == batches[: len(kept)]
+    assert len(bytes_of(kept)) <= place
+
+
+@given(BATCHES, st.binary(max_size=200))
+def test_garbage_at_the_end_is_not_committed(batches: Batches, garbage: bytes) -> None:
+    """What a torn write or a loss of power leaves after the last batch is left out."""
+    raw = bytes_of(batches)
+    journal = parse(raw + garbage)
+    assert [list(batch.changes()) for batch in journal.batches] == batches
+    assert (journal.end, journal.size) == (len(raw), len(raw) + len(garbage))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"tau-custom-command journal 2 batch\n", b"tau-custom-command journal 1 intent\n"],
+    ids=["form", "kind"],
+)
+@pytest.mark.parametrize("before", [[], [ReplaceFile(path="a", content=b"")]], ids=["", "after"])
+def test_a_record_of_a_newer_version_is_refused(before: list[Change], line: bytes) -> None:
+    """What a newer version committed is not taken for garbage, and thrown away."""
+    with pytest.raises(StateUnusableError, match="does not know its 'tau-custom-command journal"):
+        parse((bytes_of([before]) if before else b"") + line)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/etc/passwd", "..", "../x", "a/../b", "a/./b", "a//b", "a/", "a\nb", "é", "a b"]
+)
+def test_no_path_leads_out_of_the_directory(path: str) -> None:
+    """Neither is such a path ever committed, nor is it believed where a journal has it."""
+    with pytest.raises(ValueError, match="no path in a state directory"):
+        list(encode([ReplaceFile(path=path, content=b"x")]))
+    forged = f"tau-custom-command journal 1 batch\nreplace 1 {path}\nx".encode()
+    assert batches_in(forged + b"end %b\n" % sha256(forged).hexdigest().encode()) == []
+
+
+@given(BATCHES)
+def test_the_last_replacement_of_a_file_counts(batches: Batches) -> None:
+    """Readers look through the journal: at the newest content that is committed."""
+    expected = None
+    for change in (change for batch in batches for change in batch):
+        if isinstance(change, ReplaceFile) and change.path == "state.json":
+            expected = change.content
+    assert parse(bytes_of(batches)).content_of("state.json") == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "foreign"),
+    [
+        (b"", b""),
+        (b"one\n", b""),
+        (b"one\ntw", b""),
+        (b"one\ntwo\n", b""),
+        (b"one\ntwo\nthree\n", b""),
+        (b"{torn", b""),
+        (b"{torn and more", b"{torn and more"),
+        (b"one\n\0\0\0\0", b"one\n\0\0\0\0"),
+        (b"other\n", b"other\n"),
+    ],
+)
+def test_what_somebody_else_wrote_is_told_apart(found: bytes, foreign: bytes) -> None:
+    """Ours are any beginning of the lines, the torn end before them, and all of them with more."""
+    change = AppendAt(path="log", offset=0, torn=b"{torn", content=b"one\ntwo\n")
+    assert change.foreign(found) == foreign

@@ -1,0 +1,96 @@
+"""The runtime under strace: which calls change files, and what happens if one of them fails."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.custom_command.running import COMMAND, PATIENCE_SECONDS, START_UNIX_MS, environment
+
+CHANGING = (
+    "creat,write,writev,pwrite64,pwritev,pwritev2,truncate,ftruncate,fallocate,copy_file_range,"
+    "sendfile,splice,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,"
+    "rmdir,mkdir,mkdirat,mknod,mknodat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown,utime,"
+    "utimes,utimensat,futimesat,setxattr,lsetxattr,fsetxattr,fsync,fdatasync,syncfs,sync,"
+    "sync_file_range,msync"
+).split(",")
+OPENING = ["open", "openat", "openat2"]
+_CALL = re.compile(r"(?:\d+ +)?(?P<name>\w+)\((?P<words>.*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A system call: its name, which one of that name it is, and what it is about."""
+
+    name: str
+    ordinal: int
+    label: str
+
+
+def strace_missing() -> str:
+    """Return why nothing can be traced here; empty if it can."""
+    return _strace_missing()
+
+
+@functools.cache
+def _strace_missing() -> str:
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    probe = ["strace", "-qq", "-e", "trace=fsync", "-e", "inject=fsync:signal=SIGKILL", "true"]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False)
+    return f"strace cannot trace here: {done.stderr.strip()}" if done.returncode else ""
+
+
+needs_strace = pytest.mark.skipif(bool(_strace_missing()), reason=_strace_missing() or "there")
+
+
+def run_traced(
+    folder: Path, *options: str, calls: list[str], inject: str = ""
+) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
+    """Run a cycle of `fixture.json` in `folder` under strace; return its end and its calls.
+
+    Only `calls` are seen; of those that open files, only the ones that may make or empty them.
+    """
+    trace = folder.parent / f"{folder.name}.trace"
+    words = ["strace", "-f", "-y", "-qq", "-o", trace]
+    words += ["-e", f"trace={','.join(calls)}", *(["-e", f"inject={inject}"] if inject else [])]
+    words += [COMMAND, "run", folder / "fixture.json", "--state-dir", folder / "state"]
+    words += ["--now-unix-ms", str(START_UNIX_MS), *options]
+    env = {k: v for k, v in environment().items() if not k.startswith("COVERAGE")}
+    done = subprocess.run(
+        words,
+        cwd=folder.parent,
+        env=env | {"PYTHONDONTWRITEBYTECODE": "1"},  # the same calls each time
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    return done, _calls_in(trace.read_text(), folder)
+
+
+def _calls_in(trace: str, folder: Path) -> list[Call]:
+    found: list[Call] = []
+    seen: dict[str, int] = {}
+    for line in trace.splitlines():
+        call = _CALL.match(line)
+        if call is None:
+            continue  # how the process ended
+        name, words = call["name"], call["words"]
+        seen[name] = seen.get(name, 0) + 1
+        if name in OPENING and "O_CREAT" not in words and "O_TRUNC" not in words:
+            continue
+        first, _, second = words.partition(", ")
+        label = f"{name} {re.split(r'[<>]', first)[1] if '<' in first else first}"
+        if second.startswith('"') and "write" not in name:
+            label += f" {second.split(',')[0]}"
+        label = label.replace(str(folder), "FOLDER").replace(str(folder.parent), "CWD")
+        found.append(Call(name=name, ordinal=seen[name], label=label))
+    return found
