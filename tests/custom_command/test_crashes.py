@@ -10,28 +10,24 @@ from __future__ import annotations
 import re
 import shutil
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from tau_custom_command.cycle import CycleLimits
-from tau_custom_command.policy import ExecutionPolicy
-from tau_custom_command.runner import Clock, RunReport, RunRequest, run_cycle
-from tau_custom_command.state_files import RunMode
+from tau_custom_command.contract import ErrorCode
 from tests.custom_command.cases import (
-    ErrorCode,
     case_object,
     fixture_bytes,
     malformed,
     retryable,
     success,
 )
-from tests.custom_command.running import START_UNIX_MS, StateFiles, untracked
-from tests.custom_command.tracing import CHANGING, OPENING, Call, needs_strace, run_traced
+from tests.custom_command.one_cycle import cycle
+from tests.custom_command.running import StateFiles
+from tests.custom_command.tracing import CHANGING, OPENING, Call, Forks, needs_strace, run_traced
 
 SHARDS = 8
 """So many tests share the points of a scenario, that several processes can work on them."""
@@ -50,35 +46,15 @@ CASES = (
 )
 
 
-def cycle(folder: Path, case_suffix: str = "") -> RunReport:
-    """Run a cycle as the traced command does, in this process."""
-    request = RunRequest(
-        fixture=folder / "fixture.json",
-        state_dir=folder / "state",
-        limits=CycleLimits(
-            queue_limit=64,
-            processed_case_cap=10_000,
-            retry_max_attempts=4,
-            retry_base_delay_ms=0,
-        ),
-        default_policy=ExecutionPolicy(),
-        run_mode=RunMode.RECORD,
-        case_suffix=case_suffix,
-        wait_seconds=0,
-    )
-    clock = Clock.of_this_machine(now_unix_ms=START_UNIX_MS)
-    return run_cycle(request, clock=clock, track=untracked)
-
-
-def empty(folder: Path) -> None:
+def empty(folder: Path, _forks: Forks) -> None:
     """Start from nothing but a fixture."""
     folder.mkdir()
     (folder / "fixture.json").write_bytes(fixture_bytes(*CASES))
 
 
-def torn(folder: Path) -> None:
+def torn(folder: Path, forks: Forks) -> None:
     """Start after a cycle, with torn ends of an earlier time in three files."""
-    empty(folder)
+    empty(folder, forks)
     cycle(folder, "-earlier")
     kept = "channel-store/custom-command/kept/log.jsonl"
     for name in ("runtime-events.jsonl", kept, f"{kept}.corrupt"):
@@ -87,23 +63,23 @@ def torn(folder: Path) -> None:
     (folder / "state" / f"{kept}.corrupt").chmod(0o600)
 
 
-def committed(folder: Path) -> None:
+def committed(folder: Path, forks: Forks) -> None:
     """Start where a runner was killed when its cycle was committed and nothing else was done."""
-    torn(folder)
-    _, calls = run_traced(shutil.copytree(folder, folder.with_suffix(".clean")), calls=["pwrite64"])
+    torn(folder, forks)
+    clean = shutil.copytree(folder, folder.with_suffix(".clean"))
+    _, calls = forks.run_traced(clean, calls=["pwrite64"])
     after = 1 + next(n for n, call in enumerate(calls) if call.label.endswith("/.journal"))
-    kill(folder, calls[after], calls=["pwrite64"])
+    kill(folder, calls[after], forks)
 
 
 STARTS = {"empty": empty, "torn": torn, "committed": committed}
 
 
-def kill(folder: Path, point: Call, calls: Iterable[str] = ()) -> None:
+def kill(folder: Path, point: Call, forks: Forks) -> None:
     """Have a runner killed just before one system call, and hold that it was that one."""
     inject = f"{point.name}:signal=SIGKILL:when={point.ordinal}"
-    ended, seen = run_traced(folder, calls=[*calls] or [point.name], inject=inject)
-    assert ended.returncode == -9, ended.stderr
-    assert seen[-1] == point
+    code, seen = forks.run_traced(folder, calls=[point.name], inject=inject)
+    assert (code, seen[-1]) == (-9, point)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,31 +98,42 @@ class Scenario:
         )
 
 
-@cache
-def scenario(name: str, folder: Path) -> Scenario:
-    """Return a scenario; made once in each process that tests."""
-    start = folder / name
-    STARTS[name](start)
-    undisturbed = []
-    again = shutil.copytree(start, folder / f"{name}-undisturbed")
-    for _ in range(3):
-        cycle(again)
-        undisturbed.append(files_of(again / "state"))
-    clean = shutil.copytree(start, folder / f"{name}-clean")
-    ended, calls = run_traced(clean, calls=[*CHANGING, *OPENING])
-    assert ended.returncode == 3, ended.stderr  # there is drift among the cases, or its repetition
-    assert files_of(clean / "state") == undisturbed[0]
-    points = tuple(call for call in calls if "FOLDER" in call.label)
-    others = {call.label.partition(" ")[0] for call in calls} - {p.name for p in points}
-    assert others <= {"write"}, "only what is printed is no change of a file"
-    assert len({(p.name, p.ordinal) for p in points}) == len(points)
-    return Scenario(start=start, points=points, undisturbed=tuple(undisturbed))
+@dataclass(frozen=True, slots=True)
+class Scenarios:
+    """The scenarios, each made once in a process that tests, and what runs them."""
+
+    folder: Path
+    forks: Forks
+    made: dict[str, Scenario] = field(default_factory=dict)
+
+    def get(self, name: str) -> Scenario:
+        """Return a scenario."""
+        if name not in self.made:
+            self.made[name] = self._make(name)
+        return self.made[name]
+
+    def _make(self, name: str) -> Scenario:
+        start = self.folder / name
+        STARTS[name](start, self.forks)
+        undisturbed = []
+        again = shutil.copytree(start, self.folder / f"{name}-undisturbed")
+        for _ in range(3):
+            cycle(again)
+            undisturbed.append(files_of(again / "state"))
+        clean = shutil.copytree(start, self.folder / f"{name}-clean")
+        code, calls = self.forks.run_traced(clean, calls=[*CHANGING, *OPENING])
+        assert (code, files_of(clean / "state")) == (0, undisturbed[0])
+        points = tuple(call for call in calls if "FOLDER" in call.label)
+        assert points == tuple(calls), "nothing else is changed"
+        return Scenario(start=start, points=points, undisturbed=tuple(undisturbed))
 
 
 @pytest.fixture(scope="session")
-def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of this process's scenarios."""
-    return tmp_path_factory.mktemp("scenarios")
+def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenarios]:
+    """Return this process's scenarios."""
+    forks = Forks()
+    yield Scenarios(tmp_path_factory.mktemp("scenarios"), forks)
+    forks.close()
 
 
 def files_of(state_dir: Path) -> dict[str, object]:
@@ -185,14 +172,14 @@ def assert_chain_is_whole(state_dir: Path) -> None:
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("start", STARTS)
 def test_killed_at_any_call_nothing_is_lost_or_doubled(
-    start: str, shard: int, scenarios: Path, tmp_path: Path
+    start: str, shard: int, scenarios: Scenarios, tmp_path: Path
 ) -> None:
     """Before its commit a cycle never was; from then on it is complete after the next run."""
-    made = scenario(start, scenarios)
+    made = scenarios.get(start)
     for number in range(shard, len(made.points), SHARDS):
         point = made.points[number]
         folder = shutil.copytree(made.start, tmp_path / str(number))
-        kill(folder, point)
+        kill(folder, point, scenarios.forks)
         cycle(folder)
         runs = 1 if number <= made.commit else 2
         assert files_of(folder / "state") == made.undisturbed[runs - 1], point.label
@@ -200,12 +187,13 @@ def test_killed_at_any_call_nothing_is_lost_or_doubled(
 
 @needs_strace
 @pytest.mark.parametrize("start", STARTS)
-def test_every_call_that_changes_a_file_is_tried(start: str, scenarios: Path) -> None:
+def test_every_call_that_changes_a_file_is_tried(start: str, scenarios: Scenarios) -> None:
     """The shards together have each point once, and each file and folder has its points."""
-    made = scenario(start, scenarios)
+    made = scenarios.get(start)
     tried = [made.points[n] for s in range(SHARDS) for n in range(s, len(made.points), SHARDS)]
     assert sorted(map(str, tried)) == sorted(map(str, made.points))
-    print(f"\n{start}: killed at {len(made.points)} system calls, all that change a file")
+    tried_in_words = f"killed at {len(made.points)} system calls, all that change a file"
+    print(f"{start}: {tried_in_words}")  # noqa: T201 - pytest -rP shows it
     files = {path.rpartition("/")[2] for path in made.undisturbed[0]}
     about = " ".join(point.label for point in made.points)
     assert {name for name in files if name not in about and start == "empty"} == set()
@@ -213,10 +201,22 @@ def test_every_call_that_changes_a_file_is_tried(start: str, scenarios: Path) ->
 
 
 @needs_strace
+def test_the_command_makes_the_same_calls(scenarios: Scenarios, tmp_path: Path) -> None:
+    """What is killed here is what the installed command does; it prints, beside that."""
+    made = scenarios.get("torn")
+    folder = shutil.copytree(made.start, tmp_path / "command")
+    ended, calls = run_traced(folder, calls=[*CHANGING, *OPENING])
+    assert ended.returncode == 3, ended.stderr  # there is a drift among the cases
+    labels = [call.label for call in calls if "FOLDER" in call.label]
+    assert labels == [point.label for point in made.points]
+    assert {call.name for call in calls if "FOLDER" not in call.label} == {"write"}
+
+
+@needs_strace
 @pytest.mark.parametrize("start", STARTS)
-def test_the_order_is_journal_fsync_files_sync_empty(start: str, scenarios: Path) -> None:
+def test_the_order_is_journal_fsync_files_sync_empty(start: str, scenarios: Scenarios) -> None:
     """A kill does not lose what the system has not written yet; only the order holds that."""
-    labels = [point.label for point in scenario(start, scenarios).points]
+    labels = [point.label for point in scenarios.get(start).points]
     journal = "FOLDER/state/.journal"
     steps: list[str] = []
     for label in labels:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +16,54 @@ import pytest
 
 from tests.custom_command.running import COMMAND, PATIENCE_SECONDS, START_UNIX_MS, environment
 
-CHANGING = (
-    "creat,write,writev,pwrite64,pwritev,pwritev2,truncate,ftruncate,fallocate,copy_file_range,"
-    "sendfile,splice,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,"
-    "rmdir,mkdir,mkdirat,mknod,mknodat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown,utime,"
-    "utimes,utimensat,futimesat,setxattr,lsetxattr,fsetxattr,fsync,fdatasync,syncfs,sync,"
-    "sync_file_range,msync"
-).split(",")
+CHANGING = [
+    "creat",
+    "write",
+    "writev",
+    "pwrite64",
+    "pwritev",
+    "pwritev2",
+    "truncate",
+    "ftruncate",
+    "fallocate",
+    "copy_file_range",
+    "sendfile",
+    "splice",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "unlink",
+    "unlinkat",
+    "rmdir",
+    "mkdir",
+    "mkdirat",
+    "mknod",
+    "mknodat",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "chown",
+    "fchown",
+    "fchownat",
+    "lchown",
+    "utime",
+    "utimes",
+    "utimensat",
+    "futimesat",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "fsync",
+    "fdatasync",
+    "syncfs",
+    "sync",
+    "sync_file_range",
+    "msync",
+]
 OPENING = ["open", "openat", "openat2"]
 _CALL = re.compile(r"(?:\d+ +)?(?P<name>\w+)\((?P<words>.*)")
 
@@ -33,13 +77,9 @@ class Call:
     label: str
 
 
-def strace_missing() -> str:
-    """Return why nothing can be traced here; empty if it can."""
-    return _strace_missing()
-
-
 @functools.cache
 def _strace_missing() -> str:
+    """Return why nothing can be traced here; empty if it can."""
     if shutil.which("strace") is None:
         return "strace is not installed"
     probe = ["strace", "-qq", "-e", "trace=fsync", "-e", "inject=fsync:signal=SIGKILL", "true"]
@@ -53,20 +93,17 @@ needs_strace = pytest.mark.skipif(bool(_strace_missing()), reason=_strace_missin
 def run_traced(
     folder: Path, *options: str, calls: list[str], inject: str = ""
 ) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
-    """Run a cycle of `fixture.json` in `folder` under strace; return its end and its calls.
+    """Run the command on `fixture.json` in `folder` under strace; return its end and its calls.
 
     Only `calls` are seen; of those that open files, only the ones that may make or empty them.
     """
     trace = folder.parent / f"{folder.name}.trace"
-    words = ["strace", "-f", "-y", "-qq", "-o", trace]
-    words += ["-e", f"trace={','.join(calls)}", *(["-e", f"inject={inject}"] if inject else [])]
-    words += [COMMAND, "run", folder / "fixture.json", "--state-dir", folder / "state"]
-    words += ["--now-unix-ms", str(START_UNIX_MS), *options]
+    words = [*_strace(trace, calls, inject), "-qq", COMMAND, "run", folder / "fixture.json"]
+    words += ["--state-dir", folder / "state", "--now-unix-ms", str(START_UNIX_MS), *options]
     env = {k: v for k, v in environment().items() if not k.startswith("COVERAGE")}
     done = subprocess.run(
         words,
-        cwd=folder.parent,
-        env=env | {"PYTHONDONTWRITEBYTECODE": "1"},  # the same calls each time
+        env=env | {"PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -74,6 +111,52 @@ def run_traced(
         check=False,
     )
     return done, _calls_in(trace.read_text(), folder)
+
+
+class Forks:
+    """Runs cycles under strace, each in a process forked from one that has all imported."""
+
+    def __init__(self) -> None:
+        env = {k: v for k, v in environment().items() if not k.startswith("COVERAGE")}
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.custom_command.one_cycle"],
+            cwd=Path(__file__).resolve().parents[2],
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run_traced(
+        self, folder: Path, *, calls: list[str], inject: str = ""
+    ) -> tuple[int, list[Call]]:
+        """Run a cycle in `folder`; return its exit code (a signal's is negative) and its calls."""
+        trace = folder.parent / f"{folder.name}.trace"
+        child = int(self._ask(f"{folder}\n"))
+        words = [*_strace(trace, calls, inject), "-p", str(child)]
+        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as strace:
+            assert strace.stderr is not None
+            attached = strace.stderr.readline()
+            os.kill(child, signal.SIGCONT)
+            code = int(self._ask(""))
+        assert "attached" in attached, attached
+        return code, _calls_in(trace.read_text(), folder)
+
+    def close(self) -> None:
+        """End the process."""
+        self._server.communicate(timeout=PATIENCE_SECONDS)
+
+    def _ask(self, words: str) -> str:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(words)
+        self._server.stdin.flush()
+        return self._server.stdout.readline()
+
+
+def _strace(trace: Path, calls: list[str], inject: str) -> list[str | Path]:
+    injection = ["-e", f"inject={inject}"] if inject else []
+    return ["strace", "-f", "-y", "-o", trace, "-e", f"trace={','.join(calls)}", *injection]
 
 
 def _calls_in(trace: str, folder: Path) -> list[Call]:
@@ -90,7 +173,8 @@ def _calls_in(trace: str, folder: Path) -> list[Call]:
         first, _, second = words.partition(", ")
         label = f"{name} {re.split(r'[<>]', first)[1] if '<' in first else first}"
         if second.startswith('"') and "write" not in name:
-            label += f" {second.split(',')[0]}"
-        label = label.replace(str(folder), "FOLDER").replace(str(folder.parent), "CWD")
+            about = second.split(",")[0]
+            label = f"{name} {about}" if first.startswith("AT_FDCWD") else f"{label} {about}"
+        label = label.replace(str(folder), "FOLDER")
         found.append(Call(name=name, ordinal=seen[name], label=label))
     return found

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tau_custom_command import __version__, options, starter, summary
+from tau_custom_command import __version__, options, recovery, starter, summary
 from tau_custom_command.cycle import CycleLimits
 from tau_custom_command.errors import (
     CommandRuntimeError,
@@ -184,6 +184,27 @@ def validate(fixture: options.FixturePath, *, as_json: options.AsJson = False) -
     else:
         typer.echo(summary.validation_as_text(*found))
     raise typer.Exit(ExitCode.CANNOT_ANSWER if problems else ExitCode.YES)
+
+
+@app.command()
+def recover(
+    *,
+    state_dir: options.StateDir = DEFAULT_STATE_DIR,
+    wait: options.WaitSeconds = 0.0,
+    yes: options.Yes = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what is broken in a state directory and can be rebuilt; with --yes, do it.
+
+    Broken files are kept beside the new ones. Exits 0 if there is nothing to recover, or it was
+    done, 3 if there is, 5 if nothing can be rebuilt.
+    """
+    found = recovery.recover(state_dir, carry_out=yes, wait_seconds=wait)
+    if as_json:
+        _print_json(summary.recovery_as_json(found, carried_out=yes))
+    else:
+        typer.echo(summary.recovery_as_text(str(state_dir), found, carried_out=yes))
+    raise typer.Exit(ExitCode.NO if found.steps and not yes else ExitCode.YES)
 
 
 @registry_app.command("list")

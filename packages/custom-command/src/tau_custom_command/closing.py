@@ -103,7 +103,7 @@ def close(
         processed_case_keys=processed,
         failed_case_keys=failed,
         commands=registry.sorted_records(),
-        health=_snapshot(event),
+        health=snapshot_of(event),
         last_cycle=LastCycle(
             cycle_id=event.cycle_id,
             cycle_number=event.cycle_number,
@@ -169,7 +169,8 @@ def _counters(plan: CyclePlan, settlements: Sequence[Settlement]) -> dict[str, i
     }
 
 
-def _snapshot(event: RuntimeEvent) -> HealthSnapshot:
+def snapshot_of(event: RuntimeEvent) -> HealthSnapshot:
+    """Return the health snapshot after the cycle of an event."""
     completed = event.applied_cases + event.malformed_cases
     return HealthSnapshot(
         updated_unix_ms=event.timestamp_unix_ms,

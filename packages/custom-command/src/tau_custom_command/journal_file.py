@@ -17,7 +17,7 @@ from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import StateUnusableError, StorageError
 from tau_custom_command.file_reading import read_state_file, storage_errors
 from tau_custom_command.journal import Journal
-from tau_custom_command.writes import Change
+from tau_custom_command.writes import Change, ReplaceFile
 
 JOURNAL_FILE = ".journal"
 _PIECE_BYTES = 1024 * 1024
@@ -88,6 +88,18 @@ def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:
             f"{error}; the cycle is kept in {root / JOURNAL_FILE}, and the next run completes it"
         ) from error
     return remarks
+
+
+def put_aside(root: Path, kept: ReplaceFile, syncing: Syncing) -> None:
+    """Write a journal that cannot be read to another file, and only then empty it.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    brought_up = storage.bring_up(root, [kept])
+    with storage_errors(root, "write to the disk"):
+        syncing.touched(root, brought_up.paths)
+    _empty(root / JOURNAL_FILE)
 
 
 def _empty(path: Path) -> None:

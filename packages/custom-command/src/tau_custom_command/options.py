@@ -130,6 +130,7 @@ NoFsync = Annotated[
         help="Do not wait for the disk. For benchmarks: a loss of power can then lose cycles.",
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")]
 PolicyRequireApproval = Annotated[
     bool,
     typer.Option(

@@ -9,6 +9,7 @@ from tau_custom_command.channel_entries import sentence, utc
 from tau_custom_command.cycle import Settlement
 from tau_custom_command.errors import Problem
 from tau_custom_command.harmless import printable
+from tau_custom_command.rebuilding import Recovery
 from tau_custom_command.state_files import CommandRecord, HealthSnapshot, RuntimeEvent
 
 FAILURES_SHOWN = 20
@@ -79,6 +80,28 @@ def validation_as_json(
             for problem in problems
         ],
         "warnings": list(warnings),
+    }
+
+
+def recovery_as_text(state_dir: str, recovery: Recovery, *, carried_out: bool) -> str:
+    """Return what `recover` would do or did, a line each, what is lost, and the next step."""
+    state_dir = printable(state_dir)
+    if not recovery.steps:
+        return f"{state_dir}: nothing to recover"
+    word = "done" if carried_out else "would"
+    lines = [f"{word}: {printable(step)}" for step in recovery.steps]
+    lines += [f"lost: {printable(loss)}" for loss in recovery.lost]
+    end = "recovered" if carried_out else "nothing was changed; --yes does it"
+    return "\n".join([*lines, f"{state_dir}: {end}"])
+
+
+def recovery_as_json(recovery: Recovery, *, carried_out: bool) -> dict[str, Any]:
+    """Return the same for programs."""
+    return {
+        "needed": bool(recovery.steps),
+        "carried_out": carried_out and bool(recovery.steps),
+        "steps": list(recovery.steps),
+        "lost": list(recovery.lost),
     }
 
 

@@ -1,0 +1,113 @@
+"""`recover`: what is broken in a state directory, what can be made of it, and doing that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from tau_custom_command import file_reading, journal_file
+from tau_custom_command.contract import REGISTRY_CHANNEL, is_command_name
+from tau_custom_command.directory_lock import locked
+from tau_custom_command.durability import TO_DISK
+from tau_custom_command.errors import StateUnusableError, StorageError
+from tau_custom_command.interruptions import interruptions_held
+from tau_custom_command.rebuilding import ChannelRemains, Rebuilt, Recovery, rebuild
+from tau_custom_command.state_directory import complete_committed, read_state
+from tau_custom_command.writes import CHANNEL_STORE, EVENT_LOG, STATE_FILE, ReplaceFile
+
+
+def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> Recovery:
+    """Return what recovers the state directory `root`; do it if `carry_out`.
+
+    Raises:
+        StateDirectoryBusyError: if a runner is at work there.
+        StateUnusableError: if nothing can be rebuilt.
+        StorageError: if there is no such directory, or a file cannot be read or written.
+    """
+    if not root.is_dir():
+        raise StorageError(f"{root}: there is no such directory; pass --state-dir")
+    with locked(root, wait_seconds=wait_seconds), interruptions_held():
+        journal_steps = _journal_recovered(root, carry_out=carry_out)
+        if not _needs_state(root):
+            return Recovery(steps=journal_steps)
+        try:
+            rebuilt = rebuild(_events_backwards(root), tuple(_channels(root)))
+        except StateUnusableError as error:
+            raise StateUnusableError(f"{root}: {error}") from None
+        steps = tuple(_state_replaced(root, rebuilt, carry_out=carry_out))
+    return Recovery(steps=(*journal_steps, *steps), lost=rebuilt.lost)
+
+
+def _journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
+    """Complete what is committed; a journal that this version cannot read is put aside."""
+    try:
+        journal = journal_file.read(root)
+    except StateUnusableError:
+        return (_journal_put_aside(root, carry_out=carry_out),)
+    if not journal.batches:
+        return ()
+    if carry_out:
+        return complete_committed(root, TO_DISK)
+    return ("complete the cycle that is committed to the journal",)
+
+
+def _journal_put_aside(root: Path, *, carry_out: bool) -> str:
+    raw = file_reading.read_state_file(root / journal_file.JOURNAL_FILE) or b""
+    kept = file_reading.corrupt_path(root, journal_file.JOURNAL_FILE, raw)
+    if carry_out:
+        journal_file.put_aside(root, ReplaceFile(path=kept, content=raw), TO_DISK)
+    return f"keep the journal, which a newer version wrote, in {kept}, and begin another"
+
+
+def _needs_state(root: Path) -> bool:
+    """Tell whether a run would refuse the state as it is, or as the journal completes it."""
+    try:
+        if read_state(root) is not None:
+            return False
+    except StateUnusableError:
+        return True
+    return next(file_reading.lines_backwards(root / EVENT_LOG), None) is not None
+
+
+def _state_replaced(root: Path, rebuilt: Rebuilt, *, carry_out: bool) -> Iterator[str]:
+    state = rebuilt.state
+    changes = [ReplaceFile(path=STATE_FILE, content=state.as_document())]
+    raw = file_reading.read_state_file(root / STATE_FILE)
+    if raw is not None:
+        kept = file_reading.corrupt_path(root, STATE_FILE, raw)
+        changes.insert(0, ReplaceFile(path=kept, content=raw))
+        yield f"keep {STATE_FILE} in {kept}"
+    if carry_out:
+        journal_file.commit(root, changes, TO_DISK)
+        journal_file.finish(root, TO_DISK)
+    yield (
+        f"write {STATE_FILE} as it was after cycle {state.last_cycle.cycle_number}: "
+        f"{len(state.commands)} commands, {len(state.processed_case_keys)} processed and "
+        f"{len(state.failed_case_keys)} failed case keys"
+    )
+
+
+def _events_backwards(root: Path) -> Iterator[bytes]:
+    """Yield the lines of the event log and then of the rotated ones, the newest first."""
+    yield from file_reading.lines_backwards(root / EVENT_LOG)
+    for number in count(1):
+        log = root / f"{EVENT_LOG}.{number}"
+        if not log.exists():
+            return
+        yield from file_reading.lines_backwards(log)
+
+
+def _channels(root: Path) -> Iterator[ChannelRemains]:
+    store = root / CHANNEL_STORE
+    with file_reading.storage_errors(store, "read"):
+        folders = sorted(store.iterdir()) if store.is_dir() else []
+    for folder in folders:
+        if is_command_name(folder.name) or folder.name == REGISTRY_CHANNEL:
+            log = file_reading.read_state_file(folder / "log.jsonl") or b""
+            memory = file_reading.read_state_file(folder / "MEMORY.md") or b""
+            yield ChannelRemains(
+                name=folder.name,
+                log_lines=tuple(log.split(b"\n")[:-1]),
+                memory=memory.decode(errors="replace"),
+            )

@@ -1,0 +1,61 @@
+"""One cycle in a folder; and, as a program, a process that has all imported and forks to run one.
+
+Most of a short run is importing, and a run under strace takes several times as long: the tests that
+need hundreds of them have each forked from here. The child stops until someone has attached to it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tau_custom_command.cycle import CycleLimits
+from tau_custom_command.policy import ExecutionPolicy
+from tau_custom_command.runner import Clock, RunReport, RunRequest, run_cycle
+from tau_custom_command.state_files import RunMode
+from tests.custom_command.running import START_UNIX_MS, untracked
+
+_PR_SET_PTRACER = 0x59616D61
+_ANYBODY = ctypes.c_ulong(-1)
+
+
+def cycle(folder: Path, case_suffix: str = "") -> RunReport:
+    """Run `fixture.json` in `folder` on the state directory beside it, as the command would."""
+    request = RunRequest(
+        fixture=folder / "fixture.json",
+        state_dir=folder / "state",
+        limits=CycleLimits(
+            queue_limit=64,
+            processed_case_cap=10_000,
+            retry_max_attempts=4,
+            retry_base_delay_ms=0,
+        ),
+        default_policy=ExecutionPolicy(),
+        run_mode=RunMode.RECORD,
+        case_suffix=case_suffix,
+        wait_seconds=0,
+    )
+    clock = Clock.of_this_machine(now_unix_ms=START_UNIX_MS)
+    return run_cycle(request, clock=clock, track=untracked)
+
+
+def main() -> None:
+    """For each folder on stdin: print the process that waits to run it, then how it ended."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYBODY, 0, 0, 0)
+            os.kill(os.getpid(), signal.SIGSTOP)
+            cycle(Path(line.rstrip("\n")))
+            os._exit(0)
+        os.waitpid(child, os.WUNTRACED)
+        print(child, flush=True)  # noqa: T201 - what the parent reads
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - as above
+
+
+if __name__ == "__main__":
+    main()
