@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.custom_command.running import Command, Runtime
+from tests.custom_command.scenarios import Scenarios
+from tests.custom_command.tracing import Forks
 
 
 @pytest.fixture
@@ -19,3 +22,11 @@ def runtime(tmp_path: Path) -> Runtime:
 def command(tmp_path: Path) -> Command:
     """Return the installed command, to be run in an empty folder."""
     return Command(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenarios]:
+    """Return this process's scenarios for crash tests."""
+    forks = Forks()
+    yield Scenarios(tmp_path_factory.mktemp("scenarios"), forks)
+    forks.close()

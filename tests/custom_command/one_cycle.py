@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from tau_custom_command.cycle import CycleLimits
+from tau_custom_command.errors import CommandRuntimeError
 from tau_custom_command.policy import ExecutionPolicy
 from tau_custom_command.runner import Clock, RunReport, RunRequest, run_cycle
 from tau_custom_command.state_files import RunMode
@@ -22,7 +23,7 @@ _PR_SET_PTRACER = 0x59616D61
 _ANYBODY = ctypes.c_ulong(-1)
 
 
-def cycle(folder: Path, case_suffix: str = "") -> RunReport:
+def cycle(folder: Path, case_suffix: str = "", wait_seconds: float = 0) -> RunReport:
     """Run `fixture.json` in `folder` on the state directory beside it, as the command would."""
     request = RunRequest(
         fixture=folder / "fixture.json",
@@ -36,10 +37,18 @@ def cycle(folder: Path, case_suffix: str = "") -> RunReport:
         default_policy=ExecutionPolicy(),
         run_mode=RunMode.RECORD,
         case_suffix=case_suffix,
-        wait_seconds=0,
+        wait_seconds=wait_seconds,
     )
     clock = Clock.of_this_machine(now_unix_ms=START_UNIX_MS)
     return run_cycle(request, clock=clock, track=untracked)
+
+
+def _exit_code_of_a_cycle(folder: Path) -> int:
+    try:
+        cycle(folder)
+    except CommandRuntimeError as error:
+        return error.exit_code
+    return 0
 
 
 def main() -> None:
@@ -48,9 +57,9 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYBODY, 0, 0, 0)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGSTOP)
-            cycle(Path(line.rstrip("\n")))
-            os._exit(0)
+            os._exit(_exit_code_of_a_cycle(Path(line.rstrip("\n"))))
         os.waitpid(child, os.WUNTRACED)
         print(child, flush=True)  # noqa: T201 - what the parent reads
         _, status = os.waitpid(child, 0)

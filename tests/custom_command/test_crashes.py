@@ -1,171 +1,27 @@
-"""Killed at any moment, the runtime loses nothing and doubles nothing.
+"""Killed at any moment, the runtime loses nothing and doubles nothing; nor where the disk fails it.
 
-The real command is killed by strace at each system call that changes a file: just before it, so
-that every state between two changes is left behind once. Then a cycle runs, and the files are those
-of undisturbed runs.
+A runner is killed by strace at each system call that changes a file: just before it, so that every
+state between two changes is left behind once. Or that call fails. Then a cycle runs, and the files
+are those of undisturbed runs.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
-import stat
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from hashlib import sha256
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tau_custom_command.contract import ErrorCode
-from tests.custom_command.cases import (
-    case_object,
-    fixture_bytes,
-    malformed,
-    retryable,
-    success,
-)
 from tests.custom_command.one_cycle import cycle
-from tests.custom_command.running import StateFiles
-from tests.custom_command.tracing import CHANGING, OPENING, Call, Forks, needs_strace, run_traced
+from tests.custom_command.running import PATIENCE_SECONDS, StateFiles, environment
+from tests.custom_command.scenarios import STARTS, Scenarios, assert_chain_is_whole, files_of, kill
+from tests.custom_command.tracing import CHANGING, OPENING, needs_strace, run_traced
 
 SHARDS = 8
 """So many tests share the points of a scenario, that several processes can work on them."""
-
-CASES = (
-    case_object("010", "CREATE", "kept"),
-    case_object("020", "CREATE", "gone"),
-    case_object("030", "UPDATE", "kept", template="echo again {{who}}"),
-    case_object("040", "RUN", "kept", arguments={"who": "you"}),
-    case_object("050", "DELETE", "gone"),
-    case_object("060", "LIST", ""),
-    case_object("070", "RUN", "gone", expected=malformed(404)),
-    case_object("080", "LIST", "", expected=success("LIST", status_code=299)),
-    case_object("090", "LIST", "", simulate_retryable_failure=True, expected=retryable()),
-    case_object("100", "NOSUCH", "", expected=malformed(400, ErrorCode.INVALID_OPERATION.value)),
-)
-
-
-def empty(folder: Path, _forks: Forks) -> None:
-    """Start from nothing but a fixture."""
-    folder.mkdir()
-    (folder / "fixture.json").write_bytes(fixture_bytes(*CASES))
-
-
-def torn(folder: Path, forks: Forks) -> None:
-    """Start after a cycle, with torn ends of an earlier time in three files."""
-    empty(folder, forks)
-    cycle(folder, "-earlier")
-    kept = "channel-store/custom-command/kept/log.jsonl"
-    for name in ("runtime-events.jsonl", kept, f"{kept}.corrupt"):
-        with (folder / "state" / name).open("ab") as file:
-            file.write(b'{"timestamp_unix_ms":1')
-    (folder / "state" / f"{kept}.corrupt").chmod(0o600)
-
-
-def committed(folder: Path, forks: Forks) -> None:
-    """Start where a runner was killed when its cycle was committed and nothing else was done."""
-    torn(folder, forks)
-    clean = shutil.copytree(folder, folder.with_suffix(".clean"))
-    _, calls = forks.run_traced(clean, calls=["pwrite64"])
-    after = 1 + next(n for n, call in enumerate(calls) if call.label.endswith("/.journal"))
-    kill(folder, calls[after], forks)
-
-
-STARTS = {"empty": empty, "torn": torn, "committed": committed}
-
-
-def kill(folder: Path, point: Call, forks: Forks) -> None:
-    """Have a runner killed just before one system call, and hold that it was that one."""
-    inject = f"{point.name}:signal=SIGKILL:when={point.ordinal}"
-    code, seen = forks.run_traced(folder, calls=[point.name], inject=inject)
-    assert (code, seen[-1]) == (-9, point)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """A start, the calls of a run from there, and what undisturbed runs make of it."""
-
-    start: Path
-    points: tuple[Call, ...]
-    undisturbed: tuple[dict[str, object], ...]
-
-    @property
-    def commit(self) -> int:
-        """Return which point it is whose call puts the run's own batch into the journal."""
-        return max(
-            n for n, c in enumerate(self.points) if c.label == "pwrite64 FOLDER/state/.journal"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Scenarios:
-    """The scenarios, each made once in a process that tests, and what runs them."""
-
-    folder: Path
-    forks: Forks
-    made: dict[str, Scenario] = field(default_factory=dict)
-
-    def get(self, name: str) -> Scenario:
-        """Return a scenario."""
-        if name not in self.made:
-            self.made[name] = self._make(name)
-        return self.made[name]
-
-    def _make(self, name: str) -> Scenario:
-        start = self.folder / name
-        STARTS[name](start, self.forks)
-        undisturbed = []
-        again = shutil.copytree(start, self.folder / f"{name}-undisturbed")
-        for _ in range(3):
-            cycle(again)
-            undisturbed.append(files_of(again / "state"))
-        clean = shutil.copytree(start, self.folder / f"{name}-clean")
-        code, calls = self.forks.run_traced(clean, calls=[*CHANGING, *OPENING])
-        assert (code, files_of(clean / "state")) == (0, undisturbed[0])
-        points = tuple(call for call in calls if "FOLDER" in call.label)
-        assert points == tuple(calls), "nothing else is changed"
-        return Scenario(start=start, points=points, undisturbed=tuple(undisturbed))
-
-
-@pytest.fixture(scope="session")
-def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenarios]:
-    """Return this process's scenarios."""
-    forks = Forks()
-    yield Scenarios(tmp_path_factory.mktemp("scenarios"), forks)
-    forks.close()
-
-
-def files_of(state_dir: Path) -> dict[str, object]:
-    """Return every file and folder with its mode and content, less durations, ids and digests.
-
-    The digests depend on those; that they make a whole chain is held here instead.
-    """
-    assert_chain_is_whole(state_dir)
-    found: dict[str, object] = {}
-    for path in sorted(state_dir.rglob("*")):
-        content = None if path.is_dir() else without_chance(path.read_bytes())
-        if path.name != ".lock":
-            found[str(path.relative_to(state_dir))] = (stat.S_IMODE(path.stat().st_mode), content)
-    assert found[".journal"] == (0o600, b"")
-    return found
-
-
-def without_chance(content: bytes) -> bytes:
-    """Return a file's content without what differs from run to run."""
-    content = re.sub(rb'("cycle_duration_ms": ?)\d+', rb"\1", content)
-    content = re.sub(rb'("cycle_id": ?"[0-9]+-[0-9]+)-[0-9a-f]{8}', rb"\1", content)
-    return re.sub(rb'("(?:previous|event)_sha256": ?)"[0-9a-f]{64}"', rb"\1", content)
-
-
-def assert_chain_is_whole(state_dir: Path) -> None:
-    """Follow the chain from the first event to the state, as an outsider would."""
-    files, previous = StateFiles(state_dir), None
-    for number, line in enumerate(files.event_lines(), start=1):
-        event = files.events()[number - 1]
-        assert (event["cycle_number"], event["previous_sha256"]) == (number, previous)
-        previous = sha256(line.removesuffix(b"\n")).hexdigest()
-    assert files.state()["last_cycle"]["event_sha256"] == previous
 
 
 @needs_strace
@@ -234,3 +90,167 @@ def test_the_order_is_journal_fsync_files_sync_empty(start: str, scenarios: Scen
     one_cycle = ["empty", "journal", "fsync", "fsync name", "files", "sync", "empty"]
     before = ["files", "sync"] if start == "committed" else []
     assert steps == before + one_cycle
+
+
+ERRORS = {"pwrite64": "ENOSPC", "fsync": "EIO", "syncfs": "EIO"}
+"""What each kind of call fails with here; the others are refused (EACCES)."""
+
+
+@needs_strace
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("start", ["empty", "torn"])
+def test_whatever_call_fails_the_next_run_makes_good(
+    start: str, shard: int, scenarios: Scenarios, tmp_path: Path
+) -> None:
+    """Exit 5, a state that can be read, and once the fault is gone, the files of good runs."""
+    made = scenarios.get(start)
+    last_of_commit = made.commit + 2  # the fsync of the journal, and that of its name
+    for number in range(shard, len(made.points), SHARDS):
+        point = made.points[number]
+        folder = shutil.copytree(made.start, tmp_path / str(number))
+        inject = f"{point.name}:error={ERRORS.get(point.name, 'EACCES')}:when={point.ordinal}"
+        code, seen = scenarios.forks.run_traced(folder, calls=[point.name], inject=inject)
+        assert (code, point in seen) == (5, True), point.label
+        state = folder / "state/state.json"
+        if number <= last_of_commit and start == "torn":
+            assert state.read_bytes() == (made.start / "state/state.json").read_bytes()
+        cycle(folder)
+        runs = 1 if number <= last_of_commit else 2
+        assert files_of(folder / "state") == made.undisturbed[runs - 1], point.label
+
+
+@needs_strace
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_waits_for_the_commit(
+    number: signal.Signals, scenarios: Scenarios, tmp_path: Path
+) -> None:
+    """From the journal on nothing is left half done, and then the interruption has its way."""
+    made = scenarios.get("torn")
+    first = next(n for n, point in enumerate(made.points) if "/.journal" in point.label)
+    for place in range(first, len(made.points), 9):
+        point = made.points[place]
+        folder = shutil.copytree(made.start, tmp_path / str(place))
+        inject = f"{point.name}:signal={number.name}:when={point.ordinal}"
+        code, seen = scenarios.forks.run_traced(folder, calls=[point.name], inject=inject)
+        assert (code, point in seen) == (-number, True)
+        assert files_of(folder / "state") == made.undisturbed[0], point.label
+
+
+@needs_strace
+def test_a_short_write_goes_on_where_it_ended(scenarios: Scenarios, tmp_path: Path) -> None:
+    """What a write did not take is written by the next one, at its place."""
+    made = scenarios.get("empty")
+    folder = shutil.copytree(made.start, tmp_path / "short")
+    label = "pwrite64 FOLDER/state/channel-store/custom-command/kept/MEMORY.md.new"
+    point = next(point for point in made.points if point.label == label)
+    # strace lets the call say that it took 3 bytes; those alone are missing then.
+    inject = f"pwrite64:retval=3:when={point.ordinal}"
+    code, _ = scenarios.forks.run_traced(folder, calls=["pwrite64"], inject=inject)
+    memory = (folder / "state/channel-store/custom-command/kept/MEMORY.md").read_bytes()
+    assert (code, memory[:7]) == (0, b"\0\0\0ept\n")
+
+
+ON_A_FULL_DISK = """
+import shutil, subprocess, sys
+from pathlib import Path
+from tau_custom_command.errors import StorageError
+from tests.custom_command.one_cycle import cycle
+from tests.custom_command.scenarios import files_of
+disk, start = Path(sys.argv[1]), Path(sys.argv[2])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
+undisturbed = shutil.copytree(start, disk / "undisturbed")
+expected = [cycle(undisturbed) and files_of(undisturbed / "state") for _ in range(2)]
+shutil.rmtree(undisturbed)
+outcomes = set()
+for pages in range(60):
+    folder = shutil.copytree(start, disk / "folder")
+    with (disk / "filler").open("wb", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(b"x" * 4096)
+        except OSError:
+            pass
+    with (disk / "filler").open("r+b") as filler:
+        filler.truncate(max((disk / "filler").stat().st_size - pages * 4096, 0))
+    try:
+        cycle(folder)
+        outcome = "done"
+    except StorageError as error:
+        outcome = "committed" if "completes it" in str(error) else "refused"
+        assert "No space left on device" in str(error), error
+    (disk / "filler").unlink()
+    cycle(folder)
+    assert files_of(folder / "state") == expected[outcome != "refused"], (pages, outcome)
+    outcomes.add(outcome)
+    shutil.rmtree(folder)
+print(*sorted(outcomes))
+"""
+
+
+def no_mounts() -> str:
+    """Return why no file system can be mounted here; empty if one can."""
+    words = ["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"nothing can be mounted here: {error}"
+    return f"nothing can be mounted here: {done.stderr.strip()}" if done.returncode else ""
+
+
+@pytest.mark.skipif(bool(no_mounts()), reason=no_mounts() or "there")
+@pytest.mark.parametrize("start", ["empty", "torn"])
+def test_a_full_disk_that_is_freed_later(start: str, scenarios: Scenarios, tmp_path: Path) -> None:
+    """However little room is left, from none to enough: the next run completes or begins anew."""
+    (tmp_path / "disk").mkdir()
+    words = ["unshare", "--map-root-user", "--mount", sys.executable, "-c", ON_A_FULL_DISK]
+    done = subprocess.run(
+        [*words, tmp_path / "disk", scenarios.get(start).start],
+        cwd=Path(__file__).resolve().parents[2],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("committed done refused\n", "")
+
+
+MANY_CYCLES = """
+import sys
+from pathlib import Path
+from tests.custom_command.one_cycle import cycle
+for number in range(int(sys.argv[2])):
+    event = cycle(Path(sys.argv[1]), f"-{number}", wait_seconds=60).event
+    print(number, event.applied_cases, event.duplicate_skips)
+"""
+
+
+@pytest.mark.parametrize(("runners", "rounds"), [(2, 40), (8, 10)])
+def test_runners_at_once_apply_every_case_once(
+    runners: int, rounds: int, scenarios: Scenarios, tmp_path: Path
+) -> None:
+    """All want to do the same work at the same time: one does it, the others find it done."""
+    folder = shutil.copytree(scenarios.get("empty").start, tmp_path / "shared")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", MANY_CYCLES, folder, str(rounds)],
+            cwd=Path(__file__).resolve().parents[2],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(runners)
+    ]
+    answers = [process.communicate(timeout=60)[0].splitlines() for process in processes]
+    assert [process.returncode for process in processes] == [0] * runners
+    for of_a_round in zip(*answers, strict=True):
+        applied = [int(answer.split()[1]) for answer in of_a_round]
+        assert sorted(applied) == [0] * (runners - 1) + [6]
+    state_dir = folder / "state"
+    assert_chain_is_whole(state_dir)
+    files = StateFiles(state_dir)
+    assert len(files.events()) == runners * rounds
+    keys = [e["event_key"] for e in files.entries("kept") if e["payload"]["outcome"] == "success"]
+    assert sorted(keys) == sorted({*keys})
+    assert len(keys) == 3 * rounds
+    assert not list(state_dir.rglob("*.corrupt"))
