@@ -8,8 +8,9 @@ listed as lost instead (runbooks/custom-command-ops.md, "When `state.json` is br
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -58,35 +59,21 @@ def rebuild(events_backwards: Iterable[bytes], channels: Sequence[ChannelRemains
         StateUnusableError: if no event can be read: then nothing says where the chain ends.
     """
     event, line, unread = _newest_event(events_backwards)
-    lost = [f"{_count(unread, 'line')} at the end of the event log cannot be read"] * bool(unread)
-    settled: dict[str, tuple[tuple[int, str], bool]] = {}
-    records: list[CommandRecord] = []
+    entries = {channel.name: _entries(channel) for channel in channels}
+    processed, failed = _case_keys(entry for of_one in entries.values() for entry in of_one)
+    records, lost_commands = _commands(channels, entries)
+    lost = (
+        [f"{_count(unread, 'line')} at the end of the event log cannot be read"] if unread else []
+    )
     for channel in channels:
-        entries, unreadable = _entries(channel)
-        if unreadable:
-            lost.append(
-                f"{channel.name}: {_count(unreadable, 'line')} of its log cannot be read; their "
-                "cases may be new again"
-            )
-        for entry in entries:
-            order = (entry.timestamp_unix_ms, entry.payload.case_id)
-            settled[entry.event_key] = (order, _is_settled(entry))
-        change = _last_change(entries)
-        if channel.name != REGISTRY_CHANNEL and change is not None:
-            record = _record(channel, change)
-            if record is None:
-                lost.append(_lost_command(channel.name, "its MEMORY.md does not show it for sure"))
-            else:
-                records.append(record)
-    shown = {channel.name: channel for channel in channels}
-    for name in _names_in_registry(shown.get(REGISTRY_CHANNEL)):
-        if name not in shown:
-            lost.append(_lost_command(name, "its channel is missing"))
-    keys = sorted(settled, key=lambda key: settled[key][0])
+        bad = len(channel.log_lines) - len(entries[channel.name])
+        if bad:
+            lines = f"{_count(bad, 'line')} of its log cannot be read"
+            lost.append(f"{channel.name}: {lines}; their cases may be new again")
     state = StateFile(
         schema_version=1,
-        processed_case_keys=tuple(key for key in keys if settled[key][1]),
-        failed_case_keys=tuple(key for key in keys if not settled[key][1]),
+        processed_case_keys=processed,
+        failed_case_keys=failed,
         commands=Registry.of(records).sorted_records(),
         health=snapshot_of(event),
         last_cycle=LastCycle(
@@ -95,7 +82,42 @@ def rebuild(events_backwards: Iterable[bytes], channels: Sequence[ChannelRemains
             event_sha256=line_digest(line),
         ),
     )
-    return Rebuilt(state=state, lost=tuple(lost))
+    return Rebuilt(state=state, lost=(*lost, *lost_commands))
+
+
+def _case_keys(entries: Iterable[ChannelLogEntry]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the processed and the failed keys in their order; a key's last entry counts."""
+    # When each key was last tried, when before that (new cases come first), and its id.
+    order: dict[str, tuple[int, int, str]] = {}
+    is_settled: dict[str, bool] = {}
+    for entry in entries:
+        key, (before, *_) = entry.event_key, order.get(entry.event_key, (-1,))
+        order[key] = (entry.timestamp_unix_ms, before, entry.payload.case_id)
+        is_settled[key] = _is_settled(entry)
+    keys = sorted(order, key=lambda key: order[key])
+    processed = tuple(key for key in keys if is_settled[key])
+    return processed, tuple(key for key in keys if not is_settled[key])
+
+
+def _commands(
+    channels: Sequence[ChannelRemains], entries: Mapping[str, Sequence[ChannelLogEntry]]
+) -> tuple[list[CommandRecord], list[str]]:
+    """Return the records that the channels show, and what to say of those that are lost."""
+    records: list[CommandRecord] = []
+    lost: list[str] = []
+    for channel in channels:
+        change = _last_change(entries[channel.name])
+        if channel.name == REGISTRY_CHANNEL or change is None:
+            continue
+        record = _record(channel, change)
+        if record is None:
+            lost.append(_lost_command(channel.name, "its MEMORY.md does not show it for sure"))
+        else:
+            records.append(record)
+    registry = [c.memory for c in channels if c.name == REGISTRY_CHANNEL]
+    missing = [name for name in _names_in_registry("".join(registry)) if name not in entries]
+    lost += [_lost_command(name, "its channel is missing") for name in missing]
+    return records, lost
 
 
 def _newest_event(events_backwards: Iterable[bytes]) -> tuple[RuntimeEvent, bytes, int]:
@@ -110,14 +132,13 @@ def _newest_event(events_backwards: Iterable[bytes]) -> tuple[RuntimeEvent, byte
     )
 
 
-def _entries(channel: ChannelRemains) -> tuple[list[ChannelLogEntry], int]:
+def _entries(channel: ChannelRemains) -> list[ChannelLogEntry]:
+    """Return the entries of a channel's log, less the lines that are none."""
     entries: list[ChannelLogEntry] = []
     for line in channel.log_lines:
-        try:
+        with contextlib.suppress(JsonRefusedError):
             entries.append(ChannelLogEntry.parse(line))
-        except JsonRefusedError:
-            continue
-    return entries, len(channel.log_lines) - len(entries)
+    return entries
 
 
 def _is_settled(entry: ChannelLogEntry) -> bool:
@@ -175,9 +196,9 @@ def _record(channel: ChannelRemains, change: ChannelLogEntry) -> CommandRecord |
     return record if memory(channel.name, Registry.of([record])) == channel.memory else None
 
 
-def _names_in_registry(registry: ChannelRemains | None) -> Iterable[str]:
+def _names_in_registry(memory_of_registry: str) -> list[str]:
     """Return the names in the registry's own snapshot, a table."""
-    _, _, rows = ("" if registry is None else registry.memory).partition("| --- |")
+    _, _, rows = memory_of_registry.partition("| --- |")
     return re.findall(r"^\| ([A-Za-z][\w-]{0,63}) \|", rows, re.MULTILINE | re.ASCII)
 
 
