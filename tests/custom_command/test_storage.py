@@ -18,7 +18,7 @@ import pytest
 
 from tau_custom_command import directory_lock, file_reading, storage
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
-from tau_custom_command.writes import AppendLines, CreateFile, ReplaceFile, Write
+from tau_custom_command.writes import AppendAt, AppendLines, CreateFile, ReplaceFile, Write
 from tests.custom_command.running import PATIENCE_SECONDS, environment
 
 UMASKS = [0o000, 0o022, 0o277, 0o777]
@@ -602,6 +602,56 @@ class TestWhatIsNoFile:
         ):
             with pytest.raises(StorageError, match="pipe: cannot read: it is not a regular file"):
                 read(pipe)
+
+
+class TestCarriedOutAgain:
+    """What was cut off is carried out again, whatever of it, and of others', stands there."""
+
+    CHANGE = AppendAt(path="a/log", offset=4, torn=b"tor", content=b"two\nthree\n")
+
+    @pytest.mark.parametrize("after", [b"", b"tor", b"t", b"two\nth", b"two\nthree\n"], ids=repr)
+    def test_any_part_of_it_becomes_all_of_it(self, tmp_path: Path, after: bytes) -> None:
+        """A second time makes no difference, nor does how far the first had come."""
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a/log").write_bytes(b"one\n" + after)
+        for _ in range(2):
+            assert storage.bring_up(tmp_path, [self.CHANGE]).remarks == ()
+            assert (tmp_path / "a/log").read_bytes() == b"one\ntwo\nthree\n"
+        assert [path.name for path in (tmp_path / "a").iterdir()] == ["log"]
+
+    def test_what_was_added_after_it_stays(self, tmp_path: Path) -> None:
+        """Lines behind ours are nobody's to cut, as those of the next batch."""
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a/log").write_bytes(b"one\ntwo\nthree\nfour\nfi")
+        assert storage.bring_up(tmp_path, [self.CHANGE]).remarks == ()
+        assert (tmp_path / "a/log").read_bytes() == b"one\ntwo\nthree\nfour\nfi"
+
+    @pytest.mark.parametrize("foreign", [b"other\n", b"two\n\0\0\0", b"torn and more"])
+    def test_what_somebody_else_wrote_is_kept_aside(self, tmp_path: Path, foreign: bytes) -> None:
+        """Its bytes are never lost, and people are told where they are."""
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a/log").write_bytes(b"one\n" + foreign)
+        done = storage.bring_up(tmp_path, [self.CHANGE])
+        assert (tmp_path / "a/log").read_bytes() == b"one\ntwo\nthree\n"
+        kept = (tmp_path / "a/log.corrupt").read_bytes()
+        assert kept.removesuffix(b"\n") == foreign.removesuffix(b"\n")
+        assert "a/log.corrupt" in done.paths
+        assert ["somebody else wrote to log" in remark for remark in done.remarks] == [True]
+
+    def test_a_log_that_was_cut_short_gets_the_lines_at_its_end(self, tmp_path: Path) -> None:
+        """There is no hole in it, and its own torn end is kept aside."""
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a/log").write_bytes(b"on")
+        done = storage.bring_up(tmp_path, [self.CHANGE])
+        assert (tmp_path / "a/log").read_bytes() == b"two\nthree\n"
+        assert (tmp_path / "a/log.corrupt").read_bytes() == b"on\n"
+        assert ["is shorter than it was" in remark for remark in done.remarks] == [True]
+
+    def test_two_appends_to_one_log_follow_each_other(self, tmp_path: Path) -> None:
+        """Where a batch has a log twice, the second goes where the first ends."""
+        log = [AppendLines(path="log", lines=(line,)) for line in (b"one\n", b"two\n")]
+        write_all(tmp_path, log)
+        assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
 
 
 def test_a_lock_file_that_was_removed_locks_nothing(tmp_path: Path) -> None:

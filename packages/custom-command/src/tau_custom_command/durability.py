@@ -58,12 +58,21 @@ def sync_touched(root: Path, paths: Iterable[str]) -> None:
     Raises:
         OSError: if they are not.
     """
-    files = [f"{root}/{path}" for path in dict.fromkeys(paths)]
+    files = tuple(f"{root}/{path}" for path in dict.fromkeys(paths))
     folders = _folders_of(files, above=str(root))
     syncfs = _syncfs()
-    if syncfs is not None and len({Path(folder).stat().st_dev for folder in folders}) == 1:
+    if syncfs is None or len({Path(folder).stat().st_dev for folder in folders}) > 1:
+        sync_each(files, folders)
+    else:
         _with_open(root, syncfs)
-        return
+
+
+def sync_each(files: Iterable[str], folders: Iterable[str]) -> None:
+    """Return once all of these are on the disk, one after the other.
+
+    Raises:
+        OSError: if one is not.
+    """
     for file in files:
         _with_open(Path(file), sync_file)
     for folder in folders:

@@ -1,0 +1,90 @@
+"""What was written reaches the disk: by one call, or by one for each file and folder."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tau_custom_command import durability
+from tests.custom_command.running import PATIENCE_SECONDS, environment
+from tests.custom_command.tracing import needs_strace
+
+PATHS = ("state.json", "a/b/log.jsonl", "a/b/MEMORY.md", "a/c/log.jsonl", "state.json")
+
+SYNC_WITHOUT_SYNCFS = """
+import sys
+from pathlib import Path
+if sys.argv[2] == "no ctypes":
+    sys.modules["ctypes"] = None
+from tau_custom_command.durability import sync_touched
+sync_touched(Path(sys.argv[1]), sys.argv[3:])
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a folder with files to sync."""
+    for path in PATHS:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    return tmp_path
+
+
+def synced(root: Path, way: str, *, inject: str = "") -> tuple[int, list[str]]:
+    """Sync in a process of its own; return how it ended, and what it synced in which order."""
+    trace = root.parent / "trace"
+    words: list[str | Path] = ["strace", "-qq", "-y", "-o", trace, "-e", "trace=fsync,syncfs"]
+    words += ["-e", f"inject={inject}"] if inject else []
+    done = subprocess.run(
+        [*words, sys.executable, "-c", SYNC_WITHOUT_SYNCFS, root, way, *PATHS],
+        env={k: v for k, v in environment().items() if not k.startswith("COVERAGE")},
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    calls = re.findall(r"^(\w+)\(\d+<([^>]*)>", trace.read_text(), re.MULTILINE)
+    return done.returncode, [f"{name} {path.replace(str(root), '.')}" for name, path in calls]
+
+
+@needs_strace
+def test_one_syncfs_does_it(root: Path) -> None:
+    """However many files there are, the file system is asked once."""
+    assert synced(root, "ctypes") == (0, ["syncfs ."])
+
+
+@needs_strace
+def test_without_it_each_file_and_folder_is_synced_once(root: Path) -> None:
+    """Where the C library has no syncfs: the files first, and every folder up to the root."""
+    code, calls = synced(root, "no ctypes")
+    assert code == 0
+    assert calls[:4] == [f"fsync ./{path}" for path in PATHS[:4]]
+    assert sorted(calls[4:]) == ["fsync .", "fsync ./a", "fsync ./a/b", "fsync ./a/c"]
+
+
+@needs_strace
+def test_a_file_system_that_syncs_no_folders(root: Path) -> None:
+    """What says so of a folder (EINVAL) is believed; any other error is one."""
+    assert synced(root, "no ctypes", inject="fsync:error=EINVAL:when=5+")[0] == 0
+    assert synced(root, "no ctypes", inject="fsync:error=EIO:when=5+")[0] == 1
+    assert synced(root, "no ctypes", inject="fsync:error=EINVAL:when=1")[0] == 1
+
+
+@needs_strace
+def test_a_failing_syncfs_is_an_error(root: Path) -> None:
+    """What the disk did not take is not taken for written."""
+    assert synced(root, "ctypes", inject="syncfs:error=EIO")[0] == 1
+
+
+def test_each_of_what_is_there(root: Path) -> None:
+    """A file that is gone is an error here too."""
+    durability.sync_each([f"{root}/state.json"], [str(root)])
+    with pytest.raises(FileNotFoundError):
+        durability.sync_each([f"{root}/gone"], [])
+    with pytest.raises(NotADirectoryError):
+        durability.sync_folder(root / "state.json" / "below")
+    durability.sync_touched(root, PATHS)
+    durability.NOT_TO_DISK.touched(root, ["gone"])
