@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tau_custom_command import durability
+from tests.custom_command.cases import fixture_bytes
 from tests.custom_command.running import PATIENCE_SECONDS, environment
-from tests.custom_command.tracing import needs_strace
+from tests.custom_command.tracing import needs_strace, run_traced
 
 PATHS = ("state.json", "a/b/log.jsonl", "a/b/MEMORY.md", "a/c/log.jsonl", "state.json")
 
@@ -88,3 +89,16 @@ def test_each_of_what_is_there(root: Path) -> None:
         durability.sync_folder(root / "state.json" / "below")
     durability.sync_touched(root, PATHS)
     durability.NOT_TO_DISK.touched(root, ["gone"])
+
+
+@needs_strace
+def test_no_fsync_waits_for_nothing_and_warns(tmp_path: Path) -> None:
+    """For benchmarks: the same files by the same way, without a word to the disk."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "fixture.json").write_bytes(fixture_bytes())
+    for options, expected in (((), {"fsync", "syncfs"}), (("--no-fsync",), set())):
+        ended, calls = run_traced(folder, *options, calls=["fsync", "fdatasync", "syncfs"])
+        assert ended.returncode == 0
+        assert {call.name for call in calls} == expected
+        assert ("a loss of power can lose this cycle" in ended.stderr) == bool(options)
