@@ -15,6 +15,7 @@ from pathlib import Path
 from tau_custom_command.cycle import CycleLimits
 from tau_custom_command.errors import CommandRuntimeError
 from tau_custom_command.policy import ExecutionPolicy
+from tau_custom_command.rotation import NEVER_ROTATED, RotationLimits
 from tau_custom_command.runner import Clock, RunReport, RunRequest, run_cycle
 from tau_custom_command.state_files import RunMode
 from tests.custom_command.running import START_UNIX_MS, untracked
@@ -24,7 +25,11 @@ _ANYBODY = ctypes.c_ulong(-1)
 
 
 def cycle(folder: Path, case_suffix: str = "", wait_seconds: float = 0) -> RunReport:
-    """Run `fixture.json` in `folder` on the state directory beside it, as the command would."""
+    """Run `fixture.json` in `folder` on the state directory beside it, as the command would.
+
+    Where there is a file called `rotates`, every log that has anything is rotated before it.
+    """
+    rotates = (folder / "rotates").exists()
     request = RunRequest(
         fixture=folder / "fixture.json",
         state_dir=folder / "state",
@@ -38,6 +43,7 @@ def cycle(folder: Path, case_suffix: str = "", wait_seconds: float = 0) -> RunRe
         run_mode=RunMode.RECORD,
         case_suffix=case_suffix,
         wait_seconds=wait_seconds,
+        rotation=RotationLimits(events_bytes=1, channel_log_bytes=1) if rotates else NEVER_ROTATED,
     )
     clock = Clock.of_this_machine(now_unix_ms=START_UNIX_MS)
     return run_cycle(request, clock=clock, track=untracked)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from tau_custom_command.cycle import CycleLimits
 from tau_custom_command.policy import ExecutionPolicy
+from tau_custom_command.rotation import NEVER_ROTATED, RotationLimits
 from tau_custom_command.runner import Clock, RunReport, RunRequest, run_cycle
 from tau_custom_command.state_files import RunMode
 
@@ -64,8 +65,11 @@ class StateFiles:
         return value
 
     def event_lines(self) -> list[bytes]:
-        """Return the lines of the event log, each with its line break."""
-        return self._path("runtime-events.jsonl").read_bytes().splitlines(keepends=True)
+        """Return the lines of the event log, of its rotated files first, with line breaks."""
+        log = self._path("runtime-events.jsonl")
+        rotated = log.parent.glob(f"{log.name}.[0-9]*")
+        files = [*sorted(rotated, key=lambda path: -int(path.suffix[1:])), log]
+        return b"".join(map(Path.read_bytes, filter(Path.exists, files))).splitlines(keepends=True)
 
     def events(self) -> list[Json]:
         """Return the events, oldest first."""
@@ -111,6 +115,7 @@ class Runtime:
     retry_max_attempts: int = 4
     retry_base_delay_ms: int = 0
     fsync: bool = False
+    rotation: RotationLimits = NEVER_ROTATED
     policy: ExecutionPolicy = field(default_factory=ExecutionPolicy)
 
     @property
@@ -147,6 +152,7 @@ class Runtime:
             case_suffix=case_suffix,
             wait_seconds=0,
             fsync=self.fsync,
+            rotation=self.rotation,
         )
         return run_cycle(request, clock=self.time.as_clock(), track=untracked)
 

@@ -61,7 +61,16 @@ def committed(folder: Path, forks: Forks) -> None:
     kill(folder, calls[after], forks)
 
 
-STARTS = {"empty": empty, "torn": torn, "committed": committed}
+def rotating(folder: Path, forks: Forks) -> None:
+    """Start after cycles that rotated their logs, as the next ones will; a gap is among them."""
+    empty(folder, forks)
+    (folder / "rotates").touch()
+    for number in range(3):
+        cycle(folder, f"-{number}")
+    (folder / "state/channel-store/custom-command/kept/log.jsonl.1").unlink()
+
+
+STARTS = {"empty": empty, "torn": torn, "committed": committed, "rotating": rotating}
 
 
 def kill(folder: Path, point: Call, forks: Forks) -> None:
@@ -142,8 +151,9 @@ def without_chance(content: bytes) -> bytes:
 def assert_chain_is_whole(state_dir: Path) -> None:
     """Follow the chain from the first event to the state, as an outsider would."""
     files, previous = StateFiles(state_dir), None
+    events = files.events()
     for number, line in enumerate(files.event_lines(), start=1):
-        event = files.events()[number - 1]
+        event = events[number - 1]
         assert (event["cycle_number"], event["previous_sha256"]) == (number, previous)
         previous = sha256(line.removesuffix(b"\n")).hexdigest()
     assert files.state()["last_cycle"]["event_sha256"] == previous

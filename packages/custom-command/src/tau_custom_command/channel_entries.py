@@ -57,11 +57,18 @@ def channel_writes(
     description = ChannelDescription(schema_version=1, transport=TRANSPORT, channel_id=channel)
     yield CreateFile(path=f"{folder}/schema.json", content=description.as_document())
     if entries:
+        log_path, context_path = logs_of(channel)
         log = tuple(log_entry(entry).as_line() for entry in entries)
         context = tuple(context_entry(entry).as_line() for entry in entries)
-        yield AppendLines(path=f"{folder}/log.jsonl", lines=log)
-        yield AppendLines(path=f"{folder}/context.jsonl", lines=context)
+        yield AppendLines(path=log_path, lines=log)
+        yield AppendLines(path=context_path, lines=context)
     yield ReplaceFile(path=f"{folder}/MEMORY.md", content=memory(channel, registry).encode())
+
+
+def logs_of(channel: str) -> tuple[str, str]:
+    """Return the paths of a channel's log and of its context: what grows by a line a case."""
+    folder = f"{CHANNEL_STORE}/{channel}"
+    return f"{folder}/log.jsonl", f"{folder}/context.jsonl"
 
 
 def log_entry(settlement: Settlement) -> ChannelLogEntry:

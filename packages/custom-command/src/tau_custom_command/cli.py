@@ -26,6 +26,7 @@ from tau_custom_command.errors import (
 from tau_custom_command.harmless import printable
 from tau_custom_command.policy import ExecutionPolicy, SandboxProfile, contradictions
 from tau_custom_command.progress import track
+from tau_custom_command.rotation import RotationLimits
 from tau_custom_command.runner import Clock, RunRequest, read_fixture, run_cycle
 from tau_custom_command.schemas import SchemaName, json_schema
 from tau_custom_command.state_directory import read_state
@@ -114,6 +115,8 @@ def run(
     case_suffix: options.CaseSuffix = "",
     wait: options.WaitSeconds = 0.0,
     now_unix_ms: options.NowUnixMs = None,
+    max_events_bytes: options.MaxEventsBytes = None,
+    max_channel_log_bytes: options.MaxChannelLogBytes = None,
     no_fsync: options.NoFsync = False,
     policy_require_approval: options.PolicyRequireApproval = _DEFAULT_POLICY.require_approval,
     policy_allow_shell: options.PolicyAllowShell = _DEFAULT_POLICY.allow_shell,
@@ -149,6 +152,9 @@ def run(
         case_suffix=case_suffix,
         wait_seconds=wait,
         fsync=not no_fsync,
+        rotation=RotationLimits(
+            events_bytes=max_events_bytes, channel_log_bytes=max_channel_log_bytes
+        ),
     )
     if no_fsync:
         typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,22 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
             pieces.append(first)
         if end > 0:
             yield b"".join(reversed(pieces)) + b"\n"
+
+
+def rotated(path: Path) -> tuple[Path, ...]:
+    """Return the rotated files of a log, the newest first; numbers may be missing among theirs."""
+    form = re.compile(re.escape(path.name) + r"\.([1-9]\d{0,8})")
+    with storage_errors(path.parent, "read"):
+        names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    numbers = sorted(int(match[1]) for match in map(form.fullmatch, names) if match)
+    return tuple(path.with_name(f"{path.name}.{number}") for number in numbers)
+
+
+def history_backwards(path: Path) -> Iterator[bytes]:
+    """Yield the whole lines of a log and then of its rotated files, the last one first."""
+    yield from lines_backwards(path)
+    for older in rotated(path):
+        yield from lines_backwards(older)
 
 
 def torn_end(log: int) -> bytes:

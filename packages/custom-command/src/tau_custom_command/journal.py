@@ -24,7 +24,7 @@ _LENGTH = rb"(0|[1-9]\d{0,17})"
 # No path that leads out of the state directory is a path, so no journal can lead there.
 _NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
 _PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
-_CHANGE = re.compile(rb"(?:append %b %b|replace) %b %b\n" % (_LENGTH, _LENGTH, _LENGTH, _PATH))
+_CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b\n" % (*(_LENGTH,) * 4, _PATH))
 _END = re.compile(rb"end ([0-9a-f]{64})\n")
 
 
@@ -38,13 +38,19 @@ class Batch:
     def changes(self) -> Iterator[Change]:
         """Yield the changes in their order."""
         for head, end in _heads(self.journal, self.start):
-            middle = end - int(head[3])
-            content, path = self.journal[middle:end], head[4].decode()
+            middle = end - int(head[4])
+            content, path = self.journal[middle:end], head[5].decode()
             if head[1] is None:
                 yield ReplaceFile(path=path, content=content)
             else:
                 torn = self.journal[head.end() : middle]
-                yield AppendAt(path=path, offset=int(head[1]), torn=torn, content=content)
+                yield AppendAt(
+                    path=path,
+                    offset=int(head[1]),
+                    torn=torn,
+                    rotated=int(head[3]),
+                    content=content,
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +115,8 @@ def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
     for change in changes:
         path, size = change.path.encode(), len(change.content)
         match change:
-            case AppendAt(offset=offset, torn=torn):
-                head = b"append %d %d %d %b\n" % (offset, len(torn), size, path)
+            case AppendAt(offset=offset, torn=torn, rotated=rotated):
+                head = b"append %d %d %d %d %b\n" % (offset, len(torn), rotated, size, path)
             case ReplaceFile():
                 head, torn = b"replace %d %b\n" % (size, path), b""
             case _:
@@ -124,7 +130,7 @@ def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
 def _heads(raw: bytes, position: int) -> Iterator[tuple[re.Match[bytes], int]]:
     """Yield the first line of each change from `position` on, and where the change ends."""
     while (head := _CHANGE.match(raw, position)) is not None:
-        position = head.end() + int(head[2] or 0) + int(head[3])
+        position = head.end() + int(head[2] or 0) + int(head[4])
         if position > len(raw):
             return
         yield head, position

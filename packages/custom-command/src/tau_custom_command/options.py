@@ -122,6 +122,26 @@ NowUnixMs = Annotated[
         help="The time to record, for tests and demos; the clock's otherwise.",
     ),
 ]
+MaxEventsBytes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="BYTES",
+        envvar=_PREFIX + "MAX_EVENTS_BYTES",
+        show_default=False,
+        help="Rotate the event log, by rename to .1, once it is larger; never otherwise.",
+    ),
+]
+MaxChannelLogBytes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="BYTES",
+        envvar=_PREFIX + "MAX_CHANNEL_LOG_BYTES",
+        show_default=False,
+        help="The same for each channel's log.jsonl and context.jsonl.",
+    ),
+]
 NoFsync = Annotated[
     bool,
     typer.Option(

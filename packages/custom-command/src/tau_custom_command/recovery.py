@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 from tau_custom_command import file_reading, journal_file
@@ -32,7 +31,9 @@ def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> Recovery:
         if not _needs_state(root):
             return Recovery(steps=journal_steps)
         try:
-            rebuilt = rebuild(_events_backwards(root), tuple(_channels(root)))
+            rebuilt = rebuild(
+                file_reading.history_backwards(root / EVENT_LOG), tuple(_channels(root))
+            )
         except StateUnusableError as error:
             raise StateUnusableError(f"{root}: {error}") from None
         steps = tuple(_state_replaced(root, rebuilt, carry_out=carry_out))
@@ -67,7 +68,7 @@ def _needs_state(root: Path) -> bool:
             return False
     except StateUnusableError:
         return True
-    return next(file_reading.lines_backwards(root / EVENT_LOG), None) is not None
+    return next(file_reading.history_backwards(root / EVENT_LOG), None) is not None
 
 
 def _state_replaced(root: Path, rebuilt: Rebuilt, *, carry_out: bool) -> Iterator[str]:
@@ -88,26 +89,16 @@ def _state_replaced(root: Path, rebuilt: Rebuilt, *, carry_out: bool) -> Iterato
     )
 
 
-def _events_backwards(root: Path) -> Iterator[bytes]:
-    """Yield the lines of the event log and then of the rotated ones, the newest first."""
-    yield from file_reading.lines_backwards(root / EVENT_LOG)
-    for number in count(1):
-        log = root / f"{EVENT_LOG}.{number}"
-        if not log.exists():
-            return
-        yield from file_reading.lines_backwards(log)
-
-
 def _channels(root: Path) -> Iterator[ChannelRemains]:
     store = root / CHANNEL_STORE
     with file_reading.storage_errors(store, "read"):
         folders = sorted(store.iterdir()) if store.is_dir() else []
     for folder in folders:
         if is_command_name(folder.name) or folder.name == REGISTRY_CHANNEL:
-            log = file_reading.read_state_file(folder / "log.jsonl") or b""
+            log = folder / "log.jsonl"
             memory = file_reading.read_state_file(folder / "MEMORY.md") or b""
             yield ChannelRemains(
                 name=folder.name,
-                log_lines=tuple(log.split(b"\n")[:-1]),
+                log_lines=tuple(file_reading.history_backwards(log))[::-1],
                 memory=memory.decode(errors="replace"),
             )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from tau_custom_command import __version__, closing, cycle, file_reading
-from tau_custom_command.channel_entries import by_channel, channel_writes
+from tau_custom_command.channel_entries import by_channel, channel_writes, logs_of
 from tau_custom_command.closing import CycleEnd, CycleIdentity
 from tau_custom_command.contract import Case, Outcome
 from tau_custom_command.cycle import CycleLimits, Settlement
@@ -21,8 +22,10 @@ from tau_custom_command.evaluation import Result, evaluate
 from tau_custom_command.fixture_loading import LoadedFixture, load
 from tau_custom_command.policy import ExecutionPolicy
 from tau_custom_command.registry import Registry
+from tau_custom_command.rotation import NEVER_ROTATED, RotationLimits
 from tau_custom_command.state_directory import OpenedState, open_state, write_cycle
 from tau_custom_command.state_files import HealthSnapshot, RunMode, RuntimeEvent
+from tau_custom_command.writes import EVENT_LOG
 
 Item = TypeVar("Item")
 
@@ -66,6 +69,7 @@ class RunRequest:
     case_suffix: str
     wait_seconds: float
     fsync: bool = True
+    rotation: RotationLimits = NEVER_ROTATED
 
     @property
     def syncing(self) -> Syncing:
@@ -152,13 +156,28 @@ def _run_locked(
         for channel in track("channels", tuple(channels))
         for write in channel_writes(channel, channels[channel], registry)
     )
-    remarks = write_cycle(request.state_dir, closed, writes, request.syncing)
+    remarks = write_cycle(
+        request.state_dir,
+        closed,
+        writes,
+        request.syncing,
+        rotated_past=dict(_rotated_past(request.rotation, channels)),
+    )
     return RunReport(
         event=closed.event,
         health=closed.state.health,
         failures=tuple(s for s in settlements if s.disposition is cycle.Disposition.FAILED),
         warnings=(*opened.warnings, *remarks, *loaded.warnings),
     )
+
+
+def _rotated_past(limits: RotationLimits, channels: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """Yield each log that the cycle may append to and that is to be rotated past a size."""
+    if limits.events_bytes is not None:
+        yield EVENT_LOG, limits.events_bytes
+    if limits.channel_log_bytes is not None:
+        for path in chain.from_iterable(map(logs_of, channels)):
+            yield path, limits.channel_log_bytes
 
 
 def _attempts(case: Case, registry: Registry, request: RunRequest, clock: Clock) -> list[Result]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ from tau_custom_command.closing import ClosedCycle
 from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
 from tau_custom_command.interruptions import interruptions_held
+from tau_custom_command.rotation import rotate
 from tau_custom_command.state_files import StateFile
 from tau_custom_command.writes import EVENT_LOG, STATE_FILE, AppendLines, ReplaceFile, Write
 
@@ -62,7 +63,7 @@ def open_state(root: Path, syncing: Syncing) -> OpenedState:
     log = root / EVENT_LOG
     try:
         end = chain_end(
-            None if state is None else state.last_cycle, file_reading.lines_backwards(log)
+            None if state is None else state.last_cycle, file_reading.history_backwards(log)
         )
     except StateUnusableError as error:
         raise StateUnusableError(f"{root}: {error}") from None
@@ -93,11 +94,17 @@ def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
 
 
 def write_cycle(
-    root: Path, closed: ClosedCycle, channel_writes: Iterable[Write], syncing: Syncing
+    root: Path,
+    closed: ClosedCycle,
+    channel_writes: Iterable[Write],
+    syncing: Syncing,
+    *,
+    rotated_past: Mapping[str, int],
 ) -> tuple[str, ...]:
     """Write a closed cycle, channels, event and state, and return what there is to say of it.
 
     It is committed to the journal as a whole, or not at all. Interruptions wait until it is done.
+    Logs past their limit in bytes are rotated first.
 
     Raises:
         StorageError: if the operating system refuses. `state.json` is then as it was; where the
@@ -106,6 +113,7 @@ def write_cycle(
     event = AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
     state = ReplaceFile(path=STATE_FILE, content=closed.state.as_document())
     with interruptions_held():
+        rotate(root, rotated_past, syncing)
         writes = chain(channel_writes, (event, state))
         journal_file.commit(root, storage.place(root, writes), syncing)
         return journal_file.finish(root, syncing)

@@ -20,6 +20,7 @@ from tau_custom_command.folders import FolderWalk
 from tau_custom_command.writes import AppendAt, AppendLines, Change, CreateFile, ReplaceFile, Write
 
 _FILE_MODE = 0o600
+_IDENTITIES = 10**18  # as many as the journal has room for
 _NO_LINK = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -41,7 +42,7 @@ def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
         StorageError: for a log that could not be appended to.
     """
     ends: dict[str, int] = {}  # of what the changes before leave
-    with _walking(root, make_missing=False) as folders:
+    with walking(root, make_missing=False) as folders:
         for write in writes:
             with storage_errors(root / write.path, "write"):
                 changes = tuple(_placed(write, folders, ends))
@@ -59,7 +60,7 @@ def bring_up(root: Path, changes: Iterable[Change]) -> BroughtUp:
     """
     paths: list[str] = []
     remarks: list[str] = []
-    with _walking(root, make_missing=True) as folders:
+    with walking(root, make_missing=True) as folders:
         for change in changes:
             paths.append(change.path)
             with storage_errors(root / change.path, "write"):
@@ -114,14 +115,20 @@ def _create(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _walking(root: Path, *, make_missing: bool) -> Iterator[FolderWalk]:
+def walking(root: Path, *, make_missing: bool) -> Iterator[FolderWalk]:
+    """Give a walk through the folders below `root`.
+
+    Raises:
+        StorageError: if `root` cannot be opened.
+    """
     with storage_errors(root, "open"):
         folders = FolderWalk(root, make_missing=make_missing)
     with contextlib.closing(folders):
         yield folders
 
 
-def _split(path: str) -> tuple[str, str]:
+def split(path: str) -> tuple[str, str]:
+    """Return a path's folder, empty for the state directory itself, and its name there."""
     folder, _, name = path.rpartition("/")
     return folder, name
 
@@ -131,25 +138,30 @@ def _placed(write: Write, folders: FolderWalk, ends: dict[str, int]) -> Iterator
         case AppendLines(path=path, lines=lines):
             end, torn = ends.get(path, 0), b""
             if path not in ends:
-                end, torn = _end_of_lines(path, folders)
+                end, torn = end_of_lines(path, folders)
             if torn:
                 aside = AppendLines(path=f"{path}.corrupt", lines=(torn + b"\n",))
                 yield from _placed(aside, folders, ends)
             content = b"".join(lines)
             ends[path] = end + len(content)
-            yield AppendAt(path=path, offset=end, torn=torn, content=content)
+            rotated = 0 if end else _identity(f"{path}.1", folders)
+            yield AppendAt(path=path, offset=end, torn=torn, rotated=rotated, content=content)
         case ReplaceFile():
             yield write
         case CreateFile(path=path, content=content):
-            if not _is_there(path, folders):
+            if not is_there(path, folders):
                 yield ReplaceFile(path=path, content=content)
         case _:
             assert_never(write)
 
 
-def _end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
-    """Return where a log's whole lines end, and what follows; a missing log ends at 0."""
-    folder, name = _split(path)
+def end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
+    """Return where a log's whole lines end, and what follows; a missing log ends at 0.
+
+    Raises:
+        OSError: if it is a link or no file, or its folder is missing.
+    """
+    folder, name = split(path)
     try:
         log = os.open(name, os.O_RDWR | _NO_LINK, dir_fd=folders.descriptor_of(folder))
     except FileNotFoundError:
@@ -164,18 +176,28 @@ def _end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
     return size - len(torn), torn
 
 
-def _is_there(path: str, folders: FolderWalk) -> bool:
-    folder, name = _split(path)
+def is_there(path: str, folders: FolderWalk) -> bool:
+    """Tell whether anything has this name, also a link to nothing."""
+    return bool(_identity(path, folders))
+
+
+def _identity(path: str, folders: FolderWalk) -> int:
+    """Return what tells the file of this name from another one; 0 where there is none."""
+    folder, name = split(path)
     try:
-        os.stat(name, dir_fd=folders.descriptor_of(folder), follow_symlinks=False)
+        found = os.stat(name, dir_fd=folders.descriptor_of(folder), follow_symlinks=False)
     except FileNotFoundError:
-        return False
-    return True
+        return 0
+    return _identity_of(found)
+
+
+def _identity_of(found: os.stat_result) -> int:
+    return found.st_ino % _IDENTITIES + 1
 
 
 def _carried_out(change: Change, folders: FolderWalk) -> Iterator[tuple[str, str]]:
     """Carry out one change; yield what else was touched for it, with what there is to say of it."""
-    folder, name = _split(change.path)
+    folder, name = split(change.path)
     match change:
         case AppendAt():
             log = open_for_writing(name, folders.descriptor_of(folder), os.O_RDWR)
@@ -206,7 +228,7 @@ def _lines_carried_out(
     foreign = change.foreign(found)
     if foreign:
         aside = f"{change.path}.corrupt"
-        yield aside, f"holds what somebody else wrote to {_split(change.path)[1]} meanwhile"
+        yield aside, f"holds what somebody else wrote to {split(change.path)[1]} meanwhile"
         yield from _appended(aside, foreign.removesuffix(b"\n") + b"\n", folders)
     if foreign or (found and found == change.torn):
         os.ftruncate(log, change.offset)
@@ -214,14 +236,16 @@ def _lines_carried_out(
 
 
 def _is_in_rotated(change: AppendAt, folders: FolderWalk) -> bool:
-    """Tell whether the log's predecessor holds the lines, or the beginning of them."""
-    folder, name = _split(change.path)
+    """Tell whether the log was rotated since, and so holds the lines, or the beginning of them."""
+    folder, name = split(change.path)
     try:
         log = os.open(f"{name}.1", os.O_RDONLY | _NO_LINK, dir_fd=folders.descriptor_of(folder))
     except FileNotFoundError:
         return False
     try:
         refuse_what_is_no_file(log)
+        if _identity_of(os.fstat(log)) == change.rotated:
+            return False
         found = os.pread(log, len(change.content), change.offset)
     finally:
         os.close(log)

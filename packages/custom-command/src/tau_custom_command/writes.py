@@ -42,13 +42,16 @@ class CreateFile:
 class AppendAt:
     """Have whole lines stand in a file from `offset` on, the end of its whole lines before.
 
-    `torn` is what followed that end: part of a line, which is kept elsewhere and goes.
+    `torn` is what followed that end: part of a line, which is kept elsewhere and goes. `rotated`
+    says, where the file was empty, which one its name with `.1` stood for, 0 for none: lines that
+    the file lacks are looked for there only if that has changed.
     """
 
     path: str
     offset: int
     torn: bytes
     content: bytes
+    rotated: int = 0
 
     def foreign(self, found: bytes) -> bytes:
         """Return what of `found`, the file from the offset on, was put there by somebody else.
