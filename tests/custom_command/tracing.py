@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +98,17 @@ def run_traced(
 
     Only `calls` are seen; of those that open files, only the ones that may make or empty them.
     """
+    words: list[str | Path] = ["run", folder / "fixture.json", "--state-dir", folder / "state"]
+    words += ["--now-unix-ms", str(START_UNIX_MS), *options]
+    return run_words_traced(folder, words, calls=calls, inject=inject)
+
+
+def run_words_traced(
+    folder: Path, arguments: Sequence[str | Path], *, calls: list[str], inject: str = ""
+) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
+    """Run the command with these arguments, which are about `folder`, as `run_traced` does."""
     trace = folder.parent / f"{folder.name}.trace"
-    words = [*_strace(trace, calls, inject), "-qq", COMMAND, "run", folder / "fixture.json"]
-    words += ["--state-dir", folder / "state", "--now-unix-ms", str(START_UNIX_MS), *options]
+    words = [*_strace(trace, calls, inject), "-qq", COMMAND, *arguments]
     env = {k: v for k, v in environment().items() if not k.startswith("COVERAGE")}
     done = subprocess.run(
         words,

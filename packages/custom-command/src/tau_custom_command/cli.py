@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tau_custom_command import __version__, options, recovery, starter, summary
+from tau_custom_command import __version__, channel_repair, options, recovery, starter, summary
 from tau_custom_command.cycle import CycleLimits
 from tau_custom_command.errors import (
     CommandRuntimeError,
@@ -76,6 +76,10 @@ registry_app = typer.Typer(
     help="Look at the registered commands.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(registry_app, name="registry")
+channels_app = typer.Typer(
+    help="Mend the channels' logs.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(channels_app, name="channels")
 
 
 def _forget_what_stdout_holds() -> None:
@@ -210,6 +214,30 @@ def recover(
         _print_json(summary.recovery_as_json(found, carried_out=yes))
     else:
         typer.echo(summary.recovery_as_text(str(state_dir), found, carried_out=yes))
+    raise typer.Exit(ExitCode.NO if found.steps and not yes else ExitCode.YES)
+
+
+@channels_app.command("repair")
+def channels_repair(
+    channel: Annotated[
+        str | None, typer.Argument(show_default=False, help="The channel; all, if it is left out.")
+    ] = None,
+    *,
+    state_dir: options.StateDir = DEFAULT_STATE_DIR,
+    wait: options.WaitSeconds = 0.0,
+    yes: options.Yes = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show which lines of channel logs are no entries; with --yes, move them to `.corrupt` files.
+
+    Exits 0 if there is nothing to repair, or it was done, 3 if there is.
+    """
+    found = channel_repair.repair(state_dir, channel, carry_out=yes, wait_seconds=wait)
+    if as_json:
+        _print_json(summary.recovery_as_json(found, carried_out=yes))
+    else:
+        text = summary.recovery_as_text(str(state_dir), found, carried_out=yes, verb="repair")
+        typer.echo(text)
     raise typer.Exit(ExitCode.NO if found.steps and not yes else ExitCode.YES)
 
 

@@ -63,6 +63,15 @@ class FileForm(BaseModel):
         except ValidationError as error:
             raise JsonRefusedError("; ".join(_problems(error))) from None
 
+    @classmethod
+    def is_read(cls, raw: bytes) -> bool:
+        """Tell whether `raw` holds the form."""
+        try:
+            cls.parse(raw)
+        except JsonRefusedError:
+            return False
+        return True
+
 
 def line_digest(line: bytes) -> str:
     """Return the SHA-256 of a line over its bytes without the line break, in hex."""

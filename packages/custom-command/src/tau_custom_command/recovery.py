@@ -27,7 +27,7 @@ def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> Recovery:
     if not root.is_dir():
         raise StorageError(f"{root}: there is no such directory; pass --state-dir")
     with locked(root, wait_seconds=wait_seconds), interruptions_held():
-        journal_steps = _journal_recovered(root, carry_out=carry_out)
+        journal_steps = journal_recovered(root, carry_out=carry_out)
         if not _needs_state(root):
             return Recovery(steps=journal_steps)
         try:
@@ -40,8 +40,14 @@ def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> Recovery:
     return Recovery(steps=(*journal_steps, *steps), lost=rebuilt.lost)
 
 
-def _journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
-    """Complete what is committed; a journal that this version cannot read is put aside."""
+def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
+    """Complete what is committed, if `carry_out`; put a journal of a newer version aside.
+
+    Returns what was done, or would be. To be called under the lock.
+
+    Raises:
+        StorageError: if a file cannot be read or written.
+    """
     try:
         journal = journal_file.read(root)
     except StateUnusableError:
@@ -89,16 +95,25 @@ def _state_replaced(root: Path, rebuilt: Rebuilt, *, carry_out: bool) -> Iterato
     )
 
 
-def _channels(root: Path) -> Iterator[ChannelRemains]:
+def channel_names(root: Path) -> tuple[str, ...]:
+    """Return the names of the channels in a state directory, sorted.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
     store = root / CHANNEL_STORE
     with file_reading.storage_errors(store, "read"):
-        folders = sorted(store.iterdir()) if store.is_dir() else []
-    for folder in folders:
-        if is_command_name(folder.name) or folder.name == REGISTRY_CHANNEL:
-            log = folder / "log.jsonl"
-            memory = file_reading.read_state_file(folder / "MEMORY.md") or b""
-            yield ChannelRemains(
-                name=folder.name,
-                log_lines=tuple(file_reading.history_backwards(log))[::-1],
-                memory=memory.decode(errors="replace"),
-            )
+        names = sorted(path.name for path in store.iterdir()) if store.is_dir() else []
+    return tuple(name for name in names if is_command_name(name) or name == REGISTRY_CHANNEL)
+
+
+def _channels(root: Path) -> Iterator[ChannelRemains]:
+    for name in channel_names(root):
+        folder = root / CHANNEL_STORE / name
+        log = folder / "log.jsonl"
+        memory = file_reading.read_state_file(folder / "MEMORY.md") or b""
+        yield ChannelRemains(
+            name=name,
+            log_lines=tuple(file_reading.history_backwards(log))[::-1],
+            memory=memory.decode(errors="replace"),
+        )

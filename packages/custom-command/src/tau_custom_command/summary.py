@@ -83,15 +83,20 @@ def validation_as_json(
     }
 
 
-def recovery_as_text(state_dir: str, recovery: Recovery, *, carried_out: bool) -> str:
-    """Return what `recover` would do or did, a line each, what is lost, and the next step."""
+def recovery_as_text(
+    state_dir: str, recovery: Recovery, *, carried_out: bool, verb: str = "recover"
+) -> str:
+    """Return what would be or was done, a line each, what is lost, and the next step.
+
+    `verb` says what that is, `recover` or `repair`.
+    """
     state_dir = printable(state_dir)
     if not recovery.steps:
-        return f"{state_dir}: nothing to recover"
+        return f"{state_dir}: nothing to {verb}"
     word = "done" if carried_out else "would"
     lines = [f"{word}: {printable(step)}" for step in recovery.steps]
     lines += [f"lost: {printable(loss)}" for loss in recovery.lost]
-    end = "recovered" if carried_out else "nothing was changed; --yes does it"
+    end = f"{verb}ed" if carried_out else "nothing was changed; --yes does it"
     return "\n".join([*lines, f"{state_dir}: {end}"])
 
 
