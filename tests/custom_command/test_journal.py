@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tau_custom_command.errors import StateUnusableError
-from tau_custom_command.journal import encode, parse
+from tau_custom_command.journal import Journal, encode, parse
 from tau_custom_command.writes import AppendAt, Change, ReplaceFile
 
 Batches = list[list[Change]]
@@ -36,15 +36,20 @@ def bytes_of(batches: Batches) -> bytes:
     return b"".join(piece for batch in batches for piece in encode(batch))
 
 
+def parsed(raw: bytes) -> Journal:
+    """Return what a journal of these bytes holds."""
+    return parse(lambda position, length: raw[position : position + length], len(raw))
+
+
 def batches_in(raw: bytes) -> Batches:
     """Return the batches that a journal holds."""
-    return [list(batch.changes()) for batch in parse(raw).batches]
+    return [list(batch.changes()) for batch in parsed(raw).batches]
 
 
 @given(BATCHES)
 def test_what_is_committed_is_read_back(batches: Batches) -> None:
     """Every change of every batch comes back as it was, in its order, and nothing is left over."""
-    journal = parse(bytes_of(batches))
+    journal = parsed(bytes_of(batches))
     assert [list(batch.changes()) for batch in journal.batches] == batches
     assert list(journal.changes()) == [change for batch in batches for change in batch]
     assert journal.end == journal.size
@@ -60,7 +65,7 @@ def test_a_journal_that_is_cut_off_holds_fewer_batches(
     kept = batches_in(raw[:length])
     assert kept == batches[: len(kept)]
     assert raw.startswith(bytes_of(kept))
-    assert parse(raw[:length]).end == len(bytes_of(kept))
+    assert parsed(raw[:length]).end == len(bytes_of(kept))
     assert (len(kept) == len(batches)) == (length == len(raw))
 
 
@@ -85,7 +90,7 @@ def test_a_journal_that_was_altered_holds_no_other_batch(
 def test_garbage_at_the_end_is_not_committed(batches: Batches, garbage: bytes) -> None:
     """What a torn write or a loss of power leaves after the last batch is left out."""
     raw = bytes_of(batches)
-    journal = parse(raw + garbage)
+    journal = parsed(raw + garbage)
     assert [list(batch.changes()) for batch in journal.batches] == batches
     assert (journal.end, journal.size) == (len(raw), len(raw) + len(garbage))
 
@@ -99,7 +104,7 @@ def test_garbage_at_the_end_is_not_committed(batches: Batches, garbage: bytes) -
 def test_a_record_of_a_newer_version_is_refused(before: list[Change], line: bytes) -> None:
     """What a newer version committed is not taken for garbage, and thrown away."""
     with pytest.raises(StateUnusableError, match="does not know its 'tau-custom-command journal"):
-        parse((bytes_of([before]) if before else b"") + line)
+        parsed((bytes_of([before]) if before else b"") + line)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_the_last_replacement_of_a_file_counts(batches: Batches) -> None:
     for change in (change for batch in batches for change in batch):
         if isinstance(change, ReplaceFile) and change.path == "state.json":
             expected = change.content
-    assert parse(bytes_of(batches)).content_of("state.json") == expected
+    assert parsed(bytes_of(batches)).content_of("state.json") == expected
 
 
 @pytest.mark.parametrize(

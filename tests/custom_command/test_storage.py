@@ -428,7 +428,7 @@ class TestErrors:
     def test_reading_a_folder(self, tmp_path: Path) -> None:
         """A folder in the place of a file is named."""
         with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
-            file_reading.read_file(tmp_path)
+            file_reading.read_file(tmp_path, most_bytes=10)
 
     def test_reading_the_tail_of_a_folder(self, tmp_path: Path) -> None:
         """A folder in the place of a log is named."""
@@ -439,7 +439,7 @@ class TestErrors:
 
     def test_a_missing_file_is_none(self, tmp_path: Path) -> None:
         """That there is no file is an answer, not an error."""
-        assert file_reading.read_file(tmp_path / "none") is None
+        assert file_reading.read_file(tmp_path / "none", most_bytes=10) is None
 
     @pytest.mark.parametrize("kind", ["append", "replace", "create"])
     def test_a_file_in_the_place_of_a_folder(self, tmp_path: Path, kind: str) -> None:

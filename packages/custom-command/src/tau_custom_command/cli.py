@@ -48,6 +48,9 @@ class _ErrorBorder(TyperGroup):
             for line in str(error).splitlines():
                 typer.echo(f"error: {printable(line)}", err=True)
             raise typer.Exit(error.exit_code) from None
+        except MemoryError:
+            typer.echo("error: it takes more memory than there is", err=True)
+            raise typer.Exit(ExitCode.CANNOT_ANSWER) from None
         except BrokenPipeError:
             _forget_what_stdout_holds()
             raise typer.Exit(ExitCode.READER_GONE) from None

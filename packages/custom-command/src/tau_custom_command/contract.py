@@ -21,6 +21,7 @@ from pydantic import (
     StrictBool,
 )
 
+from tau_custom_command.limits import LONGEST_NAME, LONGEST_TEXT
 from tau_custom_command.policy import ExecutionPolicy, VersionOne
 
 REGISTRY_CHANNEL = "registry"
@@ -125,12 +126,16 @@ class Case(_Form):
             description="Names the case, unique in the fixture; cases run in the order of this "
             "text, so write numbers with leading zeros.",
             examples=["010-create-greet"],
+            max_length=LONGEST_NAME,
         ),
     ]
     operation: Annotated[
         Trimmed,
         AfterValidator(_upper_ascii),
-        Field(description="CREATE, UPDATE, DELETE, RUN or LIST, in any case of letters."),
+        Field(
+            description="CREATE, UPDATE, DELETE, RUN or LIST, in any case of letters.",
+            max_length=LONGEST_NAME,
+        ),
     ]
     command_name: Annotated[
         Trimmed,
@@ -138,6 +143,7 @@ class Case(_Form):
             description="An ASCII letter, then at most 63 letters, digits, _ or -; not 'registry'. "
             "A LIST needs none.",
             examples=["greet"],
+            max_length=LONGEST_NAME,
         ),
     ] = ""
     template: Annotated[
@@ -146,6 +152,7 @@ class Case(_Form):
             description="The program and its words, with {{name}} for each argument. Needed by "
             "CREATE and UPDATE; a RUN may repeat the registered one.",
             examples=["printf 'hello %s' {{who}}"],
+            max_length=LONGEST_TEXT,
         ),
     ] = ""
     arguments: Annotated[
@@ -194,6 +201,16 @@ class Fixture(_Form):
     """A set of cases that one cycle processes, or several where the queue limit is smaller."""
 
     schema_version: SchemaVersion
-    name: Annotated[str, Field(description="Names the fixture in events.", examples=["rollout"])]
-    description: Annotated[str, Field(description="What the fixture is for, for people.")] = ""
+    name: Annotated[
+        str,
+        Field(
+            description="Names the fixture in events.",
+            examples=["rollout"],
+            max_length=LONGEST_NAME,
+        ),
+    ]
+    description: Annotated[
+        str,
+        Field(description="What the fixture is for, for people.", max_length=LONGEST_TEXT),
+    ] = ""
     cases: Annotated[tuple[Case, ...], Field(min_length=1, description="The cases, in any order.")]

@@ -11,6 +11,8 @@ from enum import IntEnum
 
 from tau_custom_command.harmless import printable
 
+_LONGEST_QUOTE = 200
+
 
 class ExitCode(IntEnum):
     """What the process says to its caller; one table for all packages (README, "Exit codes")."""
@@ -40,7 +42,7 @@ class Problem:
 
     def __str__(self) -> str:
         """Return `case 'run-7': expected.status_code: must be greater than 0`."""
-        case = None if self.case_id is None else f"case {self.case_id!r}"
+        case = None if self.case_id is None else f"case {self.case_id[:_LONGEST_QUOTE]!r}"
         parts = (case, self.field, self.message)
         return printable(": ".join(part for part in parts if part))
 

@@ -12,8 +12,10 @@ from itertools import chain, count
 from pathlib import Path
 
 from tau_custom_command.errors import StorageError
+from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, LONGEST_LINE_BYTES, MIB
 
 _BLOCK_BYTES = 64 * 1024
+_PIECE_BYTES = MIB
 
 
 @contextmanager
@@ -29,24 +31,37 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
         raise StorageError(f"{path}: cannot {action}: {error.strerror or error}") from error
 
 
-def read_file(path: Path) -> bytes | None:
-    """Return the bytes of a file; None where there is none."""
+def read_file(path: Path, *, most_bytes: int) -> bytes | None:
+    """Return the bytes of an operator's file, a pipe too; None where there is none.
+
+    Raises:
+        StorageError: if it cannot be read, or has more than `most_bytes`.
+    """
     with storage_errors(path, "read"):
         try:
-            return path.read_bytes()
+            file = path.open("rb", buffering=0)
         except FileNotFoundError:
             return None
+        with file:
+            _refuse_size(os.fstat(file.fileno()).st_size, most_bytes)
+            raw = bytearray()  # its size is not known where it is a pipe or a device
+            while block := file.read(min(_PIECE_BYTES, most_bytes + 1 - len(raw))):
+                raw += block
+            _refuse_size(len(raw), most_bytes)
+            return bytes(raw)
 
 
 def read_state_file(path: Path) -> bytes | None:
     """Return the bytes of a file in a state directory; None where there is none.
 
     Raises:
-        StorageError: if it cannot be read, or is no file: opening a pipe would wait for ever.
+        StorageError: if it cannot be read, is no file (opening a pipe would wait for ever), or is
+            larger than any that the runtime writes.
     """
-    with storage_errors(path, "read"), _opened(path) as descriptor:
+    with storage_errors(path, "read"), opened(path) as descriptor:
         if descriptor is None:
             return None
+        _refuse_size(os.fstat(descriptor).st_size, LARGEST_STATE_FILE_BYTES)
         with open(descriptor, "rb", closefd=False) as file:
             return file.read()
 
@@ -62,7 +77,7 @@ def corrupt_path(root: Path, path: str, content: bytes) -> str:
 
 def is_torn(path: Path) -> bool:
     """Tell whether a JSON Lines file ends in the middle of a line; a missing one does not."""
-    with storage_errors(path, "read"), _opened(path) as log:
+    with storage_errors(path, "read"), opened(path) as log:
         return log is not None and bool(torn_end(log))
 
 
@@ -71,7 +86,7 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
 
     A torn end is left out. Yields nothing where there is no such file.
     """
-    with storage_errors(path, "read"), _opened(path) as log:
+    with storage_errors(path, "read"), opened(path) as log:
         if log is None:
             return
         end = os.fstat(log).st_size - len(torn_end(log))
@@ -83,6 +98,7 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
                 yield b"".join(reversed(pieces)) + b"\n"
                 pieces.clear()
             pieces.append(first)
+            _refuse_long_line(pieces)
         if end > 0:
             yield b"".join(reversed(pieces)) + b"\n"
 
@@ -104,13 +120,18 @@ def history_backwards(path: Path) -> Iterator[bytes]:
 
 
 def torn_end(log: int) -> bytes:
-    """Return what follows the last line break of an open log: nothing, if it ends with one."""
+    """Return what follows the last line break of an open log: nothing, if it ends with one.
+
+    Raises:
+        OSError: if it cannot be read, or that is longer than a line may be.
+    """
     pieces: list[bytes] = []
     for block in _blocks_backwards(log, os.fstat(log).st_size):
         _, line_break, after = block.rpartition(b"\n")
         pieces.append(after)
         if line_break:
             break
+        _refuse_long_line(pieces)
     return b"".join(reversed(pieces))
 
 
@@ -128,8 +149,12 @@ def refuse_what_is_no_file(descriptor: int) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int | None]:
-    """Give an open descriptor of a file, or None where there is none; a pipe is refused."""
+def opened(path: Path) -> Iterator[int | None]:
+    """Give an open descriptor of a file to read, or None where there is none.
+
+    Raises:
+        OSError: if it cannot be opened or is no file, as a pipe is none.
+    """
     try:
         # Without O_NONBLOCK, opening a pipe waits for its other end.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -141,6 +166,18 @@ def _opened(path: Path) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _refuse_size(size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        most = f"{most_bytes // MIB} MiB"
+        raise OSError(errno.EFBIG, f"it has more than {most}, the most; shorten it or move it away")
+
+
+def _refuse_long_line(pieces: list[bytes]) -> None:
+    if len(pieces) * _BLOCK_BYTES > LONGEST_LINE_BYTES:
+        most = f"{LONGEST_LINE_BYTES // MIB} MiB"
+        raise OSError(errno.EFBIG, f"a line has more than {most}, the most; move the file away")
 
 
 def _blocks_backwards(log: int, end: int) -> Iterator[bytes]:

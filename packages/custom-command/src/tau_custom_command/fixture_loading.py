@@ -28,6 +28,7 @@ from tau_custom_command.contract import (
 )
 from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, Problem
 from tau_custom_command.form_messages import EDITOR_KEY, UNKNOWN_KEY, form_message
+from tau_custom_command.limits import MOST_CASES
 from tau_custom_command.policy import ExecutionPolicy, contradictions, denial
 
 _SUPPORTED = ", ".join(Operation)
@@ -77,8 +78,12 @@ def load(raw: bytes, *, named: str) -> LoadedFixture:
         found = strict_json.describe(value)
         problem = Problem(case_id=None, field=None, message=f"must be an object (found {found})")
         raise FixtureRefusedError(named, (problem,))
-    header = {key: item for key, item in value.items() if key not in {EDITOR_KEY, "cases"}}
     raw_cases = value.get("cases")
+    if isinstance(raw_cases, list) and len(raw_cases) > MOST_CASES:
+        message = f"holds {len(raw_cases):,} cases, and the most is {MOST_CASES:,}; split it"
+        problem = Problem(case_id=None, field="cases", message=message)
+        raise FixtureRefusedError(named, (problem,))
+    header = {key: item for key, item in value.items() if key not in {EDITOR_KEY, "cases"}}
     problems = list(_header_problems(header, raw_cases))
     cases: list[Case] = []
     with_id: list[Case] = []

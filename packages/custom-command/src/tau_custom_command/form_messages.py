@@ -42,6 +42,9 @@ def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
         expected = "be " + context["expected"].replace("'", "")
     elif kind == "greater_than":
         expected = f"be greater than {context['gt']}"
+    elif kind in {"string_too_long", "too_long"} and isinstance(detail["input"], str):
+        most = f"{context['max_length']:,}"
+        return f"has {len(detail['input']):,} characters, and the most is {most}; shorten it"
     elif kind in _EXPECTED_TYPE:
         expected = _EXPECTED_TYPE[kind]
     else:

@@ -9,7 +9,7 @@ record (an intent, before a process starts) takes a first line of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import assert_never
@@ -25,25 +25,31 @@ _LENGTH = rb"(0|[1-9]\d{0,17})"
 _NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
 _PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
 _CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b\n" % (*(_LENGTH,) * 4, _PATH))
+_LONGEST_HEAD = 512
+_BLOCK_BYTES = 1024 * 1024
 _END = re.compile(rb"end ([0-9a-f]{64})\n")
+
+Read = Callable[[int, int], bytes]
+"""Gives so many bytes of a journal from a position on; fewer at its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A committed batch: where in the journal its changes begin."""
+    """A committed batch: where in the journal its changes begin and end."""
 
-    journal: bytes
+    read: Read
     start: int
+    end: int
 
     def changes(self) -> Iterator[Change]:
         """Yield the changes in their order."""
-        for head, end in _heads(self.journal, self.start):
+        for head, start, end in _heads(self.read, self.start, self.end):
             middle = end - int(head[4])
-            content, path = self.journal[middle:end], head[5].decode()
+            content, path = self.read(middle, end - middle), head[5].decode()
             if head[1] is None:
                 yield ReplaceFile(path=path, content=content)
             else:
-                torn = self.journal[head.end() : middle]
+                torn = self.read(start, middle - start)
                 yield AppendAt(
                     path=path,
                     offset=int(head[1]),
@@ -88,26 +94,26 @@ def encode(changes: Iterable[Change]) -> Iterator[bytes]:
     yield b"end %b\n" % digest.hexdigest().encode()
 
 
-def parse(raw: bytes) -> Journal:
-    """Return the batches that were committed to a journal of these bytes.
+def parse(read: Read, size: int) -> Journal:
+    """Return the batches that were committed to a journal of `size` bytes, which `read` gives.
 
     Raises:
         StateUnusableError: for a record of another form or kind, which a newer version wrote.
     """
     batches: list[Batch] = []
     position = 0
-    while raw.startswith(_BATCH, position):
+    while read(position, len(_BATCH)) == _BATCH:
         start = position + len(_BATCH)
-        end = max((end for _, end in _heads(raw, start)), default=start)
-        ending = _END.match(raw, end)
-        if ending is None or sha256(raw[position:end]).hexdigest().encode() != ending[1]:
-            return Journal(batches=tuple(batches), end=position, size=len(raw))
-        batches.append(Batch(journal=raw, start=start))
-        position = ending.end()
-    unknown = _FIRST_LINE.match(raw, position)
+        end = max((end for _, _, end in _heads(read, start, size)), default=start)
+        ending = _END.match(read(end, _LONGEST_HEAD))
+        if ending is None or _digest(read, position, end) != ending[1]:
+            return Journal(batches=tuple(batches), end=position, size=size)
+        batches.append(Batch(read=read, start=start, end=end))
+        position = end + ending.end()
+    unknown = _FIRST_LINE.match(read(position, _LONGEST_HEAD))
     if unknown is not None:
         raise StateUnusableError(f"this version does not know its {unknown[0].decode().strip()!r}")
-    return Journal(batches=tuple(batches), end=position, size=len(raw))
+    return Journal(batches=tuple(batches), end=position, size=size)
 
 
 def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
@@ -121,16 +127,24 @@ def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
                 head, torn = b"replace %d %b\n" % (size, path), b""
             case _:
                 assert_never(change)
-        if not _CHANGE.fullmatch(head):
+        if not _CHANGE.fullmatch(head) or len(head) > _LONGEST_HEAD:
             raise ValueError(f"no path in a state directory: {change.path!r}")
         yield head + torn
         yield change.content
 
 
-def _heads(raw: bytes, position: int) -> Iterator[tuple[re.Match[bytes], int]]:
-    """Yield the first line of each change from `position` on, and where the change ends."""
-    while (head := _CHANGE.match(raw, position)) is not None:
-        position = head.end() + int(head[2] or 0) + int(head[4])
-        if position > len(raw):
+def _digest(read: Read, position: int, end: int) -> bytes:
+    digest = sha256()
+    for start in range(position, end, _BLOCK_BYTES):
+        digest.update(read(start, min(_BLOCK_BYTES, end - start)))
+    return digest.hexdigest().encode()
+
+
+def _heads(read: Read, position: int, last: int) -> Iterator[tuple[re.Match[bytes], int, int]]:
+    """Yield the first line of each change up to `last`, where that line and the change end."""
+    while (head := _CHANGE.match(read(position, _LONGEST_HEAD))) is not None:
+        start = position + head.end()
+        position = start + int(head[2] or 0) + int(head[4])
+        if position > last:
             return
-        yield head, position
+        yield head, start, position

@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tau_custom_command import journal, storage
+from tau_custom_command import file_reading, journal, storage
 from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import StateUnusableError, StorageError
-from tau_custom_command.file_reading import read_state_file, storage_errors
+from tau_custom_command.file_reading import storage_errors
 from tau_custom_command.journal import Journal
 from tau_custom_command.writes import Change, ReplaceFile
 
@@ -23,21 +24,48 @@ JOURNAL_FILE = ".journal"
 _PIECE_BYTES = 1024 * 1024
 
 
-def read(root: Path) -> Journal:
-    """Return what the journal in `root` holds: nothing, where all that was committed is done.
+@contextmanager
+def opened(root: Path) -> Iterator[Journal]:
+    """Give what the journal in `root` holds: nothing, where all that was committed is done.
+
+    Its batches may be large, so they are read as they are asked for.
 
     Raises:
         StateUnusableError: if a newer version wrote it.
         StorageError: if it cannot be read.
     """
     path = root / JOURNAL_FILE
-    try:
-        return journal.parse(read_state_file(path) or b"")
-    except StateUnusableError as error:
-        raise StateUnusableError(
-            f"{path}: {error}; run the version that wrote it, or see "
-            f"'tau-custom-command recover --state-dir {root}'"
-        ) from None
+    with storage_errors(path, "read"), file_reading.opened(path) as descriptor:
+        try:
+            read = _nothing if descriptor is None else _Window(descriptor).read
+            found = journal.parse(read, 0 if descriptor is None else os.fstat(descriptor).st_size)
+        except StateUnusableError as error:
+            raise StateUnusableError(
+                f"{path}: {error}; run the version that wrote it, or see "
+                f"'tau-custom-command recover --state-dir {root}'"
+            ) from None
+        yield found
+
+
+class _Window:
+    """Reads a file by large pieces, of which the last is kept: most readings are near another."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._start, self._content = 0, b""
+
+    def read(self, position: int, length: int) -> bytes:
+        """Return so many bytes from a position on; fewer at the file's end."""
+        first = position - self._start
+        if not 0 <= first <= first + length <= len(self._content):
+            wanted = max(length, _PIECE_BYTES)
+            self._start, first = position, 0
+            self._content = os.pread(self._descriptor, wanted, position)
+        return self._content[first : first + length]
+
+
+def _nothing(_position: int, _length: int) -> bytes:
+    return b""
 
 
 def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
@@ -48,7 +76,8 @@ def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
         StorageError: if the operating system refuses; the batch was then never committed.
     """
     path = root / JOURNAL_FILE
-    committed = read(root)
+    with opened(root) as committed:
+        pass
     with storage_errors(path, "write"):
         descriptor = storage.open_for_writing(os.fspath(path), None, os.O_RDWR)
         try:
@@ -71,22 +100,16 @@ def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:
         StateUnusableError: as `read`.
         StorageError: if the operating system refuses; the journal then keeps its batches.
     """
-    found = read(root)
-    remarks: tuple[str, ...] = ()
-    try:
-        if found.batches:
-            brought_up = storage.bring_up(root, found.changes())
-            remarks = brought_up.remarks
-            with storage_errors(root, "write to the disk"):
-                syncing.touched(root, brought_up.paths)
-        if found.size:
-            _empty(root / JOURNAL_FILE)
-    except StorageError as error:
-        if not found.batches:
-            raise
-        raise StorageError(
-            f"{error}; the cycle is kept in {root / JOURNAL_FILE}, and the next run completes it"
-        ) from error
+    with opened(root) as found:
+        try:
+            remarks = _brought_up(root, found, syncing) if found.batches else ()
+            if found.size:
+                _empty(root / JOURNAL_FILE)
+        except StorageError as error:
+            if not found.batches:
+                raise
+            kept = f"the cycle is kept in {root / JOURNAL_FILE}, and the next run completes it"
+            raise StorageError(f"{error}; {kept}") from error
     return remarks
 
 
@@ -100,6 +123,13 @@ def put_aside(root: Path, kept: ReplaceFile, syncing: Syncing) -> None:
     with storage_errors(root, "write to the disk"):
         syncing.touched(root, brought_up.paths)
     _empty(root / JOURNAL_FILE)
+
+
+def _brought_up(root: Path, found: Journal, syncing: Syncing) -> tuple[str, ...]:
+    brought_up = storage.bring_up(root, found.changes())
+    with storage_errors(root, "write to the disk"):
+        syncing.touched(root, brought_up.paths)
+    return brought_up.remarks
 
 
 def _empty(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from tau_custom_command.file_forms import LARGEST_INTEGER
+from tau_custom_command.limits import LONGEST_NAME
 from tau_custom_command.policy import SandboxProfile
 
 _PREFIX = "TAU_CUSTOM_COMMAND_"
@@ -35,6 +36,8 @@ def _text(value: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise typer.BadParameter("must be text in UTF-8") from None
+    if len(value) > LONGEST_NAME:
+        raise typer.BadParameter(f"has more than {LONGEST_NAME:,} characters, which is the most")
     return value
 
 

@@ -49,11 +49,11 @@ def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
         StorageError: if a file cannot be read or written.
     """
     try:
-        journal = journal_file.read(root)
+        with journal_file.opened(root) as journal:
+            if not journal.batches:
+                return ()
     except StateUnusableError:
         return (_journal_put_aside(root, carry_out=carry_out),)
-    if not journal.batches:
-        return ()
     if carry_out:
         return complete_committed(root, TO_DISK)
     return ("complete the cycle that is committed to the journal",)

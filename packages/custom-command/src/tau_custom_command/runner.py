@@ -20,6 +20,7 @@ from tau_custom_command.durability import NOT_TO_DISK, TO_DISK, Syncing
 from tau_custom_command.errors import StorageError
 from tau_custom_command.evaluation import Result, evaluate
 from tau_custom_command.fixture_loading import LoadedFixture, load
+from tau_custom_command.limits import LARGEST_FIXTURE_BYTES
 from tau_custom_command.policy import ExecutionPolicy
 from tau_custom_command.registry import Registry
 from tau_custom_command.rotation import NEVER_ROTATED, RotationLimits
@@ -99,7 +100,7 @@ def read_fixture(path: Path) -> LoadedFixture:
         FixtureRefusedError: with every problem it has.
         StorageError: if it is not there or cannot be read.
     """
-    raw = file_reading.read_file(path)
+    raw = file_reading.read_file(path, most_bytes=LARGEST_FIXTURE_BYTES)
     if raw is None:
         raise StorageError(f"{path}: there is no such file")
     return load(raw, named=str(path))

@@ -13,6 +13,7 @@ from tau_custom_command.closing import ClosedCycle
 from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
 from tau_custom_command.interruptions import interruptions_held
+from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, MIB
 from tau_custom_command.rotation import rotate
 from tau_custom_command.state_files import StateFile
 from tau_custom_command.writes import EVENT_LOG, STATE_FILE, AppendLines, ReplaceFile, Write
@@ -37,7 +38,8 @@ def read_state(root: Path) -> StateFile | None:
         StorageError: if it cannot be read.
     """
     path = root / STATE_FILE
-    raw = journal_file.read(root).content_of(STATE_FILE) or file_reading.read_state_file(path)
+    with journal_file.opened(root) as journal:
+        raw = journal.content_of(STATE_FILE) or file_reading.read_state_file(path)
     if raw is None:
         return None
     try:
@@ -81,8 +83,7 @@ def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
         StateUnusableError: if a newer version wrote the journal.
         StorageError: if the operating system refuses.
     """
-    journal = journal_file.read(root)
-    with interruptions_held():
+    with journal_file.opened(root) as journal, interruptions_held():
         kept = _broken_state_kept(root) if journal.batches else ()
         remarks = (*kept, *journal_file.finish(root, syncing))
     if journal.batches:
@@ -107,11 +108,18 @@ def write_cycle(
     Logs past their limit in bytes are rotated first.
 
     Raises:
+        StateUnusableError: if the state would be larger than can be read back.
         StorageError: if the operating system refuses. `state.json` is then as it was; where the
             cycle was committed, the next run completes it.
     """
     event = AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
     state = ReplaceFile(path=STATE_FILE, content=closed.state.as_document())
+    if len(state.content) > LARGEST_STATE_FILE_BYTES:
+        most = f"{LARGEST_STATE_FILE_BYTES // MIB} MiB"
+        raise StateUnusableError(
+            f"{root / STATE_FILE}: would have more than {most}, which is the most that is read "
+            "back; nothing was written: delete commands, or give this fixture another --state-dir"
+        )
     with interruptions_held():
         rotate(root, rotated_past, syncing)
         writes = chain(channel_writes, (event, state))

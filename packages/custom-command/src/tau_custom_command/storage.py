@@ -8,6 +8,7 @@ output may hold secrets. Symbolic links are not followed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import assert_never
 
 from tau_custom_command.file_reading import refuse_what_is_no_file, storage_errors, torn_end
 from tau_custom_command.folders import FolderWalk
+from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
 from tau_custom_command.writes import AppendAt, AppendLines, Change, CreateFile, ReplaceFile, Write
 
 _FILE_MODE = 0o600
@@ -224,6 +226,8 @@ def _lines_carried_out(
         yield change.path, "is shorter than it was; the lines of the cycle follow what is left"
         yield from _appended(change.path, change.content, folders)
         return
+    if size - change.offset > len(change.content) + LARGEST_STATE_FILE_BYTES:
+        raise OSError(errno.EFBIG, "somebody else wrote more to it than can be kept; move it away")
     found = os.pread(log, size - change.offset, change.offset)
     foreign = change.foreign(found)
     if foreign:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 from tau_custom_command.errors import JsonRefusedError
+from tau_custom_command.limits import MOST_VALUES
 
 DEEPEST_NESTING = 100
 """Arrays and objects within each other: more than a fixture needs, less than a stack has."""
 
 _LONGEST_QUOTE = 60
+_STRING_OR_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|([,[{])', re.DOTALL)
 _TOO_DEEP = f"not usable: arrays and objects are nested too deeply (the most is {DEEPEST_NESTING})"
 _TYPE_NAMES = {
     bool: "a boolean",
@@ -37,6 +41,7 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller's
         JsonRefusedError: for anything but one strict JSON value in UTF-8; the text begins with
             `line L, column C: ` where the place is known.
     """
+    _refuse_many_values(raw)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -111,6 +116,15 @@ def _finite_float(digits: str) -> float:
     if math.isinf(value):
         raise JsonRefusedError(f"the number {digits[:40]} is too large")
     return value
+
+
+def _refuse_many_values(raw: bytes) -> None:
+    """Refuse a text of very many values, by what stands before each: before they take memory."""
+    if len(raw) <= MOST_VALUES or sum(map(raw.count, (b",", b"[", b"{"))) <= MOST_VALUES:
+        return
+    marks = (found for found in _STRING_OR_MARK.finditer(raw) if found.lastindex)
+    if next(islice(marks, MOST_VALUES, None), None) is not None:
+        raise JsonRefusedError(f"not usable: it holds more than {MOST_VALUES:,} values, the most")
 
 
 def _refuse_deep_nesting(value: object) -> None:

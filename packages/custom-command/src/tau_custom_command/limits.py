@@ -1,0 +1,27 @@
+"""How much the runtime takes in, so that no input exhausts memory; each limit in one place.
+
+100,000 cases in 64 MiB are always accepted. The rest is far beyond what a fixture needs; what is
+beyond a limit is refused by name, most of it before it is read (runbooks/custom-command-ops.md,
+"Limits").
+"""
+
+from __future__ import annotations
+
+MIB = 1024 * 1024
+
+LARGEST_FIXTURE_BYTES = 64 * MIB
+MOST_CASES = 100_000
+LONGEST_NAME = 10_000
+"""Characters of a fixture's name, a case id, an operation, a command name or a suffix."""
+
+LONGEST_TEXT = MIB
+"""Characters of a template or a description."""
+
+MOST_VALUES = 10_000_000
+"""Values in one JSON text: each takes about 60 bytes of memory, however few it has in the file."""
+
+LARGEST_STATE_FILE_BYTES = 256 * MIB
+"""A file that is read as a whole: `state.json`, a channel's log that is repaired."""
+
+LONGEST_LINE_BYTES = 64 * MIB
+"""A line of a log."""

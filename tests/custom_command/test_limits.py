@@ -1,0 +1,198 @@
+"""No input exhausts memory: what is too much is refused by name, and what is promised is taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tau_custom_command import file_reading, limits, state_directory
+from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, StorageError
+from tau_custom_command.fixture_loading import load
+from tau_custom_command.strict_json import decode
+from tests.custom_command.cases import case_object, fixture_bytes
+from tests.custom_command.running import COMMAND, Command, Runtime, environment
+
+MOST_MIB = 450
+"""What `validate` may take for 100,000 cases in 64 MiB: measured 410."""
+
+SMALL_MIB = 130
+"""What is refused before it costs memory may take: 34 at start-up, and the 64 that were read."""
+
+
+def peak(*words: str | Path) -> tuple[int, str, int]:
+    """Run the command; return its exit code, what it said, and its peak of memory in MiB."""
+    script = (
+        "import os, resource, subprocess, sys\n"
+        "done = subprocess.run(sys.argv[1:], capture_output=True, text=True)\n"
+        "print(done.stdout + done.stderr)\n"
+        "print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, COMMAND, *words],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    *said, figures = done.stdout.splitlines()
+    code, mib = figures.split()
+    return int(code), "\n".join(said), int(mib)
+
+
+def padded(path: Path, cases: int, size: int) -> Path:
+    """Write a fixture of so many cases that fills a size, and return its path."""
+    one = json.dumps(case_object("{:06d}", "CREATE", "c-{:06d}", template="{}")).replace("{}", "@")
+    room = (size - 200) // cases - len(one) - 2
+    text = ", ".join(
+        one.replace("{:06d}", f"{number:06d}").replace("@", "x" * room) for number in range(cases)
+    )
+    raw = f'{{"schema_version": 1, "name": "big", "cases": [{text}]}}'.encode()
+    path.write_bytes(raw + b" " * (size - len(raw)))
+    assert path.stat().st_size == size
+    return path
+
+
+def test_100_000_cases_in_64_mib_are_accepted(tmp_path: Path) -> None:
+    """Both at once, which is the most that is promised; and the memory it takes is known."""
+    fixture = padded(tmp_path / "most.json", 100_000, 64 * 1024 * 1024)
+    code, said, mib = peak("validate", fixture)
+    assert (code, said.splitlines()[0]) == (0, f"{fixture}: valid, 100000 cases")
+    assert mib < MOST_MIB
+
+
+def test_one_byte_more_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """And so is a sparse file of 10 GB."""
+    fixture = tmp_path / "more.json"
+    for size in (64 * 1024 * 1024 + 1, 10 * 1024**3):
+        with fixture.open("wb") as file:
+            file.truncate(size)
+        code, said, mib = peak("validate", fixture)
+        assert (code, mib < SMALL_MIB - 64) == (5, True)
+        assert f"{fixture}: cannot read: it has more than 64 MiB" in said
+
+
+def test_what_never_ends_is_refused(tmp_path: Path) -> None:
+    """A device, and a pipe that somebody fills: their size shows only while they are read."""
+    code, said, mib = peak("validate", "/dev/zero")
+    assert (code, "/dev/zero: cannot read: it has more than 64 MiB" in said) == (5, True)
+    assert mib < SMALL_MIB
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["/bin/sh", "-c", f"exec cat /dev/zero > {tmp_path}/pipe"]) as filler:
+        code, said, mib = peak("run", tmp_path / "pipe", "--state-dir", tmp_path / "state")
+        assert (code, "more than 64 MiB" in said) == (5, True)
+        assert mib < SMALL_MIB
+        filler.wait(timeout=20)
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_fixture_may_come_through_a_pipe(command: Command) -> None:
+    """A shell's `<(…)` is one."""
+    done = command("validate", "/dev/stdin", stdin=fixture_bytes(case_object()).decode())
+    assert done.code == 0, done.err
+
+
+def problems(raw: bytes) -> list[str]:
+    """Return the problems of a fixture."""
+    with pytest.raises(FixtureRefusedError) as refused:
+        load(raw, named="fixture.json")
+    return [str(problem) for problem in refused.value.problems]
+
+
+def test_one_case_more_is_refused() -> None:
+    """Before each is looked at; the message names the limit."""
+    raw = b'{"schema_version": 1, "name": "x", "cases": [%b1]}' % (b"1," * limits.MOST_CASES)
+    assert problems(raw) == ["cases: holds 100,001 cases, and the most is 100,000; split it"]
+
+
+@pytest.mark.parametrize(
+    ("field", "most"),
+    [("case_id", 10_000), ("operation", 10_000), ("command_name", 10_000), ("template", 1024**2)],
+)
+def test_texts_have_a_longest(field: str, most: int) -> None:
+    """Each is refused with its case and its field, and not quoted as a whole."""
+    case = case_object("a", "NOSUCH", expected=case_object()["expected"]) | {field: "x" * most}
+    case["expected"] = {
+        "outcome": "malformed_input",
+        "status_code": 400,
+        "error_code": "custom_command_invalid_operation",
+    }
+    load(fixture_bytes(case), named="fixture.json")
+    (problem,) = problems(fixture_bytes(case | {field: "x" * (most + 1)}))
+    expected = f"{field}: has {most + 1:,} characters, and the most is {most:,}; shorten it"
+    assert problem.endswith(expected)
+    assert len(problem) < 400
+
+
+def test_header_texts_have_a_longest() -> None:
+    """The name stands in every event, so it is bounded; a description has room."""
+    long = {"name": "x" * 10_001, "description": "x" * (1024**2 + 1)}
+    raw = fixture_bytes(case_object(), **long)
+    assert [problem.partition(":")[0] for problem in problems(raw)] == ["name", "description"]
+
+
+def test_a_suffix_has_a_longest(command: Command) -> None:
+    """It becomes part of every case id."""
+    (command.folder / "fixture.json").write_bytes(fixture_bytes(case_object()))
+    done = command("run", "fixture.json", "--case-suffix", "x" * 10_001)
+    assert (done.code, "10,000 characters" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"0", b'{"a":1}', b"[[0]]"])
+def test_very_many_values_are_refused_before_they_are_made(value: bytes) -> None:
+    """However they are written: each would take many times the memory that it has in the file."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(JsonRefusedError, match="more than 10,000,000 values"):
+        decode(b"[%b0]" % ((value + b",") * limits.MOST_VALUES))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
+
+
+def test_marks_in_strings_are_no_values() -> None:
+    """A text may hold as many commas and braces as it likes, also after escaped quotes."""
+    text = ',[{\\"' * 4_000_000
+    assert len(decode(f'["{text}"]'.encode())[0]) == 4 * 4_000_000
+
+
+class TestStateDirectories:
+    """What lies in a state directory is read within limits too."""
+
+    @pytest.mark.parametrize("name", ["state.json", ".journal", "runtime-events.jsonl"])
+    def test_sparse_files_are_not_read(self, runtime: Runtime, name: str) -> None:
+        """10 GB of nothing: exit 5 with the file and the limit, or nothing to be read of it."""
+        runtime.run(case_object())
+        path = runtime.state_dir / name
+        with path.open("r+b") as file:
+            file.truncate(10 * 1024**3)
+        for words in (("registry", "list"), ("run", runtime.folder / "fixture.json"), ("recover",)):
+            code, said, mib = peak(*words, "--state-dir", runtime.state_dir)
+            assert mib < SMALL_MIB, words
+            if code == 5:
+                assert f"{path}: cannot " in said
+                assert " MiB, the most" in said
+        path.unlink()
+
+    def test_a_long_line_is_found_by_its_beginning(self, tmp_path: Path) -> None:
+        """Reading backwards stops where a line is longer than any of ours."""
+        log = tmp_path / "log.jsonl"
+        log.write_bytes(b"x" * (limits.LONGEST_LINE_BYTES + 2 * 65536) + b"\nlast\n")
+        lines = file_reading.lines_backwards(log)
+        assert next(lines) == b"last\n"
+        with pytest.raises(StorageError, match="a line has more than 64 MiB"):
+            next(lines)
+
+    def test_a_state_that_could_not_be_read_back_is_not_written(
+        self, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The cycle that would make it too large is refused; the earlier state stays."""
+        runtime.run(case_object())
+        before = runtime.files.contents()
+        monkeypatch.setattr(state_directory, "LARGEST_STATE_FILE_BYTES", 1000)
+        with pytest.raises(Exception, match="nothing was written"):
+            runtime.run(case_object("b", "CREATE", "other"))
+        assert runtime.files.contents() == before
