@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tau_custom_command.errors import StateDirectoryBusyError
 from tau_custom_command.file_reading import storage_errors
-from tau_custom_command.folders import make_folder
+from tau_custom_command.folders import make_folder, own_umask
 
 _LOCK_FILE = ".lock"
 _FILE_MODE = 0o600
@@ -21,7 +21,7 @@ _POLL_SECONDS = 0.05
 
 @contextmanager
 def locked(root: Path, *, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock of the state directory, which is made if it is not there.
+    """Hold the lock of the state directory, which is made if it is not there, with `own_umask`.
 
     The lock is `flock` on a file of its own, which the kernel releases when the process ends,
     however it ends. The file names the holder for those who find it locked.
@@ -30,8 +30,15 @@ def locked(root: Path, *, wait_seconds: float) -> Iterator[None]:
         StateDirectoryBusyError: if another process still holds it after `wait_seconds`.
         StorageError: if the operating system refuses.
     """
-    with storage_errors(root, "open"):
-        make_folder(root)
+    with own_umask():
+        with storage_errors(root, "open"):
+            make_folder(root)
+        with _held(root, wait_seconds):
+            yield
+
+
+@contextmanager
+def _held(root: Path, wait_seconds: float) -> Iterator[None]:
     deadline = time.monotonic() + wait_seconds
     while (lock := _taken(root / _LOCK_FILE)) is None:
         if time.monotonic() >= deadline:

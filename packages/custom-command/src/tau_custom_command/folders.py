@@ -1,9 +1,14 @@
-"""The folders of a state directory: 0700 whatever the umask, and no links on the way."""
+"""The folders of a state directory: 0700 whatever the umask, and no links on the way.
+
+A folder that is there keeps its permissions: the operator may have named any.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tau_custom_command.durability import sync_folder
@@ -11,8 +16,21 @@ from tau_custom_command.durability import sync_folder
 _FOLDER_MODE = 0o700
 
 
+@contextmanager
+def own_umask() -> Iterator[None]:
+    """Have what is made be the owner's alone, and all the owner's, whatever the umask was.
+
+    So the modes are right from the start: a kill leaves nothing that the next run cannot open.
+    """
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it that are missing, each 0700, to outlast a loss of power.
+    """Make a folder and those above it that are missing, to outlast a loss of power.
 
     Raises:
         OSError: if the operating system refuses.
@@ -22,7 +40,6 @@ def make_folder(path: Path) -> None:
     make_folder(path.parent)
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=_FOLDER_MODE)
-        path.chmod(_FOLDER_MODE)  # mkdir's mode is cut by the umask
         sync_folder(path.parent)
 
 
@@ -68,5 +85,4 @@ class FolderWalk:
             if not self._make_missing:
                 raise
             os.mkdir(name, _FOLDER_MODE, dir_fd=above)
-            os.chmod(name, _FOLDER_MODE, dir_fd=above)  # mkdir's mode is cut by the umask
             return os.open(name, flags, dir_fd=above)
