@@ -25,11 +25,19 @@ _PEAK = Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A command line, and the exit codes that it may end with: the table less usage and bugs."""
+    """A command line, and the exit codes that it may end with: the table less usage and bugs.
+
+    `directory_options` is how a state directory is named to it.
+    """
 
     app: Callable[..., object]
     words: tuple[str, ...]
     codes: frozenset[int]
+    directory_options: tuple[str, ...] = ("--state-dir", "{}")
+
+    def at(self, state_dir: Path) -> list[str]:
+        """Return the arguments that name a state directory."""
+        return [option.format(state_dir) for option in self.directory_options]
 
 
 class HangError(BaseException):

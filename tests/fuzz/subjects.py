@@ -12,6 +12,7 @@ from random import Random
 from typer.main import get_command
 
 from tau_custom_command import cli as runtime_cli
+from tau_rollout_gate import cli as gate_cli
 from tau_transport_health import cli as inspector_cli
 from tests.fuzz.guard import Program, call
 from tests.fuzz.mutation import mutated_bytes, mutated_json, mutated_lines
@@ -19,11 +20,15 @@ from tests.fuzz.mutation import mutated_bytes, mutated_json, mutated_lines
 _FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 # Made once: typer would make the whole command line anew for each call, which is most of its time.
 runtime = get_command(runtime_cli.app)
-inspector = get_command(inspector_cli.app)
+inspector = inspector_cli.command_line()
+gate = get_command(gate_cli.app)
 _ANSWER = frozenset({0, 3, 5})
 _PLUGIN = frozenset({0, 1, 2, 3})
 
-# To fuzz another reader of a state directory, add its line; --state-dir DIR is put after the words.
+_VERDICT = frozenset({0, 3, 4})
+_SURFACE = ("--surface", "custom-command={}")
+
+# To fuzz another reader of a state directory, add its line.
 READERS = (
     Program(app=inspector, words=("inspect", "custom-command"), codes=_ANSWER),
     Program(app=inspector, words=("inspect", "custom-command", "--json"), codes=_ANSWER),
@@ -33,6 +38,8 @@ READERS = (
     Program(app=inspector, words=("channels", "list", "custom-command"), codes=_ANSWER),
     Program(app=inspector, words=("channels", "show", "custom-command", "greet"), codes=_ANSWER),
     Program(app=inspector, words=("channels", "verify", "custom-command"), codes=_ANSWER),
+    Program(app=gate, words=("evaluate",), codes=_VERDICT, directory_options=_SURFACE),
+    Program(app=gate, words=("explain",), codes=_VERDICT, directory_options=_SURFACE),
 )
 _OWNERS = (
     Program(app=runtime, words=("registry", "list"), codes=_ANSWER),
@@ -68,6 +75,22 @@ class Subjects:
             self._run(self._rotated, f"--case-suffix={suffix}", *_ROTATING)
         self._committed = shutil.copytree(self._plain, folder / "committed")
         _leave_in_journal(self._committed, self._rotated)
+        self._open_rollout()
+
+    def _open_rollout(self) -> None:
+        """Open the rollout that the gate judges by: in canary-1, entered on an empty log."""
+        rollout_dir, report = self._folder / "rollout", self._folder / "report.json"
+        os.environ["TAU_ROLLOUT_GATE_ROLLOUT_DIR"] = str(rollout_dir)
+        report.write_text('{"total": 1, "passed": 1, "failed": 0}')
+        for words in (
+            ("start", "--release", "1.1.0", "--rollback-to", "1.0.0"),
+            ("advance", "--validation", str(report)),
+        ):
+            program = Program(
+                app=gate, words=words, codes=frozenset({0}), directory_options=_SURFACE
+            )
+            if wrong := call(program, program.at(self._folder / "none")):
+                raise RuntimeError(wrong)
 
     def fixture(self, random: Random) -> Path:
         """Return the path of a mutated fixture."""
@@ -120,7 +143,7 @@ class Subjects:
 
 
 def _each(programs: tuple[Program, ...], state_dir: Path) -> list[str | None]:
-    return [call(program, ["--state-dir", str(state_dir)]) for program in programs]
+    return [call(program, program.at(state_dir)) for program in programs]
 
 
 def _small_fixture() -> bytes:

@@ -131,6 +131,11 @@ def _options(
     del version
 
 
+def command_line() -> Any:  # noqa: ANN401 - typer gives it no public type
+    """Return the command line: called with words, it parses them, runs a command and exits."""
+    return _with_commands(get_command(app), commands)
+
+
 def main() -> None:
-    """Run the command line: parse, call one command, exit."""
-    _with_commands(get_command(app), commands)()
+    """Run the command line on the words of this process."""
+    command_line()()
