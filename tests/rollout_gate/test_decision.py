@@ -497,7 +497,7 @@ def remedies(*found: Flaw, file: str = "state.json", **changes: Any) -> dict[str
 def test_a_missing_file_is_put_back_where_the_other_is_there() -> None:
     """Both missing is another thing: nothing runs there."""
     state = remedies(Flaw.NO_FILES)["files_present"]
-    assert state.startswith("put state.json back from a copy: the event log is there, and")
+    assert state.startswith("the event log is there: put state.json back from a copy, or rebuild")
     log = remedies(Flaw.NO_FILES, file="runtime-events.jsonl")["files_present"]
     assert log == "put the event log back from a copy: state.json is there"
     both = remedies(Flaw.NO_FILES, Flaw.NO_FILES)["files_present"]

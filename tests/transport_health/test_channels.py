@@ -466,7 +466,7 @@ def test_an_unsound_file(
     assert problems(store, "registry") == []
     text = verification_text(verify(store.read, None))
     assert f"disk-usage/{file}" in text
-    assert "stop the runner and remove the line by hand, keeping a copy" in text
+    assert "tau-custom-command channels repair, which moves them aside under its lock" in text
 
 
 @pytest.mark.parametrize(

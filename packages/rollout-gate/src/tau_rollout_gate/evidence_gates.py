@@ -235,8 +235,8 @@ def _remedy_in_place(flaw: Flaw, found: list[FlawFound], evidence: SurfaceEviden
     if flaw is Flaw.NO_FILES and len(found) == 1:
         if not str(found[0].file).endswith("state.json"):
             return "put the event log back from a copy: state.json is there"
-        refusal = ", and tau-custom-command refuses to run until then"
-        return "put state.json back from a copy: the event log is there" + (
+        refusal = ", or rebuild it: 'tau-custom-command recover' shows what it can"
+        return "the event log is there: put state.json back from a copy" + (
             refusal if evidence.surface == CHAINED_SURFACE else ""
         )
     flaws = {one.flaw for one in evidence.flaws}

@@ -44,7 +44,7 @@ class Hold(StrEnum):
 
 REMEDIES = {
     Hold.NO_STATE: "run the transport once, or pass --state-dir if its files lie elsewhere",
-    Hold.INVALID_STATE: "put state.json back from a copy, or move the directory away",
+    Hold.INVALID_STATE: "put state.json back from a copy, or see tau-custom-command recover",
     Hold.UNHEALTHY: "see which cases failed: diagnose, then the channel's log.jsonl",
     Hold.STALE: "see whether the runtime still runs, and when it last did",
     Hold.FUTURE: "set the clock of the machine that wrote the state, or of this one",

@@ -8,10 +8,10 @@ from tau_transport_health.channel_entries import LogEntry
 from tau_transport_health.errors import ExitCode
 
 REMEDY = (
-    "this program never writes there: stop the runner and remove the line by hand, keeping a copy; "
-    "put a file that is missing or altered back from a copy"
+    "for invalid lines, of custom-command: tau-custom-command channels repair, which moves them "
+    "aside under its lock; put a file that is missing or altered back from a copy"
 )
-"""What to do about an unsound channel, until the runtime can repair it itself."""
+"""What to do about an unsound channel: this program never writes there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
