@@ -6,6 +6,7 @@ A folder that is there keeps its permissions: the operator may have named any.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ class FolderWalk:
     def __init__(self, root: Path, *, make_missing: bool) -> None:
         """Start at `root`, which is there; `make_missing` makes folders as they are asked for."""
         self._make_missing = make_missing
+        self._missing: str | None = None  # the last one found so: many files of it are asked for
         self._names: list[str] = []
         self._descriptors = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
 
@@ -63,13 +65,19 @@ class FolderWalk:
             OSError: if it cannot be opened, as where it is a link; FileNotFoundError if it is
                 missing and not to be made.
         """
+        if folder == self._missing:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         names = folder.split("/") if folder else []
         while self._names != names[: len(self._names)]:
             self._names.pop()
             os.close(self._descriptors.pop())
-        for name in names[len(self._names) :]:
-            self._descriptors.append(self._open(name, self._descriptors[-1]))
-            self._names.append(name)
+        try:
+            for name in names[len(self._names) :]:
+                self._descriptors.append(self._open(name, self._descriptors[-1]))
+                self._names.append(name)
+        except FileNotFoundError:
+            self._missing = folder
+            raise
         return self._descriptors[-1]
 
     def close(self) -> None:
