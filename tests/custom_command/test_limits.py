@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import file_reading, limits, state_directory
+from tau_custom_command import file_reading, limits, state_directory, storage
 from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, StorageError
 from tau_custom_command.fixture_loading import load
 from tau_custom_command.strict_json import decode
+from tau_custom_command.writes import AppendAt
 from tests.custom_command.cases import case_object, fixture_bytes
 from tests.custom_command.running import COMMAND, Command, Runtime, environment
 
@@ -196,3 +197,11 @@ class TestStateDirectories:
         with pytest.raises(Exception, match="nothing was written"):
             runtime.run(case_object("b", "CREATE", "other"))
         assert runtime.files.contents() == before
+
+    def test_a_log_that_somebody_else_grew_is_not_read(self, tmp_path: Path) -> None:
+        """What stands where lines belong is kept aside only as far as it can be held."""
+        with (tmp_path / "log.jsonl").open("wb") as file:
+            file.truncate(limits.LARGEST_STATE_FILE_BYTES + 100)
+        change = AppendAt(path="log.jsonl", offset=1, torn=b"", content=b"{}\n")
+        with pytest.raises(StorageError, match="more to it than can be kept"):
+            storage.bring_up(tmp_path, [change])
