@@ -39,7 +39,10 @@ def main() -> int:
         for kind in given.kind or KINDS
     ]
     started, done, findings = time.monotonic(), dict.fromkeys(KINDS, 0), 0
-    with ProcessPoolExecutor(given.jobs, initializer=prepare_process) as pool:
+    # A process of its own each, so that only what a call takes counts, not what many left behind.
+    with ProcessPoolExecutor(
+        given.jobs, initializer=prepare_process, max_tasks_per_child=1
+    ) as pool:
         running = {pool.submit(fuzz, k, given.seed, n, given.keep_in): (k, n) for k, n in parts}
         for part in as_completed(running):
             kind, numbers = running[part]
