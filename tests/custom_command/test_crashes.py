@@ -20,6 +20,8 @@ from tests.custom_command.running import PATIENCE_SECONDS, StateFiles, environme
 from tests.custom_command.scenarios import STARTS, Scenarios, assert_chain_is_whole, files_of, kill
 from tests.custom_command.tracing import CHANGING, OPENING, needs_strace, run_traced
 
+pytestmark = pytest.mark.exhaustive
+
 SHARDS = 8
 """So many tests share the points of a scenario, that several processes can work on them."""
 

@@ -15,6 +15,7 @@ from tests.rollout_gate.recording import Gate
 from tests.rollout_gate.tracing import changing_calls, kill_at, run_traced
 
 pytestmark = [
+    pytest.mark.exhaustive,
     pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's"),
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
 ]

@@ -50,6 +50,8 @@ from tests.rollout_gate.worlds import (
     worlds,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 GO = frozenset({Verdict.PROMOTE, Verdict.COMPLETE})
 Files = dict[str, bytes]
 
