@@ -270,7 +270,7 @@ def test_a_state_that_is_too_long(tmp_path: Path) -> None:
     """It is not read whole."""
     with (tmp_path / "state.json").open("wb") as file:
         file.truncate(10 * 1024 * MIB)
-    assert read_state(tmp_path / "state.json").problem == "is longer than 64 MiB"
+    assert read_state(tmp_path / "state.json").problem == "is longer than 256 MiB"
 
 
 def test_a_line_that_is_too_long_is_invalid(state_dir: Path, history: History) -> None:

@@ -563,6 +563,15 @@ def test_a_gates_name_is_unique_in_force(second: str, third: str, place: str | N
         ]
 
 
+def test_the_names_of_the_gates_that_are_always_there_are_taken() -> None:
+    """A gate of a policy called like one of them could not be told from it."""
+    taken = TIMELINE.replace('"same"', '"soak"')
+    assert taken != TIMELINE
+    raw = with_gates(first=f"{{ {taken} }}", second="", third="")
+    said = "policy.toml: phases[0].gates[0].name: 'soak' is the name of a gate that is always there"
+    assert said in refusal(raw)
+
+
 def test_a_triggers_name_is_unique() -> None:
     """A trigger that fired is remembered by its name."""
     trigger = SMALL[SMALL.index("[[triggers]]") :]

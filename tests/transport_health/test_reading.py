@@ -234,3 +234,13 @@ def test_a_state_is_json(directory: StateDirectory) -> None:
     """The builders write what the reader reads."""
     directory.good()
     assert json.loads(directory.state.read_bytes())["schema_version"] == 1
+
+
+def test_a_state_that_is_too_long_is_not_read(tmp_path: Path) -> None:
+    """A sparse file of any size costs nothing, and is told as no valid state."""
+    with (tmp_path / "state.json").open("wb") as file:
+        file.truncate(10 * 1024**3)
+    reading = read_once(tmp_path, BUILT_IN["custom-command"])
+    assert reading.state is None
+    assert reading.state_problem is not None
+    assert "is longer than 256 MiB" in reading.state_problem

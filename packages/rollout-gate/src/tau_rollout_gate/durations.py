@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_WRITTEN = re.compile(r"(\d{1,9})(ms|s|m|h|d)")
+_WRITTEN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _WORDS = {"d": "d", "h": "h", "m": "min", "s": "s", "ms": "ms"}
 

@@ -27,7 +27,9 @@ LOOKS = 4
 
 PAUSE_SECONDS = 0.05
 BLOCK_BYTES = 64 * 1024
-LONGEST_STATE_BYTES = 64 * 1024 * 1024
+LONGEST_STATE_BYTES = 256 * 1024 * 1024
+"""What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
+
 LONGEST_EVIDENCE_BYTES = 256 * 1024 * 1024
 """What is read of a log at most: a month of a cycle every ten seconds. It bounds the memory."""
 
@@ -67,14 +69,14 @@ def read_state(path: Path) -> RawState:
     """Return the bytes of a `state.json`, or why there are none."""
     try:
         with _open_regular(path) as file:
-            raw = file.read(LONGEST_STATE_BYTES + 1)
+            if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
+                problem = f"is longer than {LONGEST_STATE_BYTES // 1024 // 1024} MiB"
+                return RawState(path=str(path), raw=None, problem=problem)
+            raw = file.read(LONGEST_STATE_BYTES)
     except FileNotFoundError:
         return RawState(path=str(path), raw=None)
     except OSError as error:
         return RawState(path=str(path), raw=None, problem=_unreadable(error))
-    if len(raw) > LONGEST_STATE_BYTES:
-        problem = f"is longer than {LONGEST_STATE_BYTES // 1024 // 1024} MiB"
-        return RawState(path=str(path), raw=None, problem=problem)
     return RawState(path=str(path), raw=raw)
 
 

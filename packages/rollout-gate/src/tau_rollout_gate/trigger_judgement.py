@@ -41,12 +41,16 @@ def judge_triggers(
 
 
 def _signs(
-    trigger: Trigger, policy: Policy, rollout: Rollout, evidence: Evidence, walk: CycleWalk
+    trigger: RolloutTrigger | CycleTrigger,
+    policy: Policy,
+    rollout: Rollout,
+    evidence: Evidence,
+    walk: CycleWalk,
 ) -> Iterator[tuple[str | None, Sign]]:
     """Yield what a trigger sees, by surface; None for the rollout as a whole."""
     if isinstance(trigger, RolloutTrigger):
         yield None, trigger.look(evidence)
-    elif isinstance(trigger, CycleTrigger):
+    else:
         is_canary = policy.phase(rollout.phase).canary_percent > 0
         for pin in rollout.surfaces:
             if not trigger.applies_to(pin.name):

@@ -24,6 +24,9 @@ LOOKS = 4
 """How often a directory is looked at before what is odd counts: once, and three times again."""
 
 PAUSE_SECONDS = 0.05
+LONGEST_STATE_BYTES = 256 * 1024 * 1024
+"""What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
+
 _TAIL_BLOCK_BYTES = 64 * 1024
 
 
@@ -70,7 +73,10 @@ def blocks_of(path: Path) -> Iterator[bytes]:
 def _read_state(path: Path, target: Target) -> tuple[State | None, str | None, bool]:
     try:
         with open_regular(path) as file:
-            raw = file.read()
+            if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
+                limit = LONGEST_STATE_BYTES // 1024 // 1024
+                return None, f"{path}: is longer than {limit} MiB, which no runtime writes", True
+            raw = file.read(LONGEST_STATE_BYTES)
     except FileNotFoundError:
         missing = path if path.parent.is_dir() else path.parent
         return (
