@@ -87,6 +87,7 @@ def _named(names: Sequence[str]) -> str:
 
 def _run(folder: Path, arguments: Sequence[str], out: Path, is_ready: Event) -> None:
     """Wait for the tracer, then be the command."""
+    sys.dont_write_bytecode = True  # what is compiled the first time is renamed into place
     os.chdir(folder)
     output = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
