@@ -108,6 +108,7 @@ def test_a_log_that_is_a_link_leads_nowhere(spoilt: Runtime) -> None:
     assert victim.read_bytes() == b"precious\n"
 
 
+@pytest.mark.exhaustive
 @needs_strace
 def test_killed_at_any_call_the_next_repair_completes_it(
     spoilt: Runtime, command: Command, tmp_path: Path

@@ -145,6 +145,7 @@ def test_a_suffix_has_a_longest(command: Command) -> None:
     assert (done.code, "10,000 characters" in done.err) == (2, True)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("value", [b"[]", b"{}", b"0", b'{"a":1}', b"[[0]]"])
 def test_very_many_values_are_refused_before_they_are_made(value: bytes) -> None:
     """However they are written: each would take many times the memory that it has in the file."""
