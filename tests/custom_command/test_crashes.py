@@ -205,7 +205,10 @@ def no_mounts() -> str:
     return f"nothing can be mounted here: {done.stderr.strip()}" if done.returncode else ""
 
 
-@pytest.mark.skipif(bool(no_mounts()), reason=no_mounts() or "there")
+NO_MOUNTS = no_mounts()
+
+
+@pytest.mark.skipif(bool(NO_MOUNTS), reason=NO_MOUNTS or "a file system can be mounted")
 @pytest.mark.parametrize("start", ["empty", "torn"])
 def test_a_full_disk_that_is_freed_later(start: str, scenarios: Scenarios, tmp_path: Path) -> None:
     """However little room is left, from none to enough: the next run completes or begins anew."""

@@ -88,6 +88,7 @@ class TestStart:
             ["--expect", "custom-command:health=1"],
             ["--by", b"\xff"],
             ["--channel", "nightly"],
+            ["--now-unix-ms", str(2**63)],
         ],
         ids=str,
     )

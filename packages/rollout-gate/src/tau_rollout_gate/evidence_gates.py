@@ -18,8 +18,7 @@ from tau_rollout_gate.answer import (
 )
 from tau_rollout_gate.durations import in_words
 from tau_rollout_gate.evidence import UNHEALABLE, Cycle, Flaw, FlawFound, SurfaceEvidence
-from tau_rollout_gate.gates.interface import CycleGate, Observation
-from tau_rollout_gate.rollout import CHAINED_SURFACE, SurfacePin
+from tau_rollout_gate.rollout import CHAINED_SURFACE
 from tau_rollout_gate.soak import INTERVALS_TO_A_GAP, longest_pause_ms
 
 FUTURE_TOLERANCE_MS = 60 * 1000
@@ -112,71 +111,6 @@ _OTHER_NAMES = frozenset(
 def is_built_in(name: str) -> bool:
     """Tell whether a gate of this name is always there, so that a policy's must not have it."""
     return name in _OTHER_NAMES or name in {gate.name for gate in _FLAW_GATES.values()}
-
-
-class RequiredRunMode(CycleGate):
-    """The cycle ran in the mode that the policy requires."""
-
-    name: str = "run_mode"
-    mode: str
-
-    @property
-    def required(self) -> str:
-        """Return the mode in words."""
-        return f"run_mode = {self.mode}"
-
-    @property
-    def remedy(self) -> str:
-        """Return what to do where another mode is seen."""
-        return f"start the runtime with --run-mode {self.mode}"
-
-    def observe(self, cycle: Cycle) -> Observation:
-        """Return the cycle's mode."""
-        seen = cycle.event.run_mode
-        return Observation(
-            observed=seen or "not told", holds=None if seen is None else seen == self.mode
-        )
-
-
-class EvidenceOfRelease(CycleGate):
-    """The cycle is of the release under rollout, by a field that was pinned at the start."""
-
-    name: str = "evidence_of_release"
-    field: str
-    value: str
-
-    @property
-    def required(self) -> str:
-        """Return the field and its value."""
-        return f"{self.field} = {self.value}"
-
-    @property
-    def remedy(self) -> str:
-        """Return what to do where another value is seen."""
-        return (
-            f"see that the canary runs the release under rollout ({self.required}); cycles of "
-            f"another one restart the soak. If {self.value} was a typing error: it is fixed for "
-            "this rollout; 'rollback' and 'start' anew"
-        )
-
-    def observe(self, cycle: Cycle) -> Observation:
-        """Return the cycle's value."""
-        seen = getattr(cycle.event, self.field)
-        return Observation(
-            observed=seen or "not told", holds=None if seen is None else seen == self.value
-        )
-
-
-def pinned_gates(pin: SurfacePin, required_run_mode: str | None) -> tuple[CycleGate, ...]:
-    """Return the cycle gates that the rollout itself asks for, beside its policy's."""
-    gates: list[CycleGate] = []
-    if required_run_mode is not None:
-        gates.append(RequiredRunMode(mode=required_run_mode))
-    for field, value in sorted(pin.expected.items()):
-        gates.append(
-            EvidenceOfRelease(name=f"evidence_of_release:{field}", field=field, value=value)
-        )
-    return tuple(gates)
 
 
 def reference(cycle: Cycle, now_unix_ms: int) -> EvidenceRef:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+LARGEST_INTEGER = 2**63 - 1  # forms.LARGEST_INTEGER, which --help does not wait for
+
 _PREFIX = "TAU_ROLLOUT_GATE_"
 DEFAULT_ROLLOUT_DIR = Path(".tau/rollout/custom-command")
 DEFAULT_SURFACES = ("custom-command=.tau/custom-command",)
@@ -61,6 +63,7 @@ NowUnixMs = Annotated[
     int | None,
     typer.Option(
         min=0,
+        max=LARGEST_INTEGER,
         metavar="MS",
         envvar=_PREFIX + "NOW_UNIX_MS",
         show_default=False,
