@@ -27,17 +27,17 @@ _PEAK = Path("/proc/self/clear_refs")
 class Program:
     """A command line, and the exit codes that it may end with: the table less usage and bugs.
 
-    `directory_options` is how a state directory is named to it.
+    `options` are how a state directory, put for the braces, is named to it.
     """
 
     app: Callable[..., object]
     words: tuple[str, ...]
     codes: frozenset[int]
-    directory_options: tuple[str, ...] = ("--state-dir", "{}")
+    options: tuple[str, ...] = ("--state-dir", "{}")
 
     def at(self, state_dir: Path) -> list[str]:
         """Return the arguments that name a state directory."""
-        return [option.format(state_dir) for option in self.directory_options]
+        return [option.format(state_dir) for option in self.options]
 
 
 class HangError(BaseException):

@@ -27,6 +27,8 @@ _PLUGIN = frozenset({0, 1, 2, 3})
 
 _VERDICT = frozenset({0, 3, 4})
 _SURFACE = ("--surface", "custom-command={}")
+_PAGE = ("--state-dir", "{}", "--output", "{}.html")
+_LOG = ("--events", "{}/runtime-events.jsonl")
 
 # To fuzz another reader of a state directory, add its line.
 READERS = (
@@ -38,8 +40,11 @@ READERS = (
     Program(app=inspector, words=("channels", "list", "custom-command"), codes=_ANSWER),
     Program(app=inspector, words=("channels", "show", "custom-command", "greet"), codes=_ANSWER),
     Program(app=inspector, words=("channels", "verify", "custom-command"), codes=_ANSWER),
-    Program(app=gate, words=("evaluate",), codes=_VERDICT, directory_options=_SURFACE),
-    Program(app=gate, words=("explain",), codes=_VERDICT, directory_options=_SURFACE),
+    Program(app=inspector, words=("export", "custom-command"), codes=_ANSWER),
+    Program(app=inspector, words=("report", "custom-command"), codes=_ANSWER, options=_PAGE),
+    Program(app=gate, words=("evaluate",), codes=_VERDICT, options=_SURFACE),
+    Program(app=gate, words=("explain",), codes=_VERDICT, options=_SURFACE),
+    Program(app=gate, words=("replay",), codes=_VERDICT | {5}, options=_LOG),
 )
 _OWNERS = (
     Program(app=runtime, words=("registry", "list"), codes=_ANSWER),
@@ -86,9 +91,7 @@ class Subjects:
             ("start", "--release", "1.1.0", "--rollback-to", "1.0.0"),
             ("advance", "--validation", str(report)),
         ):
-            program = Program(
-                app=gate, words=words, codes=frozenset({0}), directory_options=_SURFACE
-            )
+            program = Program(app=gate, words=words, codes=frozenset({0}), options=_SURFACE)
             if wrong := call(program, program.at(self._folder / "none")):
                 raise RuntimeError(wrong)
 

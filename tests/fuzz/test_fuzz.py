@@ -41,17 +41,27 @@ def _fails(kind: str) -> Program:
             with Path("/dev/zero").open("rb") as file:
                 while file.read(1):
                     pass
+        if kind == "memory":
+            bytearray(b"x" * (201 * 1024**2))
+            sys.exit(0)
         sys.exit(1)
 
     return Program(app=app, words=("do",), codes=frozenset({0, 3, 5}))
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("traceback", "ValueError"), ("code", "exit code 1"), ("hang", "hangs")]
+    ("kind", "said"),
+    [
+        ("traceback", "ValueError"),
+        ("code", "exit code 1"),
+        ("hang", "hangs"),
+        ("memory", "MiB of memory"),
+    ],
 )
 def test_what_is_looked_for_is_found(kind: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A traceback, a hang and a wrong exit code would all be told."""
-    monkeypatch.setattr("tests.fuzz.guard.SECONDS", 0.2)
+    """A traceback, a hang, a wrong exit code and much memory would all be told."""
+    if kind == "hang":
+        monkeypatch.setattr("tests.fuzz.guard.SECONDS", 0.2)
     wrong = call(_fails(kind), ["--it"])
     assert wrong is not None
     assert wrong.startswith("do --it\n")

@@ -273,14 +273,38 @@ def test_a_state_that_is_too_long(tmp_path: Path) -> None:
     assert read_state(tmp_path / "state.json").problem == "is longer than 256 MiB"
 
 
+def a_line_of(size: int, history: History, state_dir: Path, *, at_line: int = 5) -> None:
+    """Put a line that means nothing between others."""
+    lines = [*history.lines[:at_line], b"x" * size + b"\n", *history.lines[at_line:]]
+    (state_dir / LOG).write_bytes(b"".join(lines))
+
+
 def test_a_line_that_is_too_long_is_invalid(state_dir: Path, history: History) -> None:
-    """It is told as such, wherever it stands, and what follows it is read."""
-    long = b'"' + b"x" * LONGEST_LINE_BYTES + b'"\n'
-    (state_dir / LOG).write_bytes(b"".join([*history.lines[:5], long, *history.lines[5:]]))
+    """It is told as such, wherever it stands, and what follows it is read; what precedes is not."""
+    a_line_of(LONGEST_LINE_BYTES + 1, history, state_dir)
+    found = read(state_dir, at(history, 3))
+    assert flaws(found) == [Flaw.INVALID_LINE]
+    assert found.flaws[0].detail == "the event log has a line of more than 16 MiB"
+    assert len(found.cycles) == 5
+    assert read(state_dir, at(history, 5)).flaws == ()
+    a_line_of(LONGEST_LINE_BYTES, history, state_dir)
     found = read(state_dir, at(history, 3))
     assert flaws(found) == [Flaw.INVALID_LINE, Flaw.CHAIN_BROKEN]
-    assert "longer than 16 MiB" in found.flaws[0].detail
     assert len(found.cycles) == 7
+
+
+@pytest.mark.parametrize("line_break", [b"", b"\n"])
+def test_a_log_that_ends_with_such_a_line_has_no_known_end(
+    state_dir: Path, history: History, line_break: bytes
+) -> None:
+    """It does not look like a log without a line, after which all would be evidence."""
+    (state_dir / LOG).write_bytes(
+        b"".join(history.lines) + b"x" * (LONGEST_LINE_BYTES + 1) + line_break
+    )
+    before_canary_1 = read(state_dir, None)
+    assert before_canary_1.end_sha256 is None
+    assert before_canary_1.end_problem == "the event log has a line of more than 16 MiB"
+    assert Flaw.INVALID_LINE in flaws(read(state_dir))
 
 
 @pytest.mark.parametrize("content", [b"\0", b"\0\n", b"\n", b"x" * 4095 + b"\n"])
@@ -298,11 +322,11 @@ def test_a_hostile_log_costs_bounded_memory(tmp_path: Path, content: bytes) -> N
                 file.write(block)
     found = read_log(log, BEGINNING)
     assert found.problem is not None
-    assert "the last 256 MiB" in found.problem
+    reason = "more than 16 MiB" if content.startswith(b"\0") else "the last 256 MiB"
+    assert reason in found.problem
     with log.open("rb") as file:
         file.seek(found.parts[-1].offset - 1)
-        starts_at_a_line = file.read(1) == b"\n"
-    assert starts_at_a_line is (content != b"\0")
+        assert content == b"\0" or file.read(1) == b"\n"
     kept = sum(part.line_count * 100 + len(part.torn) for part in found.parts)
     kept += sum(len(line) for part in found.parts for line in part.lines)
     assert kept <= 300 * MIB

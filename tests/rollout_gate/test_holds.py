@@ -500,3 +500,31 @@ def test_reenter_is_recorded_with_what_held(gate: Gate) -> None:
     assert gate("verify").code == 0
     shutil.rmtree(canary.state_dir)
     assert "files_present" in canary.held_by()
+
+
+def test_where_the_log_ends_is_not_known_before_canary_1(gate: Gate) -> None:
+    """All its lines would later look like evidence; mended, the evidence starts at its end."""
+    canary = Canary(gate)
+    canary.run("rollback", "--reason", "anew", expected=0)
+    gate.begin("--now-unix-ms", str(NOW))
+    canary.log.rename(gate.folder / "kept")
+    canary.log.mkdir()
+    held = canary.held_by("--validation", "report.json")
+    assert held == {"log_end_known": "see to it that the log can be read"}
+    canary.run("advance", "--validation", "report.json", expected=3)
+    canary.log.rmdir()
+    (gate.folder / "kept").rename(canary.log)
+    canary.run("advance", "--validation", "report.json", expected=0)
+    assert canary.phase == "canary-1"
+    assert load(gate.root).rollout.surfaces[0].evidence_from == canary.history.position()
+
+
+def test_a_phase_is_not_entered_anew_at_an_end_that_is_not_known(gate: Gate) -> None:
+    """As before canary-1; nothing is written."""
+    canary = Canary(gate)
+    canary.log.rename(gate.folder / "kept")
+    canary.log.mkdir()
+    before = gate.contents()
+    done = canary.run("reenter", "--reason", "r", expected=2)
+    assert "it is not known after which line the phase would start" in done.err
+    assert gate.contents() == before

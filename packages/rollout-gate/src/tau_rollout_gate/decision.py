@@ -23,10 +23,10 @@ from tau_rollout_gate.answer import (
 from tau_rollout_gate.cycle_walk import EVERY_CYCLE, CycleWalk
 from tau_rollout_gate.durations import in_words
 from tau_rollout_gate.evidence import Evidence, Input, SurfaceEvidence
-from tau_rollout_gate.evidence_gates import reference
+from tau_rollout_gate.evidence_gates import entry_gate, reference
 from tau_rollout_gate.formats.wording import utc
 from tau_rollout_gate.gates.interface import RolloutGate
-from tau_rollout_gate.policy import Policy, policy_digest
+from tau_rollout_gate.policy import Phase, Policy, policy_digest
 from tau_rollout_gate.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.soak import JointSoak, joint
 from tau_rollout_gate.surface_judgement import gate_result, judge_surface
@@ -64,6 +64,7 @@ def decide(
         gates = (
             *_standing_gates(rollout, triggers, now_unix_ms),
             *_rollout_gates(policy, rollout, evidence, now_unix_ms),
+            *_entry_gates(phase, following, rollout, evidence),
             *of_surfaces,
             *_soak_gate(phase.soak_ms, soak, of_surfaces, now_unix_ms),
         )
@@ -125,6 +126,16 @@ def _rollout_gates(
     for gate in policy.gates_in_force(rollout.phase):
         if isinstance(gate, RolloutGate):
             yield gate_result(gate, None, gate.judge(rollout, evidence), now_unix_ms)
+
+
+def _entry_gates(
+    phase: Phase, following: Phase | None, rollout: Rollout, evidence: Evidence
+) -> Iterator[GateResult]:
+    """Yield the gate of each surface that was looked at, in the phase before the first canary."""
+    if phase.canary_percent == 0 and following is not None and following.canary_percent > 0:
+        for pin in rollout.surfaces:
+            if pin.name in evidence.surfaces:
+                yield entry_gate(evidence.surfaces[pin.name])
 
 
 def _standing_gates(

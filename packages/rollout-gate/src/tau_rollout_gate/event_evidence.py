@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import NamedTuple
 
 from tau_rollout_gate.agreement import disagreement
@@ -35,12 +36,13 @@ class RawLog(NamedTuple):
     """The end of an event log as it was read, over its rotated files.
 
     `parts` are oldest first, and none where there is no log. `problem` says why reading stopped
-    although older lines were wanted.
+    although older lines were wanted, and `problem_flaw` what it is that is wrong then.
     """
 
     path: str
     parts: tuple[LogPart, ...]
     problem: str | None = None
+    problem_flaw: Flaw = Flaw.SEGMENT_MISSING
 
 
 class _Window(NamedTuple):
@@ -80,6 +82,7 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         end_sha256=None if end is None else end.sha256,
         end_cycle_number=None if end is None or end.event is None else end.event.cycle_number,
         end_timestamp_unix_ms=_last_time(pin, whole),
+        end_problem=log.problem if end is None else None,
         flaws=(
             *(flaw for flaw in (state_flaw, place_flaw) if flaw is not None),
             *judged.flaws,
@@ -150,7 +153,7 @@ def _whole_log(lines: Sequence[Line], log: RawLog, *, is_chained: bool) -> _Wind
     """Return the window where the log was empty when the evidence started: all that there is."""
     first = _first_number(lines)
     if log.problem is not None:
-        return _Window(start=0, flaw=_missing(log.problem, log))
+        return _Window(start=0, flaw=_cut_short(log.problem, log))
     if is_chained and first is not None and first > 1:
         detail = f"the log begins with cycle {first}, but the evidence with cycle 1"
         return _Window(start=0, flaw=_missing(detail, log))
@@ -171,7 +174,7 @@ def _position_lost(position: LogPosition, lines: Sequence[Line], log: RawLog) ->
     )
     start = next(older, -1) + 1
     if log.problem is not None:
-        return _Window(start=start, flaw=_missing(log.problem, log))
+        return _Window(start=start, flaw=_cut_short(log.problem, log))
     if number is not None and first is not None and first > number:
         detail = f"the log begins with cycle {first}, but the evidence with cycle {number + 1}"
         return _Window(start=start, flaw=_missing(detail, log))
@@ -189,6 +192,10 @@ def is_up_to(event: Event | None, position: LogPosition) -> bool:
     if event is None or event.cycle_number is None or number is None:
         return False
     return event.cycle_number <= number and (time is None or event.timestamp_unix_ms <= time)
+
+
+def _cut_short(problem: str, log: RawLog) -> FlawFound:
+    return FlawFound(flaw=log.problem_flaw, detail=problem, file=log.path)
 
 
 def _missing(detail: str, log: RawLog) -> FlawFound:
@@ -251,10 +258,13 @@ def _inputs(pin: SurfacePin, state: RawState, log: RawLog, start: int) -> Iterat
         start -= skipped
         if skipped == part.line_count and part is not log.parts[-1]:
             continue  # all of it is older than the evidence
-        window = b"".join(line + b"\n" for line in part.lines[skipped:]) + part.torn
+        digest, length = sha256(), 0
+        for piece in chain((line + b"\n" for line in part.lines[skipped:]), (part.torn,)):
+            digest.update(piece)
+            length += len(piece)
         yield Input(
             path=part.path,
-            sha256=sha256(window).hexdigest(),
+            sha256=digest.hexdigest(),
             offset=part.offset + sum(len(line) + 1 for line in part.lines[:skipped]),
-            length=len(window),
+            length=length,
         )

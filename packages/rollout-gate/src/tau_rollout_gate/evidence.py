@@ -85,6 +85,7 @@ class SurfaceEvidence(NamedTuple):
         end_sha256: The digest of the last whole line of the log, valid or not; None if none.
         end_cycle_number: Its number; None where it tells none.
         end_timestamp_unix_ms: The time of the last valid line.
+        end_problem: Why it is not known how the log ends; None where it is, or there is no line.
         flaws: What is wrong, in the order of the file.
         warnings: What is worth knowing and holds nothing.
         inputs: The files read.
@@ -98,6 +99,7 @@ class SurfaceEvidence(NamedTuple):
     end_sha256: str | None = None
     end_cycle_number: int | None = None
     end_timestamp_unix_ms: int | None = None
+    end_problem: str | None = None
     flaws: tuple[FlawFound, ...] = ()
     warnings: tuple[str, ...] = ()
     inputs: tuple[Input, ...] = ()

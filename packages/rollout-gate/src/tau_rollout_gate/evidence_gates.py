@@ -32,6 +32,9 @@ CYCLE_IN_WINDOW = "cycle_in_window"
 EVIDENCE_FRESH = "evidence_fresh"
 """The gate that holds when the last cycle is too long ago: the next one ends a gap."""
 
+LOG_END_KNOWN = "log_end_known"
+"""The gate before the first canary phase, whose evidence starts at the end of the log."""
+
 _REENTER = (
     "no further cycle mends this: find out what happened to the log, then start the phase anew "
     "with 'reenter --reason'"
@@ -97,6 +100,7 @@ _FLAW_GATES: Mapping[Flaw, _FlawGate] = {
 _OTHER_NAMES = frozenset(
     {
         CYCLE_IN_WINDOW,
+        LOG_END_KNOWN,
         "entry_not_in_future",
         EVIDENCE_FRESH,
         "evidence_not_in_future",
@@ -121,6 +125,24 @@ def reference(cycle: Cycle, now_unix_ms: int) -> EvidenceRef:
         cycle_id=cycle.event.cycle_id,
         age_ms=now_unix_ms - cycle.event.timestamp_unix_ms,
         fixture_name=cycle.event.fixture_name,
+    )
+
+
+def entry_gate(evidence: SurfaceEvidence) -> GateResult:
+    """Return the gate before the first canary phase: it is known after which line that starts.
+
+    A log that cannot be read would look like one without a line, and all that it holds like
+    evidence of the release.
+    """
+    number = evidence.end_cycle_number
+    return GateResult(
+        name=LOG_END_KNOWN,
+        surface=evidence.surface,
+        status=GateStatus.PASS if evidence.end_problem is None else GateStatus.UNKNOWN,
+        observed=evidence.end_problem
+        or ("no cycle yet" if number is None else f"the log ends with cycle {number}"),
+        required="the end of the event log can be read, since the evidence starts there",
+        remedy="" if evidence.end_problem is None else "see to it that the log can be read",
     )
 
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tau_rollout_gate.event import line_digest
+from tau_rollout_gate.event import LONGEST_LINE_BYTES, line_digest
 from tau_rollout_gate.event_evidence import RawLog, RawState, assemble, is_up_to
 from tau_rollout_gate.event_lines import LogPart, event_of
-from tau_rollout_gate.evidence import SurfaceEvidence
+from tau_rollout_gate.evidence import Flaw, SurfaceEvidence
 from tau_rollout_gate.rollout import LogPosition, SurfacePin
 
 STATE_FILE = "state.json"
@@ -27,10 +27,11 @@ LOOKS = 4
 
 PAUSE_SECONDS = 0.05
 BLOCK_BYTES = 64 * 1024
-LONGEST_STATE_BYTES = 256 * 1024 * 1024
+_MIB = 1024 * 1024
+LONGEST_STATE_BYTES = 256 * _MIB
 """What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
 
-LONGEST_EVIDENCE_BYTES = 256 * 1024 * 1024
+LONGEST_EVIDENCE_BYTES = 256 * _MIB
 """What is read of a log at most: a month of a cycle every ten seconds. It bounds the memory."""
 
 _LINE_COSTS_BYTES = 512
@@ -48,21 +49,18 @@ def read_surface(
     Before canary-1 no more is read than the end of the log: where it stands, and whether its writer
     chains its events. Files that are missing, damaged or no files at all are flaws in the answer.
     """
-    read = _look(pin, state_dir)
-    evidence = assemble(pin, *read)
+    evidence = _look(pin, state_dir)
     for _ in range(LOOKS - 1):
         if not evidence.flaws:
             break
         sleep(PAUSE_SECONDS)
-        before, read = read, _look(pin, state_dir)
-        if read != before:
-            evidence = assemble(pin, *read)
+        evidence = _look(pin, state_dir)
     return evidence
 
 
-def _look(pin: SurfacePin, state_dir: Path) -> tuple[RawState, RawLog]:
+def _look(pin: SurfacePin, state_dir: Path) -> SurfaceEvidence:
     state = read_state(state_dir / STATE_FILE)
-    return state, read_log(state_dir / EVENT_LOG, pin.evidence_from)
+    return assemble(pin, state, read_log(state_dir / EVENT_LOG, pin.evidence_from))
 
 
 def read_state(path: Path) -> RawState:
@@ -70,7 +68,7 @@ def read_state(path: Path) -> RawState:
     try:
         with _open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
-                problem = f"is longer than {LONGEST_STATE_BYTES // 1024 // 1024} MiB"
+                problem = f"is longer than {LONGEST_STATE_BYTES // _MIB} MiB"
                 return RawState(path=str(path), raw=None, problem=problem)
             raw = file.read(LONGEST_STATE_BYTES)
     except FileNotFoundError:
@@ -86,7 +84,8 @@ def read_log(
     """Return the end of an event log and of its rotated files `.1`, `.2` and so on.
 
     It is read backwards until two lines were seen, which the state may belong to, and the line of
-    `evidence_from`, or an older one where lines are numbered.
+    `evidence_from`, or an older one where lines are numbered. A line that is longer than any
+    writer's ends the reading: what is before it is not worth the memory.
     """
     parts: list[LogPart] = []
     search = _Search(evidence_from)
@@ -103,7 +102,12 @@ def read_log(
             problem = f"{file_path.name} {_unreadable(error)}"
             return RawLog(path=str(path), parts=tuple(parts), problem=problem)
         rotation += 1
-    return RawLog(path=str(path), parts=tuple(parts), problem=search.problem)
+    return RawLog(
+        path=str(path),
+        parts=tuple(parts),
+        problem=search.problem,
+        problem_flaw=search.problem_flaw,
+    )
 
 
 class _Search:
@@ -116,6 +120,7 @@ class _Search:
         self._lines = 0
         self._left_bytes = LONGEST_EVIDENCE_BYTES
         self.problem: str | None = None
+        self.problem_flaw = Flaw.SEGMENT_MISSING
 
     @property
     def is_over(self) -> bool:
@@ -127,8 +132,15 @@ class _Search:
         """Count the bytes that were read; past the longest evidence the search is over."""
         self._left_bytes -= size
         if self._left_bytes < 0:
-            megabytes = LONGEST_EVIDENCE_BYTES // 1024 // 1024
-            self.problem = f"the evidence starts before the last {megabytes} MiB of the event log"
+            self.problem = (
+                f"the evidence starts before the last {LONGEST_EVIDENCE_BYTES // _MIB} MiB of the "
+                "event log"
+            )
+
+    def refuse_line(self) -> None:
+        """Take note of a line that is too long to be read; the search is over."""
+        self.problem = f"the event log has a line of more than {LONGEST_LINE_BYTES // _MIB} MiB"
+        self.problem_flaw = Flaw.INVALID_LINE
 
     def take(self, line: bytes) -> None:
         """Take the next older line."""
@@ -171,6 +183,7 @@ def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) ->
     end = size
     is_torn_known = False
     later: list[bytes] = []  # the rest of the line whose beginning was not read yet, newest first
+    later_bytes = 0
     while end > 0 and search.problem is None:
         start = max(0, end - block_bytes)
         block = os.pread(descriptor, end - start, start)
@@ -178,15 +191,21 @@ def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) ->
             raise OSError("it was cut while it was read")
         search.spend(len(block))
         first, *lines = block.split(b"\n")
+        later_bytes += len(lines[-1] if lines else first)
+        if later_bytes > LONGEST_LINE_BYTES:
+            search.refuse_line()
+            break
         if lines:
             is_torn_known = True
             yield b"".join((lines.pop(), *reversed(later)))
             yield from reversed(lines)
-            later = []
+            later, later_bytes = [], len(first)
         later.append(first)
         end = start
-    if end == 0 or not is_torn_known:
+    if search.problem is None:
         yield b"".join(reversed(later))
+    elif not is_torn_known:
+        yield b""
 
 
 def _first_number(descriptor: int) -> int | None:

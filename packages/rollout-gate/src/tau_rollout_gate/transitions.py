@@ -297,6 +297,11 @@ def _carried(before: Carried, found: SurfaceEvidence) -> Carried:
 
 
 def _end_of(found: SurfaceEvidence) -> LogPosition:
+    if found.end_problem is not None:
+        raise RefusedError(
+            f"{found.surface}: {found.end_problem}: it is not known after which line the phase "
+            "would start; see to it that the log can be read"
+        )
     return LogPosition(
         cycle_number=found.end_cycle_number,
         event_sha256=found.end_sha256,
