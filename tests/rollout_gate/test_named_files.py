@@ -15,6 +15,7 @@ from tau_rollout_gate.named_files import (
     create_named_file,
     opened_file,
     read_named_file,
+    read_named_lines,
 )
 
 
@@ -45,6 +46,31 @@ def test_a_file_without_end_is_refused_at_the_limit(tmp_path: Path) -> None:
         file.truncate(1 << 40)
     with pytest.raises(NamedFileError, match=f"is larger than {LARGEST_BYTES} bytes"):
         read_named_file(path)
+
+
+def lines_of(path: Path, content: bytes) -> tuple[list[bytes], bytes]:
+    """Return the lines of a file of up to 20 bytes, each of up to 4."""
+    path.write_bytes(content)
+    return read_named_lines(path, largest_bytes=20, longest_line_bytes=4)
+
+
+def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
+    """Without their line breaks; what follows the last one apart."""
+    path = tmp_path / "log"
+    assert lines_of(path, b"") == ([], b"")
+    assert lines_of(path, b"a\n\n1234\n") == ([b"a", b"", b"1234"], b"")
+    assert lines_of(path, b"a\r\nbc") == ([b"a\r"], b"bc")
+    assert lines_of(path, b"a\n1234") == ([b"a"], b"1234")
+    assert lines_of(path, b"1\n" * 10) == ([b"1"] * 10, b"")
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_line_that_is_too_long_is_refused(tmp_path: Path, end: bytes) -> None:
+    """It is named by its number; no more of it is read than it may have."""
+    with pytest.raises(NamedFileError, match=r"log: line 2 is longer than 4 bytes; is it the file"):
+        lines_of(tmp_path / "log", b"a\n12345" + end)
+    with pytest.raises(NamedFileError, match="is larger than 20 bytes"):
+        lines_of(tmp_path / "log", b"1\n" * 10 + b"1")
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:

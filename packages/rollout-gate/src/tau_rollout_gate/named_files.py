@@ -26,18 +26,53 @@ def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
         NamedFileError: if it cannot be read, is no regular file or is larger than `largest_bytes`;
             the text names it.
     """
+    with _named(path, largest_bytes) as file:
+        raw = file.read(largest_bytes + 1)  # it may have grown since it was opened
+        if len(raw) > largest_bytes:
+            raise _too_large(path, largest_bytes)
+        return raw
+
+
+def read_named_lines(
+    path: Path, *, largest_bytes: int, longest_line_bytes: int
+) -> tuple[list[bytes], bytes]:
+    """Return the whole lines of a file, without their line breaks, and what follows the last one.
+
+    Raises:
+        NamedFileError: as `read_named_file` does, and if a line is longer than that.
+    """
+    lines: list[bytes] = []
+    with _named(path, largest_bytes) as file:
+        while line := file.readline(longest_line_bytes + 1):
+            if not line.endswith(b"\n"):
+                break
+            lines.append(line[:-1])
+        if len(line) > longest_line_bytes:
+            raise NamedFileError(
+                f"{path}: line {len(lines) + 1} is longer than {longest_line_bytes} bytes; is it "
+                "the file that was meant?"
+            )
+    return lines, line
+
+
+@contextmanager
+def _named(path: Path, largest_bytes: int) -> Iterator[BinaryIO]:
+    """Open a file that is not larger than that, and tell what is wrong with it by its name."""
     try:
         with opened_file(path) as file:
-            raw = file.read(largest_bytes + 1)
+            if os.fstat(file.fileno()).st_size > largest_bytes:
+                raise _too_large(path, largest_bytes)
+            yield file
     except ValueError:  # a name with a zero byte in it
         raise NamedFileError(f"{path}: is not the name of a file") from None
     except OSError as error:
         raise NamedFileError(f"{path}: cannot be read: {error.strerror or error}") from None
-    if len(raw) > largest_bytes:
-        raise NamedFileError(
-            f"{path}: is larger than {largest_bytes} bytes; is it the file that was meant?"
-        )
-    return raw
+
+
+def _too_large(path: Path, largest_bytes: int) -> NamedFileError:
+    return NamedFileError(
+        f"{path}: is larger than {largest_bytes} bytes; is it the file that was meant?"
+    )
 
 
 def create_named_file(path: Path, content: bytes) -> None:

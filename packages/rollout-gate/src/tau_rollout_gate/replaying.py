@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TextIO
 
 from tau_rollout_gate.errors import NamedFileError
+from tau_rollout_gate.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.event_lines import LogPart
-from tau_rollout_gate.named_files import read_named_file
+from tau_rollout_gate.named_files import read_named_lines
 from tau_rollout_gate.policy import Policy, policy_digest
 from tau_rollout_gate.policy_file import named_policy
 from tau_rollout_gate.recorded_history import RecordedHistory
@@ -72,7 +73,9 @@ def _history(recording: Recording) -> RecordedHistory:
 
 
 def _part(path: Path) -> LogPart:
-    *lines, torn = read_named_file(path, largest_bytes=LARGEST_LOG_BYTES).split(b"\n")
+    lines, torn = read_named_lines(
+        path, largest_bytes=LARGEST_LOG_BYTES, longest_line_bytes=LONGEST_LINE_BYTES
+    )
     return LogPart(path=str(path), offset=0, lines=tuple(lines), torn=torn)
 
 
