@@ -41,10 +41,12 @@ READERS = (
     Program(app=inspector, words=("channels", "show", "custom-command", "greet"), codes=_ANSWER),
     Program(app=inspector, words=("channels", "verify", "custom-command"), codes=_ANSWER),
     Program(app=inspector, words=("export", "custom-command"), codes=_ANSWER),
-    Program(app=inspector, words=("report", "custom-command"), codes=_ANSWER, options=_PAGE),
     Program(app=gate, words=("evaluate",), codes=_VERDICT, options=_SURFACE),
     Program(app=gate, words=("explain",), codes=_VERDICT, options=_SURFACE),
     Program(app=gate, words=("replay",), codes=_VERDICT | {5}, options=_LOG),
+)
+_SLOW_READER = Program(
+    app=inspector, words=("report", "custom-command"), codes=_ANSWER, options=_PAGE
 )
 _OWNERS = (
     Program(app=runtime, words=("registry", "list"), codes=_ANSWER),
@@ -58,6 +60,7 @@ _MENDERS = (
 _VALIDATE = Program(app=runtime, words=("validate",), codes=_ANSWER)
 _RUN = Program(app=runtime, words=("run", "--no-fsync"), codes=_ANSWER)
 _HUGE = 10**6
+_SLOW_SHARE = 0.1
 _ROTATING = ("--max-events-bytes", "1", "--max-channel-log-bytes", "1")
 
 
@@ -120,7 +123,8 @@ class Subjects:
         """Put a state directory through the programs; return what was wrong."""
         options = random.choice(((), _ROTATING, ("--case-suffix", "new")))
         run = [str(self._fixture), "--state-dir", str(state_dir), *options]
-        found = _each((*READERS, *_OWNERS), state_dir)
+        slow = (_SLOW_READER,) if random.random() < _SLOW_SHARE else ()
+        found = _each((*READERS, *slow, *_OWNERS), state_dir)
         found.append(call(_RUN, run))
         found += _each((random.choice(_MENDERS),), state_dir)
         found.append(call(_RUN, run))
