@@ -14,6 +14,8 @@ from tau_custom_command.policy import SandboxProfile
 
 _PREFIX = "TAU_CUSTOM_COMMAND_"
 
+DEFAULT_STATE_DIR = Path(".tau/custom-command")
+
 MOST_ATTEMPTS = 1000
 LONGEST_BASE_DELAY_MS = 60_000
 """A minute; doubled ten times, that is a wait of 17 hours."""
