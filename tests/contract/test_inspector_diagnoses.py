@@ -154,6 +154,21 @@ def test_a_log_that_was_rotated(good: Path) -> None:
     assert (code, symptoms, report["chain"]["missing_before"]) == (0, [], 5)
 
 
+def test_channel_logs_that_were_rotated(good: Path) -> None:
+    """Over rotated logs no entry is passed over."""
+    name = "disk-usage"
+    before = inspector(good, "channels", "show", "custom-command", name)[1]["entry_count"]
+    options = ("rollout-pass", "--max-channel-log-bytes=1")
+    run(good, *((*options, f"--case-suffix=-{n}") for n in "abc"))
+    assert good.joinpath(f"channel-store/custom-command/{name}/log.jsonl.2").is_file()
+    code, shown = inspector(good, "channels", "show", "custom-command", name, "--last=99")
+    assert (code, shown["entry_count"]) == (0, before // 4 * 7)
+    assert len(shown["entries"]) == shown["entry_count"]
+    times = [entry["timestamp_unix_ms"] for entry in shown["entries"]]
+    assert times == sorted(times)
+    assert inspector(good, "channels", "verify", "custom-command")[0] == 0
+
+
 def test_a_cycle_after_a_break_does_not_hide_it(good: Path) -> None:
     """The runtime goes on after a break, and the break stays to be seen."""
     log = good / "runtime-events.jsonl"

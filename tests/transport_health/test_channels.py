@@ -319,7 +319,7 @@ def test_the_last_entries(store: Store) -> None:
         log.write(line_of(entry(10**18, run_audit=audit(exit_code=3, stderr="disk full"))))
         log.write(b'{"torn')
     entries = last_entries(store.read, "disk-usage", last=2)
-    assert [number for number, _ in entries.entries] == [12, 14]
+    assert [place for *place, _ in entries.entries] == [["log.jsonl", 12], ["log.jsonl", 14]]
     lines = entries_text(entries).splitlines()
     assert lines[0].split() == ["2026-01-01T00:00:11Z", "run", "020-run", "success", "200"]
     assert lines[1].endswith("exit 3; stderr: disk full")
@@ -330,6 +330,41 @@ def test_the_last_entries(store: Store) -> None:
     value = entries_json(entries)
     assert (value["entry_count"], value["invalid_lines"], value["torn"]) == (13, 1, True)
     assert value["entries"][1]["run_audit"]["stderr"] == "disk full"
+
+
+def test_rotated_logs_are_read_on(store: Store) -> None:
+    """A higher number is older; the entries of all files count, and each is told with its file."""
+    folder = store.channel(entries=0)
+    for name, times in {"log.jsonl.10": (1, 2), "log.jsonl.2": (3,), "log.jsonl": (4, 5)}.items():
+        lines = [line_of(entry(NOW_UNIX_MS + 1000 * time)) for time in times]
+        folder.joinpath(name).write_bytes(b"".join(lines))
+    folder.joinpath("log.jsonl.1.corrupt").write_bytes(b"none of it\n")
+    folder.joinpath("context.jsonl").rename(folder / "context.jsonl.1")
+    shown = last_entries(store.read, "disk-usage", last=4)
+    assert [place for *place, _ in shown.entries] == [
+        ["log.jsonl.10", 2],
+        ["log.jsonl.2", 1],
+        ["log.jsonl", 1],
+        ["log.jsonl", 2],
+    ]
+    assert [one["file"] for one in entries_json(shown)["entries"]][:2] == [
+        "log.jsonl.10",
+        "log.jsonl.2",
+    ]
+    assert "4 of 5 entries of" in entries_text(shown)
+    (row,) = summaries(store.read)
+    assert (row.entries, row.invalid_lines) == (5, 0)
+    assert problems(store) == []
+    with folder.joinpath("log.jsonl.2").open("ab") as log:
+        log.write(b"{}\n{")
+    folder.joinpath("log.jsonl.3").symlink_to("log.jsonl")
+    assert problems(store) == [
+        ("disk-usage/log.jsonl.3", None, "cannot be opened: Too many levels of symbolic links"),
+        ("disk-usage/log.jsonl.2", 2, "direction: is missing; must be a string"),
+        ("disk-usage/log.jsonl.2", None, "its last line is torn: it has no line break"),
+    ]
+    shown = last_entries(store.read, "disk-usage", last=4)
+    assert (shown.total, shown.invalid_lines, shown.is_torn) == (5, 2, False)
 
 
 def test_a_drift_is_shown(store: Store) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tau_transport_health.assessment import Gate
 from tau_transport_health.chain_verdict import ChainState
-from tau_transport_health.diagnosing import diagnosis_of, open_segments
+from tau_transport_health.diagnosing import diagnosis_of, open_event_log
 from tau_transport_health.diagnosis import Diagnosis, Severity, Symptom, diagnose
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.event import LONGEST_LINE_BYTES
@@ -366,7 +366,7 @@ def test_a_log_just_rotated_is_met_once(directory: StateDirectory) -> None:
     """A file that is met under two names, as while it is renamed, is read once."""
     lines = directory.good(3)
     directory.rotated.hardlink_to(directory.log)
-    segments, unread = open_segments(directory.root)
+    segments, unread = open_event_log(directory.root)
     assert [list(segment) for segment in segments] == [[line[:-1] for line in lines]]
     assert unread == []
 
@@ -650,6 +650,17 @@ def test_evidence_is_new_bounded_and_of_different_cases(directory: StateDirector
     channel_log(directory, line_of(old), *entries)
     symptom = the(after(directory, {"run_non_zero_exit_failures": 5}), "run_non_zero_exits")
     assert [each.line for each in symptom.evidence[1:]] == [11, 9, 7]
+    channel = directory.root / "channel-store/custom-command/disk-usage"
+    channel.joinpath("log.jsonl").rename(channel / "log.jsonl.1")
+    newest = json.loads(audited(exit_code=7)) | {"timestamp_unix_ms": NOW_UNIX_MS + 10}
+    channel_log(directory, line_of(newest))
+    symptom = the(diagnosed(directory), "run_non_zero_exits")
+    assert [(each.file.rpartition("/")[2], each.line) for each in symptom.evidence[1:]] == [
+        ("log.jsonl", 1),
+        ("log.jsonl.1", 11),
+        ("log.jsonl.1", 9),
+    ]
+    channel.joinpath("log.jsonl.1").unlink()
     channel_log(directory, line_of(old))
     symptom = the(diagnosed(directory), "run_non_zero_exits")
     assert [each.file for each in symptom.evidence] == [directory.log.name]

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from tau_transport_health.channel_entries import is_channel_name
 from tau_transport_health.errors import NoChannelError
+from tau_transport_health.log_segments import open_segments
 from tau_transport_health.targets import CHAINED_TRANSPORT
 from tau_transport_health.whole_lines import WholeLines, open_regular
 
@@ -73,6 +74,15 @@ class ChannelStore:
             OSError: if it cannot be opened, is no regular file, or a link leads to it.
         """
         return WholeLines(self.opened(channel, *parts), name="/".join(parts))
+
+    def segments(self, channel: str, log: str) -> tuple[list[WholeLines], list[tuple[str, str]]]:
+        """Return the files of a channel's log, as `log_segments.open_segments` does."""
+        try:
+            with self._folder((channel,)) as folder, os.scandir(folder) as entries:
+                names = [entry.name for entry in entries]
+        except OSError:
+            names = []  # opening a file in it fails, too, and tells why
+        return open_segments(log, names, lambda name: self.opened(channel, name))
 
     def opened(self, channel: str, *parts: str) -> BinaryIO:
         """Return a file of a channel, open to read; whoever asks closes it.

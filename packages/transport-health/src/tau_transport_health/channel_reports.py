@@ -37,11 +37,14 @@ class ChannelSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelEntries:
-    """The last valid entries of a channel with their line numbers, oldest first."""
+    """The last valid entries of a channel, oldest first, each with its file and line in that.
+
+    `path` is the log itself; its rotated files lie beside it.
+    """
 
     channel: str
     path: str
-    entries: tuple[tuple[int, LogEntry], ...]
+    entries: tuple[tuple[str, int, LogEntry], ...]
     total: int
     invalid_lines: int
     is_torn: bool

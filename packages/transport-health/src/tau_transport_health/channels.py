@@ -34,11 +34,13 @@ from tau_transport_health.event import LONGEST_LINE_BYTES
 from tau_transport_health.looking import Question, directory_of
 from tau_transport_health.targets import find
 from tau_transport_health.targets_file import read_targets
+from tau_transport_health.whole_lines import WholeLines
 
 PROBLEMS_KEPT = 20
 """How many problems of a file are told with their reason; all are counted."""
 
 _BLOCK_BYTES = 1024 * 1024
+_INDEX_PATH = f"{ARTIFACTS}/{INDEX}"
 _LONGEST_DESCRIPTION_BYTES = 1024 * 1024
 
 
@@ -68,9 +70,11 @@ def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntr
         NoChannelError: if there is no such channel, or its log cannot be read.
     """
     name = store.checked(channel)
-    kept: deque[tuple[int, LogEntry]] = deque(maxlen=last)
+    kept: deque[tuple[str, int, LogEntry]] = deque(maxlen=last)
     reader = _Reader(store, name)
-    total = reader.read((LOG,), lambda number, line: kept.append((number, parse_log_entry(line))))
+    total = reader.read_log(
+        LOG, lambda file, number, line: kept.append((file, number, parse_log_entry(line)))
+    )
     return ChannelEntries(
         channel=name,
         path=str(store.path / name / LOG),
@@ -105,6 +109,10 @@ def verify(store: ChannelStore, channel: str | None) -> Verification:
     )
 
 
+_Take = Callable[[str, int, bytes], object]
+"""Takes a line: the file, its number there, its bytes. What it refuses is invalid."""
+
+
 class _Reader:
     """Reads the files of one channel and collects what is unsound, the first few of each."""
 
@@ -118,39 +126,45 @@ class _Reader:
         self.invalid = 0
         self.is_torn = False
 
-    def read(
-        self,
-        parts: tuple[str, ...],
-        take: Callable[[int, bytes], object],
-        *,
-        is_optional: bool = False,
-    ) -> int:
-        """Hand every whole line of a file to `take`; return how many it took."""
-        file, taken = "/".join(parts), 0
+    def read_log(self, log: str, take: _Take) -> int:
+        """Hand every whole line of a log, over its files, to `take`; return how many it took."""
+        segments, unread = self.store.segments(self.channel, log)
+        if not segments and not unread:
+            self.add(log, None, "is missing")
+        for file, reason in unread:
+            self.add(file, None, reason)
+        return sum(self._read(segment, take) for segment in segments)
+
+    def read_index(self, take: _Take) -> int:
+        """Hand every whole line of the artifacts' index to `take`; return how many it took."""
         try:
-            lines = self.store.lines(self.channel, *parts)
+            lines = self.store.lines(self.channel, ARTIFACTS, INDEX)
         except FileNotFoundError:
-            if not is_optional:
-                self.add(file, None, "is missing")
             return 0
         except OSError as error:
-            self.add(file, None, f"cannot be opened: {error.strerror or error}")
+            self.add(_INDEX_PATH, None, f"cannot be opened: {error.strerror or error}")
             return 0
+        return self._read(lines, take)
+
+    def _read(self, lines: WholeLines, take: _Take) -> int:
+        taken = 0
         for number, line in enumerate(lines, start=1):
             self.lines += 1
             try:
                 if len(line) > LONGEST_LINE_BYTES:
                     raise TransportHealthError("the line is too long")  # noqa: TRY301 - one handler
-                take(number, line)
+                take(lines.name, number, line)
                 taken += 1
             except TransportHealthError as error:
                 self.invalid += 1
-                self.add(file, number, str(error))
+                self.add(lines.name, number, str(error))
         if lines.is_torn:
-            self.is_torn = True
-            self.add(file, None, "its last line is torn: it has no line break")
+            # Of a rotated file it is an invalid line: nobody will cut it off any more.
+            self.invalid += lines.is_rotated
+            self.is_torn |= not lines.is_rotated
+            self.add(lines.name, None, "its last line is torn: it has no line break")
         if lines.problem is not None:
-            self.add(file, None, lines.problem)
+            self.add(lines.name, None, lines.problem)
         return taken
 
     def add(self, file: str, line: int | None, reason: str) -> None:
@@ -164,11 +178,9 @@ class _Reader:
 def _summary(store: ChannelStore, channel: str) -> ChannelSummary:
     reader = _Reader(store, channel)
     last: deque[LogEntry] = deque(maxlen=1)
-    entries = reader.read((LOG,), lambda _, line: last.append(parse_log_entry(line)))
+    entries = reader.read_log(LOG, lambda _file, _number, line: last.append(parse_log_entry(line)))
     invalid = reader.invalid + reader.is_torn
-    artifacts = reader.read(
-        (ARTIFACTS, INDEX), lambda _, line: parse_artifact(line), is_optional=True
-    )
+    artifacts = reader.read_index(lambda _file, _number, line: parse_artifact(line))
     return ChannelSummary(
         channel=channel,
         entries=entries,
@@ -180,12 +192,10 @@ def _summary(store: ChannelStore, channel: str) -> ChannelSummary:
 
 def _verified(store: ChannelStore, channel: str) -> _Reader:
     reader = _Reader(store, channel)
-    reader.read((LOG,), lambda _, line: parse_log_entry(line))
-    reader.read((CONTEXT,), lambda _, line: check_context_entry(line))
-    reader.artifacts = reader.read(
-        (ARTIFACTS, INDEX),
-        lambda number, line: _check_artifact(reader, number, line),
-        is_optional=True,
+    reader.read_log(LOG, lambda _file, _number, line: parse_log_entry(line))
+    reader.read_log(CONTEXT, lambda _file, _number, line: check_context_entry(line))
+    reader.artifacts = reader.read_index(
+        lambda _file, number, line: _check_artifact(reader, number, line)
     )
     _check_description(reader)
     return reader
@@ -219,7 +229,7 @@ def _check_artifact(reader: _Reader, number: int, line: bytes) -> None:
                 digest.update(block)
     except OSError as error:
         reader.add(
-            f"{ARTIFACTS}/{INDEX}",
+            _INDEX_PATH,
             number,
             f"the artifact {artifact.relative_path!r:.80}: {error.strerror or error}",
         )
@@ -230,6 +240,4 @@ def _check_artifact(reader: _Reader, number: int, line: bytes) -> None:
         found = "has another checksum than its line says"
     else:
         return
-    reader.add(
-        f"{ARTIFACTS}/{INDEX}", number, f"the artifact {artifact.relative_path!r:.80} {found}"
-    )
+    reader.add(_INDEX_PATH, number, f"the artifact {artifact.relative_path!r:.80} {found}")

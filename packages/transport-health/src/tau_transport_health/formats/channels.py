@@ -60,7 +60,10 @@ def entries_json(entries: ChannelEntries) -> dict[str, Any]:
         "entry_count": entries.total,
         "invalid_lines": entries.invalid_lines,
         "torn": entries.is_torn,
-        "entries": [{"line": number, **_entry_json(entry)} for number, entry in entries.entries],
+        "entries": [
+            {"file": file, "line": line, **_entry_json(entry)}
+            for file, line, entry in entries.entries
+        ],
     }
 
 
@@ -75,7 +78,7 @@ def entries_text(entries: ChannelEntries) -> str:
             str(entry.status_code),
             harmless(_short(entry.remark, _REMARK_CHARACTERS)),
         )
-        for _, entry in entries.entries
+        for _, _, entry in entries.entries
     ]
     notes = [f"{len(rows)} of {entries.total} entries of {entries.path}"]
     if entries.invalid_lines:
