@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tau_rollout_gate import transitions
-from tau_rollout_gate.capture import Captured, Source, capture, safe_name
+from tau_rollout_gate.capture import Captured, capture
 from tau_rollout_gate.deciding import Asked, Request, pinned_change
 from tau_rollout_gate.errors import RolloutUnusableError, StorageError
 from tau_rollout_gate.evaluating import now_unix_ms, pinned_state_dirs
 from tau_rollout_gate.evidence import Input
+from tau_rollout_gate.evidence_archive import Source, safe_name
 from tau_rollout_gate.ledger import Action, Decided, Entry
 from tau_rollout_gate.rollout import Rollout
 from tau_rollout_gate.rollout_directory import entries

@@ -12,22 +12,14 @@ from typing import Any
 
 from tau_rollout_gate.answer import Answer, TriggerResult, Verdict
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.event import HealthState
-from tau_rollout_gate.evidence import (
-    UNHEALABLE,
-    Evidence,
-    ReportStatus,
-    SurfaceEvidence,
-)
+from tau_rollout_gate.evidence import Evidence, ReportStatus
+from tau_rollout_gate.phase_entry import entered, left_behind
 from tau_rollout_gate.policy import Policy, policy_digest
 from tau_rollout_gate.rollout import (
-    Carried,
     FiredTrigger,
     Frozen,
-    LogPosition,
     Rollout,
     RolloutStatus,
-    SurfacePin,
     UsedReport,
 )
 
@@ -68,7 +60,7 @@ def advanced(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
         phase_entered_unix_ms=now_unix_ms,
         canary_entered_unix_ms=now_unix_ms if is_first_canary else rollout.canary_entered_unix_ms,
         surfaces=tuple(
-            _entered(pin, evidence.surfaces[pin.name], is_first_canary=is_first_canary)
+            entered(pin, evidence.surfaces[pin.name], is_first_canary=is_first_canary)
             if is_canary
             else pin
             for pin in rollout.surfaces
@@ -153,7 +145,7 @@ def reentered(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
         rollout,
         phase_entered_unix_ms=now_unix_ms,
         surfaces=tuple(
-            _left_behind(pin, found.evidence.surfaces[pin.name]) for pin in rollout.surfaces
+            left_behind(pin, found.evidence.surfaces[pin.name]) for pin in rollout.surfaces
         ),
     )
 
@@ -260,53 +252,6 @@ def _refuse_backwards(rollout: Rollout, now_unix_ms: int) -> None:
             f"the phase was entered at {rollout.phase_entered_unix_ms}, after now "
             f"({now_unix_ms}): set the clock, or correct --now-unix-ms"
         )
-
-
-def _entered(pin: SurfacePin, found: SurfaceEvidence, *, is_first_canary: bool) -> SurfacePin:
-    """Return a surface whose phase starts after the last line that was decided on."""
-    end = _end_of(found)
-    return pin.model_copy(
-        update={
-            "is_chained": pin.is_chained or found.is_chained,
-            "evidence_from": end if is_first_canary else pin.evidence_from,
-            "phase_from": end,
-        }
-    )
-
-
-def _left_behind(pin: SurfacePin, found: SurfaceEvidence) -> SurfacePin:
-    entered = _entered(pin, found, is_first_canary=False)
-    if not any(one.flaw in UNHEALABLE for one in found.flaws):
-        return entered
-    return entered.model_copy(
-        update={"evidence_from": _end_of(found), "carried": _carried(pin.carried, found)}
-    )
-
-
-def _carried(before: Carried, found: SurfaceEvidence) -> Carried:
-    codes = dict.fromkeys(before.reason_codes)
-    for cycle in found.cycles:
-        codes.update(dict.fromkeys(cycle.event.reason_codes))
-    if not found.cycles:
-        return before
-    last = found.cycles[-1].event
-    return Carried(
-        reason_codes=tuple(codes),
-        is_last_unhealthy=last.health_state is not HealthState.HEALTHY,
-    )
-
-
-def _end_of(found: SurfaceEvidence) -> LogPosition:
-    if found.end_problem is not None:
-        raise RefusedError(
-            f"{found.surface}: {found.end_problem}: it is not known after which line the phase "
-            "would start; see to it that the log can be read"
-        )
-    return LogPosition(
-        cycle_number=found.end_cycle_number,
-        event_sha256=found.end_sha256,
-        timestamp_unix_ms=found.end_timestamp_unix_ms,
-    )
 
 
 def _fired(trigger: TriggerResult, evaluated_unix_ms: int) -> FiredTrigger:
