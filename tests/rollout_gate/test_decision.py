@@ -36,6 +36,7 @@ from tests.rollout_gate.making import (
     SHA,
     SURFACE,
     History,
+    Json,
     evidence_of,
     failed,
     malformed,
@@ -279,6 +280,16 @@ def test_the_entry_of_the_phase_is_a_point_for_gaps() -> None:
     """A canary that starts late did not soak from its entry on."""
     history = History().add(ENTERED + 16 * MINUTE)
     assert decided(history).soak.since_unix_ms == ENTERED + 16 * MINUTE
+
+
+@pytest.mark.parametrize("changes", [{}, {"backlog_cases": 5}])
+def test_no_soak_starts_before_the_entry_of_the_phase(changes: Json) -> None:
+    """Neither after a gap nor after a broken cycle that are older than it."""
+    history = History().add(ENTERED - 50 * MINUTE, **changes)
+    history.every(MINUTE, 10, after=ENTERED - 20 * MINUTE).every(MINUTE, 2)
+    answer = decided(history)
+    assert answer.soak.since_unix_ms == ENTERED
+    assert answer.soak.held_ms == 2 * MINUTE
 
 
 def test_a_gap_ended_by_a_broken_cycle_waits_for_a_clean_one() -> None:

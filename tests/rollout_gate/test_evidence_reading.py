@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -279,32 +281,74 @@ def a_line_of(size: int, history: History, state_dir: Path, *, at_line: int = 5)
     (state_dir / LOG).write_bytes(b"".join(lines))
 
 
-def test_a_line_that_is_too_long_is_invalid(state_dir: Path, history: History) -> None:
-    """It is told as such, wherever it stands, and what follows it is read; what precedes is not."""
-    a_line_of(LONGEST_LINE_BYTES + 1, history, state_dir)
-    found = read(state_dir, at(history, 3))
-    assert flaws(found) == [Flaw.INVALID_LINE]
-    assert found.flaws[0].detail == "the event log has a line of more than 16 MiB"
-    assert len(found.cycles) == 5
-    assert read(state_dir, at(history, 5)).flaws == ()
-    a_line_of(LONGEST_LINE_BYTES, history, state_dir)
-    found = read(state_dir, at(history, 3))
+@pytest.mark.parametrize("size", [LONGEST_LINE_BYTES, LONGEST_LINE_BYTES + 1, 20 * MIB])
+@pytest.mark.parametrize("at_line", [0, 5])
+def test_a_line_that_is_too_long_is_invalid(
+    state_dir: Path, history: History, size: int, at_line: int
+) -> None:
+    """It is told as such, wherever it stands, and what is on both sides of it is read."""
+    a_line_of(size, history, state_dir, at_line=at_line)
+    found = read(state_dir, at(history, 3) if at_line else None)
+    assert found.end_sha256 == at(history, 10).event_sha256
+    found = read(state_dir, at(history, 3)) if at_line else read(state_dir)
     assert flaws(found) == [Flaw.INVALID_LINE, Flaw.CHAIN_BROKEN]
+    assert len(found.cycles) == (7 if at_line else 10)
+    assert ("longer than 16 MiB" in found.flaws[0].detail) is (size > LONGEST_LINE_BYTES)
+    assert read(state_dir, at(history, 6)).flaws == ()
+    windows = [one for one in found.inputs if one.path.endswith(LOG)]
+    assert sum(one.length or 0 for one in windows) == sum(
+        len(line) for line in history.lines[3 if at_line else 0 :]
+    ) + (size + 1) * (size <= LONGEST_LINE_BYTES)
+
+
+def test_evidence_may_follow_a_line_that_is_too_long(state_dir: Path) -> None:
+    """A phase that was entered after it: it is found by its digest."""
+    with (state_dir / LOG).open("ab") as log:
+        log.write(b"x" * (LONGEST_LINE_BYTES + 1) + b"\n")
+    end = read(state_dir, None)
+    assert end.end_sha256 == sha256(b"x" * (LONGEST_LINE_BYTES + 1)).hexdigest()
+    position = LogPosition(cycle_number=None, event_sha256=end.end_sha256)
+    assert read(state_dir, position).cycles == ()
+    assert Flaw.LOG_REWRITTEN not in flaws(read(state_dir, position))
+
+
+def test_a_torn_end_that_is_too_long(state_dir: Path, history: History) -> None:
+    """It is a torn end like any other, and the line before it the last one."""
+    with (state_dir / LOG).open("ab") as log:
+        log.write(b"x" * (LONGEST_LINE_BYTES + 1))
+    found = read(state_dir, at(history, 3))
+    assert flaws(found) == [Flaw.TORN_TAIL]
+    assert "(16777217 bytes)" in found.flaws[0].detail
+    assert found.end_sha256 == at(history, 10).event_sha256
     assert len(found.cycles) == 7
 
 
-@pytest.mark.parametrize("line_break", [b"", b"\n"])
-def test_a_log_that_ends_with_such_a_line_has_no_known_end(
-    state_dir: Path, history: History, line_break: bytes
-) -> None:
-    """It does not look like a log without a line, after which all would be evidence."""
-    (state_dir / LOG).write_bytes(
-        b"".join(history.lines) + b"x" * (LONGEST_LINE_BYTES + 1) + line_break
-    )
-    before_canary_1 = read(state_dir, None)
-    assert before_canary_1.end_sha256 is None
-    assert before_canary_1.end_problem == "the event log has a line of more than 16 MiB"
-    assert Flaw.INVALID_LINE in flaws(read(state_dir))
+def test_how_a_log_ends_is_not_known(state_dir: Path, history: History) -> None:
+    """Where there is a state, a log that is missing, empty or cut off is not one without a line."""
+    lines = history.lines
+    assert read(state_dir, None).end_problem is None
+    (state_dir / LOG).write_bytes(b"".join(lines[:4]))
+    assert "last_cycle names cycle 10" in str(read(state_dir, None).end_problem)
+    for content in (b"", b"torn"):
+        (state_dir / LOG).write_bytes(content)
+        assert "there is a state.json, but no line in" in str(read(state_dir, None).end_problem)
+    (state_dir / LOG).unlink()
+    assert "there is a state.json, but no line in" in str(read(state_dir, None).end_problem)
+    (state_dir / LOG).mkdir()
+    assert "not a regular file" in str(read(state_dir, None).end_problem)
+    (state_dir / LOG).rmdir()
+    (state_dir / "state.json").write_bytes(b"none")
+    assert read(state_dir, None).end_problem is not None
+    (state_dir / "state.json").unlink()
+    assert read(state_dir, None).end_problem is None
+
+
+def test_cycles_from_before_the_log_had_a_line(state_dir: Path, history: History) -> None:
+    """A log that was empty when canary-1 was entered cannot have older ones, but for the clocks."""
+    first = json.loads(history.lines[0])["timestamp_unix_ms"]
+    for seen, found in ((first + MINUTE, []), (first + MINUTE + 1, [Flaw.LOG_REWRITTEN])):
+        position = LogPosition(cycle_number=None, event_sha256=None, timestamp_unix_ms=seen)
+        assert flaws(read(state_dir, position)) == found
 
 
 @pytest.mark.parametrize("content", [b"\0", b"\0\n", b"\n", b"x" * 4095 + b"\n"])
@@ -322,11 +366,11 @@ def test_a_hostile_log_costs_bounded_memory(tmp_path: Path, content: bytes) -> N
                 file.write(block)
     found = read_log(log, BEGINNING)
     assert found.problem is not None
-    reason = "more than 16 MiB" if content.startswith(b"\0") else "the last 256 MiB"
-    assert reason in found.problem
+    assert "the last 256 MiB" in found.problem
     with log.open("rb") as file:
         file.seek(found.parts[-1].offset - 1)
-        assert content == b"\0" or file.read(1) == b"\n"
+        starts_at_a_line = file.read(1) == b"\n"
+    assert starts_at_a_line is (content != b"\0")
     kept = sum(part.line_count * 100 + len(part.torn) for part in found.parts)
     kept += sum(len(line) for part in found.parts for line in part.lines)
     assert kept <= 300 * MIB

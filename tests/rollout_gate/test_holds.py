@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tau_rollout_gate.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.policy_file import built_in_policy_text
 from tau_rollout_gate.rollout_directory import load
 from tests.rollout_gate.making import (
@@ -27,6 +28,7 @@ from tests.rollout_gate.making import (
     SURFACE,
     History,
     digest,
+    failed,
 )
 from tests.rollout_gate.recording import Finished, Gate
 
@@ -502,28 +504,89 @@ def test_reenter_is_recorded_with_what_held(gate: Gate) -> None:
     assert "files_present" in canary.held_by()
 
 
-def test_where_the_log_ends_is_not_known_before_canary_1(gate: Gate) -> None:
+def a_log_that_is_a_folder(canary: Canary) -> None:
+    """Put something in the log's place that cannot be read."""
+    canary.log.rename(canary.gate.folder / "kept")
+    canary.log.mkdir()
+
+
+def a_log_that_was_moved_away(canary: Canary) -> None:
+    """Leave a state without its log."""
+    canary.log.rename(canary.gate.folder / "kept")
+
+
+def a_log_that_was_cut(canary: Canary) -> None:
+    """Leave a log that ends before the cycle that the state names."""
+    canary.log.rename(canary.gate.folder / "kept")
+    canary.log.write_bytes(canary.history.lines[0])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [a_log_that_is_a_folder, a_log_that_was_moved_away, a_log_that_was_cut],
+    ids=lambda one: one.__name__,
+)
+def test_where_the_log_ends_is_not_known_before_canary_1(gate: Gate, spoil: Spoil) -> None:
     """All its lines would later look like evidence; mended, the evidence starts at its end."""
     canary = Canary(gate)
     canary.run("rollback", "--reason", "anew", expected=0)
     gate.begin("--now-unix-ms", str(NOW))
-    canary.log.rename(gate.folder / "kept")
-    canary.log.mkdir()
-    held = canary.held_by("--validation", "report.json")
-    assert held == {"log_end_known": "see to it that the log can be read"}
+    spoil(canary)
+    assert list(canary.held_by("--validation", "report.json")) == ["log_end_known"]
     canary.run("advance", "--validation", "report.json", expected=3)
-    canary.log.rmdir()
+    if canary.log.is_dir():
+        canary.log.rmdir()
     (gate.folder / "kept").rename(canary.log)
     canary.run("advance", "--validation", "report.json", expected=0)
     assert canary.phase == "canary-1"
     assert load(gate.root).rollout.surfaces[0].evidence_from == canary.history.position()
 
 
-def test_a_phase_is_not_entered_anew_at_an_end_that_is_not_known(gate: Gate) -> None:
+def test_another_directory_s_cycles_are_no_evidence(gate: Gate) -> None:
+    """A surface that was misspelt had no log; what the right one held before does not count."""
+    canary = Canary(gate)
+    canary.run("rollback", "--reason", "anew", expected=0)
+    real = str(canary.state_dir)
+    start = ("start", "--release", "1.4.0", "--rollback-to", "1.3.2", "--surface")
+    canary.run(*start, f"{SURFACE}=typo", expected=0)
+    canary.now += MINUTE + 1
+    canary.run("advance", "--validation", "report.json", expected=0)
+    canary.next_cycles(3)
+    answer = canary.answer("--surface", f"{SURFACE}={real}", expected=3)
+    statuses = {one["name"]: one["status"] for one in answer["gates"]}
+    assert statuses["log_continues"] == "fail"
+    canary.run("reenter", "--reason", "misspelt", "--surface", f"{SURFACE}={real}", expected=0)
+    canary.next_cycles(2)
+    answer = canary.answer("--surface", f"{SURFACE}={real}", expected=3)
+    assert {one["name"] for one in answer["gates"] if one["status"] == "fail"} == {"soak"}
+    assert answer["soak"]["held_ms"] == 2 * INTERVAL
+
+
+def test_a_trigger_before_a_line_that_is_too_long_stays_fired(gate: Gate) -> None:
+    """What is damaged behind it hides nothing, and no reentry forgets it."""
+    canary = Canary(gate)
+    canary.history.add(NOW + INTERVAL, **failed(streak=3))
+    canary.now += INTERVAL
+    canary.history.write(canary.state_dir)
+    assert canary.answer(expected=4)["verdict"] == "rollback"
+    with canary.log.open("ab") as log:
+        log.write(b"x" * (LONGEST_LINE_BYTES + 1) + b"\n")
+    assert canary.answer(expected=4)["verdict"] == "rollback"
+    assert "a rollback trigger fired" in canary.run("reenter", "--reason", "r", expected=2).err
+
+
+@pytest.mark.parametrize(
+    "spoil", [a_log_that_is_a_folder, a_log_that_was_moved_away], ids=lambda one: one.__name__
+)
+@pytest.mark.parametrize("is_state_kept", [True, False])
+def test_a_phase_is_not_entered_anew_at_an_end_that_is_not_known(
+    gate: Gate, spoil: Spoil, *, is_state_kept: bool
+) -> None:
     """As before canary-1; nothing is written."""
     canary = Canary(gate)
-    canary.log.rename(gate.folder / "kept")
-    canary.log.mkdir()
+    spoil(canary)
+    if not is_state_kept:
+        (canary.state_dir / "state.json").unlink()
     before = gate.contents()
     done = canary.run("reenter", "--reason", "r", expected=2)
     assert "it is not known after which line the phase would start" in done.err

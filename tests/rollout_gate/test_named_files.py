@@ -49,9 +49,9 @@ def test_a_file_without_end_is_refused_at_the_limit(tmp_path: Path) -> None:
 
 
 def lines_of(path: Path, content: bytes) -> tuple[list[bytes], bytes]:
-    """Return the lines of a file of up to 20 bytes, each of up to 4."""
+    """Return the lines of a file of up to 20 bytes, each of up to 4, and no more than 11."""
     path.write_bytes(content)
-    return read_named_lines(path, largest_bytes=20, longest_line_bytes=4)
+    return read_named_lines(path, largest_bytes=20, longest_line_bytes=4, most_lines=11)
 
 
 def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
@@ -66,11 +66,22 @@ def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
 def test_a_line_that_is_too_long_is_refused(tmp_path: Path, end: bytes) -> None:
-    """It is named by its number; no more of it is read than it may have."""
+    """It is named by its number."""
     with pytest.raises(NamedFileError, match=r"log: line 2 is longer than 4 bytes; is it the file"):
         lines_of(tmp_path / "log", b"a\n12345" + end)
+
+
+def test_a_log_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    """In bytes, also where it grows while it is read, and in lines, since short ones cost most."""
     with pytest.raises(NamedFileError, match="is larger than 20 bytes"):
         lines_of(tmp_path / "log", b"1\n" * 10 + b"1")
+    assert lines_of(tmp_path / "log", b"\n" * 11) == ([b""] * 11, b"")
+    with pytest.raises(NamedFileError, match="or has more than 11 lines"):
+        lines_of(tmp_path / "log", b"\n" * 12)
+    growing = Path("/proc/self/status")  # its size is told as 0, as of a file that grows later
+    if growing.exists():
+        with pytest.raises(NamedFileError, match="is larger than 20 bytes"):
+            read_named_lines(growing, largest_bytes=20, longest_line_bytes=99, most_lines=99)
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:

@@ -306,6 +306,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 
 # Drawing whole policies takes a while; so it may on a busy machine.
+@pytest.mark.exhaustive
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(policies())
 def test_what_is_written_reads_back_equal(policy: Policy) -> None:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tau_rollout_gate.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.event_lines import LogPart
-from tau_rollout_gate.evidence_gates import FUTURE_TOLERANCE_MS
+from tau_rollout_gate.evidence import CLOCK_TOLERANCE_MS
 from tau_rollout_gate.evidence_reading import EVENT_LOG, STATE_FILE
 from tau_rollout_gate.formats import RENDERERS
 from tau_rollout_gate.policy import Policy, policy_digest
@@ -201,7 +201,7 @@ def test_a_clock_that_stands_still_lets_nothing_go(world: World) -> None:
     still = replace(world, now=world.rollout.phase_entered_unix_ms)
     assert still.answer().verdict not in GO
     if answer.verdict in GO:
-        served = world.now - world.rollout.phase_entered_unix_ms + FUTURE_TOLERANCE_MS
+        served = world.now - world.rollout.phase_entered_unix_ms + CLOCK_TOLERANCE_MS
         assert served >= answer.soak.required_ms
 
 

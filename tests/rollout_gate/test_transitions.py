@@ -243,9 +243,11 @@ class TestAdvancing:
         assert after.surfaces == making.rollout("preflight").surfaces
 
     def test_a_log_without_lines_is_a_position_too(self) -> None:
-        """Where nothing was written yet, everything written later counts."""
+        """Where nothing was written yet, everything written later counts; when that was is kept."""
         after = advanced(making.rollout("preflight"), found(Verdict.PROMOTE), now_unix_ms=NOW)
-        assert after.surfaces[0].phase_from == LogPosition(cycle_number=None, event_sha256=None)
+        assert after.surfaces[0].phase_from == LogPosition(
+            cycle_number=None, event_sha256=None, timestamp_unix_ms=NOW
+        )
 
     def test_a_chain_that_was_seen_is_kept_to(self) -> None:
         """A writer that once chained its events must always."""

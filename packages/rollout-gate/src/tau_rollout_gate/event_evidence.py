@@ -15,7 +15,14 @@ from tau_rollout_gate.agreement import disagreement
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.event import KNOWN_REASON_CODES, Event
 from tau_rollout_gate.event_lines import Line, Link, LogPart, judge, lines_of
-from tau_rollout_gate.evidence import Cycle, Flaw, FlawFound, Input, SurfaceEvidence
+from tau_rollout_gate.evidence import (
+    CLOCK_TOLERANCE_MS,
+    Cycle,
+    Flaw,
+    FlawFound,
+    Input,
+    SurfaceEvidence,
+)
 from tau_rollout_gate.rollout import CHAINED_SURFACE, LogPosition, SurfacePin
 from tau_rollout_gate.snapshot import Snapshot, parse_snapshot
 
@@ -36,13 +43,12 @@ class RawLog(NamedTuple):
     """The end of an event log as it was read, over its rotated files.
 
     `parts` are oldest first, and none where there is no log. `problem` says why reading stopped
-    although older lines were wanted, and `problem_flaw` what it is that is wrong then.
+    although older lines were wanted.
     """
 
     path: str
     parts: tuple[LogPart, ...]
     problem: str | None = None
-    problem_flaw: Flaw = Flaw.SEGMENT_MISSING
 
 
 class _Window(NamedTuple):
@@ -82,7 +88,7 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         end_sha256=None if end is None else end.sha256,
         end_cycle_number=None if end is None or end.event is None else end.event.cycle_number,
         end_timestamp_unix_ms=_last_time(pin, whole),
-        end_problem=log.problem if end is None else None,
+        end_problem=_end_problem(state, snapshot, whole, log),
         flaws=(
             *(flaw for flaw in (state_flaw, place_flaw) if flaw is not None),
             *judged.flaws,
@@ -116,6 +122,17 @@ def _is_chained(pin: SurfacePin, lines: Sequence[Line], snapshot: Snapshot | Non
     )
 
 
+def _end_problem(
+    state: RawState, snapshot: Snapshot | None, whole: Sequence[Line], log: RawLog
+) -> str | None:
+    """Return why it is not known how the log ends; None where it is, or nothing was written yet."""
+    if whole:
+        return None if snapshot is None else disagreement(snapshot, whole[-2:])
+    if log.problem is None and state.raw is not None:
+        return f"there is a state.json, but no line in {log.path}"
+    return log.problem
+
+
 def _window(
     position: LogPosition | None, lines: Sequence[Line], log: RawLog, *, is_chained: bool
 ) -> _Window:
@@ -123,7 +140,7 @@ def _window(
         return _Window(start=len(lines))
     wanted = position.event_sha256
     if wanted is None:
-        return _whole_log(lines, log, is_chained=is_chained)
+        return _whole_log(position, lines, log, is_chained=is_chained)
     at = next((i for i in reversed(range(len(lines))) if lines[i].sha256 == wanted), None)
     if at is not None:
         return _Window(start=at + 1, before=_link(position, lines[at].event))
@@ -149,15 +166,30 @@ def _last_time(pin: SurfacePin, whole: Sequence[Line]) -> int | None:
     return next(times, before)
 
 
-def _whole_log(lines: Sequence[Line], log: RawLog, *, is_chained: bool) -> _Window:
+def _whole_log(
+    position: LogPosition, lines: Sequence[Line], log: RawLog, *, is_chained: bool
+) -> _Window:
     """Return the window where the log was empty when the evidence started: all that there is."""
     first = _first_number(lines)
     if log.problem is not None:
-        return _Window(start=0, flaw=_cut_short(log.problem, log))
+        return _Window(start=0, flaw=_missing(log.problem, log))
     if is_chained and first is not None and first > 1:
         detail = f"the log begins with cycle {first}, but the evidence with cycle 1"
         return _Window(start=0, flaw=_missing(detail, log))
+    if _is_from_before(position, lines):
+        detail = "the log had no line when the evidence started, but has cycles from before that"
+        flaw = FlawFound(flaw=Flaw.LOG_REWRITTEN, detail=detail, file=log.path)
+        return _Window(start=0, flaw=flaw)
     return _Window(start=0, before=Link(cycle_number=0))
+
+
+def _is_from_before(position: LogPosition, lines: Sequence[Line]) -> bool:
+    """Tell whether lines are older than the moment when the log had none."""
+    noted = position.timestamp_unix_ms
+    return noted is not None and any(
+        line.event is not None and line.event.timestamp_unix_ms < noted - CLOCK_TOLERANCE_MS
+        for line in lines
+    )
 
 
 def _position_lost(position: LogPosition, lines: Sequence[Line], log: RawLog) -> _Window:
@@ -174,7 +206,7 @@ def _position_lost(position: LogPosition, lines: Sequence[Line], log: RawLog) ->
     )
     start = next(older, -1) + 1
     if log.problem is not None:
-        return _Window(start=start, flaw=_cut_short(log.problem, log))
+        return _Window(start=start, flaw=_missing(log.problem, log))
     if number is not None and first is not None and first > number:
         detail = f"the log begins with cycle {first}, but the evidence with cycle {number + 1}"
         return _Window(start=start, flaw=_missing(detail, log))
@@ -192,10 +224,6 @@ def is_up_to(event: Event | None, position: LogPosition) -> bool:
     if event is None or event.cycle_number is None or number is None:
         return False
     return event.cycle_number <= number and (time is None or event.timestamp_unix_ms <= time)
-
-
-def _cut_short(problem: str, log: RawLog) -> FlawFound:
-    return FlawFound(flaw=log.problem_flaw, detail=problem, file=log.path)
 
 
 def _missing(detail: str, log: RawLog) -> FlawFound:

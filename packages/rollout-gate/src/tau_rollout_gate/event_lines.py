@@ -10,10 +10,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tau_rollout_gate.errors import RolloutGateError
-from tau_rollout_gate.event import Event, line_digest, parse_event
+from tau_rollout_gate.event import LONGEST_LINE_BYTES, Event, line_digest, parse_event
 from tau_rollout_gate.evidence import Cycle, Flaw, FlawFound
 
 _DIGEST_SHOWN = 12
+
+
+class TooLong(NamedTuple):
+    """What is kept of a line that is longer than any may be (`event.LONGEST_LINE_BYTES`).
+
+    Args:
+        length: Its length in bytes, without the line break.
+        sha256: Its digest; None for a torn one.
+    """
+
+    length: int
+    sha256: str | None
 
 
 class LogPart(NamedTuple):
@@ -24,6 +36,8 @@ class LogPart(NamedTuple):
         offset: Where the first of `lines` starts, in bytes; 0 if the whole file was read.
         lines: Its whole lines without their line breaks, oldest first.
         torn: What follows the last line break; empty if nothing does.
+        too_long: A line that follows `lines`, in the place of `torn` or before the next part of
+            the file; None where there is none.
         first_number: The `cycle_number` of the file's first line, where that was not read here and
             tells one. It says which line of the file a numbered line is.
     """
@@ -33,11 +47,12 @@ class LogPart(NamedTuple):
     lines: tuple[bytes, ...]
     torn: bytes = b""
     first_number: int | None = None
+    too_long: TooLong | None = None
 
     @property
     def line_count(self) -> int:
-        """Return how many lines there are, the torn one among them."""
-        return len(self.lines) + bool(self.torn)
+        """Return how many lines there are, the torn one and the one too long among them."""
+        return len(self.lines) + bool(self.torn) + (self.too_long is not None)
 
 
 class Line(NamedTuple):
@@ -104,14 +119,22 @@ def lines_of(parts: Sequence[LogPart]) -> Iterator[Line]:
             else:
                 place = places.of(index, event.cycle_number)
                 yield Line(file=part.path, line=place, sha256=digest, event=event)
-        if part.torn:
+        if part.too_long is not None and part.too_long.sha256 is not None:
+            yield Line(
+                file=part.path,
+                line=places.of(len(part.lines), None),
+                sha256=part.too_long.sha256,
+                flaw=Flaw.INVALID_LINE,
+                problem=f"the line is longer than {LONGEST_LINE_BYTES // 1024 // 1024} MiB",
+            )
+        elif torn_bytes := len(part.torn) if part.too_long is None else part.too_long.length:
             is_newest = part is parts[-1]
             yield Line(
                 file=part.path,
                 line=places.of(len(part.lines), None),
                 sha256=None,
                 flaw=Flaw.TORN_TAIL if is_newest else Flaw.INVALID_LINE,
-                problem=f"the last line has no line break ({len(part.torn)} bytes)",
+                problem=f"the last line has no line break ({torn_bytes} bytes)",
             )
 
 

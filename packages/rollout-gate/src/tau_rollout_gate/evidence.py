@@ -27,6 +27,10 @@ class Cycle(NamedTuple):
     event: Event
 
 
+CLOCK_TOLERANCE_MS = 60 * 1000
+"""How far the clocks of a writer and of this machine may differ."""
+
+
 class Flaw(StrEnum):
     """What can be wrong with evidence; each is a reason to hold of its own (spec: "Holds")."""
 
@@ -85,7 +89,8 @@ class SurfaceEvidence(NamedTuple):
         end_sha256: The digest of the last whole line of the log, valid or not; None if none.
         end_cycle_number: Its number; None where it tells none.
         end_timestamp_unix_ms: The time of the last valid line.
-        end_problem: Why it is not known how the log ends; None where it is, or there is no line.
+        end_problem: Why it is not known how the log ends; None where it is, or where nothing was
+            ever written.
         flaws: What is wrong, in the order of the file.
         warnings: What is worth knowing and holds nothing.
         inputs: The files read.

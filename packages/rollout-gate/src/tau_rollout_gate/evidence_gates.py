@@ -17,12 +17,16 @@ from tau_rollout_gate.answer import (
     GateStatus,
 )
 from tau_rollout_gate.durations import in_words
-from tau_rollout_gate.evidence import UNHEALABLE, Cycle, Flaw, FlawFound, SurfaceEvidence
+from tau_rollout_gate.evidence import (
+    CLOCK_TOLERANCE_MS,
+    UNHEALABLE,
+    Cycle,
+    Flaw,
+    FlawFound,
+    SurfaceEvidence,
+)
 from tau_rollout_gate.rollout import CHAINED_SURFACE
 from tau_rollout_gate.soak import INTERVALS_TO_A_GAP, longest_pause_ms
-
-FUTURE_TOLERANCE_MS = 60 * 1000
-"""How far a cycle may lie ahead of the clock: clocks differ a little."""
 
 _LONG_CYCLE_MS = 1000
 
@@ -141,8 +145,11 @@ def entry_gate(evidence: SurfaceEvidence) -> GateResult:
         status=GateStatus.PASS if evidence.end_problem is None else GateStatus.UNKNOWN,
         observed=evidence.end_problem
         or ("no cycle yet" if number is None else f"the log ends with cycle {number}"),
-        required="the end of the event log can be read, since the evidence starts there",
-        remedy="" if evidence.end_problem is None else "see to it that the log can be read",
+        required="it is known how the event log ends, since the evidence starts there",
+        remedy=""
+        if evidence.end_problem is None
+        else "put the log back, or let the runtime run a cycle; tau-transport-health diagnose "
+        "tells more",
     )
 
 
@@ -237,7 +244,7 @@ def time_gates(
         (
             cycle
             for cycle in cycles
-            if cycle.event.timestamp_unix_ms > now_unix_ms + FUTURE_TOLERANCE_MS
+            if cycle.event.timestamp_unix_ms > now_unix_ms + CLOCK_TOLERANCE_MS
         ),
         key=lambda cycle: cycle.event.timestamp_unix_ms,
         default=None,
@@ -279,13 +286,13 @@ def time_gates(
             if future is None
             else "a cycle is dated "
             f"{in_words(future.event.timestamp_unix_ms - now_unix_ms)} ahead of the clock",
-            required=f"no cycle more than {in_words(FUTURE_TOLERANCE_MS)} ahead of the clock",
+            required=f"no cycle more than {in_words(CLOCK_TOLERANCE_MS)} ahead of the clock",
             evidence=None if future is None else reference(future, now_unix_ms),
             remedy=""
             if future is None
             else "set the clock of the machine that wrote the log, or of this one",
             passes_from_unix_ms=None
             if future is None
-            else future.event.timestamp_unix_ms - FUTURE_TOLERANCE_MS,
+            else future.event.timestamp_unix_ms - CLOCK_TOLERANCE_MS,
         ),
     ]

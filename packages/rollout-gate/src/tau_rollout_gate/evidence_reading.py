@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.event import LONGEST_LINE_BYTES, line_digest
 from tau_rollout_gate.event_evidence import RawLog, RawState, assemble, is_up_to
-from tau_rollout_gate.event_lines import LogPart, event_of
-from tau_rollout_gate.evidence import Flaw, SurfaceEvidence
+from tau_rollout_gate.event_lines import LogPart, TooLong, event_of
+from tau_rollout_gate.evidence import SurfaceEvidence
 from tau_rollout_gate.rollout import LogPosition, SurfacePin
 
 STATE_FILE = "state.json"
@@ -49,18 +50,28 @@ def read_surface(
     Before canary-1 no more is read than the end of the log: where it stands, and whether its writer
     chains its events. Files that are missing, damaged or no files at all are flaws in the answer.
     """
-    evidence = _look(pin, state_dir)
+    evidence, seen = _look(pin, state_dir)
     for _ in range(LOOKS - 1):
         if not evidence.flaws:
             break
         sleep(PAUSE_SECONDS)
-        evidence = _look(pin, state_dir)
+        evidence, seen = _look(pin, state_dir, unless=(evidence, seen))
     return evidence
 
 
-def _look(pin: SurfacePin, state_dir: Path) -> SurfaceEvidence:
+def _look(
+    pin: SurfacePin, state_dir: Path, *, unless: tuple[SurfaceEvidence, int] | None = None
+) -> tuple[SurfaceEvidence, int]:
+    """Return what the files say, and a hash of them; `unless` is that of a look before.
+
+    The files of two looks are never kept at once, and what is the same is not judged again.
+    """
     state = read_state(state_dir / STATE_FILE)
-    return assemble(pin, state, read_log(state_dir / EVENT_LOG, pin.evidence_from))
+    log = read_log(state_dir / EVENT_LOG, pin.evidence_from)
+    seen = hash((state, log))
+    if unless is not None and unless[1] == seen:
+        return unless
+    return assemble(pin, state, log), seen
 
 
 def read_state(path: Path) -> RawState:
@@ -84,8 +95,8 @@ def read_log(
     """Return the end of an event log and of its rotated files `.1`, `.2` and so on.
 
     It is read backwards until two lines were seen, which the state may belong to, and the line of
-    `evidence_from`, or an older one where lines are numbered. A line that is longer than any
-    writer's ends the reading: what is before it is not worth the memory.
+    `evidence_from`, or an older one where lines are numbered. Of a line that is longer than
+    any may be, only length and digest are kept.
     """
     parts: list[LogPart] = []
     search = _Search(evidence_from)
@@ -94,7 +105,7 @@ def read_log(
         file_path = path.with_name(f"{path.name}.{rotation}") if rotation else path
         try:
             with _open_regular(file_path) as file:
-                parts.insert(0, _read_part(file, str(file_path), search, block_bytes))
+                parts[:0] = _read_file(file, str(file_path), search, block_bytes)
         except FileNotFoundError:
             if rotation:  # the log itself may have been rotated just now
                 break
@@ -102,12 +113,7 @@ def read_log(
             problem = f"{file_path.name} {_unreadable(error)}"
             return RawLog(path=str(path), parts=tuple(parts), problem=problem)
         rotation += 1
-    return RawLog(
-        path=str(path),
-        parts=tuple(parts),
-        problem=search.problem,
-        problem_flaw=search.problem_flaw,
-    )
+    return RawLog(path=str(path), parts=tuple(parts), problem=search.problem)
 
 
 class _Search:
@@ -120,7 +126,6 @@ class _Search:
         self._lines = 0
         self._left_bytes = LONGEST_EVIDENCE_BYTES
         self.problem: str | None = None
-        self.problem_flaw = Flaw.SEGMENT_MISSING
 
     @property
     def is_over(self) -> bool:
@@ -137,16 +142,15 @@ class _Search:
                 "event log"
             )
 
-    def refuse_line(self) -> None:
-        """Take note of a line that is too long to be read; the search is over."""
-        self.problem = f"the event log has a line of more than {LONGEST_LINE_BYTES // _MIB} MiB"
-        self.problem_flaw = Flaw.INVALID_LINE
-
-    def take(self, line: bytes) -> None:
+    def take(self, line: bytes | TooLong) -> None:
         """Take the next older line."""
         self._lines += 1
         self.spend(_LINE_COSTS_BYTES)
-        if not self._is_reached:
+        if self._is_reached:
+            return
+        if isinstance(line, TooLong):
+            self._is_reached = line.sha256 == self._wanted
+        else:
             self._is_reached = line_digest(line) == self._wanted or self._is_too_old(line)
 
     def _is_too_old(self, line: bytes) -> bool:
@@ -156,34 +160,52 @@ class _Search:
         return is_up_to(event_of(line), self._position)
 
 
-def _read_part(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> LogPart:
+def _read_file(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> list[LogPart]:
+    """Return the parts of a file, oldest first: more than one where a line is too long."""
     descriptor = file.fileno()
     size = os.fstat(descriptor).st_size
     backwards = _backwards(descriptor, size, search, block_bytes)
-    torn = next(backwards)
-    offset = size - len(torn)
+    ending = next(backwards)
+    offset = size - _length(ending)
+    parts: list[LogPart] = []
     lines: list[bytes] = []
     for line in backwards:
-        lines.append(line)
-        offset -= len(line) + 1
+        if isinstance(line, TooLong):
+            parts.insert(0, _part(path, offset, lines, ending))
+            lines, ending = [], line
+        else:
+            lines.append(line)
+        offset -= _length(line) + 1
         search.take(line)
         if search.is_over:
             break
+    first = _first_number(descriptor) if offset else None
+    return [_part(path, offset, lines, ending)._replace(first_number=first), *parts]
+
+
+def _part(path: str, offset: int, lines: list[bytes], ending: bytes | TooLong) -> LogPart:
+    """Return a part from its lines, newest first, and what follows them."""
     return LogPart(
         path=path,
         offset=offset,
         lines=tuple(reversed(lines)),
-        torn=torn,
-        first_number=_first_number(descriptor) if offset else None,
+        torn=b"" if isinstance(ending, TooLong) else ending,
+        too_long=ending if isinstance(ending, TooLong) else None,
     )
 
 
-def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) -> Iterator[bytes]:
+def _length(line: bytes | TooLong) -> int:
+    return line.length if isinstance(line, TooLong) else len(line)
+
+
+def _backwards(
+    descriptor: int, size: int, search: _Search, block_bytes: int
+) -> Iterator[bytes | TooLong]:
     """Yield what follows the last line break, then the lines without theirs, newest first."""
     end = size
-    is_torn_known = False
-    later: list[bytes] = []  # the rest of the line whose beginning was not read yet, newest first
-    later_bytes = 0
+    line_end = size
+    is_torn = True
+    later: list[bytes] = []  # what was read of the line that ends at `line_end`, newest first
     while end > 0 and search.problem is None:
         start = max(0, end - block_bytes)
         block = os.pread(descriptor, end - start, start)
@@ -191,21 +213,33 @@ def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) ->
             raise OSError("it was cut while it was read")
         search.spend(len(block))
         first, *lines = block.split(b"\n")
-        later_bytes += len(lines[-1] if lines else first)
-        if later_bytes > LONGEST_LINE_BYTES:
-            search.refuse_line()
-            break
         if lines:
-            is_torn_known = True
-            yield b"".join((lines.pop(), *reversed(later)))
+            later.append(lines.pop())
+            yield _line(descriptor, line_end, later, end - len(later[-1]), is_torn=is_torn)
             yield from reversed(lines)
-            later, later_bytes = [], len(first)
+            later, line_end, is_torn = [], start + len(first), False
         later.append(first)
+        if line_end - start > LONGEST_LINE_BYTES:
+            later.clear()  # it is never looked at
         end = start
     if search.problem is None:
-        yield b"".join(reversed(later))
-    elif not is_torn_known:
+        yield _line(descriptor, line_end, later, 0, is_torn=is_torn)
+    elif is_torn:
         yield b""
+
+
+def _line(
+    descriptor: int, end: int, pieces: list[bytes], start: int, *, is_torn: bool
+) -> bytes | TooLong:
+    """Return the line from `start` to `end`, whose pieces are given newest first."""
+    if end - start <= LONGEST_LINE_BYTES:
+        return b"".join(reversed(pieces))
+    if is_torn:
+        return TooLong(length=end - start, sha256=None)
+    digest = sha256()
+    for at in range(start, end, _MIB):
+        digest.update(os.pread(descriptor, min(_MIB, end - at), at))
+    return TooLong(length=end - start, sha256=digest.hexdigest())
 
 
 def _first_number(descriptor: int) -> int | None:

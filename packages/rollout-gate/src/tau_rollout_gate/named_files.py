@@ -34,16 +34,21 @@ def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
 
 
 def read_named_lines(
-    path: Path, *, largest_bytes: int, longest_line_bytes: int
+    path: Path, *, largest_bytes: int, longest_line_bytes: int, most_lines: int
 ) -> tuple[list[bytes], bytes]:
     """Return the whole lines of a file, without their line breaks, and what follows the last one.
 
     Raises:
-        NamedFileError: as `read_named_file` does, and if a line is longer than that.
+        NamedFileError: as `read_named_file` does, if a line is longer than that, and if there are
+            more lines: short ones take far more memory than they have bytes.
     """
     lines: list[bytes] = []
+    left_bytes = largest_bytes
     with _named(path, largest_bytes) as file:
         while line := file.readline(longest_line_bytes + 1):
+            left_bytes -= len(line)
+            if left_bytes < 0 or len(lines) == most_lines:
+                raise _too_large(path, largest_bytes, most_lines)
             if not line.endswith(b"\n"):
                 break
             lines.append(line[:-1])
@@ -69,9 +74,10 @@ def _named(path: Path, largest_bytes: int) -> Iterator[BinaryIO]:
         raise NamedFileError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def _too_large(path: Path, largest_bytes: int) -> NamedFileError:
+def _too_large(path: Path, largest_bytes: int, most_lines: int | None = None) -> NamedFileError:
+    lines = "" if most_lines is None else f", or has more than {most_lines} lines"
     return NamedFileError(
-        f"{path}: is larger than {largest_bytes} bytes; is it the file that was meant?"
+        f"{path}: is larger than {largest_bytes} bytes{lines}; is it the file that was meant?"
     )
 
 

@@ -8,18 +8,21 @@ from tau_rollout_gate.evidence import UNHEALABLE, SurfaceEvidence
 from tau_rollout_gate.rollout import Carried, LogPosition, SurfacePin
 
 
-def entered(pin: SurfacePin, found: SurfaceEvidence, *, is_first_canary: bool) -> SurfacePin:
+def entered(
+    pin: SurfacePin, found: SurfaceEvidence, *, is_first_canary: bool, now_unix_ms: int
+) -> SurfacePin:
     """Return a surface whose phase starts after the last line that was decided on.
 
     Args:
         pin: The surface as it was.
         found: What its files said.
         is_first_canary: Whether its evidence starts there, too.
+        now_unix_ms: When the phase is entered.
 
     Raises:
         RefusedError: if it is not known how its log ends.
     """
-    end = _end_of(found)
+    end = _end_of(pin, found, now_unix_ms)
     return pin.model_copy(
         update={
             "is_chained": pin.is_chained or found.is_chained,
@@ -29,7 +32,7 @@ def entered(pin: SurfacePin, found: SurfaceEvidence, *, is_first_canary: bool) -
     )
 
 
-def left_behind(pin: SurfacePin, found: SurfaceEvidence) -> SurfacePin:
+def left_behind(pin: SurfacePin, found: SurfaceEvidence, *, now_unix_ms: int) -> SurfacePin:
     """Return a surface whose phase is entered anew, damaged evidence left behind.
 
     Where it has what no further cycle mends, its evidence starts after the log's last line, and
@@ -38,11 +41,11 @@ def left_behind(pin: SurfacePin, found: SurfaceEvidence) -> SurfacePin:
     Raises:
         RefusedError: if it is not known how its log ends.
     """
-    anew = entered(pin, found, is_first_canary=False)
+    anew = entered(pin, found, is_first_canary=False, now_unix_ms=now_unix_ms)
     if not any(one.flaw in UNHEALABLE for one in found.flaws):
         return anew
     return anew.model_copy(
-        update={"evidence_from": _end_of(found), "carried": _carried(pin.carried, found)}
+        update={"evidence_from": anew.phase_from, "carried": _carried(pin.carried, found)}
     )
 
 
@@ -59,12 +62,18 @@ def _carried(before: Carried, found: SurfaceEvidence) -> Carried:
     )
 
 
-def _end_of(found: SurfaceEvidence) -> LogPosition:
-    if found.end_problem is not None:
-        raise RefusedError(
-            f"{found.surface}: {found.end_problem}: it is not known after which line the phase "
-            "would start; see to it that the log can be read"
-        )
+def _end_of(pin: SurfacePin, found: SurfaceEvidence, now_unix_ms: int) -> LogPosition:
+    """Return the log's last line; where there never was one, only when that was seen."""
+    if found.end_sha256 is None:
+        positions = (pin.evidence_from, pin.phase_from)
+        had_line = any(one is not None and one.event_sha256 is not None for one in positions)
+        if found.end_problem is not None or had_line:
+            raise RefusedError(
+                f"{found.surface}: {found.end_problem or 'the event log is gone'}: it is not known "
+                "after which line the phase would start; put the log back, or let the runtime "
+                "run a cycle, and try again"
+            )
+        return LogPosition(cycle_number=None, event_sha256=None, timestamp_unix_ms=now_unix_ms)
     return LogPosition(
         cycle_number=found.end_cycle_number,
         event_sha256=found.end_sha256,

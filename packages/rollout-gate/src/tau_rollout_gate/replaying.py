@@ -21,6 +21,9 @@ from tau_rollout_gate.replay import Replay, Step, steps
 LARGEST_LOG_BYTES = 256 * 1024 * 1024
 """Half a year of a cycle a minute; a larger file was named by mistake."""
 
+MOST_LINES = 500_000
+"""Twice as many as that."""
+
 _QUIET_S = 1.0
 
 
@@ -74,7 +77,10 @@ def _history(recording: Recording) -> RecordedHistory:
 
 def _part(path: Path) -> LogPart:
     lines, torn = read_named_lines(
-        path, largest_bytes=LARGEST_LOG_BYTES, longest_line_bytes=LONGEST_LINE_BYTES
+        path,
+        largest_bytes=LARGEST_LOG_BYTES,
+        longest_line_bytes=LONGEST_LINE_BYTES,
+        most_lines=MOST_LINES,
     )
     return LogPart(path=str(path), offset=0, lines=tuple(lines), torn=torn)
 

@@ -39,14 +39,15 @@ ExpectedField = Literal["runtime_version", "fixture_sha256"]
 
 
 class LogPosition(Form):
-    """Where an event log stood: its last whole line then. Both are None where it had none.
+    """Where an event log stood: its last whole line then. Number and digest are None without one.
 
     A number and a digest rather than an offset, so that the log may be rotated.
 
     Args:
         cycle_number: The line's number; None also where the writer does not chain its events.
         event_sha256: The line's digest.
-        timestamp_unix_ms: The time of the last valid line then; None where there was none.
+        timestamp_unix_ms: The time of the last valid line then. Where the log had no line, when
+            that was seen: no cycle from before it belongs to what follows.
     """
 
     cycle_number: Number | None

@@ -73,10 +73,10 @@ def soak_of(
             since = None
             restart = Restart(cause=f"{broken.name} broke in one cycle", cycle=cycle)
         elif pause > longest_pause_ms(cycle_interval_ms, cycle.event.cycle_duration_ms):
-            since = last
+            since = max(last, entered_unix_ms)
             restart = Restart(cause=f"a gap of {in_words(pause)} without a cycle", cycle=cycle)
         elif since is None:
-            since = last
+            since = max(last, entered_unix_ms)
         before = last
     return SurfaceSoak(since_unix_ms=since, last_unix_ms=last, restart=restart)
 

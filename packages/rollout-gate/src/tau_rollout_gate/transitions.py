@@ -60,7 +60,12 @@ def advanced(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
         phase_entered_unix_ms=now_unix_ms,
         canary_entered_unix_ms=now_unix_ms if is_first_canary else rollout.canary_entered_unix_ms,
         surfaces=tuple(
-            entered(pin, evidence.surfaces[pin.name], is_first_canary=is_first_canary)
+            entered(
+                pin,
+                evidence.surfaces[pin.name],
+                is_first_canary=is_first_canary,
+                now_unix_ms=now_unix_ms,
+            )
             if is_canary
             else pin
             for pin in rollout.surfaces
@@ -145,7 +150,8 @@ def reentered(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
         rollout,
         phase_entered_unix_ms=now_unix_ms,
         surfaces=tuple(
-            left_behind(pin, found.evidence.surfaces[pin.name]) for pin in rollout.surfaces
+            left_behind(pin, found.evidence.surfaces[pin.name], now_unix_ms=now_unix_ms)
+            for pin in rollout.surfaces
         ),
     )
 
