@@ -200,3 +200,17 @@ def test_a_channel_that_was_damaged(good: Path) -> None:
     assert (problem["file"], problem["line"]) == ("log.jsonl", 1)
     assert "status_code" in problem["reason"]
     assert diagnosed(good)[:2] == (0, [])
+
+
+def test_a_fixture_without_a_list(tmp_path: Path) -> None:
+    """Without a LIST the registry's channel has no entry yet, and is sound all the same."""
+    fixture = json.loads(CONTRACTS.joinpath("rollout-pass.json").read_bytes())
+    fixture["cases"] = [case for case in fixture["cases"] if case["operation"] == "CREATE"]
+    path = tmp_path / "creates.json"
+    path.write_text(json.dumps(fixture))
+    run_fixture(path, tmp_path / "state")
+    store = tmp_path / "state/channel-store/custom-command"
+    assert not store.joinpath("registry/log.jsonl").exists()
+    assert inspector(tmp_path / "state", "channels", "verify", "custom-command")[0] == 0
+    rows = inspector(tmp_path / "state", "channels", "list", "custom-command")[1]
+    assert {row["entries"] for row in rows if row["channel"] == "registry"} == {0}

@@ -456,6 +456,19 @@ def test_a_sound_store(store: Store) -> None:
     assert verification_json(verification)["problems"] == []
 
 
+def test_a_registry_without_an_entry_is_sound(store: Store) -> None:
+    """Its folder comes before its first entry; a log without a context, or no log elsewhere, not."""
+    for name in ("disk-usage", "registry"):
+        folder = store.channel(name)
+        for log in ("log.jsonl", "context.jsonl"):
+            folder.joinpath(log).unlink()
+    assert problems(store, "registry") == []
+    missing = [(f"disk-usage/{log}", None, "is missing") for log in ("log.jsonl", "context.jsonl")]
+    assert problems(store) == missing
+    store.path.joinpath("registry/context.jsonl").touch()
+    assert problems(store, "registry") == [("registry/log.jsonl", None, "is missing")]
+
+
 @pytest.mark.parametrize(
     ("file", "content", "line", "reason"),
     [

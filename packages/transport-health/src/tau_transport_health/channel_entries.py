@@ -14,6 +14,9 @@ from tau_transport_health import strict_json
 from tau_transport_health.errors import FormRefusedError
 from tau_transport_health.snapshot import count, digest, text
 
+REGISTRY_CHANNEL = "registry"
+"""The channel of what belongs to no command; none can be called so."""
+
 OUTCOMES = frozenset({"success", "malformed_input", "retryable_failure"})
 ERROR_CODES = frozenset(
     {

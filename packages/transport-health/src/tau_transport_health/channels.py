@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from tau_transport_health.channel_entries import (
+    REGISTRY_CHANNEL,
     LogEntry,
     check_context_entry,
     check_description,
@@ -123,6 +124,7 @@ class _Reader:
         self.problem_count = 0
         self.lines = 0
         self.artifacts = 0
+        self.missing: list[str] = []
         self.invalid = 0
         self.is_torn = False
 
@@ -130,7 +132,7 @@ class _Reader:
         """Hand every whole line of a log, over its files, to `take`; return how many it took."""
         segments, unread = self.store.segments(self.channel, log)
         if not segments and not unread:
-            self.add(log, None, "is missing")
+            self.missing.append(log)
         for file, reason in unread:
             self.add(file, None, reason)
         return sum(self._read(segment, take) for segment in segments)
@@ -194,6 +196,10 @@ def _verified(store: ChannelStore, channel: str) -> _Reader:
     reader = _Reader(store, channel)
     reader.read_log(LOG, lambda _file, _number, line: parse_log_entry(line))
     reader.read_log(CONTEXT, lambda _file, _number, line: check_context_entry(line))
+    # The registry's channel alone is made before its first entry, for its MEMORY.md.
+    if channel != REGISTRY_CHANNEL or len(reader.missing) == 1:
+        for log in reader.missing:
+            reader.add(log, None, "is missing")
     reader.artifacts = reader.read_index(
         lambda _file, number, line: _check_artifact(reader, number, line)
     )
