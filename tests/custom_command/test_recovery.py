@@ -179,6 +179,18 @@ def test_without_any_event_there_is_nothing_to_rebuild_from(used: Runtime) -> No
     assert used.files.contents() == files
 
 
+def test_channels_without_any_event_are_nothing_to_rebuild_from(used: Runtime) -> None:
+    """Exit 5 also where `state.json` is gone, too: entries mean that there were cycles."""
+    (used.state_dir / "state.json").unlink()
+    (used.state_dir / "runtime-events.jsonl").unlink()
+    files = used.files.contents()
+    for options in ((), ("--yes",)):
+        done, _ = recover(used, *options)
+        assert done.code == 5
+        assert "put state.json back from a copy, or move the directory away" in done.err
+        assert used.files.contents() == files
+
+
 def test_an_executed_run_is_settled_whatever_came_of_it(used: Runtime) -> None:
     """A process that was started is not started again after a recovery either."""
     entry = used.files.entries("kept")[-1]

@@ -250,9 +250,36 @@ def test_a_missing_state_beside_a_log_is_refused(used: Runtime) -> None:
     """Cycles without a state are not begun anew over; nothing is written."""
     (used.state_dir / "state.json").unlink()
     before = used.files.contents()
-    with pytest.raises(StateUnusableError, match=f"{used.state_dir}.*state.json is missing"):
+    wanted = (
+        f"{used.state_dir}: .*state.json is missing: put it back .*, or see what "
+        f"'tau-custom-command recover --state-dir {used.state_dir}' can rebuild"
+    )
+    with pytest.raises(StateUnusableError, match=wanted):
         used.run(LIST)
     assert used.files.contents() == before
+
+
+@pytest.mark.parametrize("suffix", ["", ".3"], ids=["log", "rotated log"])
+def test_channel_entries_without_state_and_events_are_refused(used: Runtime, suffix: str) -> None:
+    """Cycles of which only the channels are left are not begun anew over; nothing is written."""
+    for log in used.state_dir.rglob("log.jsonl"):
+        log.rename(log.with_name(log.name + suffix))
+    (used.state_dir / "state.json").unlink()
+    (used.state_dir / "runtime-events.jsonl").unlink()
+    before = used.files.contents()
+    wanted = f"{used.state_dir}: the channel store has entries, but .*: put them back from a copy"
+    with pytest.raises(StateUnusableError, match=wanted):
+        used.run(LIST)
+    assert used.files.contents() == before
+
+
+def test_channels_without_an_entry_are_begun_anew(used: Runtime) -> None:
+    """Where no log of a channel has a line there is nothing that could be done again."""
+    for log in used.state_dir.rglob("log.jsonl"):
+        log.unlink()
+    (used.state_dir / "state.json").unlink()
+    (used.state_dir / "runtime-events.jsonl").unlink()
+    assert used.run(LIST).event.cycle_number == 1
 
 
 def test_a_torn_last_event_is_left_out(used: Runtime) -> None:

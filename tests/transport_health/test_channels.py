@@ -457,7 +457,7 @@ def test_a_sound_store(store: Store) -> None:
 
 
 def test_a_registry_without_an_entry_is_sound(store: Store) -> None:
-    """Its folder comes before its first entry; a log without a context, or no log elsewhere, not."""
+    """Its folder comes before its first entry; one log without the other is a problem."""
     for name in ("disk-usage", "registry"):
         folder = store.channel(name)
         for log in ("log.jsonl", "context.jsonl"):

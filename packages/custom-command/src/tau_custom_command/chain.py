@@ -31,7 +31,8 @@ def chain_end(last_cycle: LastCycle | None, lines_backwards: Iterable[bytes]) ->
     left to show.
 
     Raises:
-        StateUnusableError: if the log has cycles of which no state is left.
+        StateUnusableError: if the log has cycles of which no state is left. What to do about it
+            names the directory, so that whoever knows that says it.
     """
     of_state = ChainEnd(
         cycle_number=0 if last_cycle is None else last_cycle.cycle_number,
@@ -52,10 +53,7 @@ def chain_end(last_cycle: LastCycle | None, lines_backwards: Iterable[bytes]) ->
             "back; their cases are processed again",
         )
     if last_cycle is None:
-        raise StateUnusableError(
-            "the event log has cycles, but state.json is missing: put it back from a copy, "
-            "or see what 'tau-custom-command recover' can rebuild"
-        )
+        raise StateUnusableError("the event log has cycles, but state.json is missing")
     return ChainEnd(
         cycle_number=of_state.cycle_number,
         sha256=of_state.sha256,

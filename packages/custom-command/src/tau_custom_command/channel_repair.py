@@ -19,7 +19,8 @@ from tau_custom_command.errors import StorageError
 from tau_custom_command.file_forms import FileForm
 from tau_custom_command.interruptions import interruptions_held
 from tau_custom_command.rebuilding import Recovery
-from tau_custom_command.recovery import channel_names, journal_recovered
+from tau_custom_command.recovery import journal_recovered
+from tau_custom_command.state_directory import channel_names
 from tau_custom_command.writes import CHANNEL_STORE, AppendLines, ReplaceFile
 
 _LINES_NAMED = 10

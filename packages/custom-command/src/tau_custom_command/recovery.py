@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tau_custom_command import file_reading, journal_file
-from tau_custom_command.contract import REGISTRY_CHANNEL, is_command_name
 from tau_custom_command.directory_lock import locked
 from tau_custom_command.durability import TO_DISK
 from tau_custom_command.errors import StateUnusableError, StorageError
 from tau_custom_command.interruptions import interruptions_held
 from tau_custom_command.rebuilding import ChannelRemains, Rebuilt, Recovery, rebuild
-from tau_custom_command.state_directory import complete_committed, read_state
+from tau_custom_command.state_directory import (
+    channel_names,
+    complete_committed,
+    has_channel_entries,
+    read_state,
+)
 from tau_custom_command.writes import CHANNEL_STORE, EVENT_LOG, STATE_FILE, ReplaceFile
 
 
@@ -74,7 +78,8 @@ def _needs_state(root: Path) -> bool:
             return False
     except StateUnusableError:
         return True
-    return next(file_reading.history_backwards(root / EVENT_LOG), None) is not None
+    has_events = next(file_reading.history_backwards(root / EVENT_LOG), None) is not None
+    return has_events or has_channel_entries(root)
 
 
 def _state_replaced(root: Path, rebuilt: Rebuilt, *, carry_out: bool) -> Iterator[str]:
@@ -93,18 +98,6 @@ def _state_replaced(root: Path, rebuilt: Rebuilt, *, carry_out: bool) -> Iterato
         f"{len(state.commands)} commands, {len(state.processed_case_keys)} processed and "
         f"{len(state.failed_case_keys)} failed case keys"
     )
-
-
-def channel_names(root: Path) -> tuple[str, ...]:
-    """Return the names of the channels in a state directory, sorted.
-
-    Raises:
-        StorageError: if the operating system refuses.
-    """
-    store = root / CHANNEL_STORE
-    with file_reading.storage_errors(store, "read"):
-        names = sorted(path.name for path in store.iterdir()) if store.is_dir() else []
-    return tuple(name for name in names if is_command_name(name) or name == REGISTRY_CHANNEL)
 
 
 def _channels(root: Path) -> Iterator[ChannelRemains]:

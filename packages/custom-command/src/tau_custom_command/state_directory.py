@@ -10,13 +10,21 @@ from pathlib import Path
 from tau_custom_command import file_reading, journal_file, storage
 from tau_custom_command.chain import ChainEnd, chain_end
 from tau_custom_command.closing import ClosedCycle
+from tau_custom_command.contract import REGISTRY_CHANNEL, is_command_name
 from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
 from tau_custom_command.interruptions import interruptions_held
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, MIB
 from tau_custom_command.rotation import rotate
 from tau_custom_command.state_files import StateFile
-from tau_custom_command.writes import EVENT_LOG, STATE_FILE, AppendLines, ReplaceFile, Write
+from tau_custom_command.writes import (
+    CHANNEL_STORE,
+    EVENT_LOG,
+    STATE_FILE,
+    AppendLines,
+    ReplaceFile,
+    Write,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +76,15 @@ def open_state(root: Path, syncing: Syncing) -> OpenedState:
             None if state is None else state.last_cycle, file_reading.history_backwards(log)
         )
     except StateUnusableError as error:
-        raise StateUnusableError(f"{root}: {error}") from None
+        raise StateUnusableError(
+            f"{root}: {error}: put it back from a copy, or see what "
+            f"'tau-custom-command recover --state-dir {root}' can rebuild"
+        ) from None
+    if state is None and end.cycle_number == 0 and has_channel_entries(root):
+        raise StateUnusableError(
+            f"{root}: the channel store has entries, but {STATE_FILE} is missing and the event log "
+            "has no line: put them back from a copy, or move the directory away to begin anew"
+        )
     torn = f"{log}: its last line is torn; it is moved to {log.name}.corrupt"
     warnings = (*completed, end.warning, torn if file_reading.is_torn(log) else None)
     return OpenedState(state=state, chain_end=end, warnings=tuple(filter(None, warnings)))
@@ -92,6 +108,28 @@ def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
     if journal.size:
         return (f"{root}: a cycle was cut off before it was committed; nothing of it remains",)
     return ()
+
+
+def channel_names(root: Path) -> tuple[str, ...]:
+    """Return the names of the channels in a state directory, sorted.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    store = root / CHANNEL_STORE
+    with file_reading.storage_errors(store, "read"):
+        names = sorted(path.name for path in store.iterdir()) if store.is_dir() else []
+    return tuple(name for name in names if is_command_name(name) or name == REGISTRY_CHANNEL)
+
+
+def has_channel_entries(root: Path) -> bool:
+    """Tell whether a channel in a state directory has a line in its log: cycles were written there.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    logs = (root / CHANNEL_STORE / name / "log.jsonl" for name in channel_names(root))
+    return any(True for log in logs for _ in file_reading.history_backwards(log))
 
 
 def write_cycle(
