@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.running import CONTRACTS, run_fixture
+from tests.contract.running import CONTRACTS, run_fixture, start
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
 PATIENCE_SECONDS = 30.0
@@ -214,3 +214,21 @@ def test_a_fixture_without_a_list(tmp_path: Path) -> None:
     assert inspector(tmp_path / "state", "channels", "verify", "custom-command")[0] == 0
     rows = inspector(tmp_path / "state", "channels", "list", "custom-command")[1]
     assert {row["entries"] for row in rows if row["channel"] == "registry"} == {0}
+
+
+def test_a_drift_of_a_very_large_body(tmp_path: Path) -> None:
+    """A line as long as only a channel's can be is sound, shown, and no reason to repair."""
+    fixture = json.loads(CONTRACTS.joinpath("rollout-pass.json").read_bytes())
+    (*_, case) = (each for each in fixture["cases"] if each["operation"] == "CREATE")
+    case["expected"]["response_body"] = {"text": "x" * 17 * 1024 * 1024}
+    fixture["cases"] = [case]
+    path = tmp_path / "drift.json"
+    path.write_text(json.dumps(fixture))
+    state_dir, name = tmp_path / "state", case["command_name"]
+    assert run_fixture(path, state_dir)[0].exit_code == 3
+    log = state_dir / f"channel-store/custom-command/{name}/log.jsonl"
+    assert log.stat().st_size > 17 * 1024 * 1024
+    assert inspector(state_dir, "channels", "verify", "custom-command")[0] == 0
+    code, shown = inspector(state_dir, "channels", "show", "custom-command", name)
+    assert (code, shown["entry_count"], shown["invalid_lines"]) == (0, 1, 0)
+    assert start("channels", "repair", "--state-dir", state_dir).exit_code == 0

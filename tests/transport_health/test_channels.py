@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tau_transport_health.channel_entries import (
+    LONGEST_LINE_BYTES,
     check_context_entry,
     check_description,
     is_channel_name,
@@ -21,7 +22,6 @@ from tau_transport_health.channel_entries import (
 from tau_transport_health.channel_folders import ChannelStore
 from tau_transport_health.channels import PROBLEMS_KEPT, last_entries, summaries, verify
 from tau_transport_health.errors import ExitCode, NoChannelError, TransportHealthError
-from tau_transport_health.event import LONGEST_LINE_BYTES
 from tau_transport_health.formats.channels import (
     entries_json,
     entries_text,
@@ -282,6 +282,7 @@ def test_the_list(store: Store) -> None:
             "last_outcome": "success",
             "invalid_lines": 0,
             "artifacts": 1,
+            "unread_files": [],
         },
         {
             "channel": "registry",
@@ -290,6 +291,7 @@ def test_the_list(store: Store) -> None:
             "last_outcome": "success",
             "invalid_lines": 2,
             "artifacts": 0,
+            "unread_files": [],
         },
     ]
     table = summaries_text(summaries(store.read)).splitlines()
@@ -365,6 +367,42 @@ def test_rotated_logs_are_read_on(store: Store) -> None:
     ]
     shown = last_entries(store.read, "disk-usage", last=4)
     assert (shown.total, shown.invalid_lines, shown.is_torn) == (5, 2, False)
+
+
+def test_what_cannot_be_read_is_told(store: Store, inspector: Inspector) -> None:
+    """Entries that are left out with their file are no silence: a note, a key, and exit 3."""
+    folder = store.channel(entries=3)
+    folder.joinpath("log.jsonl").rename(folder / "log.jsonl.1")
+    folder.joinpath("log.jsonl").mkdir()
+    store.channel("registry", entries=1)
+    reason = "cannot be opened: not a regular file"
+    shown = last_entries(store.read, "disk-usage", last=2)
+    assert (shown.total, shown.exit_code) == (3, ExitCode.NO)
+    assert entries_json(shown)["unread_files"] == [{"file": "log.jsonl", "reason": reason}]
+    assert entries_text(shown).splitlines()[-2:] == [
+        f"2 of 3 entries of {folder / 'log.jsonl'}",
+        f"log.jsonl {reason}: what it holds is left out",
+    ]
+    store.path.joinpath("registry/artifacts/index.jsonl").mkdir(parents=True)
+    found = summaries(store.read)
+    assert [each.exit_code for each in found] == [ExitCode.NO, ExitCode.NO]
+    assert summaries_text(found).splitlines()[-2:] == [
+        f"disk-usage/log.jsonl {reason}: what it holds is left out",
+        f"registry/artifacts/index.jsonl {reason}: what it holds is left out",
+    ]
+    for words in (["list", "custom-command"], ["show", "custom-command", "disk-usage"]):
+        assert inspector("channels", *words).code == 3
+        done = inspector("channels", *words, "--json")
+        value = done.json() if words[0] == "show" else done.json()[0]
+        assert (done.code, value["unread_files"]) == (3, [{"file": "log.jsonl", "reason": reason}])
+
+
+def test_a_log_that_is_not_there(store: Store, inspector: Inspector) -> None:
+    """A channel without a log has no entry, and nothing of it is unread."""
+    store.channel().joinpath("log.jsonl").unlink()
+    assert inspector("channels", "list", "custom-command", "--json").json()[0]["entries"] == 0
+    for words in (["list", "custom-command"], ["show", "custom-command", "disk-usage"]):
+        assert inspector("channels", *words).code == 0
 
 
 def test_a_drift_is_shown(store: Store) -> None:
@@ -477,7 +515,6 @@ def test_a_registry_without_an_entry_is_sound(store: Store) -> None:
         ("log.jsonl", b"\xff\n", 1, "not UTF-8"),
         ("log.jsonl", b"\n", 1, "not JSON"),
         ("log.jsonl", b"{", None, "torn"),
-        ("log.jsonl", b" " * (LONGEST_LINE_BYTES + 1) + b"\n", 1, "too long"),
         ("log.jsonl", None, None, "is missing"),
         ("context.jsonl", b'{"role":"user"}\n', 1, "timestamp_unix_ms: is missing"),
         ("context.jsonl", None, None, "is missing"),
@@ -514,7 +551,23 @@ def test_an_unsound_file(
     assert problems(store, "registry") == []
     text = verification_text(verify(store.read, None))
     assert f"disk-usage/{file}" in text
-    assert "tau-custom-command channels repair, which moves them aside under its lock" in text
+    assert (
+        f"tau-custom-command channels repair --state-dir {store.state_dir}, which moves them aside "
+        "under its lock"
+    ) in text
+
+
+def test_the_longest_line(store: Store) -> None:
+    """A line as long as the runtime writes one is read; a longer one is refused as too long."""
+    log = store.channel(entries=0) / "log.jsonl"
+    context = log.with_name("context.jsonl")
+    valid = line_of({"timestamp_unix_ms": 0, "role": "system", "text": ""}).removesuffix(b"\n")
+    longest = valid.replace(b'""', b'"%s"' % (b"x" * (LONGEST_LINE_BYTES - len(valid))))
+    context.write_bytes(longest + b"\n")
+    assert problems(store) == []
+    log.write_bytes(b" " * (LONGEST_LINE_BYTES + 1) + b"\n" + line_of(entry()))
+    assert problems(store) == [("disk-usage/log.jsonl", 1, "the line is too long")]
+    assert last_entries(store.read, "disk-usage", last=1).total == 1
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,12 @@ from tau_transport_health.snapshot import count, digest, text
 REGISTRY_CHANNEL = "registry"
 """The channel of what belongs to no command; none can be called so."""
 
+LONGEST_LINE_BYTES = 64 * 1024 * 1024
+"""A longer line is refused (runbooks/state-files.md, "Rules for every file").
+
+An entry of a drift holds a whole response body, which an event never does.
+"""
+
 OUTCOMES = frozenset({"success", "malformed_input", "retryable_failure"})
 ERROR_CODES = frozenset(
     {

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tau_transport_health.channel_entries import is_channel_name
+from tau_transport_health.channel_entries import LONGEST_LINE_BYTES, is_channel_name
 from tau_transport_health.errors import NoChannelError
 from tau_transport_health.log_segments import open_segments
 from tau_transport_health.targets import CHAINED_TRANSPORT
@@ -37,7 +37,7 @@ class ChannelStore:
         self.transport = transport if own.is_dir() else CHAINED_TRANSPORT
         self.path = state_dir / STORE / self.transport
         self._parts = (STORE, self.transport)
-        self._state_dir = state_dir
+        self.state_dir = state_dir
 
     def names(self) -> tuple[list[str], list[str]]:
         """Return the channels, sorted, and whatever else lies there.
@@ -73,7 +73,11 @@ class ChannelStore:
         Raises:
             OSError: if it cannot be opened, is no regular file, or a link leads to it.
         """
-        return WholeLines(self.opened(channel, *parts), name="/".join(parts))
+        return WholeLines(
+            self.opened(channel, *parts),
+            name="/".join(parts),
+            longest_line_bytes=LONGEST_LINE_BYTES,
+        )
 
     def segments(self, channel: str, log: str) -> tuple[list[WholeLines], list[tuple[str, str]]]:
         """Return the files of a channel's log, as `log_segments.open_segments` does."""
@@ -82,7 +86,12 @@ class ChannelStore:
                 names = [entry.name for entry in entries]
         except OSError:
             names = []  # opening a file in it fails, too, and tells why
-        return open_segments(log, names, lambda name: self.opened(channel, name))
+        return open_segments(
+            log,
+            names,
+            lambda name: self.opened(channel, name),
+            longest_line_bytes=LONGEST_LINE_BYTES,
+        )
 
     def opened(self, channel: str, *parts: str) -> BinaryIO:
         """Return a file of a channel, open to read; whoever asks closes it.
@@ -95,7 +104,7 @@ class ChannelStore:
 
     @contextmanager
     def _folder(self, parts: Sequence[str]) -> Iterator[int]:
-        descriptor = os.open(self._state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(self.state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for part in (*self._parts, *parts):
                 below = os.open(part, _FOLDER, dir_fd=descriptor)

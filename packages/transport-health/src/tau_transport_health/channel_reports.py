@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from tau_transport_health.channel_entries import LogEntry
 from tau_transport_health.errors import ExitCode
 
-REMEDY = (
-    "for invalid lines, of custom-command: tau-custom-command channels repair, which moves them "
-    "aside under its lock; put a file that is missing or altered back from a copy"
-)
-"""What to do about an unsound channel: this program never writes there."""
+UnreadFile = tuple[str, str]
+"""A file of a channel that could not be read, or not to its end, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,20 +23,30 @@ class ChannelProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSummary:
-    """A channel in a few figures; the last entry is None where there is no valid one."""
+    """A channel in a few figures; the last entry is None where there is no valid one.
+
+    What `unread_files` hold is not in the figures.
+    """
 
     channel: str
     entries: int
     invalid_lines: int
     artifacts: int
     last: LogEntry | None
+    unread_files: tuple[UnreadFile, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return what `channels list` exits with if this is all it lists."""
+        return ExitCode.NO if self.unread_files else ExitCode.YES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelEntries:
     """The last valid entries of a channel, oldest first, each with its file and line in that.
 
-    `path` is the log itself; its rotated files lie beside it.
+    `path` is the log itself; its rotated files lie beside it. What `unread_files` hold is neither
+    among the entries nor counted.
     """
 
     channel: str
@@ -48,13 +55,20 @@ class ChannelEntries:
     total: int
     invalid_lines: int
     is_torn: bool
+    unread_files: tuple[UnreadFile, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return what `channels show` exits with."""
+        return ExitCode.NO if self.unread_files else ExitCode.YES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found in the channels that were verified."""
+    """What was found in the channels that were verified, of the store at `path`."""
 
     path: str
+    state_dir: str
     channels: int
     lines: int
     artifacts: int
@@ -63,8 +77,17 @@ class Verification:
 
     @property
     def remedy(self) -> str | None:
-        """Return what to do about the problems; None if there is none."""
-        return REMEDY if self.problem_count else None
+        """Return what to do about the problems; None if there is none.
+
+        This program never writes there.
+        """
+        if not self.problem_count:
+            return None
+        return (
+            "for invalid lines, of custom-command: tau-custom-command channels repair "
+            f"--state-dir {self.state_dir}, which moves them aside under its lock; put a file that "
+            "is missing or altered back from a copy"
+        )
 
     @property
     def exit_code(self) -> ExitCode:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from tau_transport_health.channel_entries import (
+    LONGEST_LINE_BYTES,
     REGISTRY_CHANNEL,
     LogEntry,
     check_context_entry,
@@ -28,10 +29,10 @@ from tau_transport_health.channel_reports import (
     ChannelEntries,
     ChannelProblem,
     ChannelSummary,
+    UnreadFile,
     Verification,
 )
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.event import LONGEST_LINE_BYTES
 from tau_transport_health.looking import Question, directory_of
 from tau_transport_health.targets import find
 from tau_transport_health.targets_file import read_targets
@@ -56,7 +57,7 @@ def store_of(question: Question) -> ChannelStore:
 
 
 def summaries(store: ChannelStore) -> list[ChannelSummary]:
-    """Return every channel in a few figures, by name.
+    """Return every channel in a few figures, by name, and which files these leave out.
 
     Raises:
         NoChannelError: if there is no channel store.
@@ -65,10 +66,10 @@ def summaries(store: ChannelStore) -> list[ChannelSummary]:
 
 
 def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntries:
-    """Return the `last` entries of a channel.
+    """Return the `last` entries of a channel, and which files of its log could not be read.
 
     Raises:
-        NoChannelError: if there is no such channel, or its log cannot be read.
+        NoChannelError: if there is no such channel.
     """
     name = store.checked(channel)
     kept: deque[tuple[str, int, LogEntry]] = deque(maxlen=last)
@@ -83,6 +84,7 @@ def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntr
         total=total,
         invalid_lines=reader.invalid,
         is_torn=reader.is_torn,
+        unread_files=tuple(reader.unread),
     )
 
 
@@ -102,6 +104,7 @@ def verify(store: ChannelStore, channel: str | None) -> Verification:
         problems += reader.problems
     return Verification(
         path=str(store.path),
+        state_dir=str(store.state_dir),
         channels=len(names),
         lines=sum(reader.lines for reader in readers),
         artifacts=sum(reader.artifacts for reader in readers),
@@ -125,6 +128,7 @@ class _Reader:
         self.lines = 0
         self.artifacts = 0
         self.missing: list[str] = []
+        self.unread: list[UnreadFile] = []
         self.invalid = 0
         self.is_torn = False
 
@@ -134,7 +138,7 @@ class _Reader:
         if not segments and not unread:
             self.missing.append(log)
         for file, reason in unread:
-            self.add(file, None, reason)
+            self.add_unread(file, reason)
         return sum(self._read(segment, take) for segment in segments)
 
     def read_index(self, take: _Take) -> int:
@@ -144,7 +148,7 @@ class _Reader:
         except FileNotFoundError:
             return 0
         except OSError as error:
-            self.add(_INDEX_PATH, None, f"cannot be opened: {error.strerror or error}")
+            self.add_unread(_INDEX_PATH, f"cannot be opened: {error.strerror or error}")
             return 0
         return self._read(lines, take)
 
@@ -166,8 +170,12 @@ class _Reader:
             self.is_torn |= not lines.is_rotated
             self.add(lines.name, None, "its last line is torn: it has no line break")
         if lines.problem is not None:
-            self.add(lines.name, None, lines.problem)
+            self.add_unread(lines.name, lines.problem)
         return taken
+
+    def add_unread(self, file: str, reason: str) -> None:
+        self.unread.append((file, reason))
+        self.add(file, None, reason)
 
     def add(self, file: str, line: int | None, reason: str) -> None:
         self.problem_count += 1
@@ -189,6 +197,7 @@ def _summary(store: ChannelStore, channel: str) -> ChannelSummary:
         invalid_lines=invalid,
         artifacts=artifacts,
         last=last[0] if last else None,
+        unread_files=tuple(reader.unread),
     )
 
 

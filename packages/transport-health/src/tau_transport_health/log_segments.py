@@ -7,11 +7,16 @@ import re
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
+from tau_transport_health.event import LONGEST_LINE_BYTES
 from tau_transport_health.whole_lines import WholeLines
 
 
 def open_segments(
-    log: str, names: Iterable[str], opened: Callable[[str], BinaryIO]
+    log: str,
+    names: Iterable[str],
+    opened: Callable[[str], BinaryIO],
+    *,
+    longest_line_bytes: int = LONGEST_LINE_BYTES,
 ) -> tuple[list[WholeLines], list[tuple[str, str]]]:
     """Return the files of a log, oldest first, and those that cannot be opened, with the reason.
 
@@ -22,6 +27,7 @@ def open_segments(
         log: The log's name.
         names: What lies in its folder.
         opened: Opens a file of that folder.
+        longest_line_bytes: As `WholeLines` takes it.
     """
     segments: list[WholeLines] = []
     unread: list[tuple[str, str]] = []
@@ -40,7 +46,11 @@ def open_segments(
             file.close()
             continue
         seen.add((status.st_dev, status.st_ino))
-        segments.append(WholeLines(file, name=name, is_rotated=number > 0))
+        segments.append(
+            WholeLines(
+                file, name=name, is_rotated=number > 0, longest_line_bytes=longest_line_bytes
+            )
+        )
     return segments[::-1], unread
 
 

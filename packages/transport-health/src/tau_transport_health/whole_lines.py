@@ -17,16 +17,24 @@ _LARGEST_BLOCK_BYTES = 1024 * 1024  # while a line goes on and on
 class WholeLines:
     """The whole lines of an open file up to its size at opening; to be iterated once.
 
-    A line beyond the longest is given as its first `LONGEST_LINE_BYTES + 1` bytes, so that memory
-    stays bounded and the reader sees that it is too long.
+    A line beyond the longest is given as its first `longest_line_bytes + 1` bytes, so that memory
+    stays bounded and the reader sees that it is too long. The longest is not below a block.
     """
 
-    def __init__(self, log: BinaryIO, *, name: str, is_rotated: bool = False) -> None:
+    def __init__(
+        self,
+        log: BinaryIO,
+        *,
+        name: str,
+        is_rotated: bool = False,
+        longest_line_bytes: int = LONGEST_LINE_BYTES,
+    ) -> None:
         self.name = name
         self.is_rotated = is_rotated
         self.is_torn = False
         self.problem: str | None = None
         self._log = log
+        self._longest_line_bytes = longest_line_bytes
         self._size = os.fstat(log.fileno()).st_size
 
     def __iter__(self) -> Iterator[bytes]:
@@ -37,15 +45,16 @@ class WholeLines:
     def blocks(self) -> Iterator[bytes]:
         """Yield the lines with their line breaks, as many together as were read, close the file."""
         left = self._size
-        started = b""
+        started = bytearray()  # grows in place: a long line is read in many blocks
         with self._log as log:
             while block := self._block(log, min(left, _block_bytes(started))):
                 left -= len(block)
                 first, end = block.find(b"\n"), block.rfind(b"\n") + 1
                 rest_of_line = block[: first if end else None]
-                started += rest_of_line[: LONGEST_LINE_BYTES + 1 - len(started)]
+                started += rest_of_line[: self._longest_line_bytes + 1 - len(started)]
                 if end:
-                    whole, started = started + memoryview(block)[first:end], block[end:]
+                    whole = b"".join((started, memoryview(block)[first:end]))
+                    started = bytearray(block[end:])
                     yield whole
         self.is_torn = bool(started)
 
@@ -57,7 +66,7 @@ class WholeLines:
             return b""
 
 
-def _block_bytes(started: bytes) -> int:
+def _block_bytes(started: bytearray) -> int:
     return min(max(len(started), _BLOCK_BYTES), _LARGEST_BLOCK_BYTES)
 
 

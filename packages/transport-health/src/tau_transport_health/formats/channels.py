@@ -12,6 +12,7 @@ from tau_transport_health.channel_reports import (
     ChannelEntries,
     ChannelProblem,
     ChannelSummary,
+    UnreadFile,
     Verification,
 )
 from tau_transport_health.formats.harmless import harmless
@@ -30,13 +31,14 @@ def summaries_json(summaries: Sequence[ChannelSummary]) -> list[dict[str, Any]]:
             "last_outcome": None if each.last is None else each.last.outcome,
             "invalid_lines": each.invalid_lines,
             "artifacts": each.artifacts,
+            "unread_files": _unread_json(each.unread_files),
         }
         for each in summaries
     ]
 
 
 def summaries_text(summaries: Sequence[ChannelSummary]) -> str:
-    """Return the channels as a table."""
+    """Return the channels as a table, and below it what could not be read."""
     rows = [("CHANNEL", "ENTRIES", "LAST", "OUTCOME", "INVALID", "ARTIFACTS")]
     rows += [
         (
@@ -49,7 +51,16 @@ def summaries_text(summaries: Sequence[ChannelSummary]) -> str:
         )
         for each in summaries
     ]
-    return "\n".join(_aligned(rows)) if summaries else "there is no channel yet"
+    notes = [
+        _unread_note(f"{each.channel}/{file}", reason)
+        for each in summaries
+        for file, reason in each.unread_files
+    ]
+    return (
+        "\n".join([*_aligned(rows), *map(harmless, notes)])
+        if summaries
+        else "there is no channel yet"
+    )
 
 
 def entries_json(entries: ChannelEntries) -> dict[str, Any]:
@@ -60,6 +71,7 @@ def entries_json(entries: ChannelEntries) -> dict[str, Any]:
         "entry_count": entries.total,
         "invalid_lines": entries.invalid_lines,
         "torn": entries.is_torn,
+        "unread_files": _unread_json(entries.unread_files),
         "entries": [
             {"file": file, "line": line, **_entry_json(entry)}
             for file, line, entry in entries.entries
@@ -85,6 +97,7 @@ def entries_text(entries: ChannelEntries) -> str:
         notes.append(f"{entries.invalid_lines} invalid lines are left out: see channels verify")
     if entries.is_torn:
         notes.append("the last line is torn and left out")
+    notes += [_unread_note(file, reason) for file, reason in entries.unread_files]
     return "\n".join([*_aligned(rows), *map(harmless, notes)])
 
 
@@ -107,7 +120,7 @@ def verification_text(verification: Verification) -> str:
     if (more := verification.problem_count - len(lines)) > 0:
         lines.append(f"and {more} more")
     if verification.remedy is not None:
-        lines.append(f"do: {verification.remedy}")
+        lines.append(harmless(f"do: {verification.remedy}"))
     verdict = (
         "sound" if not verification.problem_count else f"{verification.problem_count} problems"
     )
@@ -134,6 +147,14 @@ def _entry_json(entry: LogEntry) -> dict[str, Any]:
         else dict(zip(("expected", "observed"), map(asdict, entry.drift), strict=True)),
         "run_audit": None if entry.audit is None else asdict(entry.audit),
     }
+
+
+def _unread_json(unread: Sequence[UnreadFile]) -> list[dict[str, str]]:
+    return [{"file": file, "reason": reason} for file, reason in unread]
+
+
+def _unread_note(file: str, reason: str) -> str:
+    return f"{file} {reason}: what it holds is left out"
 
 
 def _problem(problem: ChannelProblem) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from tau_transport_health.asking import asks
 from tau_transport_health.channels import store_of, summaries
+from tau_transport_health.errors import ExitCode
 from tau_transport_health.formats.channels import summaries_json, summaries_text
 from tau_transport_health.formats.json_text import json_text
 from tau_transport_health.looking import Question
@@ -16,7 +17,8 @@ from tau_transport_health.options import AsJson
 def command(question: Question, *, as_json: AsJson = False) -> None:
     """List the channels: entries, the last one, invalid lines, artifacts.
 
-    Exits 5 if there is no channel store.
+    Exits 0 if all was read, 3 if a file was not, 5 if there is no channel store.
     """
     found = summaries(store_of(question))
     typer.echo(json_text(summaries_json(found)) if as_json else summaries_text(found))
+    raise typer.Exit(max((each.exit_code for each in found), default=ExitCode.YES))

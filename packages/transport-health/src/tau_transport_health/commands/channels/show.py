@@ -26,7 +26,8 @@ def command(
 ) -> None:
     """Show the last entries of a channel, oldest first.
 
-    Exits 5 if there is no such channel.
+    Exits 0 if all was read, 3 if a file was not, 5 if there is no such channel.
     """
     entries = last_entries(store_of(question), channel, last=last)
     typer.echo(json_text(entries_json(entries)) if as_json else entries_text(entries))
+    raise typer.Exit(entries.exit_code)
