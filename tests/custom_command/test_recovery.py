@@ -179,6 +179,26 @@ def test_without_any_event_there_is_nothing_to_rebuild_from(used: Runtime) -> No
     assert used.files.contents() == files
 
 
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_channels_ahead_of_the_last_event_are_told(runtime: Runtime, kept: int) -> None:
+    """Whoever gets the health of an older cycle is told, and by how much it is older."""
+    for suffix in "abc":
+        runtime.run(case_object("1", "CREATE", "greet"), case_suffix=suffix)
+    log = runtime.state_dir / "runtime-events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[: kept + 1]))
+    broken(runtime)
+    lost = recover(runtime)[1]["lost"]
+    if kept == 2:
+        assert lost == []
+    else:
+        (loss,) = lost
+        assert loss.startswith("2 lines of the channels, " if kept == 0 else "1 line of the ch")
+        assert loss.endswith(
+            f"of cycle {kept + 1}: health and the end of the chain are those of cycle {kept + 1}"
+        )
+
+
 def test_channels_without_any_event_are_nothing_to_rebuild_from(used: Runtime) -> None:
     """Exit 5 also where `state.json` is gone, too: entries mean that there were cycles."""
     (used.state_dir / "state.json").unlink()

@@ -65,6 +65,17 @@ def rebuild(events_backwards: Iterable[bytes], channels: Sequence[ChannelRemains
     lost = (
         [f"{_count(unread, 'line')} at the end of the event log cannot be read"] if unread else []
     )
+    late = sum(
+        entry.timestamp_unix_ms > event.timestamp_unix_ms
+        for of_one in entries.values()
+        for entry in of_one
+    )
+    if late:
+        number = event.cycle_number
+        lost.append(
+            f"{_count(late, 'line')} of the channels, dated after the last event that can be read, "
+            f"of cycle {number}: health and the end of the chain are those of cycle {number}"
+        )
     for channel in channels:
         bad = len(channel.log_lines) - len(entries[channel.name])
         if bad:
