@@ -354,7 +354,7 @@ class TestTheJournal:
             rotated.write_bytes(before + line[: len(line) - cut])
             recover(used, "--yes")
             assert rotated.read_bytes() == before + line
-            assert (used.state_dir / "runtime-events.jsonl").read_bytes() == b""
+            assert not (used.state_dir / "runtime-events.jsonl").exists()
 
 
 def test_json_for_programs(used: Runtime) -> None:

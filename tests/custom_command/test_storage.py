@@ -604,6 +604,15 @@ class TestWhatIsNoFile:
                 read(pipe)
 
 
+def rotate(log: Path) -> None:
+    """Rename a log as logrotate does, and those before it."""
+    numbers = [0, *(n for n in range(1, 9) if log.with_name(f"{log.name}.{n}").exists())]
+    for number in reversed(numbers):
+        old = log.with_name(f"{log.name}.{number}") if number else log
+        if old.exists():
+            old.rename(log.with_name(f"{log.name}.{number + 1}"))
+
+
 class TestCarriedOutAgain:
     """What was cut off is carried out again, whatever of it, and of others', stands there."""
 
@@ -646,6 +655,63 @@ class TestCarriedOutAgain:
         assert (tmp_path / "a/log").read_bytes() == b"two\nthree\n"
         assert (tmp_path / "a/log.corrupt").read_bytes() == b"on\n"
         assert ["is shorter than it was" in remark for remark in done.remarks] == [True]
+
+    @pytest.mark.parametrize("there", [None, b"", b"one\n"], ids=repr)
+    @pytest.mark.parametrize("come", [0, 2, 4, 7, None], ids=repr)
+    @pytest.mark.parametrize("new", [None, b"", b"four\n"], ids=repr)
+    @pytest.mark.parametrize("rotations", [1, 2])
+    @pytest.mark.parametrize("older", [True, False])
+    def test_lines_are_in_one_file_however_often_it_was_rotated(  # noqa: PLR0913 - a table
+        self,
+        tmp_path: Path,
+        there: bytes | None,
+        come: int | None,
+        new: bytes | None,
+        rotations: int,
+        *,
+        older: bool,
+    ) -> None:
+        """Cut off after so many bytes, rotated by somebody else, and then carried out, often."""
+        log = tmp_path / "log"
+        if there is not None:
+            log.write_bytes(there)
+        if older:
+            (tmp_path / "log.1").write_bytes(b"two\n")
+        changes = tuple(
+            storage.place(tmp_path, [AppendLines(path="log", lines=(b"two\n", b"3\n"))])
+        )
+        if come != 0:
+            storage.bring_up(tmp_path, changes)
+            end = len(there or b"") + (come or len(b"two\n3\n"))
+            os.truncate(log, min(end, log.stat().st_size))
+        for _ in range(rotations):
+            log.touch()  # no rotation without a log
+            rotate(log)
+        if new is not None:
+            log.write_bytes(new)
+        for _ in range(3):
+            storage.bring_up(tmp_path, changes)
+        there_now = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        expected = [b"two\n"] * older + [there or b"", b"two\n3\n", new or b""]
+        if there is None and come == 0 and new:  # no file was theirs yet: somebody took their place
+            assert there_now.pop("log.corrupt") == expected.pop()
+        assert b"".join(there_now[name] for name in sorted(there_now, reverse=True)) == b"".join(
+            expected
+        )
+
+    @pytest.mark.parametrize("left", [b"", b"on", b"one\n", b"other\n", b"longer than it\nwas\n"])
+    @pytest.mark.parametrize("come", [0, 2, 4, 7, 10])
+    def test_a_log_that_is_another_one_gets_the_lines_once(
+        self, tmp_path: Path, left: bytes, come: int
+    ) -> None:
+        """Cut short or replaced: how far an earlier attempt had come at its end is seen."""
+        change = AppendAt(path="log", offset=20, torn=b"", content=b"two\nthree\n")
+        log = tmp_path / "log"
+        whole = left[: left.rfind(b"\n") + 1]
+        log.write_bytes(whole + change.content[:come] if come else left)
+        for _ in range(3):
+            storage.bring_up(tmp_path, [change])
+            assert log.read_bytes() == whole + change.content
 
     def test_two_appends_to_one_log_follow_each_other(self, tmp_path: Path) -> None:
         """Where a batch has a log twice, the second goes where the first ends."""

@@ -24,7 +24,7 @@ _LENGTH = rb"(0|[1-9]\d{0,17})"
 # No path that leads out of the state directory is a path, so no journal can lead there.
 _NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
 _PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
-_CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b\n" % (*(_LENGTH,) * 4, _PATH))
+_CHANGE = re.compile(rb"(?:append %b %b %b %b|replace) %b %b\n" % (*(_LENGTH,) * 5, _PATH))
 _LONGEST_HEAD = 512
 _BLOCK_BYTES = 1024 * 1024
 _END = re.compile(rb"end ([0-9a-f]{64})\n")
@@ -44,8 +44,8 @@ class Batch:
     def changes(self) -> Iterator[Change]:
         """Yield the changes in their order."""
         for head, start, end in _heads(self.read, self.start, self.end):
-            middle = end - int(head[4])
-            content, path = self.read(middle, end - middle), head[5].decode()
+            middle = end - int(head[5])
+            content, path = self.read(middle, end - middle), head[6].decode()
             if head[1] is None:
                 yield ReplaceFile(path=path, content=content)
             else:
@@ -54,7 +54,8 @@ class Batch:
                     path=path,
                     offset=int(head[1]),
                     torn=torn,
-                    rotated=int(head[3]),
+                    identity=int(head[3]),
+                    rotated=int(head[4]),
                     content=content,
                 )
 
@@ -121,8 +122,9 @@ def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
     for change in changes:
         path, size = change.path.encode(), len(change.content)
         match change:
-            case AppendAt(offset=offset, torn=torn, rotated=rotated):
-                head = b"append %d %d %d %d %b\n" % (offset, len(torn), rotated, size, path)
+            case AppendAt(offset=offset, torn=torn, identity=identity, rotated=rotated):
+                numbers = (offset, len(torn), identity, rotated, size)
+                head = b"append %d %d %d %d %d %b\n" % (*numbers, path)
             case ReplaceFile():
                 head, torn = b"replace %d %b\n" % (size, path), b""
             case _:
@@ -144,7 +146,7 @@ def _heads(read: Read, position: int, last: int) -> Iterator[tuple[re.Match[byte
     """Yield the first line of each change up to `last`, where that line and the change end."""
     while (head := _CHANGE.match(read(position, _LONGEST_HEAD))) is not None:
         start = position + head.end()
-        position = start + int(head[2] or 0) + int(head[4])
+        position = start + int(head[2] or 0) + int(head[5])
         if position > last:
             return
         yield head, start, position

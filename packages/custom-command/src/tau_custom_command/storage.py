@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -43,7 +45,7 @@ def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
     Raises:
         StorageError: for a log that could not be appended to.
     """
-    ends: dict[str, int] = {}  # of what the changes before leave
+    ends: dict[str, AppendAt] = {}  # the last change to each log
     with walking(root, make_missing=False) as folders:
         for write in writes:
             with storage_errors(root / write.path, "write"):
@@ -64,11 +66,11 @@ def bring_up(root: Path, changes: Iterable[Change]) -> BroughtUp:
     remarks: list[str] = []
     with walking(root, make_missing=True) as folders:
         for change in changes:
-            paths.append(change.path)
             with storage_errors(root / change.path, "write"):
                 for path, remark in _carried_out(change, folders):
                     paths.append(path)
-                    remarks.append(f"{root / path}: {remark}")
+                    if remark is not None:
+                        remarks.append(f"{root / path}: {remark}")
     return BroughtUp(paths=tuple(paths), remarks=tuple(remarks))
 
 
@@ -135,19 +137,21 @@ def split(path: str) -> tuple[str, str]:
     return folder, name
 
 
-def _placed(write: Write, folders: FolderWalk, ends: dict[str, int]) -> Iterator[Change]:
+def _placed(write: Write, folders: FolderWalk, ends: dict[str, AppendAt]) -> Iterator[Change]:
     match write:
         case AppendLines(path=path, lines=lines):
-            end, torn = ends.get(path, 0), b""
-            if path not in ends:
-                end, torn = end_of_lines(path, folders)
-            if torn:
-                aside = AppendLines(path=f"{path}.corrupt", lines=(torn + b"\n",))
-                yield from _placed(aside, folders, ends)
             content = b"".join(lines)
-            ends[path] = end + len(content)
-            rotated = 0 if end else _identity(f"{path}.1", folders)
-            yield AppendAt(path=path, offset=end, torn=torn, rotated=rotated, content=content)
+            before = ends.get(path)
+            if before is None:
+                change = _placed_at_end(path, content, folders)
+            else:
+                end = before.offset + len(before.content)
+                change = replace(before, offset=end, torn=b"", content=content)
+            if change.torn:
+                aside = AppendLines(path=f"{path}.corrupt", lines=(change.torn + b"\n",))
+                yield from _placed(aside, folders, ends)
+            ends[path] = change
+            yield change
         case ReplaceFile():
             yield write
         case CreateFile(path=path, content=content):
@@ -157,25 +161,47 @@ def _placed(write: Write, folders: FolderWalk, ends: dict[str, int]) -> Iterator
             assert_never(write)
 
 
+def _placed_at_end(path: str, content: bytes, folders: FolderWalk) -> AppendAt:
+    with _opened_log(path, folders) as log:
+        if log is None:
+            rotated = _identity(f"{path}.1", folders)
+            return AppendAt(path=path, offset=0, torn=b"", rotated=rotated, content=content)
+        end, torn = _end_of_lines(log)
+        identity = _identity_of(os.fstat(log))
+        return AppendAt(path=path, offset=end, torn=torn, identity=identity, content=content)
+
+
 def end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
     """Return where a log's whole lines end, and what follows; a missing log ends at 0.
 
     Raises:
         OSError: if it is a link or no file, or its folder is missing.
     """
+    with _opened_log(path, folders) as log:
+        return (0, b"") if log is None else _end_of_lines(log)
+
+
+def _end_of_lines(log: int) -> tuple[int, bytes]:
+    size = os.fstat(log).st_size
+    is_whole = not size or os.pread(log, 1, size - 1) == b"\n"
+    torn = b"" if is_whole else torn_end(log)
+    return size - len(torn), torn
+
+
+@contextmanager
+def _opened_log(path: str, folders: FolderWalk) -> Iterator[int | None]:
+    """Give a log open to read, one that could be written; None where there is none."""
     folder, name = split(path)
     try:
         log = os.open(name, os.O_RDWR | _NO_LINK, dir_fd=folders.descriptor_of(folder))
     except FileNotFoundError:
-        return 0, b""
+        yield None
+        return
     try:
         refuse_what_is_no_file(log)
-        size = os.fstat(log).st_size
-        is_whole = not size or os.pread(log, 1, size - 1) == b"\n"
-        torn = b"" if is_whole else torn_end(log)
+        yield log
     finally:
         os.close(log)
-    return size - len(torn), torn
 
 
 def is_there(path: str, folders: FolderWalk) -> bool:
@@ -197,32 +223,84 @@ def _identity_of(found: os.stat_result) -> int:
     return found.st_ino % _IDENTITIES + 1
 
 
-def _carried_out(change: Change, folders: FolderWalk) -> Iterator[tuple[str, str]]:
-    """Carry out one change; yield what else was touched for it, with what there is to say of it."""
-    folder, name = split(change.path)
+_Touched = Iterator[tuple[str, str | None]]
+"""The paths of files that were touched, each with what there is to say of it."""
+
+
+def _carried_out(change: Change, folders: FolderWalk) -> _Touched:
+    """Carry out one change; yield what was touched for it."""
     match change:
         case AppendAt():
+            path = _path_now(change, folders)
+            was = "was rotated while a cycle was being written; its lines are completed there"
+            yield path, None if path == change.path else was
+            folder, name = split(path)
             log = open_for_writing(name, folders.descriptor_of(folder), os.O_RDWR)
             try:
-                yield from _lines_carried_out(change, log, folders)
+                yield from _lines_carried_out(replace(change, path=path), log, folders)
             finally:
                 os.close(log)
-        case ReplaceFile(content=content):
+        case ReplaceFile(path=path, content=content):
+            yield path, None
+            folder, name = split(path)
             _replace_file(name, folders.descriptor_of(folder), content)
         case _:
             assert_never(change)
 
 
-def _lines_carried_out(
-    change: AppendAt, log: int, folders: FolderWalk
-) -> Iterator[tuple[str, str]]:
+def _path_now(change: AppendAt, folders: FolderWalk) -> str:
+    """Return the path of the file that the lines belong in: another one, if it was rotated."""
+    path, now = change.path, _identity(change.path, folders)
+    if now == change.identity and (now or _identity(f"{path}.1", folders) == change.rotated):
+        return path
+    rotations = _rotations(path, folders)
+    for rotation in rotations:
+        identity = _identity(rotation, folders)
+        if change.identity and identity == change.identity:
+            return rotation
+        if not change.identity and identity == change.rotated:
+            return path
+        if not change.identity and _has_lines(change, rotation, folders):
+            return rotation
+    if now and _has_lines(change, path, folders):
+        return path
+    # No file is the one that it was: they were copied, perhaps, after they had been rotated.
+    held = (rotation for rotation in rotations if _has_lines(change, rotation, folders))
+    return next(held, path)
+
+
+def _rotations(path: str, folders: FolderWalk) -> list[str]:
+    """Return the paths of a log's rotated files, the newest first."""
+    folder, name = split(path)
+    form = re.compile(re.escape(name) + r"\.([1-9]\d{0,8})", re.ASCII)
+    names = os.listdir(folders.descriptor_of(folder))  # noqa: PTH208 - of an open folder
+    numbers = sorted(int(match[1]) for match in map(form.fullmatch, names) if match)
+    return [f"{path}.{number}" for number in numbers]
+
+
+def _has_lines(change: AppendAt, path: str, folders: FolderWalk) -> bool:
+    """Tell whether a file has the lines in their place, or the beginning of them."""
+    folder, name = split(path)
+    try:
+        log = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=folders.descriptor_of(folder))
+    except OSError:
+        return False
+    try:
+        is_file = stat.S_ISREG(os.fstat(log).st_mode)
+        found = os.pread(log, len(change.content), change.offset) if is_file else b""
+    finally:
+        os.close(log)
+    return bool(found) and change.content.startswith(found)
+
+
+def _lines_carried_out(change: AppendAt, log: int, folders: FolderWalk) -> _Touched:
     size = os.fstat(log).st_size
-    if (size < change.offset or not size) and _is_in_rotated(change, folders):
-        rotated = f"{change.path}.1"
-        yield rotated, "was rotated while a cycle was being written; its lines are completed there"
-        yield from _carried_out(replace(change, path=rotated), folders)
-        return
-    if size < change.offset:
+    before = min(change.offset, 1)
+    if size < change.offset or os.pread(log, before, change.offset - before) != b"\n"[:before]:
+        start = _start_of_lines(change.content, log, size)
+        if start is not None:
+            _write_lines(log, replace(change, offset=start))
+            return
         yield change.path, "is shorter than it was; the lines of the cycle follow what is left"
         yield from _appended(change.path, change.content, folders)
         return
@@ -239,24 +317,26 @@ def _lines_carried_out(
     _write_lines(log, change)
 
 
-def _is_in_rotated(change: AppendAt, folders: FolderWalk) -> bool:
-    """Tell whether the log was rotated since, and so holds the lines, or the beginning of them."""
-    folder, name = split(change.path)
-    try:
-        log = os.open(f"{name}.1", os.O_RDONLY | _NO_LINK, dir_fd=folders.descriptor_of(folder))
-    except FileNotFoundError:
-        return False
-    try:
-        refuse_what_is_no_file(log)
-        if _identity_of(os.fstat(log)) == change.rotated:
-            return False
-        found = os.pread(log, len(change.content), change.offset)
-    finally:
-        os.close(log)
-    return bool(found) and change.content.startswith(found)
+def _start_of_lines(content: bytes, log: int, size: int) -> int | None:
+    """Return where a log that is not what it was has the lines already, as from an earlier attempt.
+
+    That is where all of them stand, or where its end is the beginning of them; None if neither is.
+    """
+    start = max(0, size - len(content) - LARGEST_STATE_FILE_BYTES)
+    end = os.pread(log, size - start, start)
+    at = end.rfind(content)
+    if at < 0:
+        first = content[: content.index(b"\n") + 1]
+        at = end.find(first, max(0, len(end) - len(content)))
+        torn = end[end.rfind(b"\n") + 1 :]
+        if at < 0 and torn and first.startswith(torn):
+            at = len(end) - len(torn)
+        if at < 0 or not content.startswith(end[at:]):
+            return None
+    return start + at
 
 
-def _appended(path: str, content: bytes, folders: FolderWalk) -> Iterator[tuple[str, str]]:
+def _appended(path: str, content: bytes, folders: FolderWalk) -> _Touched:
     for change in _placed(AppendLines(path=path, lines=(content,)), folders, {}):
         yield from _carried_out(change, folders)
 

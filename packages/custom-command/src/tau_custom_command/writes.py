@@ -42,15 +42,17 @@ class CreateFile:
 class AppendAt:
     """Have whole lines stand in a file from `offset` on, the end of its whole lines before.
 
-    `torn` is what followed that end: part of a line, which is kept elsewhere and goes. `rotated`
-    says, where the file was empty, which one its name with `.1` stood for, 0 for none: lines that
-    the file lacks are looked for there only if that has changed.
+    `torn` is what followed that end: part of a line, which is kept elsewhere and goes. `identity`
+    tells the file from another one, should the log be rotated before the lines are in it; 0 where
+    there was none. Then `rotated` says which file had the log's name with `.1`, 0 for none: any
+    before that one was rotated since, and may have the lines.
     """
 
     path: str
     offset: int
     torn: bytes
     content: bytes
+    identity: int = 0
     rotated: int = 0
 
     def foreign(self, found: bytes) -> bytes:
