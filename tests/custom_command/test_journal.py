@@ -20,14 +20,17 @@ CONTENTS = st.one_of(
     st.binary(max_size=40),
     st.sampled_from([b"end " + b"0" * 64 + b"\n", b"tau-custom-command journal 1 batch\n"]),
 )
+NUMBERS = st.integers(min_value=0, max_value=2**59)
 APPENDS = st.builds(
     AppendAt,
     path=PATHS,
-    offset=st.integers(min_value=0, max_value=2**59),
+    offset=NUMBERS,
     torn=CONTENTS,
     content=CONTENTS,
+    identity=NUMBERS,
+    rotated=NUMBERS,
 )
-REPLACEMENTS = st.builds(ReplaceFile, path=PATHS, content=CONTENTS)
+REPLACEMENTS = st.builds(ReplaceFile, path=PATHS, content=CONTENTS, instead_of=NUMBERS)
 BATCHES = st.lists(st.lists(st.one_of(APPENDS, REPLACEMENTS), max_size=4), max_size=3)
 
 
@@ -114,7 +117,7 @@ def test_no_path_leads_out_of_the_directory(path: str) -> None:
     """Neither is such a path ever committed, nor is it believed where a journal has it."""
     with pytest.raises(ValueError, match="no path in a state directory"):
         list(encode([ReplaceFile(path=path, content=b"x")]))
-    forged = f"tau-custom-command journal 1 batch\nreplace 1 {path}\nx".encode()
+    forged = f"tau-custom-command journal 1 batch\nreplace 0 1 {path}\nx".encode()
     assert batches_in(forged + b"end %b\n" % sha256(forged).hexdigest().encode()) == []
 
 

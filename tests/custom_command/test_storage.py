@@ -699,6 +699,35 @@ class TestCarriedOutAgain:
             expected
         )
 
+    @pytest.mark.parametrize("come", [True, False])
+    @pytest.mark.parametrize("rotations", [0, 1, 2])
+    @pytest.mark.parametrize("new", [None, b"four\n"])
+    def test_a_log_that_is_replaced_may_be_rotated(
+        self, tmp_path: Path, rotations: int, new: bytes | None, *, come: bool
+    ) -> None:
+        """The file itself is, under whatever name; no other one, and not twice."""
+        log = tmp_path / "log"
+        log.write_bytes(b"one\nbad\ntwo\n")
+        change = ReplaceFile(
+            path="log", content=b"one\ntwo\n", instead_of=storage.version_of_file(log)
+        )
+        if come:
+            storage.bring_up(tmp_path, [change])
+        for _ in range(rotations):
+            log.open("ab").close()  # no rotation without a log
+            rotate(log)
+        if new is not None:
+            with log.open("ab") as file:
+                file.write(new)
+        for _ in range(3):
+            storage.bring_up(tmp_path, [change])
+        there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        lines = b"".join(there[name] for name in sorted(there, reverse=True))
+        if (rotations, come, new) == (0, False, b"four\n"):  # written to meanwhile: left alone
+            assert lines == b"one\nbad\ntwo\nfour\n"
+        else:
+            assert lines == b"one\ntwo\n" + (new or b"")
+
     @pytest.mark.parametrize("left", [b"", b"on", b"one\n", b"other\n", b"longer than it\nwas\n"])
     @pytest.mark.parametrize("come", [0, 2, 4, 7, 10])
     def test_a_log_that_is_another_one_gets_the_lines_once(

@@ -61,10 +61,13 @@ def _log_repaired(root: Path, path: str, form: type[FileForm], *, carry_out: boo
     log = root / path
     for file in (*reversed(file_reading.rotated(log)), log):
         name = str(file.relative_to(root))
+        version = storage.version_of_file(file)
         found = _sorted_out(file_reading.read_state_file(file) or b"", form)
+        if storage.version_of_file(file) != version:
+            raise StorageError(f"{file}: was rotated or written while it was read; try again")
         if found.moved:
             aside = AppendLines(path=f"{name}.corrupt", lines=found.moved)
-            rest = ReplaceFile(path=name, content=found.kept)
+            rest = ReplaceFile(path=name, content=found.kept, instead_of=version)
             if carry_out:
                 journal_file.commit(root, storage.place(root, [aside, rest]), TO_DISK)
                 journal_file.finish(root, TO_DISK)

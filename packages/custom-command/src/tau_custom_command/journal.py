@@ -24,7 +24,7 @@ _LENGTH = rb"(0|[1-9]\d{0,17})"
 # No path that leads out of the state directory is a path, so no journal can lead there.
 _NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
 _PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
-_CHANGE = re.compile(rb"(?:append %b %b %b %b|replace) %b %b\n" % (*(_LENGTH,) * 5, _PATH))
+_CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b %b\n" % (*(_LENGTH,) * 5, _PATH))
 _LONGEST_HEAD = 512
 _BLOCK_BYTES = 1024 * 1024
 _END = re.compile(rb"end ([0-9a-f]{64})\n")
@@ -47,15 +47,15 @@ class Batch:
             middle = end - int(head[5])
             content, path = self.read(middle, end - middle), head[6].decode()
             if head[1] is None:
-                yield ReplaceFile(path=path, content=content)
+                yield ReplaceFile(path=path, content=content, instead_of=int(head[4]))
             else:
                 torn = self.read(start, middle - start)
                 yield AppendAt(
                     path=path,
                     offset=int(head[1]),
                     torn=torn,
-                    identity=int(head[3]),
-                    rotated=int(head[4]),
+                    rotated=int(head[3]),
+                    identity=int(head[4]),
                     content=content,
                 )
 
@@ -123,10 +123,10 @@ def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
         path, size = change.path.encode(), len(change.content)
         match change:
             case AppendAt(offset=offset, torn=torn, identity=identity, rotated=rotated):
-                numbers = (offset, len(torn), identity, rotated, size)
+                numbers = (offset, len(torn), rotated, identity, size)
                 head = b"append %d %d %d %d %d %b\n" % (*numbers, path)
-            case ReplaceFile():
-                head, torn = b"replace %d %b\n" % (size, path), b""
+            case ReplaceFile(instead_of=identity):
+                head, torn = b"replace %d %d %b\n" % (identity, size, path), b""
             case _:
                 assert_never(change)
         if not _CHANGE.fullmatch(head) or len(head) > _LONGEST_HEAD:

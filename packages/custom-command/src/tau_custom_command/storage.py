@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import assert_never
 
@@ -219,6 +220,36 @@ def _identity(path: str, folders: FolderWalk) -> int:
     return _identity_of(found)
 
 
+def _version(path: str, folders: FolderWalk) -> int:
+    folder, name = split(path)
+    try:
+        found = os.stat(name, dir_fd=folders.descriptor_of(folder), follow_symlinks=False)
+    except FileNotFoundError:
+        return 0
+    return _version_of(found)
+
+
+def version_of_file(path: Path) -> int:
+    """Return what tells a file as it is now from what it becomes, and from others.
+
+    That outlasts a rename. A link is not followed; 0 where there is no file.
+
+    Raises:
+        StorageError: if that cannot be told.
+    """
+    with storage_errors(path, "read"):
+        try:
+            return _version_of(path.lstat())
+        except FileNotFoundError:
+            return 0
+
+
+def _version_of(found: os.stat_result) -> int:
+    # The inode alone would not do: what takes the place of a file may get the number of that one.
+    about = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}".encode()
+    return int.from_bytes(sha256(about).digest()[:7], "big") + 1
+
+
 def _identity_of(found: os.stat_result) -> int:
     return found.st_ino % _IDENTITIES + 1
 
@@ -240,10 +271,12 @@ def _carried_out(change: Change, folders: FolderWalk) -> _Touched:
                 yield from _lines_carried_out(replace(change, path=path), log, folders)
             finally:
                 os.close(log)
-        case ReplaceFile(path=path, content=content):
-            yield path, None
-            folder, name = split(path)
-            _replace_file(name, folders.descriptor_of(folder), content)
+        case ReplaceFile(content=content):
+            replaced = _path_replaced(change, folders)
+            if replaced is not None:
+                yield replaced, None
+                folder, name = split(replaced)
+                _replace_file(name, folders.descriptor_of(folder), content)
         case _:
             assert_never(change)
 
@@ -267,6 +300,14 @@ def _path_now(change: AppendAt, folders: FolderWalk) -> str:
     # No file is the one that it was: they were copied, perhaps, after they had been rotated.
     held = (rotation for rotation in rotations if _has_lines(change, rotation, folders))
     return next(held, path)
+
+
+def _path_replaced(change: ReplaceFile, folders: FolderWalk) -> str | None:
+    """Return the path of the file to be replaced; None where that was done, or it is gone."""
+    if not change.instead_of:
+        return change.path
+    paths = (change.path, *_rotations(change.path, folders))
+    return next((one for one in paths if _version(one, folders) == change.instead_of), None)
 
 
 def _rotations(path: str, folders: FolderWalk) -> list[str]:

@@ -24,10 +24,15 @@ class AppendLines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceFile:
-    """Put a whole file in the place of what is there, if anything."""
+    """Put a whole file in the place of what is there, if anything.
+
+    `instead_of` says which version of a log it is made from: it takes the place of that one alone,
+    under whatever name it is by now. 0 for whatever has the name.
+    """
 
     path: str
     content: bytes
+    instead_of: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
