@@ -25,6 +25,7 @@ from tests.custom_command.running import (
     PATIENCE_SECONDS,
     START_UNIX_MS,
     Command,
+    Finished,
     Json,
     StateFiles,
     environment,
@@ -848,3 +849,73 @@ def test_an_answer_that_cannot_be_written(command: Command, arguments: list[str]
         )
     assert done.returncode == 5
     assert "error: the answer cannot be written: No space left on device" in done.stderr
+
+
+def with_closed(command: Command, closed: str, *words: str | Path) -> Finished:
+    """Run a program in the command's folder with some of its streams closed from the start."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *words],
+        cwd=command.folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+CLOSED = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+@pytest.mark.parametrize(
+    ("fixture", "code"), [(GOOD, 0), (DRIFTING, 3)], ids=["as expected", "drift"]
+)
+def test_a_run_with_closed_streams(command: Command, closed: str, fixture: Json, code: int) -> None:
+    """The cycle is written and answered by its exit code, and what is still open says the same."""
+    command.write("f.json", fixture)
+    done = with_closed(command, closed, COMMAND, "run", "f.json")
+    assert done.code == code
+    assert state_of(command).state()["last_cycle"]["cycle_number"] == 1
+    assert ("cycle_number=1" in done.out) == (">&-" not in closed.split())
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_a_refusal_with_closed_streams(command: Command, closed: str) -> None:
+    """What is wrong is the exit code's to say where nothing can be; it never goes to stdout."""
+    assert with_closed(command, closed, COMMAND, "run", "none.json").code == 5
+    wrong = with_closed(command, closed, COMMAND, "no-such-command")
+    assert (wrong.code, wrong.out) == (2, "")
+
+
+def test_an_interruption_with_stderr_closed(command: Command) -> None:
+    """It is 130 also where that cannot be said, while the program starts, too."""
+    script = """
+import sys
+from tau_custom_command import start
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tau_custom_command.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+start.main()
+"""
+    assert with_closed(command, "2>&-", sys.executable, "-c", script).code == 130
+
+
+def test_no_file_takes_the_number_of_a_closed_stream(command: Command) -> None:
+    """All three lead nowhere, so that nothing meant for people ends up in a file of ours."""
+    script = """
+import os, sys
+from tau_custom_command import start
+sys.argv = ["tau-custom-command", "--version"]
+try:
+    start.main()
+except SystemExit:
+    nowhere = os.stat(os.devnull)
+    sys.exit(0 if all(os.path.samestat(os.fstat(n), nowhere) for n in range(3)) else 9)
+"""
+    assert with_closed(command, CLOSED[-1], sys.executable, "-c", script).code == 0

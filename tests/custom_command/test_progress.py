@@ -64,6 +64,12 @@ def test_what_is_quick_shows_nothing(seconds: Sequence[str]) -> None:
     assert in_a_terminal(*seconds) == (0, "", "")
 
 
+def test_no_bar_where_stderr_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a stderr at all, every item still comes through."""
+    monkeypatch.setattr(sys, "stderr", None)
+    assert list(track("working", [1, 2, 3])) == [1, 2, 3]
+
+
 def test_no_bar_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     """Where stderr is a file or a pipe, long work draws nothing, and passes every item through."""
     items = list(range(5))

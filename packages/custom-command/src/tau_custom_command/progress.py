@@ -22,7 +22,7 @@ def track(label: str, items: Sequence[Item]) -> Iterator[Item]:
     while quiet < len(items) and time.monotonic() - started < QUIET_SECONDS:
         yield items[quiet]
         quiet += 1
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():  # None: it was closed before we started
         yield from items[quiet:]
     elif quiet < len(items):
         with typer.progressbar(length=len(items), label=label, file=sys.stderr) as bar:
