@@ -851,6 +851,29 @@ def test_an_answer_that_cannot_be_written(command: Command, arguments: list[str]
     assert "error: the answer cannot be written: No space left on device" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("made", "linked", "state_dir"),
+    [("real", "link", "link"), ("releases/3", "current", "current/state/new")],
+    ids=["itself", "above it"],
+)
+@pytest.mark.parametrize("options", [[], ["--no-fsync"]], ids=["fsync", "no fsync"])
+def test_a_state_directory_by_way_of_a_link(
+    command: Command, made: str, linked: str, state_dir: str, options: list[str]
+) -> None:
+    """Links that the operator names are followed, from the first run on, and stay links."""
+    (command.folder / made).mkdir(parents=True)
+    (command.folder / linked).symlink_to(made)
+    command.write("f.json", GOOD)
+    words = ["f.json", "--state-dir", state_dir, *options]
+    assert [command("run", *words).code for _ in range(2)] == [0, 0]
+    assert (command.folder / linked).is_symlink()
+    below = state_dir.removeprefix(linked).strip("/")
+    assert len(StateFiles(command.folder / made / below).events()) == 2
+    for repairing in (["recover"], ["channels", "repair"]):
+        done = command(*repairing, "--yes", "--state-dir", state_dir)
+        assert done.code == 0, done.err
+
+
 def with_closed(command: Command, closed: str, *words: str | Path) -> Finished:
     """Run a program in the command's folder with some of its streams closed from the start."""
     done = subprocess.run(

@@ -67,6 +67,26 @@ def test_without_it_each_file_and_folder_is_synced_once(root: Path) -> None:
 
 
 @needs_strace
+@pytest.mark.parametrize("way", ["ctypes", "no ctypes"])
+def test_a_root_that_is_a_link_is_synced(root: Path, tmp_path: Path, way: str) -> None:
+    """The operator may name a link: what it leads to is synced."""
+    (tmp_path / "link").symlink_to(root)
+    plain, linked = synced(root, way), synced(tmp_path / "link", way)
+    assert linked[0] == 0
+    real = [call.replace(str(root), ".") for call in linked[1]]
+    assert sorted(real) == sorted(plain[1])
+
+
+def test_links_below_the_root_are_not_synced(root: Path) -> None:
+    """What a link below the root leads to is none of ours, be it a file or a folder."""
+    (root / "link").symlink_to(root / "state.json")
+    (root / "linked-folder").symlink_to(root / "a")
+    for files, folders in (([f"{root}/link"], []), ([], [f"{root}/linked-folder"])):
+        with pytest.raises(OSError, match="symbolic links"):
+            durability.sync_each(files, folders)
+
+
+@needs_strace
 def test_a_file_system_that_syncs_no_folders(root: Path) -> None:
     """What says so of a folder (EINVAL) is believed; any other error is one."""
     assert synced(root, "no ctypes", inject="fsync:error=EINVAL:when=5+")[0] == 0

@@ -1,4 +1,4 @@
-"""The folders of a state directory: 0700 whatever the umask, and no links on the way.
+"""The folders of a state directory: 0700 whatever the umask, and no links on the way below it.
 
 A folder that is there keeps its permissions: the operator may have named any.
 """
