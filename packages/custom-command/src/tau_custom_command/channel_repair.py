@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau_custom_command import file_reading, journal_file, storage
+from tau_custom_command import file_reading, storage
 from tau_custom_command.channel_entries import logs_of
 from tau_custom_command.channel_files import ChannelLogEntry, ContextEntry
-from tau_custom_command.directory_lock import locked
+from tau_custom_command.directory_lock import HeldLock, locked
 from tau_custom_command.durability import TO_DISK
 from tau_custom_command.errors import StorageError
 from tau_custom_command.file_forms import FileForm
 from tau_custom_command.interruptions import interruptions_held
 from tau_custom_command.rebuilding import Recovery
 from tau_custom_command.recovery import journal_recovered
-from tau_custom_command.state_directory import channel_names
+from tau_custom_command.state_directory import channel_names, write
 from tau_custom_command.writes import CHANNEL_STORE, AppendLines, ReplaceFile
 
 _LINES_NAMED = 10
@@ -40,25 +40,27 @@ def repair(root: Path, channel: str | None, *, carry_out: bool, wait_seconds: fl
     """Return what repairs the logs of a channel, or of all, in `root`; do it if `carry_out`.
 
     Raises:
-        StateDirectoryBusyError: if a runner is at work there.
+        StateDirectoryBusyError: if a runner is at work there, or the lock is lost.
         StorageError: if there is no such directory or channel, or a file cannot be read or written.
     """
     if not root.is_dir():
         raise StorageError(f"{root}: there is no such directory; pass --state-dir")
-    with locked(root, wait_seconds=wait_seconds), interruptions_held():
+    with locked(root, wait_seconds=wait_seconds) as lock, interruptions_held():
         channels = channel_names(root)
         if channel is not None and channel not in channels:
             raise StorageError(f"{root / CHANNEL_STORE}: there is no channel {channel!r}")
         steps = journal_recovered(root, carry_out=carry_out)
         for name in channels if channel is None else (channel,):
             for path, form in zip(logs_of(name), _FORMS, strict=True):
-                steps += tuple(_log_repaired(root, path, form, carry_out=carry_out))
+                steps += tuple(_log_repaired(lock, path, form, carry_out=carry_out))
     return Recovery(steps=steps)
 
 
-def _log_repaired(root: Path, path: str, form: type[FileForm], *, carry_out: bool) -> Iterator[str]:
+def _log_repaired(
+    lock: HeldLock, path: str, form: type[FileForm], *, carry_out: bool
+) -> Iterator[str]:
     """Repair a log and its rotated files, the oldest first; yield what was done, or would be."""
-    log = root / path
+    root, log = lock.root, lock.root / path
     for file in (*reversed(file_reading.rotated(log)), log):
         name = str(file.relative_to(root))
         version = storage.version_of_file(file)
@@ -69,8 +71,7 @@ def _log_repaired(root: Path, path: str, form: type[FileForm], *, carry_out: boo
             aside = AppendLines(path=f"{name}.corrupt", lines=found.moved)
             rest = ReplaceFile(path=name, content=found.kept, instead_of=version)
             if carry_out:
-                journal_file.commit(root, storage.place(root, [aside, rest]), TO_DISK)
-                journal_file.finish(root, TO_DISK)
+                write(lock, [aside, rest], TO_DISK)
             yield f"move {_lines(found.numbers)} of {name} to {name}.corrupt"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tau_custom_command import file_reading, journal_file
-from tau_custom_command.directory_lock import locked
+from tau_custom_command.directory_lock import HeldLock, locked
 from tau_custom_command.durability import TO_DISK
 from tau_custom_command.errors import StateUnusableError, StorageError
 from tau_custom_command.interruptions import interruptions_held
@@ -16,6 +16,7 @@ from tau_custom_command.state_directory import (
     complete_committed,
     has_channel_entries,
     read_state,
+    write,
 )
 from tau_custom_command.writes import CHANNEL_STORE, EVENT_LOG, STATE_FILE, ReplaceFile
 
@@ -24,13 +25,13 @@ def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> Recovery:
     """Return what recovers the state directory `root`; do it if `carry_out`.
 
     Raises:
-        StateDirectoryBusyError: if a runner is at work there.
+        StateDirectoryBusyError: if a runner is at work there, or the lock is lost.
         StateUnusableError: if nothing can be rebuilt.
         StorageError: if there is no such directory, or a file cannot be read or written.
     """
     if not root.is_dir():
         raise StorageError(f"{root}: there is no such directory; pass --state-dir")
-    with locked(root, wait_seconds=wait_seconds), interruptions_held():
+    with locked(root, wait_seconds=wait_seconds) as lock, interruptions_held():
         journal_steps = journal_recovered(root, carry_out=carry_out)
         if not _needs_state(root):
             return Recovery(steps=journal_steps)
@@ -40,7 +41,7 @@ def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> Recovery:
             )
         except StateUnusableError as error:
             raise StateUnusableError(f"{root}: {error}") from None
-        steps = tuple(_state_replaced(root, rebuilt, carry_out=carry_out))
+        steps = tuple(_state_replaced(lock, rebuilt, carry_out=carry_out))
     return Recovery(steps=(*journal_steps, *steps), lost=rebuilt.lost)
 
 
@@ -82,8 +83,8 @@ def _needs_state(root: Path) -> bool:
     return has_events or has_channel_entries(root)
 
 
-def _state_replaced(root: Path, rebuilt: Rebuilt, *, carry_out: bool) -> Iterator[str]:
-    state = rebuilt.state
+def _state_replaced(lock: HeldLock, rebuilt: Rebuilt, *, carry_out: bool) -> Iterator[str]:
+    root, state = lock.root, rebuilt.state
     changes = [ReplaceFile(path=STATE_FILE, content=state.as_document())]
     raw = file_reading.read_state_file(root / STATE_FILE)
     if raw is not None:
@@ -91,8 +92,7 @@ def _state_replaced(root: Path, rebuilt: Rebuilt, *, carry_out: bool) -> Iterato
         changes.insert(0, ReplaceFile(path=kept, content=raw))
         yield f"keep {STATE_FILE} in {kept}"
     if carry_out:
-        journal_file.commit(root, changes, TO_DISK)
-        journal_file.finish(root, TO_DISK)
+        write(lock, changes, TO_DISK)
     yield (
         f"write {STATE_FILE} as it was after cycle {state.last_cycle.cycle_number}: "
         f"{len(state.commands)} commands, {len(state.processed_case_keys)} processed and "

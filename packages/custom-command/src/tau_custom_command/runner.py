@@ -15,7 +15,7 @@ from tau_custom_command.channel_entries import by_channel, channel_writes, logs_
 from tau_custom_command.closing import CycleEnd, CycleIdentity
 from tau_custom_command.contract import Case, Outcome
 from tau_custom_command.cycle import CycleLimits, Settlement
-from tau_custom_command.directory_lock import locked
+from tau_custom_command.directory_lock import HeldLock, locked
 from tau_custom_command.durability import NOT_TO_DISK, TO_DISK, Syncing
 from tau_custom_command.errors import StorageError
 from tau_custom_command.evaluation import Result, evaluate
@@ -111,22 +111,22 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
 
     Raises:
         CommandRuntimeError: if the fixture is refused, the directory is locked, the state cannot
-            be continued, or a file cannot be written. `state.json` is then as it was; a cycle that
-            was already committed is completed by the next run.
+            be continued, the lock is lost, or a file cannot be written. `state.json` is then as it
+            was; a cycle that was already committed is completed by the next run.
     """
     loaded = read_fixture(request.fixture)
-    with locked(request.state_dir, wait_seconds=request.wait_seconds):
-        opened = open_state(request.state_dir, request.syncing)
-        return _run_locked(request, loaded, opened, clock, track)
+    with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
+        return _run_locked(request, loaded, lock, clock, track)
 
 
 def _run_locked(
     request: RunRequest,
     loaded: LoadedFixture,
-    opened: OpenedState,
+    lock: HeldLock,
     clock: Clock,
     track: Track,
 ) -> RunReport:
+    opened = open_state(lock.root, request.syncing)
     started_ms, identity = clock.monotonic_ms(), _identity(request, loaded, opened, clock)
     before = opened.state
     registry = Registry.of(() if before is None else before.commands)
@@ -158,7 +158,7 @@ def _run_locked(
         for write in channel_writes(channel, channels[channel], registry)
     )
     remarks = write_cycle(
-        request.state_dir,
+        lock,
         closed,
         writes,
         request.syncing,

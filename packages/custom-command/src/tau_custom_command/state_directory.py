@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,7 @@ from tau_custom_command import file_reading, journal_file, storage
 from tau_custom_command.chain import ChainEnd, chain_end
 from tau_custom_command.closing import ClosedCycle
 from tau_custom_command.contract import REGISTRY_CHANNEL, is_command_name
+from tau_custom_command.directory_lock import HeldLock
 from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
 from tau_custom_command.interruptions import interruptions_held
@@ -22,6 +23,7 @@ from tau_custom_command.writes import (
     EVENT_LOG,
     STATE_FILE,
     AppendLines,
+    Change,
     ReplaceFile,
     Write,
 )
@@ -133,7 +135,7 @@ def has_channel_entries(root: Path) -> bool:
 
 
 def write_cycle(
-    root: Path,
+    lock: HeldLock,
     closed: ClosedCycle,
     channel_writes: Iterable[Write],
     syncing: Syncing,
@@ -146,10 +148,12 @@ def write_cycle(
     Logs past their limit in bytes are rotated first.
 
     Raises:
+        StateDirectoryBusyError: if the lock was lost meanwhile; nothing was written.
         StateUnusableError: if the state would be larger than can be read back.
         StorageError: if the operating system refuses. `state.json` is then as it was; where the
             cycle was committed, the next run completes it.
     """
+    root = lock.root
     event = AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
     state = ReplaceFile(path=STATE_FILE, content=closed.state.as_document())
     if len(state.content) > LARGEST_STATE_FILE_BYTES:
@@ -159,10 +163,34 @@ def write_cycle(
             "back; nothing was written: delete commands, or give this fixture another --state-dir"
         )
     with interruptions_held():
+        lock.check()  # rotating comes before the commit, and is for good
         rotate(root, rotated_past, syncing)
-        writes = chain(channel_writes, (event, state))
-        journal_file.commit(root, storage.place(root, writes), syncing)
-        return journal_file.finish(root, syncing)
+        return write(lock, chain(channel_writes, (event, state)), syncing)
+
+
+def write(lock: HeldLock, writes: Iterable[Write], syncing: Syncing) -> tuple[str, ...]:
+    """Commit writes as a whole, bring the files up, and return what there is to say of it.
+
+    Every commit goes through here, since what it rests on was read a while ago: whoever removed
+    the lock file, or moved the directory, let another runner in.
+
+    Raises:
+        StateDirectoryBusyError: if the lock was lost meanwhile; nothing was committed.
+        StorageError: if the operating system refuses.
+    """
+    lock.check()
+    changes = _while_held(lock, storage.place(lock.root, writes))
+    journal_file.commit(lock.root, changes, syncing)
+    return journal_file.finish(lock.root, syncing)
+
+
+def _while_held(lock: HeldLock, changes: Iterable[Change]) -> Iterator[Change]:
+    """Pass the changes through, which may be long in the making, and then check the lock again.
+
+    The end of the batch is written only after it, and without an end it is not committed.
+    """
+    yield from changes
+    lock.check()
 
 
 def _broken_state_kept(root: Path) -> tuple[str, ...]:
