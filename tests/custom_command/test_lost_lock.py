@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import channel_repair, recovery
+from tau_custom_command import channel_repair, rebuilding, recovery
 from tau_custom_command.directory_lock import locked
 from tau_custom_command.durability import NOT_TO_DISK
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
@@ -230,7 +230,7 @@ class TestRepairing:
         """A state that was rebuilt from logs that may have grown since is not written."""
         (used.state_dir / "state.json").write_bytes(b"{")
         left: dict[str, bytes] = {}
-        whole = recovery.rebuild
+        whole = rebuilding.rebuild
 
         def rebuild(*remains: object) -> object:
             rebuilt = whole(*remains)  # type: ignore[arg-type]
@@ -238,7 +238,7 @@ class TestRepairing:
             left.update(everything(used.folder))
             return rebuilt
 
-        monkeypatch.setattr(recovery, "rebuild", rebuild)
+        monkeypatch.setattr("tau_custom_command.recovery.rebuild", rebuild)
         with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
             recovery.recover(used.state_dir, carry_out=True, wait_seconds=0)
         assert everything(used.folder) == left
@@ -248,14 +248,14 @@ class TestRepairing:
         log = used.state_dir / LOG
         log.write_bytes(log.read_bytes() + b"no entry\n")
         before = log.read_bytes()
-        journal_recovered = channel_repair.journal_recovered
+        journal_recovered = recovery.journal_recovered
 
         def recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
             steps = journal_recovered(root, carry_out=carry_out)
             remove(root)
             return steps
 
-        monkeypatch.setattr(channel_repair, "journal_recovered", recovered)
+        monkeypatch.setattr("tau_custom_command.channel_repair.journal_recovered", recovered)
         with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
             channel_repair.repair(used.state_dir, None, carry_out=True, wait_seconds=0)
         assert log.read_bytes() == before

@@ -11,7 +11,7 @@ import pytest
 from tau_custom_command import recovery, summary
 from tau_custom_command.errors import CommandRuntimeError, ExitCode
 from tau_custom_command.journal import encode
-from tau_custom_command.writes import AppendAt, ReplaceFile
+from tau_custom_command.writes import AppendAt, Change, ReplaceFile
 from tests.custom_command.cases import case_object, malformed, retryable, success
 from tests.custom_command.running import Command, Finished, Json, Runtime
 from tests.custom_command.scenarios import CASES, assert_chain_is_whole
@@ -258,11 +258,14 @@ class TestTheJournal:
         runtime.run(case_object("new", "CREATE", "late"))
         after = runtime.files.contents()
         state = (runtime.state_dir / "state.json").read_bytes()
-        changes = [
+        log = "runtime-events.jsonl"
+        end = len(files[log])
+        changes: list[Change] = [
             ReplaceFile(path=path, content=content)
             for path, content in after.items()
-            if files.get(path) != content
+            if files.get(path) != content and path != log
         ]
+        changes.append(AppendAt(path=log, offset=end, torn=b"", content=after[log][end:]))
         for path in after.keys() - files.keys():
             (runtime.state_dir / path).unlink()
         for path, content in files.items():
@@ -286,6 +289,32 @@ class TestTheJournal:
         assert (kept.read_bytes() if kept.exists() else None) == (content or None)
         assert (used.state_dir / ".journal").read_bytes() == b""
         assert_chain_is_whole(used.state_dir)
+
+    def test_a_state_that_was_put_back_meanwhile_is_kept(self, used: Runtime) -> None:
+        """The committed cycle is what happened; what an operator put there is not thrown away."""
+        state = used.state_dir / "state.json"
+        older = state.read_bytes()
+        used.run(case_object("x", "CREATE", "another"))
+        expected = self.commit(used)
+        state.write_bytes(older)
+        done, _ = recover(used, "--yes")
+        assert (done.code, state.read_bytes()) == (0, expected)
+        assert (used.state_dir / "state.json.corrupt").read_bytes() == older
+
+    def test_a_journal_that_is_older_than_the_state_is_refused(self, used: Runtime) -> None:
+        """As in a copy that was made while a runner worked: its cycles would be undone."""
+        self.commit(used)
+        journal = used.state_dir / ".journal"
+        stale = journal.read_bytes()
+        used.run(case_object("y", "CREATE", "newest"))
+        before = used.files.contents()
+        journal.write_bytes(stale)
+        for words in (("recover", "--yes"), ("run", used.folder / "fixture.json")):
+            refused = Command(used.folder)(*words, "--state-dir", used.state_dir)
+            assert refused.code == 5
+            assert "copy the directory again, or move .journal away" in refused.err
+        journal.write_bytes(b"")
+        assert used.files.contents() == before
 
     def test_readers_see_what_is_committed(self, used: Runtime) -> None:
         """`registry` answers from the journal, and changes nothing."""

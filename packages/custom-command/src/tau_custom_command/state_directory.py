@@ -15,13 +15,15 @@ from tau_custom_command.directory_lock import HeldLock
 from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
 from tau_custom_command.interruptions import interruptions_held
+from tau_custom_command.journal import Journal
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, MIB
 from tau_custom_command.rotation import rotate
-from tau_custom_command.state_files import StateFile
+from tau_custom_command.state_files import ChainLink, StateFile
 from tau_custom_command.writes import (
     CHANNEL_STORE,
     EVENT_LOG,
     STATE_FILE,
+    AppendAt,
     AppendLines,
     Change,
     ReplaceFile,
@@ -95,14 +97,15 @@ def open_state(root: Path, syncing: Syncing) -> OpenedState:
 def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
     """Complete what the journal has committed, if anything, and return what there is to say of it.
 
-    A `state.json` that a loss of power left broken is kept beside the one that takes its place.
+    A `state.json` that is not the one before, as where a loss of power left it broken or somebody
+    put an older one back, is kept beside the one that takes its place.
 
     Raises:
-        StateUnusableError: if a newer version wrote the journal.
+        StateUnusableError: if a newer version wrote the journal, or it is older than the state.
         StorageError: if the operating system refuses.
     """
     with journal_file.opened(root) as journal, interruptions_held():
-        kept = _broken_state_kept(root) if journal.batches else ()
+        kept = _other_state_kept(root, journal) if journal.batches else ()
         remarks = (*kept, *journal_file.finish(root, syncing))
     if journal.batches:
         was = "the last cycle was cut off after it was committed; it has been completed"
@@ -193,13 +196,40 @@ def _while_held(lock: HeldLock, changes: Iterable[Change]) -> Iterator[Change]:
     lock.check()
 
 
-def _broken_state_kept(root: Path) -> tuple[str, ...]:
+def _other_state_kept(root: Path, journal: Journal) -> tuple[str, ...]:
+    """Keep a `state.json` that is neither what the batch makes of it nor what it was made from.
+
+    Raises:
+        StateUnusableError: if it is newer than the batch, which was then done long ago.
+    """
     raw = file_reading.read_state_file(root / STATE_FILE)
+    own = journal.content_of(STATE_FILE)
+    if not raw or raw == own or own is None:
+        return ()
     try:
-        StateFile.parse(raw or b"")
+        last, new = StateFile.parse(raw).last_cycle, StateFile.parse(own).last_cycle
     except JsonRefusedError as error:
-        if raw:
-            kept = file_reading.corrupt_path(root, STATE_FILE, raw)
-            storage.bring_up(root, [ReplaceFile(path=kept, content=raw)])
-            return (f"{root / STATE_FILE}: {error}; it is kept in {kept}",)
-    return ()
+        reason = str(error)
+    else:
+        if last.event_sha256 in _previous_digests(journal):
+            return ()
+        if last.cycle_number >= new.cycle_number:
+            raise StateUnusableError(
+                f"{root / STATE_FILE}: is of cycle {last.cycle_number}, and the journal beside it "
+                f"of cycle {new.cycle_number}, as in a copy that was made while a runner was at "
+                f"work: copy the directory again, or move {journal_file.JOURNAL_FILE} away"
+            )
+        reason = "is not the state that the cycle in the journal was made from"
+    kept = file_reading.corrupt_path(root, STATE_FILE, raw)
+    storage.bring_up(root, [ReplaceFile(path=kept, content=raw)])
+    return (f"{root / STATE_FILE}: {reason}; it is kept in {kept}",)
+
+
+def _previous_digests(journal: Journal) -> set[str | None]:
+    """Return what the events in a journal continue, each the digest of the line before it."""
+    return {
+        ChainLink.parse(line).previous_sha256
+        for change in journal.changes()
+        if isinstance(change, AppendAt) and change.path == EVENT_LOG
+        for line in change.content.splitlines()
+    }
