@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,6 +146,83 @@ def test_a_suffix_has_a_longest(command: Command) -> None:
     assert (done.code, "10,000 characters" in done.err) == (2, True)
 
 
+MANY_KEYS = {f"k{number}": 0 for number in range(50_000)}
+MANY = [
+    ({"execution_policy": {"allowed_env": [0] * 700_000}}, "execution_policy.allowed_env: holds"),
+    ({"execution_policy": {"denied_env": ["1"] * 300_000}}, "execution_policy.denied_env: holds"),
+    (
+        {
+            "command_spec": {
+                "name": "greet",
+                "template": "echo {{who}}",
+                "execution_policy": {"allowed_env": [0] * 300_000},
+            }
+        },
+        "command_spec.execution_policy.allowed_env: holds 300,000 names",
+    ),
+    (MANY_KEYS, "has 49,900 more keys that are not known"),
+    ({"expected": MANY_KEYS}, "expected: has 49,900 more keys that are not known"),
+    ({"command_spec": MANY_KEYS}, "command_spec: has 49,900 more keys that are not known"),
+    ({"execution_policy": MANY_KEYS}, "execution_policy: has 49,900 more keys that are not known"),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), MANY, ids=[expected for _, expected in MANY])
+def test_very_many_problems_of_a_case_take_little(
+    tmp_path: Path, changes: dict[str, Any], expected: str
+) -> None:
+    """What there is too much of is one problem, however many it would be one by one."""
+    fixture = tmp_path / "many.json"
+    fixture.write_bytes(fixture_bytes(case_object("a", **changes)))
+    code, said, mib = peak("validate", fixture)
+    assert (code, f"case 'a': {expected}" in said) == (5, True)
+    assert len(said.splitlines()) < 110
+    assert mib < SMALL_MIB
+
+
+def test_very_many_unknown_keys_of_a_header_take_little(tmp_path: Path) -> None:
+    """The first hundred are told, and how many more there are."""
+    fixture = tmp_path / "many.json"
+    fixture.write_bytes(fixture_bytes(**MANY_KEYS))
+    code, said, mib = peak("validate", fixture)
+    assert (code, f"{fixture}: has 49,900 more keys that are not known" in said) == (5, True)
+    assert said.splitlines()[-1] == f"{fixture}: 101 problems"
+    assert mib < SMALL_MIB
+
+
+def test_no_more_problems_are_told_than_anybody_reads(tmp_path: Path) -> None:
+    """100,000 cases of which each lacks everything: the first problems, and that there are more."""
+    fixture = tmp_path / "many.json"
+    cases = b",".join([b"{}"] * 100_000)
+    fixture.write_bytes(b'{"schema_version": 1, "name": "x", "cases": [%b]}' % cases)
+    code, said, mib = peak("validate", fixture)
+    assert code == 5
+    assert said.splitlines()[-2:] == [
+        f"{fixture}: has more than 10,000 problems; these are the first",
+        f"{fixture}: 10001 problems",
+    ]
+    assert mib < SMALL_MIB
+
+
+def test_exactly_the_most_problems_are_all_told() -> None:
+    """At the limit nothing is left out, and nothing says that there is more."""
+    cases = [case_object(f"{number:05d}", template=1) for number in range(limits.MOST_PROBLEMS)]
+    told = problems(fixture_bytes(*cases))
+    assert len(told) == limits.MOST_PROBLEMS
+    assert told[-1].startswith("case '09999': template: ")
+
+
+def test_a_policy_may_name_a_thousand() -> None:
+    """So many names are accepted in each list, and one more is refused."""
+    names = [f"n{number}" for number in range(limits.MOST_NAMES)]
+    case = case_object(template="echo {{n1}}", execution_policy={"allowed_env": names})
+    load(fixture_bytes(case), named="fixture.json")
+    case["execution_policy"] = {"allowed_env": [*names, "more"], "denied_env": ["n1"]}
+    (problem,) = [each for each in problems(fixture_bytes(case)) if "allowed_env" in each]
+    expected = "allowed_env: holds 1,001 names, and the most is 1,000; leave some out"
+    assert problem.endswith(expected)
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("value", [b"[]", b"{}", b"0", b'{"a":1}', b"[[0]]"])
 def test_very_many_values_are_refused_before_they_are_made(value: bytes) -> None:
@@ -178,6 +256,59 @@ class TestStateDirectories:
                 assert f"{path}: cannot " in said
                 assert " MiB, the most" in said
         path.unlink()
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({"processed_case_keys": ["a", *[0] * 400_000]}, "processed_case_keys.1: must be a"),
+            ({"failed_case_keys": [0] * 400_000}, "failed_case_keys.0: must be a string (found 0)"),
+            ({"commands": [{}] * 400_000}, "commands.0.case_key: is missing; add it"),
+        ],
+        ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    )
+    def test_very_many_wrong_items_of_a_state_take_little(
+        self, runtime: Runtime, changes: dict[str, object], expected: str
+    ) -> None:
+        """The first wrong item is told, and the rest is not looked for."""
+        runtime.run(case_object())
+        path = runtime.state_dir / "state.json"
+        path.write_text(json.dumps(runtime.files.state() | changes))
+        code, said, mib = peak("registry", "list", "--state-dir", runtime.state_dir)
+        assert (code, f"{path}: {expected}" in said) == (5, True)
+        assert ".2: " not in said
+        assert mib < SMALL_MIB
+
+    @pytest.mark.parametrize(
+        ("policy", "expected"),
+        [
+            ({"allowed_env": ["a", *[0] * 400_000]}, "allowed_env.1: must be a string (found 0)"),
+            (MANY_KEYS, "k0: is not a known key; "),
+            (5, " must be an object (found 5)"),
+        ],
+        ids=["names", "keys", "no object"],
+    )
+    def test_very_much_that_is_wrong_with_a_policy_takes_little(
+        self, runtime: Runtime, policy: object, expected: str
+    ) -> None:
+        """A record holds a form of the fixture's, and it is bounded there too."""
+        runtime.run(case_object())
+        state = runtime.files.state()
+        state["commands"][0]["execution_policy"] = policy
+        (runtime.state_dir / "state.json").write_text(json.dumps(state))
+        code, said, mib = peak("registry", "list", "--state-dir", runtime.state_dir)
+        found = said.partition("commands.0.execution_policy")[2]
+        assert (code, found.lstrip(".:").startswith(expected)) == (5, True)
+        assert mib < SMALL_MIB
+
+    def test_a_state_may_hold_longer_policies_than_a_fixture(self, runtime: Runtime) -> None:
+        """What an earlier version registered is read as it was."""
+        runtime.run(case_object())
+        state = runtime.files.state()
+        names = [f"n{number}" for number in range(5_000)]
+        state["commands"][0]["execution_policy"]["denied_env"] = names
+        (runtime.state_dir / "state.json").write_text(json.dumps(state))
+        runtime.run(case_object("b", "CREATE", "other"))
+        assert runtime.files.state()["commands"][0]["execution_policy"]["denied_env"] == names
 
     def test_a_long_line_is_found_by_its_beginning(self, tmp_path: Path) -> None:
         """Reading backwards stops where a line is longer than any of ours."""

@@ -1,16 +1,18 @@
-"""Reading a fixture: every problem at once, each with its case, its field and the next step.
+"""Reading a fixture: its problems at once, each with its case, its field and the next step.
+
+All of them are told, up to a number that nobody reads (`limits`): a problem takes more memory than
+the value that has it, and a fixture has room for millions.
 
 `load` is what both `run` and `validate` call, so that what validates is what runs.
 """
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -27,8 +29,13 @@ from tau_custom_command.contract import (
     Outcome,
 )
 from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, Problem
-from tau_custom_command.form_messages import EDITOR_KEY, UNKNOWN_KEY, form_message
-from tau_custom_command.limits import MOST_CASES
+from tau_custom_command.form_messages import (
+    EDITOR_KEY,
+    UNKNOWN_KEY,
+    form_message,
+    with_few_unknown_keys,
+)
+from tau_custom_command.limits import MOST_CASES, MOST_NAMES, MOST_PROBLEMS
 from tau_custom_command.policy import ExecutionPolicy, contradictions, denial
 
 _SUPPORTED = ", ".join(Operation)
@@ -39,6 +46,11 @@ _CASE_FORMS: dict[str, type[BaseModel]] = {
     "execution_policy": ExecutionPolicy,
     "command_spec.execution_policy": ExecutionPolicy,
 }
+_FORMS_WITHIN = {
+    Case: ("expected", "command_spec", "execution_policy"),
+    CommandSpec: ("execution_policy",),
+}
+_LISTS_OF_NAMES = ("allowed_env", "denied_env")
 _COMPARED_WITH_NOTHING = frozenset(
     {
         "schema_version",
@@ -84,28 +96,39 @@ def load(raw: bytes, *, named: str) -> LoadedFixture:
         problem = Problem(case_id=None, field="cases", message=message)
         raise FixtureRefusedError(named, (problem,))
     header = {key: item for key, item in value.items() if key not in {EDITOR_KEY, "cases"}}
-    problems = list(_header_problems(header, raw_cases))
     cases: list[Case] = []
-    with_id: list[Case] = []
-    for index, raw_case in enumerate(raw_cases if isinstance(raw_cases, list) else ()):
-        place = _Place.of(raw_case, index)
-        try:
-            case = Case.model_validate(raw_case)
-        except ValidationError as error:
-            problems.extend(_form_problems(error, _CASE_FORMS, place))
-            case = _mended(raw_case, error)
-        cases.append(case)
-        if place.case_id is not None:
-            with_id.append(case)
-        problems.extend(_case_problems(case, place))
-    problems.extend(_repetitions(with_id))
+    problems = tuple(islice(_problems(header, raw_cases, cases), MOST_PROBLEMS + 1))
+    if len(problems) > MOST_PROBLEMS:
+        message = f"has more than {MOST_PROBLEMS:,} problems; these are the first"
+        problems = (*problems[:-1], Problem(case_id=None, field=None, message=message))
     if problems:
-        raise FixtureRefusedError(named, tuple(problems))
+        raise FixtureRefusedError(named, problems)
     return LoadedFixture(
         fixture=Fixture.model_construct(**header, cases=tuple(cases)),
         sha256=sha256(raw).hexdigest(),
         warnings=tuple(_order_warnings(cases)),
     )
+
+
+def _problems(header: Mapping[str, Any], raw_cases: object, cases: list[Case]) -> Iterator[Problem]:
+    """Yield each problem as it is found, and add each case to `cases`, mended where it is wrong."""
+    yield from _header_problems(header, raw_cases)
+    with_id: list[Case] = []
+    for index, whole_case in enumerate(raw_cases if isinstance(raw_cases, list) else ()):
+        place = _Place.of(whole_case, index)
+        raw_case, excesses = _bounded(whole_case, Case, place)
+        try:
+            case = Case.model_validate(raw_case)
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            yield from _form_problems(details, _CASE_FORMS, place)
+            case = _mended(raw_case, details)
+        yield from excesses
+        cases.append(case)
+        if place.case_id is not None:
+            with_id.append(case)
+        yield from _case_problems(case, place)
+    yield from _repetitions(with_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,18 +150,53 @@ class _Place:
         return Problem(case_id=self.case_id, field=path or None, message=message)
 
 
-def _mended(raw_case: object, error: ValidationError) -> Case:
+def _bounded(
+    whole: object, form: type[BaseModel], place: _Place, path: tuple[str, ...] = ()
+) -> tuple[object, tuple[Problem, ...]]:
+    """Return a form's value less what it has too much of, and what that is.
+
+    To be called before the form looks at each item: every wrong one would take a kilobyte.
+    """
+    value, unknown = with_few_unknown_keys(whole, form)
+    if not isinstance(value, dict):
+        return value, ()
+    problems: list[Problem] = []
+    if unknown:
+        message = f"has {unknown:,} more keys that are not known"
+        problems.append(place.problem(".".join(path), message))
+    replaced: dict[str, object] = {}
+    for key in _FORMS_WITHIN.get(form, ()):
+        if key in value:
+            here = (*path, key)
+            replaced[key], within = _bounded(value[key], _CASE_FORMS[".".join(here)], place, here)
+            problems += within
+    for key in _LISTS_OF_NAMES if form is ExecutionPolicy else ():
+        names = value.get(key)
+        if isinstance(names, list) and len(names) > MOST_NAMES:
+            message = f"holds {len(names):,} names, and the most is {MOST_NAMES:,}; leave some out"
+            problems.append(place.problem(".".join((*path, key)), message))
+            # An empty list never is a problem itself.
+            replaced[key] = []
+    return ({**value, **replaced} if problems else value), tuple(problems)
+
+
+def _mended(raw_case: object, details: Sequence[ErrorDetails]) -> Case:
     """Return the case with what is wrong in its form replaced, to look for what else is wrong.
 
     What is put in its place never is a problem itself: a field that no rule compares with others
     is replaced alone, any other one with the whole of the case's field that it stands in.
     """
-    fields = copy.deepcopy(raw_case) if isinstance(raw_case, dict) else {}
-    for detail in error.errors(include_url=False):
+    fields = dict(raw_case) if isinstance(raw_case, dict) else {}
+    for detail in details:
         *above, wrong = _replaced_path(detail) or ("",)
         holder = fields
         for key in above:
-            holder = holder.get(key, {})
+            if key not in holder:  # replaced already, as a whole
+                holder = {}
+                break
+            # Only what is changed is copied; arguments may be large.
+            holder[key] = dict(holder[key])
+            holder = holder[key]
         holder.pop(wrong, None)
         if (*above, wrong) == _NEEDED_IN_A_FIELD:
             holder[wrong] = _SOUND_STATUS
@@ -156,11 +214,15 @@ def _replaced_path(detail: ErrorDetails) -> tuple[int | str, ...]:
 
 
 def _header_problems(header: Mapping[str, Any], raw_cases: object) -> Iterator[Problem]:
+    known, unknown = with_few_unknown_keys(header, Fixture)
     try:
         # The cases are checked one by one elsewhere; the header's form needs only some of them.
-        Fixture.model_validate({**header, "cases": (_SOUND_CASE,)})
+        Fixture.model_validate({**known, "cases": (_SOUND_CASE,)})
     except ValidationError as error:
-        yield from _form_problems(error, {"": Fixture}, _Place())
+        yield from _form_problems(error.errors(include_url=False), {"": Fixture}, _Place())
+    if unknown:
+        message = f"has {unknown:,} more keys that are not known"
+        yield Problem(case_id=None, field=None, message=message)
     name = header.get("name")
     if isinstance(name, str) and not name.strip():
         yield Problem(case_id=None, field="name", message="must not be blank; name the fixture")
@@ -174,9 +236,9 @@ def _header_problems(header: Mapping[str, Any], raw_cases: object) -> Iterator[P
 
 
 def _form_problems(
-    error: ValidationError, forms: Mapping[str, type[BaseModel]], place: _Place
+    details: Sequence[ErrorDetails], forms: Mapping[str, type[BaseModel]], place: _Place
 ) -> Iterator[Problem]:
-    for detail in error.errors(include_url=False):
+    for detail in details:
         parts = [str(part) for part in detail["loc"]]
         form = forms.get(".".join(parts[:-1]))
         yield place.problem(".".join(parts), form_message(detail, form))

@@ -17,6 +17,15 @@ LONGEST_NAME = 10_000
 LONGEST_TEXT = MIB
 """Characters of a template or a description."""
 
+MOST_NAMES = 1_000
+"""Names in a policy's `allowed_env` or `denied_env` in a fixture."""
+
+MOST_UNKNOWN_KEYS = 100
+"""Unknown keys of one object that are told one by one."""
+
+MOST_PROBLEMS = 10_000
+"""Problems of a fixture that are told; there can be as many as it has values."""
+
 MOST_VALUES = 10_000_000
 """Values in one JSON text: each takes about 60 bytes of memory, however few it has in the file."""
 
