@@ -67,6 +67,7 @@ class Model:
         """Process the cases of a fixture in one cycle."""
         counts = dict.fromkeys(COUNTERS, 0)
         left = Left(event={}, entries={}, waits_ms=[])
+        processed_before = [*self.processed]
         pending = [c for c in sorted(cases, key=order_of) if key_of(c) not in self.processed]
         new = [c for c in pending if key_of(c) not in self.failed]
         again = [c for key in self.failed for c in pending if key_of(c) == key]
@@ -77,10 +78,16 @@ class Model:
         counts["queued_cases"] = len(cases) - counts["backlog_cases"]
         for case in queue:
             self._process(case, limits, counts, left, now_unix_ms)
+        at_hand = [key_of(c) for c in sorted(cases, key=order_of)]
+        met_again = [key for key in at_hand if key in processed_before]
+        others = [key for key in processed_before if key not in at_hand]
+        done_now = [key for key in self.processed if key not in processed_before]
+        self.processed = others + met_again + done_now
         # The contract bounds the processed keys; the runtime bounds the failed ones alike.
         cap = max(limits.processed_case_cap, len(cases))
-        self.processed = self.processed[-cap:]
-        self.failed = self.failed[-cap:]
+        for keys in (self.processed, self.failed):
+            while len(keys) > cap:
+                keys.remove(next(key for key in keys if key not in at_hand))
         self.streak = self.streak + 1 if counts["failed_cases"] else 0
         codes = [c for c, names in COUNTERS_BEHIND_A_CODE if any(counts[n] for n in names)]
         left.event = {

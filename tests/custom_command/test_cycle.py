@@ -265,6 +265,70 @@ def test_processed_keys_beyond_the_cap_are_forgotten_oldest_first(
     assert keys[:3] == [f"CREATE:greet:{case_id}" for case_id in expected]
 
 
+def applied(runtime: Runtime) -> list[str]:
+    """Return the ids of the cases of `greet` that were applied, in the order they were."""
+    return [entry["payload"]["case_id"] for entry in runtime.files.entries("greet")]
+
+
+def test_a_backlog_drains_beside_another_fixture(runtime: Runtime) -> None:
+    """A fixture's own keys are not forgotten in its cycles, so its last case gets its turn."""
+    runtime.processed_case_cap = 4
+    for number in range(8):
+        runtime.queue_limit = 1
+        runtime.run(*creates("f1", "f2", "f3"))
+        runtime.queue_limit = 64
+        runtime.run(case_object(f"g-{number}", "CREATE", "other"))
+    assert applied(runtime) == ["f1", "f2", "f3"]
+
+
+def test_a_cap_that_is_too_small_starves_no_backlog(runtime: Runtime) -> None:
+    """With room for one of two fixtures, each cycle of the other makes one case new, not all."""
+    runtime.processed_case_cap = 3
+    for number in range(8):
+        runtime.queue_limit = 1
+        runtime.run(*creates("f1", "f2", "f3"))
+        runtime.queue_limit = 64
+        runtime.run(case_object(f"g-{number}", "CREATE", "other"))
+    assert applied(runtime)[:3] == ["f1", "f2", "f3"]
+
+
+def test_a_key_that_is_met_again_becomes_the_newest(runtime: Runtime) -> None:
+    """What is forgotten are the keys of fixtures that were not met for the longest time."""
+    runtime.processed_case_cap = 3
+    runtime.run(*creates("a", "b"))
+    runtime.run(*creates("c"))
+    runtime.run(*creates("a", "b"))
+    assert keys_left(runtime, "processed") == ["c", "a", "b"]
+    runtime.run(*creates("d"))
+    assert keys_left(runtime, "processed") == ["a", "b", "d"]
+    assert runtime.run(*creates("a", "b")).event.duplicate_skips == 2
+
+
+def test_the_cycle_that_skips_a_case_does_not_forget_it(runtime: Runtime) -> None:
+    """The oldest key is kept where its case is skipped, and a newer one of another goes."""
+    runtime.processed_case_cap = 1
+    runtime.run(*creates("b", "c"))
+    runtime.run(*creates("a", "b"))
+    assert keys_left(runtime, "processed") == ["b", "a"]
+
+
+def test_failed_keys_of_the_fixture_at_hand_are_kept_in_their_order(runtime: Runtime) -> None:
+    """Those that wait for their turn stay failed, least recently tried first; others go."""
+    runtime.processed_case_cap = 3
+    runtime.run(*failing("a", "b"))
+    runtime.run(*failing("x"))
+    runtime.queue_limit = 1
+    runtime.run(*failing("a", "b", "c"))
+    assert keys_left(runtime, "failed") == ["a", "b", "c"]
+    runtime.run(*failing("a", "b", "c"))
+    assert keys_left(runtime, "failed") == ["b", "c", "a"]
+
+
+def keys_left(runtime: Runtime, which: str) -> list[str]:
+    """Return the case ids of the processed or the failed keys in the state."""
+    return [key.split(":")[-1] for key in runtime.files.state()[f"{which}_case_keys"]]
+
+
 def test_a_forgotten_key_is_new_work_again(runtime: Runtime) -> None:
     """What was forgotten is processed again, and counts as applied."""
     runtime.processed_case_cap = 1

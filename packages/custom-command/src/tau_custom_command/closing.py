@@ -6,8 +6,9 @@ follows from the event (runbooks/state-files.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from tau_custom_command import health
 from tau_custom_command.contract import Outcome
@@ -95,9 +96,7 @@ def close(
 ) -> ClosedCycle:
     """Return what the cycle leaves; `registry` is as it is at the cycle's end."""
     event_line = event.as_line()
-    processed, failed = _case_keys(
-        plan.before, settlements, cap=max(processed_case_cap, plan.discovered)
-    )
+    processed, failed = _case_keys(plan, settlements, cap=max(processed_case_cap, plan.discovered))
     state = StateFile(
         schema_version=1,
         processed_case_keys=processed,
@@ -187,9 +186,12 @@ def snapshot_of(event: RuntimeEvent) -> HealthSnapshot:
 
 
 def _case_keys(
-    before: StateFile | None, settlements: Sequence[Settlement], *, cap: int
+    plan: CyclePlan, settlements: Sequence[Settlement], *, cap: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the processed and the failed keys after the cycle, the newest `cap` of each.
+    """Return the processed and the failed keys after the cycle, at most `cap` of each.
+
+    The keys of the fixture at hand are kept, and the oldest of the others go: a cycle that forgot
+    its own fixture's keys would do the fixture's first cases again instead of its last ones.
 
     A failed key that is forgotten makes its case new again, which is harmless; without a bound
     the list would grow for ever where every cycle brings new ids that fail.
@@ -198,13 +200,35 @@ def _case_keys(
         settlement.case.key: settlement.disposition is Disposition.FAILED
         for settlement in settlements
     }
-    failed_before = () if before is None else before.failed_case_keys
+    skipped = [case.key for case in plan.skipped]
+    at_hand = frozenset(chain(settled, skipped, (case.key for case in plan.left_over)))
+    # A processed key that is met again becomes one of the newest, so that the keys that go are of
+    # fixtures that run no more. The failed ones keep their order, which is that of their trying.
     processed = [
-        *(() if before is None else before.processed_case_keys),
+        *(key for key in _processed_before(plan) if key not in at_hand),
+        *skipped,
         *(key for key, has_failed in settled.items() if not has_failed),
     ]
     failed = [
-        *(key for key in failed_before if key not in settled),
+        *(key for key in _failed_before(plan) if key not in settled),
         *(key for key, has_failed in settled.items() if has_failed),
     ]
-    return tuple(processed[-cap:]), tuple(failed[-cap:])
+    return tuple(_newest(processed, cap, kept=at_hand)), tuple(_newest(failed, cap, kept=at_hand))
+
+
+def _processed_before(plan: CyclePlan) -> tuple[str, ...]:
+    return () if plan.before is None else plan.before.processed_case_keys
+
+
+def _failed_before(plan: CyclePlan) -> tuple[str, ...]:
+    return () if plan.before is None else plan.before.failed_case_keys
+
+
+def _newest(keys: Sequence[str], cap: int, *, kept: Collection[str]) -> Iterator[str]:
+    """Yield the keys less the oldest that are beyond `cap` and not among those to be kept."""
+    excess = len(keys) - cap
+    for key in keys:
+        if excess > 0 and key not in kept:
+            excess -= 1
+        else:
+            yield key

@@ -39,13 +39,27 @@ class CycleLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CyclePlan:
-    """Which cases a cycle takes, in order, how many it leaves out, and the state it starts from."""
+    """Which cases a cycle takes and which it leaves out, in order, and the state it starts from."""
 
     queue: tuple[Case, ...]
-    discovered: int
-    duplicates: int
-    backlog: int
+    skipped: tuple[Case, ...]
+    left_over: tuple[Case, ...]
     before: StateFile | None
+
+    @property
+    def duplicates(self) -> int:
+        """Return how many cases are skipped since their key had been processed."""
+        return len(self.skipped)
+
+    @property
+    def backlog(self) -> int:
+        """Return how many cases the queue limit leaves over."""
+        return len(self.left_over)
+
+    @property
+    def discovered(self) -> int:
+        """Return how many cases the fixture holds."""
+        return len(self.queue) + self.duplicates + self.backlog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +99,18 @@ def plan(cases: Sequence[Case], before: StateFile | None, *, queue_limit: int) -
     processed = frozenset(() if before is None else before.processed_case_keys)
     failed = () if before is None else before.failed_case_keys
     last_tried = {key: position for position, key in enumerate(failed)}
-    pending = [case for case in cases if case.key not in processed]
+    skipped: list[Case] = []
+    pending: list[Case] = []
+    for case in cases:
+        (skipped if case.key in processed else pending).append(case)
     new = [case for case in pending if case.key not in last_tried]
     again = [case for case in pending if case.key in last_tried]
     again.sort(key=lambda case: last_tried[case.key])
-    queue = (new + again)[:queue_limit]
+    pending = new + again
     return CyclePlan(
-        queue=tuple(queue),
-        discovered=len(cases),
-        duplicates=len(cases) - len(pending),
-        backlog=len(pending) - len(queue),
+        queue=tuple(pending[:queue_limit]),
+        skipped=tuple(skipped),
+        left_over=tuple(pending[queue_limit:]),
         before=before,
     )
 
