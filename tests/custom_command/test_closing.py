@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tau_custom_command import __version__
 from tau_custom_command.closing import reason_codes
+from tau_custom_command.errors import StateUnusableError
 from tau_custom_command.health import ReasonCode
 from tests.custom_command.cases import case_object, malformed, retryable, success
 from tests.custom_command.running import START_UNIX_MS, Json, Runtime
@@ -195,6 +198,38 @@ def test_streak_and_health_at_each_boundary(runtime: Runtime) -> None:
         (0, "healthy"),
         (1, "degraded"),
     ]
+
+
+LARGEST = 2**63 - 1
+
+
+def change_state(runtime: Runtime, part: str, **changes: object) -> None:
+    """Change a part of `state.json` by hand."""
+    state = runtime.files.state()
+    state[part] |= changes
+    (runtime.state_dir / "state.json").write_text(json.dumps(state))
+
+
+def test_the_largest_streak_stays(runtime: Runtime) -> None:
+    """One more failed cycle is failing, as before, and the state can be read back."""
+    runtime.run(DRIFT)
+    change_state(runtime, "health", failure_streak=LARGEST)
+    for _ in range(2):
+        event = runtime.run(DRIFT).event
+        assert (event.failure_streak, event.health_state) == (LARGEST, "failing")
+    assert runtime.run(LIST).event.failure_streak == 0
+
+
+def test_after_the_largest_cycle_number_there_is_none(runtime: Runtime) -> None:
+    """The cycle is refused, not given a number that is taken, and nothing is written."""
+    runtime.run(CREATE)
+    change_state(runtime, "last_cycle", cycle_number=LARGEST - 1, event_sha256="0" * 64)
+    assert runtime.run(RUN).event.cycle_number == LARGEST
+    before = runtime.files.contents()
+    with pytest.raises(StateUnusableError, match="no cycle can follow; nothing was written") as no:
+        runtime.run(LIST)
+    assert no.value.exit_code == 5
+    assert runtime.files.contents() == before
 
 
 def test_malformed_input_that_was_expected_is_healthy(runtime: Runtime) -> None:

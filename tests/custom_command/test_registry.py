@@ -128,6 +128,16 @@ def test_create_after_delete_starts_anew() -> None:
     assert registry["greet"].run_count == 0
 
 
+def test_the_largest_run_count_stays() -> None:
+    """A RUN beyond it is carried out, and the record can be read back."""
+    values = registered("greet")["greet"].model_dump()
+    largest = CommandRecord.model_validate(values | {"run_count": 2**63 - 1})
+    registry = Registry.of([largest])
+    assert _apply(registry, "RUN") == RegistryChange(executed_runs=1)
+    assert registry["greet"].run_count == 2**63 - 1
+    assert CommandRecord.parse(registry["greet"].as_line()) == registry["greet"]
+
+
 def test_run_counts_and_changes_neither_template_nor_policy() -> None:
     """A RUN adds one to `run_count`; template, policy and last execution stay as they are."""
     registry = _executed()

@@ -13,7 +13,8 @@ from itertools import chain
 from tau_custom_command import health
 from tau_custom_command.contract import Outcome
 from tau_custom_command.cycle import CyclePlan, Disposition, Settlement
-from tau_custom_command.file_forms import line_digest
+from tau_custom_command.errors import StateUnusableError
+from tau_custom_command.file_forms import LARGEST_INTEGER, count_up, line_digest
 from tau_custom_command.health import ReasonCode
 from tau_custom_command.registry import Registry
 from tau_custom_command.state_files import (
@@ -27,7 +28,12 @@ from tau_custom_command.state_files import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleIdentity:
-    """What names a cycle in the chain of events, and what it ran."""
+    """What names a cycle in the chain of events, and what it ran.
+
+    Raises:
+        StateUnusableError: if no number is left for it. A number names its cycle in the chain, so
+            none is given twice; and this is known before a case is processed.
+    """
 
     cycle_id: str
     cycle_number: int
@@ -36,6 +42,15 @@ class CycleIdentity:
     fixture_name: str
     fixture_sha256: str
     runtime_version: str
+
+    def __post_init__(self) -> None:
+        """Refuse a number that no reader has room for."""
+        if self.cycle_number > LARGEST_INTEGER:
+            raise StateUnusableError(
+                f"the last cycle_number is {LARGEST_INTEGER}, the largest there is, so no cycle "
+                "can follow; nothing was written: put state.json back from a copy, or give this "
+                "fixture another --state-dir"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +79,8 @@ def event_of(
     """Return the event of a cycle that took `plan` and settled its cases so."""
     failed_cases = _count(settlements, Disposition.FAILED)
     streak_before = 0 if plan.before is None else plan.before.health.failure_streak
-    failure_streak = streak_before + 1 if failed_cases else 0
+    # It only counts, and is judged by whether it is 0, 1, 2 or more.
+    failure_streak = count_up(streak_before) if failed_cases else 0
     counters = _counters(plan, settlements)
     return RuntimeEvent(
         schema_version=1,

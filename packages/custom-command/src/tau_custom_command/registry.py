@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tau_custom_command.contract import Case, Operation
 from tau_custom_command.evaluation import Result
+from tau_custom_command.file_forms import count_up
 from tau_custom_command.policy import ExecutionPolicy
 from tau_custom_command.state_files import CommandRecord
 
@@ -78,7 +79,8 @@ class Registry(dict[str, CommandRecord]):
                 "operation": "RUN",
                 "last_status_code": result.status_code,
                 "last_outcome": result.outcome,
-                "run_count": before.run_count + 1,
+                # It only counts, and no RUN is worth refusing for it.
+                "run_count": count_up(before.run_count),
                 "updated_unix_ms": now_unix_ms,
             }
         )
