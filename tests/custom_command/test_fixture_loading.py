@@ -799,3 +799,8 @@ def test_a_fixture_with_a_byte_changed_is_loaded_or_refused(data: st.DataObject)
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     lines = _refusal(bytes(raw))
     assert all(line.startswith(f"{NAMED}: ") for line in lines)
+
+
+def test_an_id_that_begins_another_is_no_series() -> None:
+    """Where no number differs there is nothing to warn of."""
+    assert loaded(case_object("a"), case_object("a1")).warnings == ()
