@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import directory_lock, file_reading, storage
+from tau_custom_command import directory_lock, file_reading, placing, storage
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
 from tau_custom_command.writes import AppendAt, AppendLines, CreateFile, ReplaceFile, Write
 from tests.custom_command.running import PATIENCE_SECONDS, environment
@@ -41,7 +41,7 @@ def mode(path: Path) -> int:
 
 def write_all(root: Path, writes: Sequence[Write]) -> None:
     """Carry out the writes below `root`, as a cycle's are once they are committed."""
-    storage.bring_up(root, tuple(storage.place(root, writes)))
+    storage.bring_up(root, tuple(placing.place(root, writes)))
 
 
 def append(root: Path, *lines: bytes, path: str = "log.jsonl") -> None:
@@ -132,7 +132,7 @@ class TestAppending:
 WRITE_WITH_A_LIMIT = """
 import resource, sys
 from pathlib import Path
-from tau_custom_command import directory_lock, file_reading, storage
+from tau_custom_command import directory_lock, file_reading, placing, storage
 from tau_custom_command.errors import StorageError
 from tau_custom_command.writes import AppendLines, ReplaceFile
 root, kind = Path(sys.argv[1]), sys.argv[2]
@@ -147,7 +147,7 @@ try:
     if kind == "own":
         storage.create_file(root / "mine.json", b"z" * 2_000)
     else:
-        storage.bring_up(root, tuple(storage.place(root, [write[kind]])))
+        storage.bring_up(root, tuple(placing.place(root, [write[kind]])))
 except StorageError as error:
     outcome = f"StorageError: {error}"
 finally:
@@ -267,7 +267,7 @@ class TestPermissions:
 WRITE_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from tau_custom_command import directory_lock, file_reading, storage
+from tau_custom_command import directory_lock, file_reading, placing, storage
 from tau_custom_command.writes import AppendLines, ReplaceFile
 root, mask = Path(sys.argv[1]) / "new" / "state", int(sys.argv[2])
 is_root = os.geteuid() == 0
@@ -277,7 +277,7 @@ if is_root:
 try:
     for line in (b"one\\n", b"two\\n"):
         with directory_lock.locked(root, wait_seconds=0):
-            storage.bring_up(root, tuple(storage.place(root, [
+            storage.bring_up(root, tuple(placing.place(root, [
                 AppendLines(path="a/b/log.jsonl", lines=(line,)),
                 ReplaceFile(path="c/state.json", content=b"{}"),
             ])))
@@ -678,7 +678,7 @@ class TestCarriedOutAgain:
         if older:
             (tmp_path / "log.1").write_bytes(b"two\n")
         changes = tuple(
-            storage.place(tmp_path, [AppendLines(path="log", lines=(b"two\n", b"3\n"))])
+            placing.place(tmp_path, [AppendLines(path="log", lines=(b"two\n", b"3\n"))])
         )
         if come != 0:
             storage.bring_up(tmp_path, changes)
@@ -709,7 +709,7 @@ class TestCarriedOutAgain:
         log = tmp_path / "log"
         log.write_bytes(b"one\nbad\ntwo\n")
         change = ReplaceFile(
-            path="log", content=b"one\ntwo\n", instead_of=storage.version_of_file(log)
+            path="log", content=b"one\ntwo\n", instead_of=placing.version_of_file(log)
         )
         if come:
             storage.bring_up(tmp_path, [change])

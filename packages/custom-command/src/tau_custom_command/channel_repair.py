@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau_custom_command import file_reading, storage
+from tau_custom_command import file_reading, placing
 from tau_custom_command.channel_entries import logs_of
 from tau_custom_command.channel_files import ChannelLogEntry, ContextEntry
 from tau_custom_command.directory_lock import HeldLock, locked
@@ -63,9 +63,9 @@ def _log_repaired(
     root, log = lock.root, lock.root / path
     for file in (*reversed(file_reading.rotated(log)), log):
         name = str(file.relative_to(root))
-        version = storage.version_of_file(file)
+        version = placing.version_of_file(file)
         found = _sorted_out(file_reading.read_state_file(file) or b"", form)
-        if storage.version_of_file(file) != version:
+        if placing.version_of_file(file) != version:
             raise StorageError(f"{file}: was rotated or written while it was read; try again")
         if found.moved:
             aside = AppendLines(path=f"{name}.corrupt", lines=found.moved)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from tau_custom_command import file_reading, journal_file, storage
+from tau_custom_command import file_reading, journal_file, placing, storage
 from tau_custom_command.chain import ChainEnd, chain_end
 from tau_custom_command.closing import ClosedCycle
 from tau_custom_command.contract import REGISTRY_CHANNEL, is_command_name
@@ -182,7 +182,7 @@ def write(lock: HeldLock, writes: Iterable[Write], syncing: Syncing) -> tuple[st
         StorageError: if the operating system refuses.
     """
     lock.check()
-    changes = _while_held(lock, storage.place(lock.root, writes))
+    changes = _while_held(lock, placing.place(lock.root, writes))
     journal_file.commit(lock.root, changes, syncing)
     return journal_file.finish(lock.root, syncing)
 
