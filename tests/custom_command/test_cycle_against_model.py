@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
@@ -128,6 +129,7 @@ def cycles(draw: st.DrawFn) -> list[Cycle]:
     return draw(st.lists(one, min_size=1, max_size=6))
 
 
+@pytest.mark.exhaustive
 @settings(
     max_examples=200,
     deadline=None,

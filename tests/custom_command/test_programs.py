@@ -458,6 +458,7 @@ STARTERS = TOKENS[:10]
 VALUES = ["canary", "sh", "-exec", "+", ";", "--", "-c", "A=1", "-", "{}", "-n", "5"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="the launchers' forms are those of Linux")
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
