@@ -333,6 +333,7 @@ class TestStateDirectories:
     def test_a_log_that_somebody_else_grew_is_not_read(self, tmp_path: Path) -> None:
         """What stands where lines belong is kept aside only as far as it can be held."""
         with (tmp_path / "log.jsonl").open("wb") as file:
+            file.write(b"\n")
             file.truncate(limits.LARGEST_STATE_FILE_BYTES + 100)
         change = AppendAt(path="log.jsonl", offset=1, torn=b"", content=b"{}\n")
         with pytest.raises(StorageError, match="more to it than can be kept"):

@@ -18,7 +18,7 @@ from typing import assert_never
 
 from tau_custom_command.file_reading import refuse_what_is_no_file, storage_errors, torn_end
 from tau_custom_command.folders import FolderWalk
-from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
+from tau_custom_command.limits import MIB
 from tau_custom_command.writes import AppendAt, AppendLines, Change, CreateFile, ReplaceFile, Write
 
 _IDENTITIES = 10**18  # as many as the journal has room for
@@ -160,7 +160,7 @@ def start_of_lines(content: bytes, log: int, size: int) -> int | None:
 
     That is where all of them stand, or where its end is the beginning of them; None if neither is.
     """
-    start = max(0, size - len(content) - LARGEST_STATE_FILE_BYTES)
+    start = max(0, size - len(content) - MIB)  # somebody may have added some lines
     end = os.pread(log, size - start, start)
     at = end.rfind(content)
     if at < 0:
