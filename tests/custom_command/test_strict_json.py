@@ -267,3 +267,11 @@ def test_every_description_is_short_and_on_one_line(value: object) -> None:
 def test_a_long_integer_is_described_briefly() -> None:
     """An integer of thousands of digits does not fill the operator's screen."""
     assert len(strict_json.describe(10**4_000)) <= 100
+
+
+def test_more_values_than_a_text_may_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each counts once, by what stands before it; what stands in a string does not."""
+    monkeypatch.setattr(strict_json, "MOST_VALUES", 5)
+    assert strict_json.decode(b'[1,2,3,4,",,,,["]') == [1, 2, 3, 4, ",,,,["]
+    with pytest.raises(JsonRefusedError, match="it holds more than 5 values"):
+        strict_json.decode(b"[1,2,3,4,5,6]")

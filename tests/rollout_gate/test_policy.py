@@ -317,6 +317,12 @@ def test_what_is_written_reads_back_equal(policy: Policy) -> None:
     assert policy_digest(read) == policy_digest(policy)
 
 
+def test_a_policy_that_is_no_file_has_its_durations_in_milliseconds() -> None:
+    """Only a file writes them as text."""
+    phase = BUILT_IN.phases[1]
+    assert type(phase).model_validate(dict(phase)) == phase
+
+
 def test_the_digest_is_of_what_the_policy_says() -> None:
     """Comments, the order of keys and the unit of a duration do not count; every value does."""
     text = built_in_policy_text()

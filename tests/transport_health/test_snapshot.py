@@ -145,6 +145,7 @@ def test_what_is_no_strict_json_is_refused_with_the_reason(content: bytes, words
         ({"commands": [record(), record(run_count=True)]}, "commands[1].run_count: found True"),
         ({"commands": [record(command_name=3)]}, "commands[0].command_name: found 3"),
         ({"commands": [record(operation=[])]}, "commands[0].operation: found an array"),
+        ({"commands": [record(operation="X")]}, "commands[0].operation: found 'X'; one of"),
         ({"commands": [record(last_outcome=None)]}, "commands[0].last_outcome: found None"),
         ({"commands": [record(last_status_code=-1)]}, "commands[0].last_status_code: found -1"),
         ({"processed_case_keys": "abc"}, "processed_case_keys: found 'abc'"),
