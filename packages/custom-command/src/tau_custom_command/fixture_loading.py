@@ -21,7 +21,6 @@ from pydantic_core import ErrorDetails
 from tau_custom_command import strict_json
 from tau_custom_command.contract import (
     Case,
-    CommandSpec,
     ErrorCode,
     Expectation,
     Fixture,
@@ -29,28 +28,17 @@ from tau_custom_command.contract import (
     Outcome,
 )
 from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, Problem
+from tau_custom_command.fixture_bounds import CASE_FORMS, Place, bounded
 from tau_custom_command.form_messages import (
     EDITOR_KEY,
     UNKNOWN_KEY,
     form_message,
     with_few_unknown_keys,
 )
-from tau_custom_command.limits import MOST_CASES, MOST_NAMES, MOST_PROBLEMS
+from tau_custom_command.limits import MOST_CASES, MOST_PROBLEMS
 from tau_custom_command.policy import ExecutionPolicy, contradictions, denial
 
 _SUPPORTED = ", ".join(Operation)
-_CASE_FORMS: dict[str, type[BaseModel]] = {
-    "": Case,
-    "expected": Expectation,
-    "command_spec": CommandSpec,
-    "execution_policy": ExecutionPolicy,
-    "command_spec.execution_policy": ExecutionPolicy,
-}
-_FORMS_WITHIN = {
-    Case: ("expected", "command_spec", "execution_policy"),
-    CommandSpec: ("execution_policy",),
-}
-_LISTS_OF_NAMES = ("allowed_env", "denied_env")
 _COMPARED_WITH_NOTHING = frozenset(
     {
         "schema_version",
@@ -115,13 +103,13 @@ def _problems(header: Mapping[str, Any], raw_cases: object, cases: list[Case]) -
     yield from _header_problems(header, raw_cases)
     with_id: list[Case] = []
     for index, whole_case in enumerate(raw_cases if isinstance(raw_cases, list) else ()):
-        place = _Place.of(whole_case, index)
-        raw_case, excesses = _bounded(whole_case, Case, place)
+        place = Place.of(whole_case, index)
+        raw_case, excesses = bounded(whole_case, Case, place)
         try:
             case = Case.model_validate(raw_case)
         except ValidationError as error:
             details = error.errors(include_url=False)
-            yield from _form_problems(details, _CASE_FORMS, place)
+            yield from _form_problems(details, CASE_FORMS, place)
             case = _mended(raw_case, details)
         yield from excesses
         cases.append(case)
@@ -129,55 +117,6 @@ def _problems(header: Mapping[str, Any], raw_cases: object, cases: list[Case]) -
             with_id.append(case)
         yield from _case_problems(case, place)
     yield from _repetitions(with_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where a problem is: in the header, in a case, or in a case that has no id to name it by."""
-
-    case_id: str | None = None
-    prefix: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, raw_case: object, index: int) -> _Place:
-        case_id = raw_case.get("case_id") if isinstance(raw_case, dict) else None
-        if isinstance(case_id, str) and case_id.strip():
-            return cls(case_id=case_id.strip())
-        return cls(prefix=(f"cases[{index}]",))
-
-    def problem(self, field: str, message: str) -> Problem:
-        path = ".".join((*self.prefix, *([field] if field else [])))
-        return Problem(case_id=self.case_id, field=path or None, message=message)
-
-
-def _bounded(
-    whole: object, form: type[BaseModel], place: _Place, path: tuple[str, ...] = ()
-) -> tuple[object, tuple[Problem, ...]]:
-    """Return a form's value less what it has too much of, and what that is.
-
-    To be called before the form looks at each item: every wrong one would take a kilobyte.
-    """
-    value, unknown = with_few_unknown_keys(whole, form)
-    if not isinstance(value, dict):
-        return value, ()
-    problems: list[Problem] = []
-    if unknown:
-        message = f"has {unknown:,} more keys that are not known"
-        problems.append(place.problem(".".join(path), message))
-    replaced: dict[str, object] = {}
-    for key in _FORMS_WITHIN.get(form, ()):
-        if key in value:
-            here = (*path, key)
-            replaced[key], within = _bounded(value[key], _CASE_FORMS[".".join(here)], place, here)
-            problems += within
-    for key in _LISTS_OF_NAMES if form is ExecutionPolicy else ():
-        names = value.get(key)
-        if isinstance(names, list) and len(names) > MOST_NAMES:
-            message = f"holds {len(names):,} names, and the most is {MOST_NAMES:,}; leave some out"
-            problems.append(place.problem(".".join((*path, key)), message))
-            # An empty list never is a problem itself.
-            replaced[key] = []
-    return ({**value, **replaced} if problems else value), tuple(problems)
 
 
 def _mended(raw_case: object, details: Sequence[ErrorDetails]) -> Case:
@@ -219,7 +158,7 @@ def _header_problems(header: Mapping[str, Any], raw_cases: object) -> Iterator[P
         # The cases are checked one by one elsewhere; the header's form needs only some of them.
         Fixture.model_validate({**known, "cases": (_SOUND_CASE,)})
     except ValidationError as error:
-        yield from _form_problems(error.errors(include_url=False), {"": Fixture}, _Place())
+        yield from _form_problems(error.errors(include_url=False), {"": Fixture}, Place())
     if unknown:
         message = f"has {unknown:,} more keys that are not known"
         yield Problem(case_id=None, field=None, message=message)
@@ -236,7 +175,7 @@ def _header_problems(header: Mapping[str, Any], raw_cases: object) -> Iterator[P
 
 
 def _form_problems(
-    details: Sequence[ErrorDetails], forms: Mapping[str, type[BaseModel]], place: _Place
+    details: Sequence[ErrorDetails], forms: Mapping[str, type[BaseModel]], place: Place
 ) -> Iterator[Problem]:
     for detail in details:
         parts = [str(part) for part in detail["loc"]]
@@ -244,7 +183,7 @@ def _form_problems(
         yield place.problem(".".join(parts), form_message(detail, form))
 
 
-def _case_problems(case: Case, place: _Place) -> Iterator[Problem]:
+def _case_problems(case: Case, place: Place) -> Iterator[Problem]:
     """Yield what is wrong with a case of good form; the rules are the runbook's, "Fixtures"."""
     if not case.case_id:
         yield place.problem("case_id", "must not be blank; give each case its own id")
@@ -273,7 +212,7 @@ def _case_problems(case: Case, place: _Place) -> Iterator[Problem]:
             yield place.problem("template", f"breaks the case's own execution_policy: {reason}")
 
 
-def _expectation_problems(expected: Expectation, place: _Place) -> Iterator[Problem]:
+def _expectation_problems(expected: Expectation, place: Place) -> Iterator[Problem]:
     if expected.outcome is Outcome.SUCCESS and expected.error_code is not None:
         message = f"a success has no error code (found {expected.error_code.value!r}); leave it out"
         yield place.problem("expected.error_code", message)
@@ -282,7 +221,7 @@ def _expectation_problems(expected: Expectation, place: _Place) -> Iterator[Prob
         yield place.problem("expected.error_code", message)
 
 
-def _spec_problems(case: Case, place: _Place) -> Iterator[Problem]:
+def _spec_problems(case: Case, place: Place) -> Iterator[Problem]:
     if case.command_spec is None:
         return
     for field, of_spec, of_case in (

@@ -152,7 +152,11 @@ def path_replaced(change: ReplaceFile, folders: FolderWalk) -> str | None:
     if not change.instead_of:
         return change.path
     paths = (change.path, *_rotations(change.path, folders))
-    return next((one for one in paths if _version(one, folders) == change.instead_of), None)
+    for path in paths:
+        found = _found(path, folders)
+        if found is not None and _version_of(found) == change.instead_of:
+            return path
+    return None
 
 
 def start_of_lines(content: bytes, log: int, size: int) -> int | None:
@@ -223,21 +227,16 @@ def _opened_log(path: str, folders: FolderWalk) -> Iterator[int | None]:
 
 def _identity(path: str, folders: FolderWalk) -> int:
     """Return what tells the file of this name from another one; 0 where there is none."""
-    folder, name = split(path)
-    try:
-        found = os.stat(name, dir_fd=folders.descriptor_of(folder), follow_symlinks=False)
-    except FileNotFoundError:
-        return 0
-    return _identity_of(found)
+    found = _found(path, folders)
+    return 0 if found is None else _identity_of(found)
 
 
-def _version(path: str, folders: FolderWalk) -> int:
+def _found(path: str, folders: FolderWalk) -> os.stat_result | None:
     folder, name = split(path)
     try:
-        found = os.stat(name, dir_fd=folders.descriptor_of(folder), follow_symlinks=False)
+        return os.stat(name, dir_fd=folders.descriptor_of(folder), follow_symlinks=False)
     except FileNotFoundError:
-        return 0
-    return _version_of(found)
+        return None
 
 
 def _identity_of(found: os.stat_result) -> int:

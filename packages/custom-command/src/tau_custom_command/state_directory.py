@@ -232,4 +232,5 @@ def _previous_digests(journal: Journal) -> set[str | None]:
         for change in journal.changes()
         if isinstance(change, AppendAt) and change.path == EVENT_LOG
         for line in change.content.splitlines()
+        if ChainLink.is_read(line)
     }
