@@ -228,3 +228,12 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TAU_CUSTOM_COMMAND_")}
     kept.pop("PYTHONUNBUFFERED", None)  # it hides what is left to be written at the end
     return kept | {"COLUMNS": "200"} | dict(extra or {})
+
+
+def rotate(log: Path) -> None:
+    """Rename a log as logrotate does, and those before it."""
+    numbers = [0, *(n for n in range(1, 9) if log.with_name(f"{log.name}.{n}").exists())]
+    for number in reversed(numbers):
+        old = log.with_name(f"{log.name}.{number}") if number else log
+        if old.exists():
+            old.rename(log.with_name(f"{log.name}.{number + 1}"))

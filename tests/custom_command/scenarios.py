@@ -86,7 +86,7 @@ class Scenario:
 
     start: Path
     points: tuple[Call, ...]
-    undisturbed: tuple[dict[str, object], ...]
+    undisturbed: tuple[dict[str, tuple[int, bytes | None]], ...]
 
     @property
     def commit(self) -> int:
@@ -126,13 +126,13 @@ class Scenarios:
         return Scenario(start=start, points=points, undisturbed=tuple(undisturbed))
 
 
-def files_of(state_dir: Path) -> dict[str, object]:
+def files_of(state_dir: Path) -> dict[str, tuple[int, bytes | None]]:
     """Return every file and folder with its mode and content, less durations, ids and digests.
 
     The digests depend on those; that they make a whole chain is held here instead.
     """
     assert_chain_is_whole(state_dir)
-    found: dict[str, object] = {}
+    found: dict[str, tuple[int, bytes | None]] = {}
     for path in sorted(state_dir.rglob("*")):
         content = None if path.is_dir() else without_chance(path.read_bytes())
         if path.name != ".lock":

@@ -7,6 +7,7 @@ are those of undisturbed runs.
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.custom_command.one_cycle import cycle
-from tests.custom_command.running import PATIENCE_SECONDS, StateFiles, environment
+from tests.custom_command.running import PATIENCE_SECONDS, StateFiles, environment, rotate
 from tests.custom_command.scenarios import STARTS, Scenarios, assert_chain_is_whole, files_of, kill
 from tests.custom_command.tracing import CHANGING, OPENING, needs_strace, run_traced
 
@@ -41,6 +42,48 @@ def test_killed_at_any_call_nothing_is_lost_or_doubled(
         cycle(folder)
         runs = 1 if number <= made.commit else 2
         assert files_of(folder / "state") == made.undisturbed[runs - 1], point.label
+
+
+LOGS = ("runtime-events.jsonl", "log.jsonl", "context.jsonl")
+
+
+def rotate_all(state_dir: Path) -> None:
+    """Rename every log, as logrotate does, and make none anew."""
+    for log in [path for path in state_dir.rglob("*.jsonl") if path.name in LOGS]:
+        rotate(log)
+
+
+def joined(state_dir: Path) -> dict[str, bytes]:
+    """Return what each log holds, its rotated files before it, as `files_of` returns a file."""
+    found = {path: content for path, (_, content) in files_of(state_dir).items() if content}
+    numbers = range(9, 0, -1)
+    logs = {re.sub(r"[.]\d$", "", path) for path in found if ".jsonl" in path}
+    return {
+        log: b"".join(found.get(path, b"") for path in (*(f"{log}.{n}" for n in numbers), log))
+        for log in logs
+    }
+
+
+@needs_strace
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_killed_rotated_and_killed_again(shard: int, scenarios: Scenarios, tmp_path: Path) -> None:
+    """Each line is in one of the files, once, also where what completes them is killed as well."""
+    made = scenarios.get("empty")
+    for number in range(shard, len(made.points), SHARDS):
+        point = made.points[number]
+        folder = shutil.copytree(made.start, tmp_path / str(number))
+        kill(folder, point, scenarios.forks)
+        rotate_all(folder / "state")
+        inject = "syncfs:signal=SIGKILL:when=1"  # brought up, and not yet known to be
+        code, _ = scenarios.forks.run_traced(folder, calls=["syncfs"], inject=inject)
+        assert code == -9
+        rotate_all(folder / "state")
+        cycle(folder)
+        cycles = len(StateFiles(folder / "state").event_lines())
+        assert cycles in {2, 3}
+        expected = {path: one[1] for path, one in made.undisturbed[cycles - 1].items()}
+        found = joined(folder / "state")
+        assert found == {path: expected[path] for path in expected if ".jsonl" in path}, point.label
 
 
 @needs_strace

@@ -19,7 +19,7 @@ import pytest
 from tau_custom_command import directory_lock, file_reading, placing, storage
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
 from tau_custom_command.writes import AppendAt, AppendLines, CreateFile, ReplaceFile, Write
-from tests.custom_command.running import PATIENCE_SECONDS, environment
+from tests.custom_command.running import PATIENCE_SECONDS, environment, rotate
 
 UMASKS = [0o000, 0o022, 0o277, 0o777]
 
@@ -602,15 +602,6 @@ class TestWhatIsNoFile:
         ):
             with pytest.raises(StorageError, match="pipe: cannot read: it is not a regular file"):
                 read(pipe)
-
-
-def rotate(log: Path) -> None:
-    """Rename a log as logrotate does, and those before it."""
-    numbers = [0, *(n for n in range(1, 9) if log.with_name(f"{log.name}.{n}").exists())]
-    for number in reversed(numbers):
-        old = log.with_name(f"{log.name}.{number}") if number else log
-        if old.exists():
-            old.rename(log.with_name(f"{log.name}.{number + 1}"))
 
 
 class TestCarriedOutAgain:
