@@ -6,18 +6,14 @@ from typing import Any, TypeVar, cast
 
 from hypothesis import strategies as st
 
-from tau_rollout_gate.answer import (
+from tau_rollout_gate.answer import Answer, GateResult, Soak, TriggerResult, Verdict
+from tau_rollout_gate.evidence import Input
+from tau_rollout_gate.findings import (
     NO_ROLLBACK_TRIGGER,
     PROMOTION_NOT_FROZEN,
-    Answer,
     EvidenceRef,
-    GateResult,
     GateStatus,
-    Soak,
-    TriggerResult,
-    Verdict,
 )
-from tau_rollout_gate.evidence import Input
 from tau_rollout_gate.formats.surroundings import Surroundings
 from tau_rollout_gate.formats.wording import shown
 from tests.rollout_gate import making

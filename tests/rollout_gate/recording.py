@@ -14,8 +14,9 @@ from typing import Any
 from typer.testing import CliRunner
 
 from tau_rollout_gate.actor import CI_ACTORS
-from tau_rollout_gate.answer import Answer, EvidenceRef, Soak, TriggerResult, Verdict
+from tau_rollout_gate.answer import Answer, Soak, TriggerResult, Verdict
 from tau_rollout_gate.cli import app
+from tau_rollout_gate.findings import EvidenceRef
 from tau_rollout_gate.ledger import Action, Decided, Entry
 from tau_rollout_gate.rollout import DecisionCount, Frozen, Rollout, RolloutFile
 from tests.rollout_gate import making

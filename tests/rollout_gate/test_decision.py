@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.answer import Answer, GateStatus, Verdict
+from tau_rollout_gate.answer import Answer, Verdict
 from tau_rollout_gate.decision import decide
 from tau_rollout_gate.evidence import (
     UNHEALABLE,
@@ -18,6 +18,7 @@ from tau_rollout_gate.evidence import (
     ReportEvidence,
     ReportStatus,
 )
+from tau_rollout_gate.findings import RESERVED_NAMES, GateStatus
 from tau_rollout_gate.policy import Policy
 from tau_rollout_gate.policy_file import load_policy
 from tau_rollout_gate.rollout import (
@@ -44,6 +45,7 @@ from tests.rollout_gate.making import (
     rollout,
     surface_evidence,
 )
+from tests.rollout_gate.worlds import altered, world_of
 
 POLICY = load_policy(None)
 
@@ -543,3 +545,18 @@ def test_the_limit_of_an_age_says_where_it_comes_from() -> None:
     slow = History().add(ENTERED + MINUTE, cycle_duration_ms=2000)
     required = {gate.name: gate.required for gate in decided(slow).gates}
     assert required["evidence_fresh"].endswith("set at 'start', plus what the last one took)")
+
+
+def test_the_reserved_names_are_those_of_the_gates_that_are_always_there() -> None:
+    """No policy may define a gate of a name that the gate's own have, and no other is taken."""
+    policy = altered(("schema_version = 1", 'schema_version = 1\nrequired_run_mode = "record"'))
+    entry = replace(world_of([(0, {})]), policy=policy)
+    preflight = replace(entry, rollout=rollout("preflight"))
+    of_policy = {gate.name for phase in policy.phases for gate in phase.gates}
+    always = {
+        gate.name
+        for world in (entry, preflight)
+        for gate in world.answer().gates
+        if not gate.name.startswith("evidence_of_release:")
+    }
+    assert always - of_policy == RESERVED_NAMES

@@ -6,15 +6,8 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from tau_rollout_gate.answer import (
-    NO_ROLLBACK_TRIGGER,
-    Answer,
-    GateResult,
-    GateStatus,
-    Soak,
-    TriggerResult,
-    Verdict,
-)
+from tau_rollout_gate.answer import Answer, GateResult, Soak, TriggerResult, Verdict
+from tau_rollout_gate.findings import NO_ROLLBACK_TRIGGER, GateStatus
 from tau_rollout_gate.formats.explanation import render
 from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.outlook import causes, outlook, soak_words

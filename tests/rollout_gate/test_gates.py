@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.answer import GateStatus
 from tau_rollout_gate.evidence import (
     Cycle,
     Evidence,
@@ -15,6 +14,7 @@ from tau_rollout_gate.evidence import (
     SignoffEvidence,
     SignoffItem,
 )
+from tau_rollout_gate.findings import GateStatus
 from tau_rollout_gate.gates.artifacts_grow import ArtifactsGrowGate
 from tau_rollout_gate.gates.checklist_complete import ChecklistCompleteGate
 from tau_rollout_gate.gates.interface import CycleGate, Finding, PhaseWindow

@@ -20,12 +20,13 @@ from tau_custom_command.channel_files import (
     Drift,
     ObservedResult,
 )
-from tau_custom_command.contract import REGISTRY_CHANNEL, Case, Operation, Outcome
+from tau_custom_command.contract import Case
 from tau_custom_command.cycle import Disposition, Settlement
 from tau_custom_command.evaluation import Result
 from tau_custom_command.harmless import printable
 from tau_custom_command.registry import Registry
 from tau_custom_command.state_files import CommandRecord
+from tau_custom_command.vocabulary import REGISTRY_CHANNEL, Operation, Outcome
 from tau_custom_command.writes import CHANNEL_STORE, AppendLines, CreateFile, ReplaceFile, Write
 
 _PAST_TENSE = {

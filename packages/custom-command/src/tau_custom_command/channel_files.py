@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, StrictBool
 
-from tau_custom_command.contract import ErrorCode, Outcome
 from tau_custom_command.file_forms import (
     Count,
     Digest,
@@ -15,6 +14,7 @@ from tau_custom_command.file_forms import (
     SchemaVersion,
     UnixMs,
 )
+from tau_custom_command.vocabulary import ErrorCode, Outcome
 
 TRANSPORT = "custom-command"
 SOURCE = "tau-custom-command-runner"

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tau_custom_command import health
-from tau_custom_command.contract import Outcome
 from tau_custom_command.cycle import CyclePlan, Disposition, Settlement
 from tau_custom_command.errors import StateUnusableError
 from tau_custom_command.file_forms import LARGEST_INTEGER, count_up, line_digest
@@ -24,6 +23,7 @@ from tau_custom_command.state_files import (
     RuntimeEvent,
     StateFile,
 )
+from tau_custom_command.vocabulary import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

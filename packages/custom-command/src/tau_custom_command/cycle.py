@@ -10,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tau_custom_command.contract import Case, Outcome
+from tau_custom_command.contract import Case
 from tau_custom_command.evaluation import Result, drifts
 from tau_custom_command.registry import Registry, RegistryChange
 from tau_custom_command.state_files import StateFile
+from tau_custom_command.vocabulary import Outcome
 
 RETRY_EXPONENT_LIMIT = 10
 """The delay before a retry doubles at most this often, so that it stays below about 1,000 times."""

@@ -8,16 +8,10 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from tau_custom_command import strict_json
-from tau_custom_command.contract import (
-    Case,
-    ErrorCode,
-    Expectation,
-    Operation,
-    Outcome,
-    is_command_name,
-)
+from tau_custom_command.contract import Case, Expectation
 from tau_custom_command.policy import ExecutionPolicy, denial
 from tau_custom_command.state_files import CommandRecord
+from tau_custom_command.vocabulary import ErrorCode, Operation, Outcome, is_command_name
 
 COMMAND_NOT_FOUND = "command_not_found"
 

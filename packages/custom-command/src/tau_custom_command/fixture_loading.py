@@ -19,14 +19,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from tau_custom_command import strict_json
-from tau_custom_command.contract import (
-    Case,
-    ErrorCode,
-    Expectation,
-    Fixture,
-    Operation,
-    Outcome,
-)
+from tau_custom_command.contract import Case, Expectation, Fixture
 from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, Problem
 from tau_custom_command.fixture_bounds import CASE_FORMS, Place, bounded
 from tau_custom_command.form_messages import (
@@ -37,6 +30,7 @@ from tau_custom_command.form_messages import (
 )
 from tau_custom_command.limits import MOST_CASES, MOST_PROBLEMS
 from tau_custom_command.policy import ExecutionPolicy, contradictions, denial
+from tau_custom_command.vocabulary import ErrorCode, Operation, Outcome
 
 _SUPPORTED = ", ".join(Operation)
 _COMPARED_WITH_NOTHING = frozenset(

@@ -19,12 +19,12 @@ from tau_custom_command import strict_json
 from tau_custom_command.channel_entries import memory
 from tau_custom_command.channel_files import ChannelLogEntry
 from tau_custom_command.closing import snapshot_of
-from tau_custom_command.contract import REGISTRY_CHANNEL, Operation, Outcome
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
 from tau_custom_command.file_forms import line_digest
 from tau_custom_command.policy import ExecutionPolicy
 from tau_custom_command.registry import Registry
 from tau_custom_command.state_files import CommandRecord, LastCycle, RuntimeEvent, StateFile
+from tau_custom_command.vocabulary import REGISTRY_CHANNEL, Operation, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

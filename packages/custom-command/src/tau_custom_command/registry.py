@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tau_custom_command.contract import Case, Operation
+from tau_custom_command.contract import Case
 from tau_custom_command.evaluation import Result
 from tau_custom_command.file_forms import count_up
 from tau_custom_command.policy import ExecutionPolicy
 from tau_custom_command.state_files import CommandRecord
+from tau_custom_command.vocabulary import Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

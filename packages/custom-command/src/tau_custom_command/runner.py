@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from tau_custom_command import __version__, closing, cycle, file_reading
 from tau_custom_command.channel_entries import by_channel, channel_writes, logs_of
 from tau_custom_command.closing import CycleEnd, CycleIdentity
-from tau_custom_command.contract import Case, Outcome
+from tau_custom_command.contract import Case
 from tau_custom_command.cycle import CycleLimits, Settlement
 from tau_custom_command.directory_lock import HeldLock, locked
 from tau_custom_command.durability import NOT_TO_DISK, TO_DISK, Syncing
@@ -26,6 +26,7 @@ from tau_custom_command.registry import Registry
 from tau_custom_command.rotation import NEVER_ROTATED, RotationLimits
 from tau_custom_command.state_directory import OpenedState, open_state, write_cycle
 from tau_custom_command.state_files import HealthSnapshot, RunMode, RuntimeEvent
+from tau_custom_command.vocabulary import Outcome
 from tau_custom_command.writes import EVENT_LOG
 
 Item = TypeVar("Item")

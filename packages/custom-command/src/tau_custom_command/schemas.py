@@ -18,10 +18,11 @@ from tau_custom_command.channel_files import (
     ChannelLogEntry,
     ContextEntry,
 )
-from tau_custom_command.contract import Fixture, Operation, Outcome
+from tau_custom_command.contract import Fixture
 from tau_custom_command.file_forms import LARGEST_INTEGER
 from tau_custom_command.health import FAILING_STREAK, HealthState, ReasonCode
 from tau_custom_command.state_files import RuntimeEvent, StateFile
+from tau_custom_command.vocabulary import Operation, Outcome
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

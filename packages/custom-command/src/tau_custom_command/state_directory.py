@@ -10,7 +10,6 @@ from pathlib import Path
 from tau_custom_command import file_reading, journal_file, placing, storage
 from tau_custom_command.chain import ChainEnd, chain_end
 from tau_custom_command.closing import ClosedCycle
-from tau_custom_command.contract import REGISTRY_CHANNEL, is_command_name
 from tau_custom_command.directory_lock import HeldLock
 from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
@@ -19,6 +18,7 @@ from tau_custom_command.journal import Journal
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, MIB
 from tau_custom_command.rotation import rotate
 from tau_custom_command.state_files import ChainLink, StateFile
+from tau_custom_command.vocabulary import REGISTRY_CHANNEL, is_command_name
 from tau_custom_command.writes import (
     CHANNEL_STORE,
     EVENT_LOG,

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
-from tau_custom_command.contract import ErrorCode, Outcome, is_command_name
 from tau_custom_command.file_forms import (
     LARGEST_INTEGER,
     Count,
@@ -23,6 +22,7 @@ from tau_custom_command.file_forms import (
 )
 from tau_custom_command.health import HealthState, ReasonCode
 from tau_custom_command.policy import ExecutionPolicy
+from tau_custom_command.vocabulary import ErrorCode, Outcome, is_command_name
 
 LONGEST_NAME_SHOWN = 80
 

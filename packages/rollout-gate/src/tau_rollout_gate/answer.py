@@ -7,15 +7,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.evidence import Input
-
-PROMOTION_NOT_FROZEN = "promotion_not_frozen"
-"""The gate that holds while somebody, or a rollback, has frozen the rollout."""
-
-NO_ROLLBACK_TRIGGER = "no_rollback_trigger"
-"""The gate that holds once a trigger fired."""
-
-SOAK_GATE = "soak"
-"""The gate that holds until the others held long enough: it follows from them."""
+from tau_rollout_gate.findings import EvidenceRef, GateStatus
 
 
 class Verdict(StrEnum):
@@ -35,30 +27,6 @@ class Verdict(StrEnum):
             Verdict.HOLD: ExitCode.HOLD,
             Verdict.ROLLBACK: ExitCode.ROLLBACK,
         }[self]
-
-
-class GateStatus(StrEnum):
-    """How a gate stands; only `pass` and `not_applicable` let a release go on."""
-
-    PASS = "pass"  # noqa: S105 - the word of the contract, no secret
-    FAIL = "fail"
-    UNKNOWN = "unknown"
-    NOT_APPLICABLE = "not_applicable"
-
-    @property
-    def lets_pass(self) -> bool:
-        """Tell whether this status stands in nobody's way."""
-        return self in {GateStatus.PASS, GateStatus.NOT_APPLICABLE}
-
-
-class EvidenceRef(NamedTuple):
-    """Where to look: a file, and in a log the line, the cycle, its age and the fixture it ran."""
-
-    file: str
-    line: int | None = None
-    cycle_id: str | None = None
-    age_ms: int | None = None
-    fixture_name: str | None = None
 
 
 class GateResult(NamedTuple):

@@ -9,22 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tau_rollout_gate.answer import (
+from tau_rollout_gate.answer import Answer, GateResult, Soak, TriggerResult, Verdict
+from tau_rollout_gate.cycle_walk import EVERY_CYCLE, CycleWalk
+from tau_rollout_gate.durations import in_words, utc
+from tau_rollout_gate.evidence import Evidence, Input, SurfaceEvidence
+from tau_rollout_gate.evidence_gates import entry_gate, reference
+from tau_rollout_gate.findings import (
     NO_ROLLBACK_TRIGGER,
     PROMOTION_NOT_FROZEN,
     SOAK_GATE,
-    Answer,
-    GateResult,
     GateStatus,
-    Soak,
-    TriggerResult,
-    Verdict,
 )
-from tau_rollout_gate.cycle_walk import EVERY_CYCLE, CycleWalk
-from tau_rollout_gate.durations import in_words
-from tau_rollout_gate.evidence import Evidence, Input, SurfaceEvidence
-from tau_rollout_gate.evidence_gates import entry_gate, reference
-from tau_rollout_gate.formats.wording import utc
 from tau_rollout_gate.gates.interface import RolloutGate
 from tau_rollout_gate.policy import Phase, Policy, policy_digest
 from tau_rollout_gate.rollout import Rollout, RolloutStatus

@@ -1,9 +1,11 @@
-"""Durations as people write and read them: `30m` in a policy, `30 min` in an answer."""
+"""Durations and times as people write and read them: `30m` in a policy, `30 min` in an answer."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
+_LATEST_DATE_UNIX_MS = 253_402_300_799_999
 _WRITTEN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _WORDS = {"d": "d", "h": "h", "m": "min", "s": "s", "ms": "ms"}
@@ -45,3 +47,10 @@ def in_words(duration_ms: int) -> str:
         if len(parts) == 2:  # noqa: PLR2004 - more tells nobody more
             break
     return " ".join(parts) or "0 s"
+
+
+def utc(unix_ms: int) -> str:
+    """Return a time in UTC, to the second; the number itself where no calendar has it."""
+    if not 0 <= unix_ms <= _LATEST_DATE_UNIX_MS:
+        return f"{unix_ms} ms"
+    return datetime.fromtimestamp(unix_ms // 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tau_rollout_gate.answer import (
-    NO_ROLLBACK_TRIGGER,
-    PROMOTION_NOT_FROZEN,
-    SOAK_GATE,
-    EvidenceRef,
-    GateResult,
-    GateStatus,
-)
+from tau_rollout_gate.answer import GateResult
 from tau_rollout_gate.durations import in_words
 from tau_rollout_gate.evidence import (
     CLOCK_TOLERANCE_MS,
@@ -25,19 +18,17 @@ from tau_rollout_gate.evidence import (
     FlawFound,
     SurfaceEvidence,
 )
+from tau_rollout_gate.findings import (
+    CYCLE_IN_WINDOW,
+    EVIDENCE_FRESH,
+    LOG_END_KNOWN,
+    EvidenceRef,
+    GateStatus,
+)
 from tau_rollout_gate.rollout import CHAINED_SURFACE
 from tau_rollout_gate.soak import INTERVALS_TO_A_GAP, longest_pause_ms
 
 _LONG_CYCLE_MS = 1000
-
-CYCLE_IN_WINDOW = "cycle_in_window"
-"""The gate that holds until there is a cycle to judge."""
-
-EVIDENCE_FRESH = "evidence_fresh"
-"""The gate that holds when the last cycle is too long ago: the next one ends a gap."""
-
-LOG_END_KNOWN = "log_end_known"
-"""The gate before the first canary phase, whose evidence starts at the end of the log."""
 
 _REENTER = (
     "no further cycle mends this: find out what happened to the log, then start the phase anew "
@@ -54,7 +45,7 @@ class _FlawGate(NamedTuple):
     remedy: str
 
 
-_FLAW_GATES: Mapping[Flaw, _FlawGate] = {
+FLAW_GATES: Mapping[Flaw, _FlawGate] = {
     Flaw.NO_FILES: _FlawGate(
         name="files_present",
         required="a state.json and an event log",
@@ -101,26 +92,6 @@ _FLAW_GATES: Mapping[Flaw, _FlawGate] = {
 }
 
 
-_OTHER_NAMES = frozenset(
-    {
-        CYCLE_IN_WINDOW,
-        LOG_END_KNOWN,
-        "entry_not_in_future",
-        EVIDENCE_FRESH,
-        "evidence_not_in_future",
-        "run_mode",
-        SOAK_GATE,
-        PROMOTION_NOT_FROZEN,
-        NO_ROLLBACK_TRIGGER,
-    }
-)
-
-
-def is_built_in(name: str) -> bool:
-    """Tell whether a gate of this name is always there, so that a policy's must not have it."""
-    return name in _OTHER_NAMES or name in {gate.name for gate in _FLAW_GATES.values()}
-
-
 def reference(cycle: Cycle, now_unix_ms: int) -> EvidenceRef:
     """Return where a cycle is to be found."""
     return EvidenceRef(
@@ -156,7 +127,7 @@ def entry_gate(evidence: SurfaceEvidence) -> GateResult:
 def flaw_gates(evidence: SurfaceEvidence, now_unix_ms: int) -> list[GateResult]:
     """Return one gate for each kind of flaw; the first flaw of a kind is told, and how many."""
     results = []
-    for flaw, gate in _FLAW_GATES.items():
+    for flaw, gate in FLAW_GATES.items():
         found = [one for one in evidence.flaws if one.flaw is flaw]
         if not found:
             unchained = flaw in {Flaw.CHAIN_BROKEN, Flaw.DISAGREES} and not evidence.is_chained

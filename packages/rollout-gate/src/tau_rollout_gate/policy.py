@@ -24,7 +24,7 @@ from pydantic import (
 from tau_rollout_gate import strict_toml
 from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import FormRefusedError, PolicyRefusedError
-from tau_rollout_gate.evidence_gates import is_built_in
+from tau_rollout_gate.findings import RESERVED_NAMES
 from tau_rollout_gate.forms import Count, Form, Location, Name, Number, Version, path, problems
 from tau_rollout_gate.gates import GateSpec
 from tau_rollout_gate.gates.interface import Gate, RolloutGate
@@ -236,7 +236,7 @@ def _misfits_of_names(earlier: Sequence[_Placed], own: Sequence[_Placed]) -> Ite
     for place, one in own:
         if isinstance(one, RolloutGate | RolloutTrigger) and one.surfaces is not None:
             yield (*place, "surfaces"), f"{one.name} judges the rollout, not a surface"
-        if isinstance(one, Gate) and is_built_in(one.name):
+        if isinstance(one, Gate) and one.name in RESERVED_NAMES:
             yield (*place, "name"), f"{one.name!r} is the name of a gate that is always there"
     for (_, other), (place, one) in chain(product(earlier, own), combinations(own, 2)):
         if other.name == one.name and share_a_surface(other, one):

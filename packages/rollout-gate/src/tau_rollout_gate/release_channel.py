@@ -13,13 +13,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from tau_rollout_gate import strict_json
+from tau_rollout_gate.durations import utc
 from tau_rollout_gate.errors import (
     JsonRefusedError,
     RefusedError,
     RolloutUnusableError,
 )
 from tau_rollout_gate.formats.layout import joined
-from tau_rollout_gate.formats.wording import shown, utc
+from tau_rollout_gate.formats.wording import shown
 from tau_rollout_gate.forms import Count, Form, Text, Version, first_problem
 from tau_rollout_gate.opening import version_of
 from tau_rollout_gate.rollout import Channel, Rollout

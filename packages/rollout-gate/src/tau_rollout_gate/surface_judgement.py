@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tau_rollout_gate.answer import GateResult, GateStatus
+from tau_rollout_gate.answer import GateResult
 from tau_rollout_gate.cycle_walk import CycleWalk
 from tau_rollout_gate.evidence import SurfaceEvidence
 from tau_rollout_gate.evidence_gates import flaw_gates, reference, time_gates
+from tau_rollout_gate.findings import GateStatus
 from tau_rollout_gate.gates.interface import CycleGate, Finding, Gate, PhaseWindow, WindowGate
 from tau_rollout_gate.pinned_gates import pinned_gates
 from tau_rollout_gate.policy import Policy

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tau_rollout_gate.answer import EvidenceRef, TriggerResult
+from tau_rollout_gate.answer import TriggerResult
 from tau_rollout_gate.cycle_walk import CycleWalk
 from tau_rollout_gate.evidence import Evidence
 from tau_rollout_gate.evidence_gates import reference
+from tau_rollout_gate.findings import EvidenceRef
 from tau_rollout_gate.policy import Policy
 from tau_rollout_gate.rollout import FiredTrigger, Rollout
 from tau_rollout_gate.triggers.interface import CycleTrigger, RolloutTrigger, Sign, Trigger

@@ -34,5 +34,13 @@ def command(
     )
     standing = load(rollout_dir)
     done = evaluate(question, standing.rollout)
-    print_explanation(done.answer, surroundings(question, standing.last, done.evidence.surfaces))
+    print_explanation(
+        done.answer,
+        surroundings(
+            question,
+            standing.last,
+            done.evidence.surfaces,
+            default_rollout_dir=options.DEFAULT_ROLLOUT_DIR,
+        ),
+    )
     raise typer.Exit(done.answer.verdict.exit_code)

@@ -40,4 +40,10 @@ def command(
     done = roll_back(Request(question=question, by=by, reason=reason), attach or ())
     for note in done.captured.left_out:
         typer.echo(f"note: {note}", err=True)
-    typer.echo(rolled_back_text(done.entry, surroundings(question, done.entry)), nl=False)
+    typer.echo(
+        rolled_back_text(
+            done.entry,
+            surroundings(question, done.entry, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR),
+        ),
+        nl=False,
+    )

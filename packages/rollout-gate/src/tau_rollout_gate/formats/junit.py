@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 
-from tau_rollout_gate.answer import Answer, GateResult, GateStatus, TriggerResult
-from tau_rollout_gate.formats.wording import headline, place, shown, utc
+from tau_rollout_gate.answer import Answer, GateResult, TriggerResult
+from tau_rollout_gate.durations import utc
+from tau_rollout_gate.findings import GateStatus
+from tau_rollout_gate.formats.wording import headline, place, shown
 
 _NAME = "tau-rollout-gate"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tau_rollout_gate.answer import Answer, GateStatus, Verdict
+from tau_rollout_gate.answer import Answer, Verdict
+from tau_rollout_gate.findings import GateStatus
 from tau_rollout_gate.formats.wording import shown
 
 _PREFIX = "tau_rollout"

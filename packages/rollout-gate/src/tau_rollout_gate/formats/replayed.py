@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tau_rollout_gate.answer import Verdict
+from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
-from tau_rollout_gate.formats.wording import shown, utc
+from tau_rollout_gate.formats.wording import shown
 from tau_rollout_gate.replay import ASSUMED, Parting, Replay, Step
 
 _HEADINGS = ("CYCLE", "LINE", "TIME", "PHASE", "VERDICT")

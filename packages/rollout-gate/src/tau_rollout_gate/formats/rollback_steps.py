@@ -9,9 +9,10 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.decisions import decided_text
 from tau_rollout_gate.formats.surroundings import Surroundings
-from tau_rollout_gate.formats.wording import shown, utc
+from tau_rollout_gate.formats.wording import shown
 from tau_rollout_gate.ledger import Entry
 from tau_rollout_gate.rollout import CHAINED_SURFACE
 

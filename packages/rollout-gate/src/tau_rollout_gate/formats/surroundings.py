@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tau_rollout_gate.answer import EvidenceRef
 from tau_rollout_gate.durations import written
 from tau_rollout_gate.event import Event
 from tau_rollout_gate.evidence import SurfaceEvidence
+from tau_rollout_gate.findings import EvidenceRef
 from tau_rollout_gate.rollout import Channel, Rollout
 
 PROGRAM = "tau-rollout-gate"

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.answer import (
-    Answer,
-    EvidenceRef,
-    GateStatus,
-    Verdict,
-)
+from tau_rollout_gate.answer import Answer, Verdict
+from tau_rollout_gate.findings import EvidenceRef, GateStatus
 from tau_rollout_gate.formats.layout import (
     PIPED,
     Colour,

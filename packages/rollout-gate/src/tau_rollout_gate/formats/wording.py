@@ -5,13 +5,10 @@ The words hold text from files as it is; a format escapes what it prints, all of
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from tau_rollout_gate.answer import Answer, EvidenceRef, GateResult, TriggerResult, Verdict
+from tau_rollout_gate.answer import Answer, GateResult, TriggerResult, Verdict
 from tau_rollout_gate.durations import in_words
+from tau_rollout_gate.findings import EvidenceRef
 from tau_rollout_gate.harmless import printable
-
-_LATEST_DATE_UNIX_MS = 253_402_300_799_999
 
 
 def shown(text: str) -> str:
@@ -20,13 +17,6 @@ def shown(text: str) -> str:
     GitHub's runner takes `##[name]` for a command, wherever in a line it stands.
     """
     return printable(text).replace("##[", r"#\x23[")
-
-
-def utc(unix_ms: int) -> str:
-    """Return a time in UTC, to the second; the number itself where no calendar has it."""
-    if not 0 <= unix_ms <= _LATEST_DATE_UNIX_MS:
-        return f"{unix_ms} ms"
-    return datetime.fromtimestamp(unix_ms // 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seconds(duration_ms: int) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-from tau_rollout_gate.answer import GateStatus
 from tau_rollout_gate.evidence import Cycle
+from tau_rollout_gate.findings import GateStatus
 from tau_rollout_gate.gates.interface import REENTER, Finding, PhaseWindow, WindowGate
 
 _REENTER = "then start the phase anew with 'reenter --reason'"

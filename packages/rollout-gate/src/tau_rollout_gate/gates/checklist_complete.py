@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tau_rollout_gate.answer import EvidenceRef, GateStatus
 from tau_rollout_gate.evidence import Evidence, SignoffEvidence
+from tau_rollout_gate.findings import EvidenceRef, GateStatus
 from tau_rollout_gate.gates.interface import Finding, RolloutGate
 from tau_rollout_gate.rollout import Rollout
 

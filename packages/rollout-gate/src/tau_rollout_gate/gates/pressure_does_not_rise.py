@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tau_rollout_gate.answer import GateStatus
 from tau_rollout_gate.evidence import Cycle
+from tau_rollout_gate.findings import GateStatus
 from tau_rollout_gate.gates.interface import REENTER, Finding, PhaseWindow, WindowGate
 from tau_rollout_gate.signals import Counters, Signal
 

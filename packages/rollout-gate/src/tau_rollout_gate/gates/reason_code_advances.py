@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tau_rollout_gate.answer import GateStatus
 from tau_rollout_gate.evidence import Cycle
+from tau_rollout_gate.findings import GateStatus
 from tau_rollout_gate.gates.interface import Finding, PhaseWindow, WindowGate
 from tau_rollout_gate.signals import ReasonCode
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from tau_rollout_gate.answer import EvidenceRef, GateStatus
 from tau_rollout_gate.evidence import Evidence, ReportStatus
+from tau_rollout_gate.findings import EvidenceRef, GateStatus
 from tau_rollout_gate.forms import Name
 from tau_rollout_gate.gates.interface import Finding, RolloutGate
 from tau_rollout_gate.rollout import Rollout

@@ -10,8 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from tau_rollout_gate.answer import EvidenceRef
 from tau_rollout_gate.evidence import Cycle, Evidence
+from tau_rollout_gate.findings import EvidenceRef
 from tau_rollout_gate.forms import Form, Name, Sentence, Surfaces
 
 

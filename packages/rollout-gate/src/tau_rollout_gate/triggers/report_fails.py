@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tau_rollout_gate.answer import EvidenceRef
 from tau_rollout_gate.evidence import Evidence, ReportStatus
+from tau_rollout_gate.findings import EvidenceRef
 from tau_rollout_gate.triggers.interface import RolloutTrigger, Sign
 
 

@@ -1,0 +1,76 @@
+"""How a gate stands, where that was seen, and the gates that no policy defines.
+
+A policy's gates and triggers answer in these terms; so do the built-in gates of `decision`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+PROMOTION_NOT_FROZEN = "promotion_not_frozen"
+"""The gate that holds while somebody, or a rollback, has frozen the rollout."""
+
+NO_ROLLBACK_TRIGGER = "no_rollback_trigger"
+"""The gate that holds once a trigger fired."""
+
+SOAK_GATE = "soak"
+"""The gate that holds until the others held long enough: it follows from them."""
+
+
+CYCLE_IN_WINDOW = "cycle_in_window"
+"""The gate that holds until there is a cycle to judge."""
+
+EVIDENCE_FRESH = "evidence_fresh"
+"""The gate that holds when the last cycle is too long ago: the next one ends a gap."""
+
+LOG_END_KNOWN = "log_end_known"
+"""The gate before the first canary phase, whose evidence starts at the end of the log."""
+
+RESERVED_NAMES = frozenset(
+    {
+        PROMOTION_NOT_FROZEN,
+        NO_ROLLBACK_TRIGGER,
+        SOAK_GATE,
+        CYCLE_IN_WINDOW,
+        EVIDENCE_FRESH,
+        LOG_END_KNOWN,
+        "entry_not_in_future",
+        "evidence_not_in_future",
+        "run_mode",
+        "files_present",
+        "state_valid",
+        "log_matches_state",
+        "last_line_whole",
+        "lines_valid",
+        "chain_whole",
+        "clock_forward",
+        "log_continues",
+        "segments_present",
+    }
+)
+"""Names of gates that are always there, so that none of a policy's gates may have one."""
+
+
+class GateStatus(StrEnum):
+    """How a gate stands; only `pass` and `not_applicable` let a release go on."""
+
+    PASS = "pass"  # noqa: S105 - the word of the contract, no secret
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not_applicable"
+
+    @property
+    def lets_pass(self) -> bool:
+        """Tell whether this status stands in nobody's way."""
+        return self in {GateStatus.PASS, GateStatus.NOT_APPLICABLE}
+
+
+class EvidenceRef(NamedTuple):
+    """Where to look: a file, and in a log the line, the cycle, its age and the fixture it ran."""
+
+    file: str
+    line: int | None = None
+    cycle_id: str | None = None
+    age_ms: int | None = None
+    fixture_name: str | None = None
