@@ -12,12 +12,12 @@ import signal
 import sys
 from pathlib import Path
 
-from tau_custom_command.cycle import CycleLimits
+from tau_custom_command.contract.state_files import RunMode
+from tau_custom_command.cycle.cycle import CycleLimits
 from tau_custom_command.errors import CommandRuntimeError
-from tau_custom_command.policy import ExecutionPolicy
-from tau_custom_command.rotation import NEVER_ROTATED, RotationLimits
-from tau_custom_command.runner import Clock, RunReport, RunRequest, run_cycle
-from tau_custom_command.state_files import RunMode
+from tau_custom_command.policy.policy import ExecutionPolicy
+from tau_custom_command.services.runner import Clock, RunReport, RunRequest, run_cycle
+from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
 from tests.custom_command.running import START_UNIX_MS, untracked
 
 _PR_SET_PTRACER = 0x59616D61

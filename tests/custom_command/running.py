@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tau_custom_command.cycle import CycleLimits
-from tau_custom_command.policy import ExecutionPolicy
-from tau_custom_command.rotation import NEVER_ROTATED, RotationLimits
-from tau_custom_command.runner import Clock, RunReport, RunRequest, run_cycle
-from tau_custom_command.state_files import RunMode
+from tau_custom_command.contract.state_files import RunMode
+from tau_custom_command.cycle.cycle import CycleLimits
+from tau_custom_command.policy.policy import ExecutionPolicy
+from tau_custom_command.services.runner import Clock, RunReport, RunRequest, run_cycle
+from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
 
 COMMAND = Path(sys.executable).parent / "tau-custom-command"
 START_UNIX_MS = 1_767_225_600_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from tau_custom_command.vocabulary import ErrorCode
+from tau_custom_command.contract.vocabulary import ErrorCode
 from tests.custom_command.cases import (
     case_object,
     fixture_bytes,

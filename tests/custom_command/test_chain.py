@@ -7,9 +7,9 @@ from hashlib import sha256
 
 import pytest
 
-from tau_custom_command.chain import chain_end
+from tau_custom_command.contract.state_files import LastCycle
+from tau_custom_command.cycle.chain import chain_end
 from tau_custom_command.errors import StateUnusableError
-from tau_custom_command.state_files import LastCycle
 
 
 def line(number: int, previous: str | None, **more: object) -> bytes:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tau_custom_command.channel_entries import code, utc
+from tau_custom_command.cycle.channel_entries import code, utc
 from tau_custom_command.harmless import printable
 from tests.custom_command.cases import case_object, malformed, retryable, success
 from tests.custom_command.running import Json, Runtime

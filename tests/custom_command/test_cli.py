@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import __version__, start
+from tau_custom_command import __version__
+from tau_custom_command.cli import start
 from tests.custom_command.cases import case_object, fixture_object, malformed, retryable, success
 from tests.custom_command.running import (
     COMMAND,
@@ -921,7 +922,7 @@ import sys
 from tau_custom_command import start
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "tau_custom_command.cli":
+        if name == "tau_custom_command.cli.cli":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupting())
 start.main()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tau_custom_command import cycle
+from tau_custom_command.cycle import cycle
 from tests.custom_command.cases import case, case_object, malformed, retryable, success
 from tests.custom_command.running import Json, Runtime
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import durability
+from tau_custom_command.storage import durability
 from tests.custom_command.cases import fixture_bytes
 from tests.custom_command.running import PATIENCE_SECONDS, environment
 from tests.custom_command.tracing import needs_strace, run_traced

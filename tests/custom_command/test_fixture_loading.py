@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tau_custom_command.contract.vocabulary import ErrorCode
 from tau_custom_command.errors import ExitCode, FixtureRefusedError
-from tau_custom_command.fixture_loading import load
-from tau_custom_command.vocabulary import ErrorCode
+from tau_custom_command.fixture.fixture_loading import load
 from tests.custom_command.cases import (
     NAMED,
     case_object,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tau_custom_command.health import classify, explain
+from tau_custom_command.contract.health import classify, explain
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import StateUnusableError
-from tau_custom_command.journal import Journal, encode, parse
-from tau_custom_command.writes import AppendAt, Change, ReplaceFile
+from tau_custom_command.storage.journal import Journal, encode, parse
 
 Batches = list[list[Change]]
 

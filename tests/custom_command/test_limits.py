@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from tau_custom_command import file_reading, limits, state_directory, storage
+from tau_custom_command import limits
+from tau_custom_command.contract.strict_json import decode
+from tau_custom_command.contract.writes import AppendAt
 from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, StorageError
-from tau_custom_command.fixture_loading import load
-from tau_custom_command.strict_json import decode
-from tau_custom_command.writes import AppendAt
+from tau_custom_command.fixture.fixture_loading import load
+from tau_custom_command.storage import file_reading, state_directory, storage
 from tests.custom_command.cases import case_object, fixture_bytes
 from tests.custom_command.running import COMMAND, Command, Runtime, environment
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import channel_repair, rebuilding, recovery
-from tau_custom_command.directory_lock import locked
-from tau_custom_command.durability import NOT_TO_DISK
+from tau_custom_command.contract.writes import AppendLines, Write
+from tau_custom_command.cycle import rebuilding
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
-from tau_custom_command.rotation import RotationLimits
-from tau_custom_command.state_directory import write
-from tau_custom_command.writes import AppendLines, Write
+from tau_custom_command.services import channel_repair, recovery
+from tau_custom_command.storage.directory_lock import locked
+from tau_custom_command.storage.durability import NOT_TO_DISK
+from tau_custom_command.storage.rotation import RotationLimits
+from tau_custom_command.storage.state_directory import write
 from tests.custom_command.cases import case_object, fixture_object, retryable
 from tests.custom_command.running import (
     PATIENCE_SECONDS,
@@ -238,7 +239,7 @@ class TestRepairing:
             left.update(everything(used.folder))
             return rebuilt
 
-        monkeypatch.setattr("tau_custom_command.recovery.rebuild", rebuild)
+        monkeypatch.setattr("tau_custom_command.services.recovery.rebuild", rebuild)
         with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
             recovery.recover(used.state_dir, carry_out=True, wait_seconds=0)
         assert everything(used.folder) == left
@@ -255,7 +256,9 @@ class TestRepairing:
             remove(root)
             return steps
 
-        monkeypatch.setattr("tau_custom_command.channel_repair.journal_recovered", recovered)
+        monkeypatch.setattr(
+            "tau_custom_command.services.channel_repair.journal_recovered", recovered
+        )
         with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
             channel_repair.repair(used.state_dir, None, carry_out=True, wait_seconds=0)
         assert log.read_bytes() == before

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from tau_custom_command.policy import ExecutionPolicy, denial
-from tau_custom_command.programs import Program, ProgramKind, program_of
+from tau_custom_command.policy.policy import ExecutionPolicy, denial
+from tau_custom_command.policy.programs import Program, ProgramKind, program_of
 
 NO_SHELL = ExecutionPolicy()
 ANY_SHELL = ExecutionPolicy(allow_shell=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tau_custom_command.progress import track
+from tau_custom_command.cli.progress import track
 from tests.custom_command.running import PATIENCE_SECONDS, environment
 
 SCRIPT = """

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import file_reading, recovery
-from tau_custom_command.durability import Syncing
 from tau_custom_command.errors import StorageError
-from tau_custom_command.rotation import RotationLimits, rotate
+from tau_custom_command.services import recovery
+from tau_custom_command.storage import file_reading
+from tau_custom_command.storage.durability import Syncing
+from tau_custom_command.storage.rotation import RotationLimits, rotate
 from tests.custom_command.cases import case_object, retryable
 from tests.custom_command.running import Command, Runtime
 from tests.custom_command.scenarios import assert_chain_is_whole

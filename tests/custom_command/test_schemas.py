@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tau_custom_command.schemas import SchemaName, json_schema
+from tau_custom_command.fixture.schemas import SchemaName, json_schema
 from tests.custom_command.cases import (
     case_object,
     fixture_object,

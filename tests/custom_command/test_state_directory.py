@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command.durability import NOT_TO_DISK
 from tau_custom_command.errors import ExitCode, StateUnusableError, StorageError
-from tau_custom_command.state_directory import open_state, read_state
+from tau_custom_command.storage.durability import NOT_TO_DISK
+from tau_custom_command.storage.state_directory import open_state, read_state
 from tests.custom_command.cases import case_object, success
 from tests.custom_command.running import Json, Runtime
 

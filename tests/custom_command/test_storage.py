@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command import directory_lock, file_reading, placing, storage
+from tau_custom_command.contract.writes import AppendAt, AppendLines, CreateFile, ReplaceFile, Write
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
-from tau_custom_command.writes import AppendAt, AppendLines, CreateFile, ReplaceFile, Write
+from tau_custom_command.storage import directory_lock, file_reading, placing, storage
 from tests.custom_command.running import PATIENCE_SECONDS, environment, rotate
 
 UMASKS = [0o000, 0o022, 0o277, 0o777]

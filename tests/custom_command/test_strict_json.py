@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tau_custom_command import strict_json
+from tau_custom_command.contract import strict_json
 from tau_custom_command.errors import JsonRefusedError
 
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tau_custom_command import summary
+from tau_custom_command.cli import summary
+from tau_custom_command.contract.state_files import CommandRecord
 from tau_custom_command.errors import Problem
-from tau_custom_command.state_files import CommandRecord
 from tests.custom_command.cases import case_object, registered, success
 from tests.custom_command.running import Runtime
 

@@ -11,7 +11,7 @@ from random import Random
 
 from typer.main import get_command
 
-from tau_custom_command import cli as runtime_cli
+from tau_custom_command.cli import cli as runtime_cli
 from tau_rollout_gate import cli as gate_cli
 from tau_transport_health import cli as inspector_cli
 from tests.fuzz.guard import Program, call
@@ -168,8 +168,8 @@ def _small_fixture() -> bytes:
 
 def _leave_in_journal(state_dir: Path, later: Path) -> None:
     """Leave a committed batch that makes of a directory what a later one is."""
-    from tau_custom_command.journal import encode  # noqa: PLC0415 - only here
-    from tau_custom_command.writes import AppendAt, ReplaceFile  # noqa: PLC0415 - only here
+    from tau_custom_command.contract.writes import AppendAt, ReplaceFile  # noqa: PLC0415 - only here
+    from tau_custom_command.storage.journal import encode  # noqa: PLC0415 - only here
 
     log = state_dir / "runtime-events.jsonl"
     line = (later / "runtime-events.jsonl.2").read_bytes()

@@ -1,0 +1,53 @@
+"""`registry list` and `registry show`: the registered commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tau_custom_command.cli import options, summary
+from tau_custom_command.cli.output import print_json
+from tau_custom_command.contract.state_files import CommandRecord
+from tau_custom_command.errors import NotRegisteredError, StorageError
+from tau_custom_command.storage.state_directory import read_state
+
+
+def registry_list(
+    *, state_dir: options.StateDir = options.DEFAULT_STATE_DIR, as_json: options.AsJson = False
+) -> None:
+    """List the registered commands."""
+    records = _registered(state_dir)
+    if as_json:
+        print_json([record.model_dump(mode="json", exclude_unset=True) for record in records])
+    else:
+        typer.echo(summary.registry_as_text(records))
+
+
+def registry_show(
+    name: Annotated[str, typer.Argument(show_default=False, help="The command's name.")],
+    *,
+    state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show one registered command. Exits 3 if it is not registered."""
+    record = next((r for r in _registered(state_dir) if r.command_name == name), None)
+    if record is None:
+        raise NotRegisteredError(
+            f"{name!r} is not registered in {state_dir}; "
+            "'tau-custom-command registry list' shows what is"
+        )
+    if as_json:
+        print_json(record.model_dump(mode="json", exclude_unset=True))
+    else:
+        typer.echo(summary.record_as_text(record))
+
+
+def _registered(state_dir: Path) -> tuple[CommandRecord, ...]:
+    state = read_state(state_dir)
+    if state is None:
+        raise StorageError(
+            f"{state_dir}: there is no state.json; pass --state-dir, or run a fixture first"
+        )
+    return state.commands

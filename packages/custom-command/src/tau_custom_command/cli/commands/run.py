@@ -1,0 +1,96 @@
+"""`run`: a cycle."""
+
+from __future__ import annotations
+
+import typer
+
+from tau_custom_command.cli import options, summary
+from tau_custom_command.cli.output import print_json
+from tau_custom_command.cli.progress import track
+from tau_custom_command.contract.state_files import RunMode
+from tau_custom_command.cycle.cycle import CycleLimits
+from tau_custom_command.errors import ExitCode
+from tau_custom_command.policy.policy import ExecutionPolicy, SandboxProfile, contradictions
+from tau_custom_command.services.runner import Clock, RunRequest, run_cycle
+from tau_custom_command.storage.rotation import RotationLimits
+
+_DEFAULT_POLICY = ExecutionPolicy()
+
+
+def run(
+    fixture: options.FixturePath,
+    *,
+    state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
+    run_mode: options.RunModeOption = "record",
+    queue_limit: options.QueueLimit = 64,
+    processed_case_cap: options.ProcessedCaseCap = 10_000,
+    retry_max_attempts: options.RetryMaxAttempts = 4,
+    retry_base_delay_ms: options.RetryBaseDelayMs = 0,
+    case_suffix: options.CaseSuffix = "",
+    wait: options.WaitSeconds = 0.0,
+    now_unix_ms: options.NowUnixMs = None,
+    max_events_bytes: options.MaxEventsBytes = None,
+    max_channel_log_bytes: options.MaxChannelLogBytes = None,
+    no_fsync: options.NoFsync = False,
+    policy_require_approval: options.PolicyRequireApproval = _DEFAULT_POLICY.require_approval,
+    policy_allow_shell: options.PolicyAllowShell = _DEFAULT_POLICY.allow_shell,
+    policy_allow_network: options.PolicyAllowNetwork = _DEFAULT_POLICY.allow_network,
+    policy_sandbox_profile: options.PolicySandboxProfile = _DEFAULT_POLICY.sandbox_profile,
+    policy_allowed_env: options.PolicyAllowedEnv = None,
+    policy_denied_env: options.PolicyDeniedEnv = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Process a fixture in one cycle and check every result.
+
+    Exits 0 if every result was as expected, 3 if one was not, 5 if the fixture or the state cannot
+    be used, or the state directory is locked.
+    """
+    request = RunRequest(
+        fixture=fixture,
+        state_dir=state_dir,
+        limits=CycleLimits(
+            queue_limit=queue_limit,
+            processed_case_cap=processed_case_cap,
+            retry_max_attempts=retry_max_attempts,
+            retry_base_delay_ms=retry_base_delay_ms,
+        ),
+        default_policy=_policy(
+            require_approval=policy_require_approval,
+            allow_shell=policy_allow_shell,
+            allow_network=policy_allow_network,
+            sandbox_profile=policy_sandbox_profile,
+            allowed_env=policy_allowed_env,
+            denied_env=policy_denied_env,
+        ),
+        run_mode=RunMode(run_mode),
+        case_suffix=case_suffix,
+        wait_seconds=wait,
+        fsync=not no_fsync,
+        rotation=RotationLimits(
+            events_bytes=max_events_bytes, channel_log_bytes=max_channel_log_bytes
+        ),
+    )
+    if no_fsync:
+        typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)
+    clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
+    report = run_cycle(request, clock=clock, track=track)
+    for remark in (*report.warnings, *summary.run_remarks(report.event, report.failures)):
+        typer.echo(remark, err=True)
+    if as_json:
+        print_json(summary.run_as_json(report.event, report.health))
+    else:
+        typer.echo(summary.run_as_text(report.event, report.health))
+    raise typer.Exit(ExitCode.NO if report.has_drifted else ExitCode.YES)
+
+
+def _policy(
+    *, allowed_env: list[str] | None, denied_env: list[str] | None, **fields: bool | SandboxProfile
+) -> ExecutionPolicy:
+    """Return the options' policy; a contradiction in it is wrong usage."""
+    lists = {"allowed_env": allowed_env, "denied_env": denied_env}
+    given = {name: tuple(keys) for name, keys in lists.items() if keys}
+    policy = ExecutionPolicy.model_validate(fields | given)
+    for field, message in contradictions(policy):
+        option = f"--policy-{field.replace('_', '-')}"
+        raise typer.BadParameter(message, param_hint=option)
+    return policy

@@ -1,0 +1,17 @@
+"""`schema`: the forms of the files, for editors and programs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tau_custom_command.cli.output import print_json
+from tau_custom_command.fixture.schemas import SchemaName, json_schema
+
+
+def schema(
+    name: Annotated[SchemaName, typer.Argument(show_default=False, help="The form to describe.")],
+) -> None:
+    """Print the JSON Schema of the fixture or of a state file."""
+    print_json(json_schema(name))

@@ -1,0 +1,32 @@
+"""`validate`: everything that is wrong with a fixture."""
+
+from __future__ import annotations
+
+import typer
+
+from tau_custom_command.cli import options, summary
+from tau_custom_command.cli.output import print_json
+from tau_custom_command.errors import ExitCode, FixtureRefusedError, Problem
+from tau_custom_command.services.runner import read_fixture
+
+
+def validate(fixture: options.FixturePath, *, as_json: options.AsJson = False) -> None:
+    """Check a fixture without running it, and show every problem at once.
+
+    Exits 0 if it is valid, 5 if it is not or cannot be read.
+    """
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    cases = 0
+    try:
+        loaded = read_fixture(fixture)
+    except FixtureRefusedError as error:
+        problems = error.problems
+    else:
+        cases, warnings = len(loaded.fixture.cases), loaded.warnings
+    found = (str(fixture), cases, problems, warnings)
+    if as_json:
+        print_json(summary.validation_as_json(*found))
+    else:
+        typer.echo(summary.validation_as_text(*found))
+    raise typer.Exit(ExitCode.CANNOT_ANSWER if problems else ExitCode.YES)

@@ -1,0 +1,66 @@
+"""What is wrong with the form of a file, in words: what was expected, what was found."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from tau_custom_command.contract import strict_json
+from tau_custom_command.limits import MOST_UNKNOWN_KEYS
+
+EDITOR_KEY = "$schema"
+"""Allowed in a fixture so that editors find the schema; it says nothing to the runtime."""
+
+UNKNOWN_KEY = "extra_forbidden"
+"""What pydantic calls a key that a form does not have."""
+
+_EXPECTED_TYPE = {
+    "int_type": "be an integer",
+    "bool_type": "be true or false",
+    "string_type": "be a string",
+    "tuple_type": "be an array",
+    "dict_type": "be an object",
+    "model_type": "be an object",
+}
+
+
+def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
+    """Return pydantic's finding as this project words it: what was expected, what was found."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return "is missing; add it"
+    if kind == UNKNOWN_KEY:
+        if form is None:
+            return "is not a known key"
+        known = sorted(form.model_fields)
+        known += [EDITOR_KEY] if "cases" in known else []
+        near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        return f"is not a known key; {advice}"
+    if kind in {"literal_error", "enum"}:
+        expected = "be " + context["expected"].replace("'", "")
+    elif kind == "greater_than":
+        expected = f"be greater than {context['gt']}"
+    elif kind in {"string_too_long", "too_long"} and isinstance(detail["input"], str):
+        most = f"{context['max_length']:,}"
+        return f"has {len(detail['input']):,} characters, and the most is {most}; shorten it"
+    elif kind in _EXPECTED_TYPE:
+        expected = _EXPECTED_TYPE[kind]
+    else:
+        return str(detail["msg"])
+    return f"must {expected} (found {strict_json.describe(detail['input'])})"
+
+
+def with_few_unknown_keys(value: object, form: type[BaseModel]) -> tuple[Any, int]:
+    """Return an object less most of the keys that its form does not know, and how many it lost.
+
+    Each unknown key is an error that takes a kilobyte; the first ones show what is wrong.
+    """
+    if not isinstance(value, dict) or len(value) <= MOST_UNKNOWN_KEYS:
+        return value, 0
+    unknown = [key for key in value if key not in form.model_fields]
+    lost = frozenset(unknown[MOST_UNKNOWN_KEYS:])
+    return {key: item for key, item in value.items() if key not in lost}, len(lost)

@@ -1,0 +1,165 @@
+"""What a case results in: the runbook's table ("What a case results in"), top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from tau_custom_command.contract import strict_json
+from tau_custom_command.contract.state_files import CommandRecord
+from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome, is_command_name
+from tau_custom_command.fixture.contract import Case, Expectation
+from tau_custom_command.policy.policy import ExecutionPolicy, denial
+
+COMMAND_NOT_FOUND = "command_not_found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one attempt at a case ended, and what it answered.
+
+    `explanation` says for people why a case was rejected; the body holds only its fixed reason.
+    """
+
+    outcome: Outcome
+    status_code: int
+    error_code: ErrorCode | None
+    response_body: dict[str, JsonValue]
+    explanation: str = ""
+
+    @property
+    def is_missing_command(self) -> bool:
+        """Tell whether a RUN named a command that is not registered."""
+        return self.response_body.get("reason") == COMMAND_NOT_FOUND
+
+
+def evaluate(
+    case: Case, registry: Mapping[str, CommandRecord], *, default_policy: ExecutionPolicy
+) -> Result:
+    """Return what `case` results in, given what is registered; the first row that applies.
+
+    `default_policy` judges a case that states none of its own.
+    """
+    if case.simulate_retryable_failure:
+        return _backend_unavailable()
+    if case.operation not in Operation.__members__:
+        return _rejected(
+            400, ErrorCode.INVALID_OPERATION, f"{case.operation!r} is not an operation"
+        )
+    operation = Operation(case.operation)
+    if operation is Operation.LIST:
+        return _denied_by_policy(case, registry, default_policy) or _listing(registry)
+    if not is_command_name(case.command_name):
+        return _rejected(
+            400, ErrorCode.INVALID_NAME, f"{case.command_name!r} is not a command name"
+        )
+    return (
+        _without_template(case, operation)
+        or _not_registered(case, operation, registry)
+        or _denied_by_policy(case, registry, default_policy)
+        or _accepted(case, operation)
+    )
+
+
+def drifts(expected: Expectation, result: Result) -> bool:
+    """Tell whether `result` differs from what the fixture expects of the case."""
+    return (
+        result.outcome is not expected.outcome
+        or result.status_code != expected.status_code
+        or result.error_code is not expected.error_code
+        or (
+            expected.response_body is not None
+            and not strict_json.same(result.response_body, expected.response_body)
+        )
+    )
+
+
+def _without_template(case: Case, operation: Operation) -> Result | None:
+    if operation in {Operation.CREATE, Operation.UPDATE} and not case.template.strip():
+        return _rejected(422, ErrorCode.INVALID_TEMPLATE, "the template is blank")
+    return None
+
+
+def _not_registered(
+    case: Case, operation: Operation, registry: Mapping[str, CommandRecord]
+) -> Result | None:
+    if operation is not Operation.RUN or case.command_name in registry:
+        return None
+    return Result(
+        outcome=Outcome.MALFORMED_INPUT,
+        status_code=404,
+        error_code=ErrorCode.INVALID_NAME,
+        response_body={
+            "status": "rejected",
+            "reason": COMMAND_NOT_FOUND,
+            "command_name": case.command_name,
+        },
+        explanation=f"the command {case.command_name!r} is not registered",
+    )
+
+
+def _denied_by_policy(
+    case: Case, registry: Mapping[str, CommandRecord], default_policy: ExecutionPolicy
+) -> Result | None:
+    template = case.template
+    if case.operation == Operation.RUN:
+        registered = registry[case.command_name].template
+        if template.strip() and template != registered:
+            return _policy_denied("the template differs from the registered one")
+        template = registered
+    for policy in case.own_policies or (default_policy,):
+        if reason := denial(policy, template=template, arguments=case.argument_objects):
+            return _policy_denied(reason)
+    return None
+
+
+def _accepted(case: Case, operation: Operation) -> Result:
+    body: dict[str, JsonValue] = {
+        "status": "accepted",
+        "operation": operation.lower(),
+        "command_name": case.command_name,
+    }
+    if operation is Operation.RUN:
+        body["arguments"] = case.arguments
+    return Result(
+        outcome=Outcome.SUCCESS,
+        status_code=201 if operation is Operation.CREATE else 200,
+        error_code=None,
+        response_body=body,
+    )
+
+
+def _listing(registry: Mapping[str, CommandRecord]) -> Result:
+    body: dict[str, JsonValue] = {
+        "status": "accepted",
+        "operation": "list",
+        "commands": [*sorted(registry)],
+    }
+    return Result(outcome=Outcome.SUCCESS, status_code=200, error_code=None, response_body=body)
+
+
+def _rejected(status_code: int, error_code: ErrorCode, explanation: str) -> Result:
+    reason = error_code.removeprefix("custom_command_")
+    return Result(
+        outcome=Outcome.MALFORMED_INPUT,
+        status_code=status_code,
+        error_code=error_code,
+        response_body={"status": "rejected", "reason": reason},
+        explanation=explanation,
+    )
+
+
+def _policy_denied(explanation: str) -> Result:
+    return _rejected(403, ErrorCode.POLICY_DENIED, explanation)
+
+
+def _backend_unavailable() -> Result:
+    return Result(
+        outcome=Outcome.RETRYABLE_FAILURE,
+        status_code=503,
+        error_code=ErrorCode.BACKEND_UNAVAILABLE,
+        response_body={"status": "retryable", "reason": "backend_unavailable"},
+        explanation="the backend is unavailable (simulated)",
+    )

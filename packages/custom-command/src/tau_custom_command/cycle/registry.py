@@ -1,0 +1,93 @@
+"""The registry of commands, and what an operation changes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tau_custom_command.contract.file_forms import count_up
+from tau_custom_command.contract.state_files import CommandRecord
+from tau_custom_command.contract.vocabulary import Operation
+from tau_custom_command.cycle.evaluation import Result
+from tau_custom_command.fixture.contract import Case
+from tau_custom_command.policy.policy import ExecutionPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryChange:
+    """How many commands a case created or updated, deleted, and ran."""
+
+    upserted_commands: int = 0
+    deleted_commands: int = 0
+    executed_runs: int = 0
+
+
+class Registry(dict[str, CommandRecord]):
+    """The registered commands by name; changed only by `apply`."""
+
+    @classmethod
+    def of(cls, records: Iterable[CommandRecord]) -> Registry:
+        """Return a registry that holds `records`."""
+        return cls((record.command_name, record) for record in records)
+
+    def sorted_records(self) -> tuple[CommandRecord, ...]:
+        """Return the records sorted by name."""
+        return tuple(self[name] for name in sorted(self))
+
+    def apply(self, case: Case, result: Result, *, now_unix_ms: int) -> RegistryChange:
+        """Carry out a case that succeeded, and return what that changed."""
+        match Operation(case.operation):
+            case Operation.CREATE | Operation.UPDATE:
+                self[case.command_name] = self._registered(case, result, now_unix_ms)
+                return RegistryChange(upserted_commands=1)
+            case Operation.DELETE:
+                deleted = self.pop(case.command_name, None)
+                return RegistryChange(deleted_commands=0 if deleted is None else 1)
+            case Operation.RUN:
+                self[case.command_name] = self._run(case, result, now_unix_ms)
+                return RegistryChange(executed_runs=1)
+            case _:  # a LIST
+                return RegistryChange()
+
+    def _registered(self, case: Case, result: Result, now_unix_ms: int) -> CommandRecord:
+        before = self.get(case.command_name)
+        return CommandRecord(
+            case_key=case.key,
+            case_id=case.case_id,
+            command_name=case.command_name,
+            template=case.template,
+            operation="CREATE" if case.operation == Operation.CREATE else "UPDATE",
+            last_status_code=result.status_code,
+            last_outcome=result.outcome,
+            run_count=0 if before is None else before.run_count,
+            updated_unix_ms=now_unix_ms,
+            execution_policy=_policy_to_register(case),
+            last_error_code="",
+            last_command_line="",
+            last_exit_code=None,
+            last_stdout="",
+            last_stderr="",
+            last_timed_out=False,
+            last_duration_ms=0,
+        )
+
+    def _run(self, case: Case, result: Result, now_unix_ms: int) -> CommandRecord:
+        before = self[case.command_name]
+        return before.model_copy(
+            update={
+                "case_key": case.key,
+                "case_id": case.case_id,
+                "operation": "RUN",
+                "last_status_code": result.status_code,
+                "last_outcome": result.outcome,
+                # It only counts, and no RUN is worth refusing for it.
+                "run_count": count_up(before.run_count),
+                "updated_unix_ms": now_unix_ms,
+            }
+        )
+
+
+def _policy_to_register(case: Case) -> ExecutionPolicy:
+    """Return the policy as its author wrote it; the spec's comes before the case's."""
+    written = case.own_policies[-1] if case.own_policies else ExecutionPolicy()
+    return written.model_copy(update={"schema_version": 1})

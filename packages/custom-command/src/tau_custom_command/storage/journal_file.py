@@ -1,0 +1,158 @@
+"""The journal of a state directory: a batch is committed to it, and the files follow from it.
+
+`commit` returns once a batch is on the disk; from then on it is what happened. `finish` brings the
+files up from what is committed, has them reach the disk, and only then empties the journal. Both
+are called under the lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tau_custom_command.contract.writes import Change, ReplaceFile
+from tau_custom_command.errors import StateUnusableError, StorageError
+from tau_custom_command.storage import file_reading, journal, storage
+from tau_custom_command.storage.durability import Syncing
+from tau_custom_command.storage.file_reading import storage_errors
+from tau_custom_command.storage.journal import Journal
+
+JOURNAL_FILE = ".journal"
+_PIECE_BYTES = 1024 * 1024
+
+
+@contextmanager
+def opened(root: Path) -> Iterator[Journal]:
+    """Give what the journal in `root` holds: nothing, where all that was committed is done.
+
+    Its batches may be large, so they are read as they are asked for.
+
+    Raises:
+        StateUnusableError: if a newer version wrote it.
+        StorageError: if it cannot be read.
+    """
+    path = root / JOURNAL_FILE
+    with storage_errors(path, "read"), file_reading.opened(path) as descriptor:
+        try:
+            read = _nothing if descriptor is None else _Window(descriptor).read
+            found = journal.parse(read, 0 if descriptor is None else os.fstat(descriptor).st_size)
+        except StateUnusableError as error:
+            raise StateUnusableError(
+                f"{path}: {error}; run the version that wrote it, or see "
+                f"'tau-custom-command recover --state-dir {root}'"
+            ) from None
+        yield found
+
+
+class _Window:
+    """Reads a file by large pieces, of which the last is kept: most readings are near another."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._start, self._content = 0, b""
+
+    def read(self, position: int, length: int) -> bytes:
+        """Return so many bytes from a position on; fewer at the file's end."""
+        first = position - self._start
+        if not 0 <= first <= first + length <= len(self._content):
+            wanted = max(length, _PIECE_BYTES)
+            self._start, first = position, 0
+            self._content = os.pread(self._descriptor, wanted, position)
+        return self._content[first : first + length]
+
+
+def _nothing(_position: int, _length: int) -> bytes:
+    return b""
+
+
+def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
+    """Add a batch to the journal, and return once it is on the disk.
+
+    Raises:
+        StateUnusableError: as `read`.
+        StorageError: if the operating system refuses; the batch was then never committed.
+    """
+    path = root / JOURNAL_FILE
+    with opened(root) as committed:
+        pass
+    with storage_errors(path, "write"):
+        descriptor = storage.open_for_writing(os.fspath(path), None, os.O_RDWR)
+        try:
+            os.ftruncate(descriptor, committed.end)  # what follows would hide the batch
+            _write(descriptor, changes, committed.end)
+            syncing.file(descriptor)
+            syncing.folder(root)  # in case the journal was only just made
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, committed.end)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:
+    """Bring the files up from what is committed, empty the journal, and return what is remarkable.
+
+    Raises:
+        StateUnusableError: as `read`.
+        StorageError: if the operating system refuses; the journal then keeps its batches.
+    """
+    with opened(root) as found:
+        try:
+            remarks = _brought_up(root, found, syncing) if found.batches else ()
+            if found.size:
+                _empty(root / JOURNAL_FILE)
+        except StorageError as error:
+            if not found.batches:
+                raise
+            kept = f"the cycle is kept in {root / JOURNAL_FILE}, and the next run completes it"
+            raise StorageError(f"{error}; {kept}") from error
+    return remarks
+
+
+def put_aside(root: Path, kept: ReplaceFile, syncing: Syncing) -> None:
+    """Write a journal that cannot be read to another file, and only then empty it.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    brought_up = storage.bring_up(root, [kept])
+    with storage_errors(root, "write to the disk"):
+        syncing.touched(root, brought_up.paths)
+    _empty(root / JOURNAL_FILE)
+
+
+def _brought_up(root: Path, found: Journal, syncing: Syncing) -> tuple[str, ...]:
+    brought_up = storage.bring_up(root, found.changes())
+    with storage_errors(root, "write to the disk"):
+        syncing.touched(root, brought_up.paths)
+    return brought_up.remarks
+
+
+def _empty(path: Path) -> None:
+    with storage_errors(path, "empty"):
+        descriptor = storage.open_for_writing(os.fspath(path), None, os.O_RDWR)
+        try:
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+
+def _write(descriptor: int, changes: Iterable[Change], offset: int) -> None:
+    for content in _in_large_pieces(journal.encode(changes)):
+        storage.write_whole(descriptor, content, offset)
+        offset += len(content)
+
+
+def _in_large_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in few pieces, most often in one."""
+    gathered = bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= _PIECE_BYTES:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)

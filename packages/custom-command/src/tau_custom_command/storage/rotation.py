@@ -1,0 +1,70 @@
+"""Rotation: a log that has grown past its limit becomes `.1`, the one that was `.1` becomes `.2`.
+
+It comes before a cycle is committed and needs no journal: whatever rename is the last before a
+kill, each line stands in one file, a higher number is older, and what is left is a gap between the
+numbers, which readers pass over and the next rotation closes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from tau_custom_command.storage import placing
+from tau_custom_command.storage.durability import Syncing
+from tau_custom_command.storage.file_reading import storage_errors
+from tau_custom_command.storage.folders import FolderWalk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationLimits:
+    """How many bytes a log may have and still be appended to; None where it is never rotated."""
+
+    events_bytes: int | None = None
+    channel_log_bytes: int | None = None
+
+
+NEVER_ROTATED = RotationLimits()
+
+
+def rotate(root: Path, limits: Mapping[str, int], syncing: Syncing) -> None:
+    """Rotate the logs below `root` that have more bytes than their limit, for good.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    renamed: list[str] = []
+    with placing.walking(root, make_missing=False) as folders:
+        for path, most_bytes in limits.items():
+            with storage_errors(root / path, "rotate"):
+                if _is_past(path, most_bytes, folders):
+                    renamed.extend(_rotated(path, folders))
+    if renamed:  # before the commit: its lines go to where these names no longer are
+        with storage_errors(root, "write to the disk"):
+            syncing.touched(root, renamed)
+
+
+def _is_past(path: str, most_bytes: int, folders: FolderWalk) -> bool:
+    """Tell whether a log is to be rotated; not while it is torn: its end has yet to be cut."""
+    try:
+        end, torn = placing.end_of_lines(path, folders)
+    except FileNotFoundError:  # the folder too is still to be made
+        return False
+    return end > most_bytes and not torn
+
+
+def _rotated(path: str, folders: FolderWalk) -> Iterator[str]:
+    """Rename a log and those before it, the oldest first; yield the new names."""
+    folder, name = placing.split(path)
+    descriptor = folders.descriptor_of(folder)
+    names = [name]
+    for number in count(1):
+        names.append(f"{name}.{number}")
+        if not placing.is_there(f"{path}.{number}", folders):
+            break
+    for older, newer in zip(reversed(names), reversed(names[:-1]), strict=False):
+        os.rename(newer, older, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+        yield f"{folder}/{older}".removeprefix("/")

@@ -1,0 +1,236 @@
+"""A state directory: what is read from it, and how a closed cycle is written to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from tau_custom_command.contract.state_files import ChainLink, StateFile
+from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, is_command_name
+from tau_custom_command.contract.writes import (
+    CHANNEL_STORE,
+    EVENT_LOG,
+    STATE_FILE,
+    AppendAt,
+    AppendLines,
+    Change,
+    ReplaceFile,
+    Write,
+)
+from tau_custom_command.cycle.chain import ChainEnd, chain_end
+from tau_custom_command.cycle.closing import ClosedCycle
+from tau_custom_command.errors import JsonRefusedError, StateUnusableError
+from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, MIB
+from tau_custom_command.storage import file_reading, journal_file, placing, storage
+from tau_custom_command.storage.directory_lock import HeldLock
+from tau_custom_command.storage.durability import Syncing
+from tau_custom_command.storage.interruptions import interruptions_held
+from tau_custom_command.storage.journal import Journal
+from tau_custom_command.storage.rotation import rotate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedState:
+    """What a cycle starts from; `state` is None before the first."""
+
+    state: StateFile | None
+    chain_end: ChainEnd
+    warnings: tuple[str, ...]
+
+
+def read_state(root: Path) -> StateFile | None:
+    """Return the state in the directory `root`; None if no cycle has been written there.
+
+    A cycle that is committed to the journal counts, also where `state.json` does not show it yet.
+
+    Raises:
+        StateUnusableError: if `state.json` does not hold a state that this version reads.
+        StorageError: if it cannot be read.
+    """
+    path = root / STATE_FILE
+    with journal_file.opened(root) as journal:
+        raw = journal.content_of(STATE_FILE) or file_reading.read_state_file(path)
+    if raw is None:
+        return None
+    try:
+        return StateFile.parse(raw)
+    except JsonRefusedError as error:
+        raise StateUnusableError(
+            f"{path}: {error}; the file is left as it is: put it back from a copy, or see what "
+            f"'tau-custom-command recover --state-dir {root}' can rebuild"
+        ) from None
+
+
+def open_state(root: Path, syncing: Syncing) -> OpenedState:
+    """Return the state and the end of the event chain; to be called under the lock.
+
+    A cycle that was cut off after it was committed is completed first.
+
+    Raises:
+        StateUnusableError: if either cannot be continued.
+        StorageError: if a file cannot be read, or such a cycle cannot be completed.
+    """
+    completed = complete_committed(root, syncing)
+    state = read_state(root)
+    log = root / EVENT_LOG
+    try:
+        end = chain_end(
+            None if state is None else state.last_cycle, file_reading.history_backwards(log)
+        )
+    except StateUnusableError as error:
+        raise StateUnusableError(
+            f"{root}: {error}: put it back from a copy, or see what "
+            f"'tau-custom-command recover --state-dir {root}' can rebuild"
+        ) from None
+    if state is None and end.cycle_number == 0 and has_channel_entries(root):
+        raise StateUnusableError(
+            f"{root}: the channel store has entries, but {STATE_FILE} is missing and the event log "
+            "has no line: put them back from a copy, or move the directory away to begin anew"
+        )
+    torn = f"{log}: its last line is torn; it is moved to {log.name}.corrupt"
+    warnings = (*completed, end.warning, torn if file_reading.is_torn(log) else None)
+    return OpenedState(state=state, chain_end=end, warnings=tuple(filter(None, warnings)))
+
+
+def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
+    """Complete what the journal has committed, if anything, and return what there is to say of it.
+
+    A `state.json` that is not the one before, as where a loss of power left it broken or somebody
+    put an older one back, is kept beside the one that takes its place.
+
+    Raises:
+        StateUnusableError: if a newer version wrote the journal, or it is older than the state.
+        StorageError: if the operating system refuses.
+    """
+    with journal_file.opened(root) as journal, interruptions_held():
+        kept = _other_state_kept(root, journal) if journal.batches else ()
+        remarks = (*kept, *journal_file.finish(root, syncing))
+    if journal.batches:
+        was = "the last cycle was cut off after it was committed; it has been completed"
+        return (f"{root}: {was}", *remarks)
+    if journal.size:
+        return (f"{root}: a cycle was cut off before it was committed; nothing of it remains",)
+    return ()
+
+
+def channel_names(root: Path) -> tuple[str, ...]:
+    """Return the names of the channels in a state directory, sorted.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    store = root / CHANNEL_STORE
+    with file_reading.storage_errors(store, "read"):
+        names = sorted(path.name for path in store.iterdir()) if store.is_dir() else []
+    return tuple(name for name in names if is_command_name(name) or name == REGISTRY_CHANNEL)
+
+
+def has_channel_entries(root: Path) -> bool:
+    """Tell whether a channel in a state directory has a line in its log: cycles were written there.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    logs = (root / CHANNEL_STORE / name / "log.jsonl" for name in channel_names(root))
+    return any(True for log in logs for _ in file_reading.history_backwards(log))
+
+
+def write_cycle(
+    lock: HeldLock,
+    closed: ClosedCycle,
+    channel_writes: Iterable[Write],
+    syncing: Syncing,
+    *,
+    rotated_past: Mapping[str, int],
+) -> tuple[str, ...]:
+    """Write a closed cycle, channels, event and state, and return what there is to say of it.
+
+    It is committed to the journal as a whole, or not at all. Interruptions wait until it is done.
+    Logs past their limit in bytes are rotated first.
+
+    Raises:
+        StateDirectoryBusyError: if the lock was lost meanwhile; nothing was written.
+        StateUnusableError: if the state would be larger than can be read back.
+        StorageError: if the operating system refuses. `state.json` is then as it was; where the
+            cycle was committed, the next run completes it.
+    """
+    root = lock.root
+    event = AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
+    state = ReplaceFile(path=STATE_FILE, content=closed.state.as_document())
+    if len(state.content) > LARGEST_STATE_FILE_BYTES:
+        most = f"{LARGEST_STATE_FILE_BYTES // MIB} MiB"
+        raise StateUnusableError(
+            f"{root / STATE_FILE}: would have more than {most}, which is the most that is read "
+            "back; nothing was written: delete commands, or give this fixture another --state-dir"
+        )
+    with interruptions_held():
+        lock.check()  # rotating comes before the commit, and is for good
+        rotate(root, rotated_past, syncing)
+        return write(lock, chain(channel_writes, (event, state)), syncing)
+
+
+def write(lock: HeldLock, writes: Iterable[Write], syncing: Syncing) -> tuple[str, ...]:
+    """Commit writes as a whole, bring the files up, and return what there is to say of it.
+
+    Every commit goes through here, since what it rests on was read a while ago: whoever removed
+    the lock file, or moved the directory, let another runner in.
+
+    Raises:
+        StateDirectoryBusyError: if the lock was lost meanwhile; nothing was committed.
+        StorageError: if the operating system refuses.
+    """
+    lock.check()
+    changes = _while_held(lock, placing.place(lock.root, writes))
+    journal_file.commit(lock.root, changes, syncing)
+    return journal_file.finish(lock.root, syncing)
+
+
+def _while_held(lock: HeldLock, changes: Iterable[Change]) -> Iterator[Change]:
+    """Pass the changes through, which may be long in the making, and then check the lock again.
+
+    The end of the batch is written only after it, and without an end it is not committed.
+    """
+    yield from changes
+    lock.check()
+
+
+def _other_state_kept(root: Path, journal: Journal) -> tuple[str, ...]:
+    """Keep a `state.json` that is neither what the batch makes of it nor what it was made from.
+
+    Raises:
+        StateUnusableError: if it is newer than the batch, which was then done long ago.
+    """
+    raw = file_reading.read_state_file(root / STATE_FILE)
+    own = journal.content_of(STATE_FILE)
+    if not raw or raw == own or own is None:
+        return ()
+    try:
+        last, new = StateFile.parse(raw).last_cycle, StateFile.parse(own).last_cycle
+    except JsonRefusedError as error:
+        reason = str(error)
+    else:
+        if last.event_sha256 in _previous_digests(journal):
+            return ()
+        if last.cycle_number >= new.cycle_number:
+            raise StateUnusableError(
+                f"{root / STATE_FILE}: is of cycle {last.cycle_number}, and the journal beside it "
+                f"of cycle {new.cycle_number}, as in a copy that was made while a runner was at "
+                f"work: copy the directory again, or move {journal_file.JOURNAL_FILE} away"
+            )
+        reason = "is not the state that the cycle in the journal was made from"
+    kept = file_reading.corrupt_path(root, STATE_FILE, raw)
+    storage.bring_up(root, [ReplaceFile(path=kept, content=raw)])
+    return (f"{root / STATE_FILE}: {reason}; it is kept in {kept}",)
+
+
+def _previous_digests(journal: Journal) -> set[str | None]:
+    """Return what the events in a journal continue, each the digest of the line before it."""
+    return {
+        ChainLink.parse(line).previous_sha256
+        for change in journal.changes()
+        if isinstance(change, AppendAt) and change.path == EVENT_LOG
+        for line in change.content.splitlines()
+        if ChainLink.is_read(line)
+    }
