@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from tau_transport_health.assessment import Gate, assess
+from tau_transport_health.contract.event import parse_event
+from tau_transport_health.contract.snapshot import parse_state
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.event import parse_event
-from tau_transport_health.event_stream import count_events, recognised
-from tau_transport_health.reading import blocks_of, observe
-from tau_transport_health.snapshot import parse_state
-from tau_transport_health.targets import BUILT_IN
+from tau_transport_health.files.reading import blocks_of, observe
+from tau_transport_health.health.assessment import Gate, assess
+from tau_transport_health.health.targets import BUILT_IN
+from tau_transport_health.log.event_stream import count_events, recognised
 from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"

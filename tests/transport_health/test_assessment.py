@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from tau_transport_health.assessment import (
+from tau_transport_health.contract.snapshot import HealthState, parse_state
+from tau_transport_health.errors import ExitCode, PluginCode
+from tau_transport_health.health.assessment import (
     DEFAULT_MAX_AGE_MS,
     REMEDIES,
     Assessment,
@@ -17,9 +19,7 @@ from tau_transport_health.assessment import (
     disagreement,
     is_settled,
 )
-from tau_transport_health.errors import ExitCode, PluginCode
-from tau_transport_health.snapshot import HealthState, parse_state
-from tau_transport_health.targets import BUILT_IN
+from tau_transport_health.health.targets import BUILT_IN
 from tests.transport_health.files import (
     NOW_UNIX_MS,
     Json,

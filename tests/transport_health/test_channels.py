@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tau_transport_health.channel_entries import (
+from tau_transport_health.contract.channel_entries import (
     LONGEST_LINE_BYTES,
     check_context_entry,
     check_description,
@@ -19,9 +19,8 @@ from tau_transport_health.channel_entries import (
     parse_log_entry,
     path_parts,
 )
-from tau_transport_health.channel_folders import ChannelStore
-from tau_transport_health.channels import PROBLEMS_KEPT, last_entries, summaries, verify
 from tau_transport_health.errors import ExitCode, NoChannelError, TransportHealthError
+from tau_transport_health.files.channel_folders import ChannelStore
 from tau_transport_health.formats.channels import (
     entries_json,
     entries_text,
@@ -30,6 +29,7 @@ from tau_transport_health.formats.channels import (
     verification_json,
     verification_text,
 )
+from tau_transport_health.services.channels import PROBLEMS_KEPT, last_entries, summaries, verify
 from tests.transport_health.files import NOW_UNIX_MS, Json, line_of
 from tests.transport_health.running import Inspector, unprintable
 

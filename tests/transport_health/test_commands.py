@@ -11,7 +11,7 @@ import pytest
 
 from tests.transport_health.running import Inspector, environment
 
-PACKAGE = "tau_transport_health.commands"
+PACKAGE = "tau_transport_health.cli.commands"
 FOLDERS = ("", ".targets", ".channels")
 HEAVY = {"jinja2", "msgspec", "pydantic", "pygal", "rich", "tomli_w"}
 ABOUT_ALL = {"inspect", "export", "watch"}

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tau_transport_health.errors import FormRefusedError, TransportHealthError
-from tau_transport_health.event import (
+from tau_transport_health.contract.event import (
     KNOWN_REASON_CODES,
     LONGEST_LINE_BYTES,
     line_digest,
     parse_event,
 )
-from tau_transport_health.snapshot import HealthState
+from tau_transport_health.contract.snapshot import HealthState
+from tau_transport_health.errors import FormRefusedError, TransportHealthError
 from tests.contract.running import STATE_CONTRACT
 from tests.transport_health.files import (
     CHAIN_KEYS,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tau_transport_health.contract.event import LONGEST_LINE_BYTES, Event, parse_event
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.event import LONGEST_LINE_BYTES, Event, parse_event
-from tau_transport_health.event_stream import (
+from tau_transport_health.log.event_stream import (
     OTHER_CODES,
     PROBLEMS_KEPT,
     REASON_CODES_TOLD,

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tau_transport_health.contract.snapshot import HealthState, LastCycle, classify, parse_state
 from tau_transport_health.errors import (
     FormRefusedError,
     JsonRefusedError,
     TransportHealthError,
 )
-from tau_transport_health.snapshot import HealthState, LastCycle, classify, parse_state
 from tests.transport_health.files import (
     HEALTH_KEYS,
     Json,

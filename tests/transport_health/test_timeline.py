@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_transport_health.event import KNOWN_REASON_CODES
-from tau_transport_health.event_stream import PROBLEMS_KEPT
-from tau_transport_health.snapshot import HealthState
-from tau_transport_health.timeline import (
+from tau_transport_health.contract.event import KNOWN_REASON_CODES
+from tau_transport_health.contract.snapshot import HealthState
+from tau_transport_health.log.event_stream import PROBLEMS_KEPT
+from tau_transport_health.log.timeline import (
     LONGEST_CODE,
     MOST_BINS,
     MOST_UNKNOWN_CODES,

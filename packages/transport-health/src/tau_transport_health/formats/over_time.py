@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
+from tau_transport_health.contract.snapshot import HealthState
 from tau_transport_health.formats.charts import (
     NARROW,
     WIDE,
@@ -18,8 +19,7 @@ from tau_transport_health.formats.charts import (
 )
 from tau_transport_health.formats.figures import figure, share, span, utc
 from tau_transport_health.formats.harmless import harmless
-from tau_transport_health.snapshot import HealthState
-from tau_transport_health.timeline import Bin, Timeline
+from tau_transport_health.log.timeline import Bin, Timeline
 
 FEWEST_SLOTS = 24
 """A shorter history is drawn with room around it, so that one cycle is no bar as wide as a page."""

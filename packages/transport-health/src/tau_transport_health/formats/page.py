@@ -12,14 +12,14 @@ from jinja2 import Environment, StrictUndefined
 
 from tau_transport_health import __version__
 from tau_transport_health.ages import age
-from tau_transport_health.assessment import Assessment
+from tau_transport_health.contract.event import KNOWN_REASON_CODES
+from tau_transport_health.contract.snapshot import HealthState
 from tau_transport_health.errors import PluginCode
-from tau_transport_health.event import KNOWN_REASON_CODES
 from tau_transport_health.formats.figures import figure, share, span, utc, written
 from tau_transport_health.formats.over_time import charts_of, code_rows
-from tau_transport_health.inspection import Inspection
-from tau_transport_health.snapshot import HealthState
-from tau_transport_health.timeline import OTHER_CODES, Timeline
+from tau_transport_health.health.assessment import Assessment
+from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.log.timeline import OTHER_CODES, Timeline
 
 _ACCENTS = {
     PluginCode.OK: HealthState.HEALTHY,

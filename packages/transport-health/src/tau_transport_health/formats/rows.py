@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tau_transport_health.inspection import Inspection
+from tau_transport_health.health.inspection import Inspection
 
 
 def row(inspection: Inspection) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tau_transport_health.ages import age
 from tau_transport_health.formats.harmless import harmless
-from tau_transport_health.inspection import Inspection
+from tau_transport_health.health.inspection import Inspection
 
 _NAME_WIDTH = 24
 

@@ -1,0 +1,20 @@
+"""`check`: one line and an exit code for a monitoring system."""
+
+from __future__ import annotations
+
+import typer
+
+from tau_transport_health.cli.asking import asks
+from tau_transport_health.formats.plugin_line import plugin_line
+from tau_transport_health.services.looking import Question, look
+
+
+@asks()
+def command(question: Question) -> None:
+    """Print one line for a monitoring system.
+
+    Exits 0 OK, 1 WARNING (degraded), 2 CRITICAL (failing), 3 UNKNOWN (anything else).
+    """
+    (inspection,) = look(question)
+    typer.echo(plugin_line(inspection))
+    raise typer.Exit(inspection.assessment.plugin_code)

@@ -1,0 +1,26 @@
+"""`diagnose`: each symptom in the files, its evidence and what to do."""
+
+from __future__ import annotations
+
+import typer
+
+from tau_transport_health.cli.asking import asks
+from tau_transport_health.cli.options import AsJson
+from tau_transport_health.formats.json_text import json_text
+from tau_transport_health.services.looking import Question, look
+
+
+@asks()
+def command(question: Question, *, as_json: AsJson = False) -> None:
+    """Name each symptom in the files, its evidence and what to do; verify the whole chain.
+
+    Exits 0 if the gate passes, 3 if it holds or the log is damaged anywhere, 5 if there is no
+    valid state.
+    """
+    from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
+    from tau_transport_health.services.diagnosing import diagnosis_of
+
+    (inspection,) = look(question)
+    diagnosis = diagnosis_of(inspection)
+    typer.echo(json_text(diagnosis_json(diagnosis)) if as_json else diagnosis_text(diagnosis))
+    raise typer.Exit(diagnosis.exit_code)

@@ -1,0 +1,33 @@
+"""`export`: OpenMetrics text for a textfile collector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tau_transport_health.cli.asking import asks
+from tau_transport_health.files.output import replace_file
+from tau_transport_health.formats.openmetrics import openmetrics
+from tau_transport_health.services.looking import Question, look
+
+
+@asks(about_all=True)
+def command(
+    question: Question,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Replace this file at once, instead of printing."),
+    ] = None,
+) -> None:
+    """Write OpenMetrics text, for a textfile collector.
+
+    Exits 0 whenever the metrics were written: they themselves say how the transports are.
+    """
+    exposition = openmetrics(look(question))
+    if output is None:
+        typer.echo(exposition, nl=False)
+    else:
+        replace_file(output, exposition.encode())

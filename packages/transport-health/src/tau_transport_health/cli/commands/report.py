@@ -1,0 +1,32 @@
+"""`report`: one HTML page with the history in charts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tau_transport_health.cli.asking import asks
+from tau_transport_health.formats.harmless import harmless
+from tau_transport_health.services.looking import Question, look
+
+
+@asks()
+def command(
+    question: Question,
+    *,
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="Replace this file at once with the page.")
+    ] = Path("transport-health-report.html"),
+) -> None:
+    """Write one HTML page: the health, what to do, and charts of the whole event log.
+
+    Exits, once it is written, 0 if the gate passes, 3 if it holds, 5 if there is no valid state.
+    """
+    from tau_transport_health.services.report import write_report
+
+    (inspection,) = look(question)
+    write_report(inspection, output)
+    typer.echo(f"wrote {harmless(str(output))}", err=True)
+    raise typer.Exit(inspection.assessment.exit_code)

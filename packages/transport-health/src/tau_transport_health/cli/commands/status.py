@@ -1,0 +1,30 @@
+"""`status`: the operator's guardrail report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from tau_transport_health.cli.asking import asks
+from tau_transport_health.cli.options import AsJson
+from tau_transport_health.files.reading import blocks_of
+from tau_transport_health.formats.json_text import json_text
+from tau_transport_health.formats.text import status_text
+from tau_transport_health.services.looking import Question, look
+
+
+@asks()
+def command(question: Question, *, as_json: AsJson = False) -> None:
+    """Show the operator's guardrail report, counted from the state and the whole event log.
+
+    Exits 0 if the gate passes, 3 if it holds, 5 if there is no valid state.
+    """
+    from tau_transport_health.health.status import status_report
+    from tau_transport_health.log.event_stream import count_events
+
+    (inspection,) = look(question)
+    blocks = blocks_of(Path(inspection.events_log_path))
+    report = status_report(inspection, count_events(blocks, chained=inspection.is_chained))
+    typer.echo(json_text(report) if as_json else status_text(report))
+    raise typer.Exit(inspection.assessment.exit_code)

@@ -1,0 +1,31 @@
+"""`watch`: a live view in the terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tau_transport_health.cli.asking import asks
+from tau_transport_health.cli.options import duration_ms
+from tau_transport_health.services.looking import Question
+
+
+@asks(about_all=True, without=("now_unix_ms",))
+def command(
+    question: Question,
+    *,
+    interval: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long from look to look: 500ms, 2s, 1m.")
+    ] = "2s",
+) -> None:
+    """Watch a transport, or every one with --all, in the terminal until interrupted.
+
+    Exits 2 where there is no terminal. Ctrl-C ends it with 130: it is no answer, so never 0.
+    """
+    from tau_transport_health.watch.watch import watch_targets
+
+    interval_ms = duration_ms(interval)
+    if interval_ms is None or interval_ms < 100:  # noqa: PLR2004 - faster than anyone reads
+        raise typer.BadParameter(f"--interval {interval}: write at least 100ms")
+    watch_targets(question, interval_seconds=interval_ms / 1000)

@@ -1,0 +1,85 @@
+"""The options of the commands, each with its environment variable, default and help."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS
+
+_PREFIX = "TAU_TRANSPORT_HEALTH_"
+_DURATION = re.compile(r"(\d{1,12})(ms|s|m|h|d)?")
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+DEFAULT_ROOT = Path(".tau")
+DEFAULT_TARGETS_FILE = Path(".tau/targets.toml")
+DEFAULT_MAX_AGE = f"{DEFAULT_MAX_AGE_MS // 60_000}m"
+
+
+def duration_ms(text: str) -> int | None:
+    """Return the milliseconds of `90s`, `15m`, `1h`, `2d`, `500ms` or seconds; None of `none`.
+
+    Raises:
+        typer.BadParameter: for anything else.
+    """
+    if text == "none":
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a duration: write 90s, 15m, 1h, 2d or none")
+    return int(match[1]) * _UNITS_MS[match[2] or "s"]
+
+
+TargetName = Annotated[
+    str, typer.Argument(metavar="TARGET", show_default=False, help="Which transport.")
+]
+MaybeTargetName = Annotated[
+    str | None,
+    typer.Argument(metavar="[TARGET]", show_default=False, help="Which transport; or --all."),
+]
+AllTargets = Annotated[
+    bool, typer.Option("--all", help="Every target whose state directory exists.")
+]
+Root = Annotated[
+    Path,
+    typer.Option(
+        metavar="DIR", envvar=_PREFIX + "ROOT", help="Where built-in targets have their folders."
+    ),
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        envvar=_PREFIX + "STATE_DIR",
+        show_default=False,
+        help="Where the target's state files are, instead of its own place.",
+    ),
+]
+TargetsFile = Annotated[
+    Path,
+    typer.Option(
+        "--targets", metavar="FILE", envvar=_PREFIX + "TARGETS", help="More targets, in TOML."
+    ),
+]
+MaxAge = Annotated[
+    str,
+    typer.Option(
+        metavar="DURATION",
+        envvar=_PREFIX + "MAX_AGE",
+        help="How old a state may be: 90s, 15m, 1h, 2d; or none.",
+    ),
+]
+NowUnixMs = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="MS",
+        envvar=_PREFIX + "NOW_UNIX_MS",
+        show_default=False,
+        help="The time to judge at, for tests; the clock's otherwise.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]

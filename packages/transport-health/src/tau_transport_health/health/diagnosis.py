@@ -1,0 +1,263 @@
+"""Diagnoses a target: each symptom in its files, the evidence for it, and what to do about it.
+
+The symptoms are the runbook's troubleshooting as code (runbooks/custom-command-ops.md, "When
+something is wrong"), and every damage that files can take. What the gate holds for is the
+assessment's judgement; here it only gets its evidence and its action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tau_transport_health.errors import ExitCode
+from tau_transport_health.health.assessment import Hold
+from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.runbook_actions import ACTIONS, FileSymptom, SymptomCode
+from tau_transport_health.health.symptoms_of_history import (
+    Finding,
+    HistorySymptom,
+    symptoms_of_history,
+)
+from tau_transport_health.log.chain import EVENT_LOG
+from tau_transport_health.log.chain_verdict import BreakKind, ChainState
+from tau_transport_health.log.history import Cycle, History
+from tau_transport_health.log.traces import Trace, TraceKind
+
+
+class Severity(StrEnum):
+    """How bad a symptom is, worst first.
+
+    A HOLD keeps the gate from passing. A FAULT does not, but something is damaged or goes wrong. A
+    NOTICE may be as it should be.
+    """
+
+    HOLD = "hold"
+    FAULT = "fault"
+    NOTICE = "notice"
+
+
+_OF_HOLD = {
+    Hold.NO_STATE: FileSymptom.NO_STATE,
+    Hold.INVALID_STATE: FileSymptom.INVALID_STATE,
+    Hold.STALE: FileSymptom.STALE,
+    Hold.FUTURE: FileSymptom.FUTURE,
+    Hold.LOG_TORN: FileSymptom.TORN_LINE,
+    Hold.LOG_INVALID: FileSymptom.INVALID_LINES,
+    Hold.LOG_DISAGREES: FileSymptom.LOG_DISAGREES,
+    Hold.UNHEALTHY: FileSymptom.UNHEALTHY,
+}
+_ORDER: tuple[SymptomCode, ...] = (*FileSymptom, *HistorySymptom)
+_STATE_FILE = "state.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Where a symptom shows: a file of the state directory, its line if it has one, and what."""
+
+    file: str
+    line: int | None
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symptom:
+    """Something that is wrong, or may be: what, how bad, where it shows, and what to do."""
+
+    code: SymptomCode
+    severity: Severity
+    sentence: str
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def action(self) -> str:
+        """Return what the runbook says to do."""
+        return ACTIONS[self.code]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """A target, its history, and its symptoms, most severe first."""
+
+    inspection: Inspection
+    history: History
+    symptoms: tuple[Symptom, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the assessment's, but never 0 where the log is damaged.
+
+        The gate looks at the end of the log alone. A break, an invalid or a torn line further up,
+        or a log that cannot be read, does not make it hold; but it is no "all is well" either.
+        """
+        exit_code = self.inspection.assessment.exit_code
+        history = self.history
+        is_damaged = (
+            history.chain.state is ChainState.BROKEN
+            or history.invalid > 0
+            or bool(history.torn_files or history.unread_files)
+        )
+        return ExitCode.NO if exit_code is ExitCode.YES and is_damaged else exit_code
+
+
+def diagnose(
+    inspection: Inspection, history: History, traces: Mapping[TraceKind, Sequence[Trace]]
+) -> Diagnosis:
+    """Return the diagnosis of what was read. `traces` are of the channel store, newest first."""
+    symptoms = [
+        *_symptoms_of_files(inspection, history),
+        *(
+            _of_finding(finding, inspection, traces)
+            for finding in symptoms_of_history(inspection, history)
+        ),
+    ]
+    severities = list(Severity)
+    symptoms.sort(key=lambda each: (severities.index(each.severity), _ORDER.index(each.code)))
+    return Diagnosis(inspection=inspection, history=history, symptoms=tuple(symptoms))
+
+
+def _symptoms_of_files(inspection: Inspection, history: History) -> Iterator[Symptom]:
+    holds = dict(inspection.assessment.holds)
+    if not _explains_health(history):
+        yield from _held(holds, Hold.UNHEALTHY, _last_line(history))
+    for hold in (Hold.NO_STATE, Hold.INVALID_STATE, Hold.STALE, Hold.FUTURE):
+        yield from _held(holds, hold, (_evidence(_STATE_FILE, None, _of_state(inspection)),))
+    yield from _held(
+        holds, Hold.LOG_TORN, (_evidence(EVENT_LOG, None, "ends without a line break"),)
+    )
+    yield from _invalid_lines(holds, history)
+    yield from _log_and_chain(holds, inspection, history)
+    for name in history.torn_files:
+        yield _symptom(
+            FileSymptom.TORN_LINE,
+            f"a rotated log ends in a torn line: {name}",
+            (_evidence(name, None, "ends without a line break"),),
+        )
+    for name, reason in history.unread_files:
+        yield _symptom(
+            FileSymptom.UNREADABLE_LOG,
+            f"a file of the event log {reason}",
+            (_evidence(name, None, reason),),
+        )
+    for code, times in history.unknown_codes:
+        yield _symptom(
+            FileSymptom.UNKNOWN_REASON_CODE,
+            f"the reason code {code!r:.60} is not known; lines with it: {times}",
+            (),
+            Severity.NOTICE,
+        )
+
+
+def _invalid_lines(holds: Mapping[Hold, str], history: History) -> Iterator[Symptom]:
+    if history.invalid == 0:
+        return
+    total = history.valid + history.invalid
+    verb = "is" if history.invalid == 1 else "are"
+    yield _symptom(
+        FileSymptom.INVALID_LINES,
+        f"{history.invalid} of {total} lines of the event log {verb} invalid",
+        tuple(_evidence(each.file, each.line, each.reason) for each in history.invalid_lines),
+        Severity.HOLD if Hold.LOG_INVALID in holds else Severity.FAULT,
+    )
+
+
+def _log_and_chain(
+    holds: Mapping[Hold, str], inspection: Inspection, history: History
+) -> Iterator[Symptom]:
+    broken = history.chain.broken_at
+    is_at_end = broken is not None and broken.kind is BreakKind.END
+    evidence = () if broken is None else (_evidence(broken.file, broken.line, broken.sentence),)
+    is_gone = history.chain.lines == 0 and not inspection.reading.is_log_present
+    disagrees = holds.get(Hold.LOG_DISAGREES)
+    if is_gone and inspection.reading.state is not None:
+        severity = Severity.NOTICE if disagrees is None else Severity.HOLD
+        yield _symptom(
+            FileSymptom.NO_LOG,
+            "there is no event log",
+            (_evidence(EVENT_LOG, None, "there is no such file, nor a rotated one"),),
+            severity,
+        )
+    elif disagrees is not None:
+        found = evidence if is_at_end else ()
+        yield _symptom(
+            FileSymptom.LOG_DISAGREES,
+            f"state and log disagree: {disagrees}",
+            found or (_evidence(_STATE_FILE, None, disagrees),),
+            Severity.HOLD,
+        )
+    if broken is not None and not is_gone and not (is_at_end and disagrees is not None):
+        yield _symptom(
+            FileSymptom.CHAIN_BROKEN,
+            f"the chain of events is broken: {broken.meaning}",
+            evidence,
+        )
+
+
+def _explains_health(history: History) -> bool:
+    return bool(history.recent) and history.recent[-1].event.failed_cases > 0
+
+
+def _held(
+    holds: Mapping[Hold, str], hold: Hold, evidence: tuple[Evidence, ...]
+) -> Iterator[Symptom]:
+    if hold in holds:
+        yield _symptom(_OF_HOLD[hold], holds[hold], evidence, Severity.HOLD)
+
+
+def _of_finding(
+    finding: Finding, inspection: Inspection, traces: Mapping[TraceKind, Sequence[Trace]]
+) -> Symptom:
+    is_held = finding.code is HistorySymptom.CASE_PROCESSING_FAILED and any(
+        hold is Hold.UNHEALTHY for hold, _ in inspection.assessment.holds
+    )
+    severity = Severity.NOTICE if finding.is_notice else Severity.FAULT
+    kind = finding.trace_kind
+    return _symptom(
+        finding.code,
+        finding.sentence,
+        (
+            *(_of_cycle(cycle, finding.counter) for cycle in finding.cycles),
+            *(
+                _evidence(trace.file, trace.line, trace.excerpt)
+                for trace in (traces.get(kind, ()) if kind is not None else ())
+            ),
+        ),
+        Severity.HOLD if is_held else severity,
+    )
+
+
+def _of_cycle(cycle: Cycle, counter: str) -> Evidence:
+    event = cycle.event
+    name = "cycle" if event.cycle_number is None else f"cycle {event.cycle_number}"
+    fixture = getattr(event, "fixture_name", "")
+    words = f"{name}: {event.health_state}, {counter}={getattr(event, counter)}"
+    return _evidence(
+        cycle.file, cycle.line, f"{words}, fixture {fixture!r:.60}" if fixture else words
+    )
+
+
+def _last_line(history: History) -> tuple[Evidence, ...]:
+    if not history.recent:
+        return (_evidence(_STATE_FILE, None, "its health block says so"),)
+    return (_of_cycle(history.recent[-1], "failed_cases"),)
+
+
+def _of_state(inspection: Inspection) -> str:
+    state = inspection.reading.state
+    if state is None:
+        return inspection.reading.state_problem or "there is no such file"
+    return f"updated_unix_ms is {state.health.updated_unix_ms}"
+
+
+def _symptom(
+    code: SymptomCode,
+    sentence: str,
+    evidence: tuple[Evidence, ...],
+    severity: Severity = Severity.FAULT,
+) -> Symptom:
+    return Symptom(code=code, severity=severity, sentence=sentence, evidence=evidence)
+
+
+def _evidence(file: str, line: int | None, excerpt: str) -> Evidence:
+    return Evidence(file=file, line=line, excerpt=excerpt)

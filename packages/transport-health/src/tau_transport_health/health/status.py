@@ -1,0 +1,55 @@
+"""The operator's guardrail report: `status`, counted from the state and the whole event log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from tau_transport_health.contract.event import KNOWN_REASON_CODES
+from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.log.event_stream import EventCounts
+
+
+def status_report(inspection: Inspection, counts: EventCounts) -> dict[str, Any]:
+    """Return the report as JSON values, its keys in the order they are documented."""
+    assessment, state = inspection.assessment, inspection.reading.state
+    commands = () if state is None else state.commands
+    health = assessment.snapshot
+    return {
+        "state_path": inspection.state_path,
+        "events_log_path": inspection.events_log_path,
+        "events_log_present": inspection.reading.is_log_present,
+        "health_state": assessment.health_state,
+        "health_reason": assessment.health_reason,
+        "rollout_gate": assessment.gate,
+        "processed_case_count": 0 if state is None else state.processed_case_count,
+        "command_count": len(commands),
+        "command_name_counts": _counted(command.command_name for command in commands),
+        "operation_counts": _counted(command.operation for command in commands),
+        "outcome_counts": _counted(command.last_outcome for command in commands),
+        "status_code_counts": _counted(str(command.last_status_code) for command in commands),
+        "total_run_count": sum(command.run_count for command in commands),
+        "cycle_reports": counts.valid,
+        "invalid_cycle_reports": counts.invalid,
+        "last_reason_codes": list(counts.last_reason_codes),
+        "reason_code_counts": dict(sorted(counts.reason_code_counts.items())),
+        "health": None if health is None else health.as_json(),
+        "snapshot_age_ms": assessment.age_ms,
+        "stale": assessment.is_stale,
+        "holds": [{"code": hold, "reason": reason} for hold, reason in assessment.holds],
+        "warnings": [*assessment.warnings, *_log_warnings(counts)],
+    }
+
+
+def _counted(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _log_warnings(counts: EventCounts) -> Iterable[str]:
+    if counts.invalid:
+        number, reason = counts.problems[0]
+        lines = "1 line is" if counts.invalid == 1 else f"{counts.invalid} lines are"
+        yield f"{lines} invalid in the event log; the first is line {number}: {reason}"
+    for code in sorted(counts.reason_code_counts.keys() - KNOWN_REASON_CODES):
+        yield f"the reason code {code!r} is not known"

@@ -1,0 +1,255 @@
+"""Verifies the chain of events, line by line, and names the first line that breaks it.
+
+Each event holds the digest of the line before it and the next number, and the state names the last
+line, so that a line which was altered, removed or moved shows (runbooks/state-files.md, "The
+chain"). Nothing is kept but the last lines' keys: memory does not grow with the log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from tau_transport_health.contract.event import line_digest
+from tau_transport_health.contract.snapshot import LastCycle, State
+from tau_transport_health.log.chain_verdict import BreakKind, ChainBreak, ChainState, ChainVerdict
+
+IDS_KEPT = 1000
+"""How many cycles back a repeated `cycle_id` is noticed; numbers are held to over the whole log."""
+
+EVENT_LOG = "runtime-events.jsonl"
+"""What a break is named by where the log has no line at all."""
+
+_DIGEST_SHOWN = 12
+
+
+class ChainedFields(Protocol):
+    """The chain keys of a valid line; None where its writer chains nothing."""
+
+    @property
+    def cycle_id(self) -> str | None:
+        """Return the cycle's id."""
+        ...
+
+    @property
+    def cycle_number(self) -> int | None:
+        """Return the cycle's number."""
+        ...
+
+    @property
+    def previous_sha256(self) -> str | None:
+        """Return the digest of the line before."""
+        ...
+
+
+class ChainVerifier:
+    """Takes the lines of a log in order, oldest first, then gives the verdict.
+
+    Args:
+        state: The state as it was read before the log was opened; None if there is no valid one.
+    """
+
+    def __init__(self, state: State | None) -> None:
+        self._state = state
+        last_cycle = None if state is None else state.last_cycle
+        self._wanted = None if last_cycle is None else last_cycle.event_sha256
+        self._lines_after_wanted: int | None = None
+        self._keys_at_wanted: tuple[str | None, int | None] | None = None
+        self._break: ChainBreak | None = None
+        self._lines = 0
+        self._first_number: int | None = None
+        self._number: int | None = None
+        self._is_chained = False
+        self._had_invalid = False
+        self._place: tuple[str, int | None] = (EVENT_LOG, None)
+        self._digests: tuple[str | None, str | None] = (None, None)  # of the line before, the last
+        self._ids: set[str] = set()
+        self._ids_in_order: deque[str] = deque()
+
+    def take(self, file: str, line_number: int, line: bytes, event: ChainedFields | None) -> None:
+        """Take the next line; `event` is None where the line is invalid.
+
+        An invalid line's own keys cannot be read. Its bytes still count: the next line has their
+        digest, so that one which the writer wrote so is no break, and one that was put in is.
+        """
+        if self._break is not None:
+            return
+        if event is None:
+            self._had_invalid = True
+            self._number = None if self._number is None else self._number + 1
+        else:
+            self._place = (file, line_number)
+            self._break = self._broken_by(event)
+            if event.cycle_number is not None and event.cycle_id is not None:
+                self._remember(event.cycle_number, event.cycle_id)
+        self._place = (file, line_number)
+        digest = line_digest(line)
+        self._digests = (self._digests[1], digest)
+        self._lines += 1
+        if digest == self._wanted:
+            self._lines_after_wanted = 0
+            self._keys_at_wanted = None if event is None else (event.cycle_id, event.cycle_number)
+        elif self._lines_after_wanted is not None:
+            self._lines_after_wanted += 1
+
+    def take_too_long(self, file: str, line_number: int) -> None:
+        """Take a line that is too long to be read whole: what it holds cannot be vouched for."""
+        self._place = (file, line_number)
+        self._break = self._break or self._at_place(
+            BreakKind.LINE_TOO_LONG,
+            "an event",
+            "a line of many megabytes",
+            "no runtime writes such",
+        )
+
+    def verdict(self, state_afterwards: State | None) -> ChainVerdict:
+        """Return the verdict on all lines taken.
+
+        Args:
+            state_afterwards: The state as it is now, after the log was read. Where cycles were
+                written meanwhile, the log may go on after the state that was read before it.
+        """
+        broken_at = self._break or self._end_break(state_afterwards)
+        if broken_at is not None:
+            state = ChainState.BROKEN
+        else:
+            state = ChainState.WHOLE if self._is_chained else ChainState.NONE
+        return ChainVerdict(
+            state=state,
+            lines=self._lines,
+            first_cycle=self._first_number,
+            last_cycle=self._number,
+            broken_at=broken_at,
+            is_end_compared=self._wanted is not None,
+            is_ahead=self._lines_after_wanted == 1,
+        )
+
+    def _remember(self, number: int, cycle_id: str) -> None:
+        if self._first_number is None:
+            self._first_number = number
+        self._is_chained = True
+        self._number = number
+        if len(self._ids_in_order) == IDS_KEPT:
+            self._ids.discard(self._ids_in_order.popleft())
+        self._ids_in_order.append(cycle_id)
+        self._ids.add(cycle_id)
+
+    def _broken_by(self, event: ChainedFields) -> ChainBreak | None:
+        if event.cycle_number is None:
+            return self._unchained_line() if self._is_chained else None
+        if not self._is_chained and not self._had_invalid:
+            return self._broken_beginning(event.cycle_number, event.previous_sha256)
+        if event.previous_sha256 != self._digests[1]:
+            return self._broken_link(event.cycle_number, event.previous_sha256)
+        if self._number is not None and event.cycle_number != self._number + 1:
+            return self._at_place(
+                BreakKind.CYCLE_NUMBER,
+                f"cycle_number {self._number + 1}",
+                str(event.cycle_number),
+                "the writer miscounted, since the digest is right",
+            )
+        if event.cycle_id in self._ids:
+            return self._at_place(
+                BreakKind.CYCLE_ID,
+                "a cycle_id of its own",
+                f"{event.cycle_id!r:.60} again",
+                "the writer repeated it, since the digest is right",
+            )
+        return None
+
+    def _unchained_line(self) -> ChainBreak:
+        return self._at_place(
+            BreakKind.UNCHAINED_LINE,
+            "a line that continues the chain",
+            "one without chain keys",
+            "another program wrote it, or an old version",
+        )
+
+    def _broken_beginning(self, number: int, previous: str | None) -> ChainBreak | None:
+        """Judge the first chained line; before it there is none, or one of an unchained writer."""
+        is_first_ever = number == 1 and previous in {None, self._digests[1]}
+        goes_on_from_elsewhere = self._lines == 0 and number > 1 and previous is not None
+        if is_first_ever or goes_on_from_elsewhere:
+            return None
+        return self._at_place(
+            BreakKind.BEGINNING,
+            "previous_sha256 null in cycle 1, and a digest in every other",
+            f"{_shown(previous)} in cycle {number}",
+            "this is not how the chain began",
+        )
+
+    def _broken_link(self, number: int, previous: str | None) -> ChainBreak:
+        due = None if self._number is None else self._number + 1
+        if due is None or number == due:
+            meaning = "the line before it was altered, or this one"
+        elif number > due:
+            missing = number - due
+            lines = "1 line is missing" if missing == 1 else f"{missing} lines are missing"
+            meaning = f"{lines} before it"
+        else:
+            meaning = f"cycle {number} stands after cycle {due - 1}: lines were moved or put back"
+        return self._at_place(
+            BreakKind.PREVIOUS_SHA256,
+            f"previous_sha256 {_shown(self._digests[1])}",
+            _shown(previous),
+            meaning,
+        )
+
+    def _end_break(self, state_afterwards: State | None) -> ChainBreak | None:
+        if self._state is None or (self._state.last_cycle is None and not self._is_chained):
+            return None
+        last = self._state.last_cycle
+        if last is None:
+            return self._at_place(
+                BreakKind.END,
+                "a state that names this cycle",
+                "a state without last_cycle",
+                "whoever wrote the state does not chain",
+            )
+        if self._lines_after_wanted is None:
+            return self._at_place(
+                BreakKind.END,
+                f"cycle {last.cycle_number} with the digest {_shown(last.event_sha256)}, which "
+                "the state names",
+                f"cycle {self._number} with {_shown(self._digests[1])}"
+                if self._lines
+                else "no line",
+                self._meaning_of_end(last),
+            )
+        if self._keys_at_wanted not in {None, (last.cycle_id, last.cycle_number)}:
+            return self._at_place(
+                BreakKind.END,
+                f"{last.cycle_id!r:.60}, number {last.cycle_number}, which the state names",
+                "another id or number in that line",
+                "the state was altered",
+            )
+        if self._lines_after_wanted > 1 and not self._was_written_meanwhile(state_afterwards):
+            return self._at_place(
+                BreakKind.END,
+                f"at most one line after cycle {last.cycle_number}, which the state names",
+                f"{self._lines_after_wanted} lines",
+                "an older state was put back, or lines were added",
+            )
+        return None
+
+    def _meaning_of_end(self, last: LastCycle) -> str:
+        if self._number is None or last.cycle_number > self._number:
+            return "lines at the end are missing"
+        return "the last line was altered, or the state was"
+
+    def _was_written_meanwhile(self, state_afterwards: State | None) -> bool:
+        now = None if state_afterwards is None else state_afterwards.last_cycle
+        if now is None or self._number is None or now.cycle_number < self._number - 1:
+            return False
+        ahead_by = self._number - now.cycle_number
+        return ahead_by < 0 or now.event_sha256 == self._digests[1 - ahead_by]
+
+    def _at_place(self, kind: BreakKind, expected: str, found: str, meaning: str) -> ChainBreak:
+        file, line = self._place
+        return ChainBreak(
+            kind=kind, file=file, line=line, expected=expected, found=found, meaning=meaning
+        )
+
+
+def _shown(digest: str | None) -> str:
+    return "null" if digest is None else f"{digest[:_DIGEST_SHOWN]}…"

@@ -1,0 +1,153 @@
+"""One pass over the whole event log: what `diagnose` needs to know of it, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+from tau_transport_health.contract.event import KNOWN_REASON_CODES, LONGEST_LINE_BYTES
+from tau_transport_health.contract.snapshot import State
+from tau_transport_health.log.chain import ChainVerifier
+from tau_transport_health.log.chain_verdict import ChainVerdict
+from tau_transport_health.log.event_stream import AnyEvent, read_blocks
+
+PROBLEMS_KEPT = 5
+"""How many invalid lines are kept with their reason; all are counted."""
+
+UNKNOWN_CODES_KEPT = 20
+"""How many reason codes that nobody knows are told apart; a hostile log may hold any number."""
+
+WINDOW_CYCLES = 20
+"""How many of the last cycles symptoms of history are judged by.
+
+Enough to tell a trend from an accident, few enough that what was mended is soon forgotten.
+"""
+
+
+class LogSegment(Protocol):
+    """One file of the log, to be read once."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+
+    @property
+    def is_rotated(self) -> bool:
+        """Tell whether nobody appends to it any more."""
+
+    @property
+    def is_torn(self) -> bool:
+        """Tell, after the lines were read, whether something follows the last whole line."""
+
+    @property
+    def problem(self) -> str | None:
+        """Return, after the lines were read, why they end early; None if they do not."""
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the whole lines, some together, each ended by its line break."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """A valid line, and where it stands."""
+
+    file: str
+    line: int
+    event: AnyEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidLine:
+    """A line that is no event, and why."""
+
+    file: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a log holds.
+
+    `torn_files` are rotated logs that end in a torn line, of which nothing will be written again;
+    whether the log itself is torn is the assessment's to say, which looks more than once.
+    `unread_files` are files of the log that could not be read, with the reason.
+    """
+
+    valid: int
+    invalid: int
+    invalid_lines: tuple[InvalidLine, ...]
+    torn_files: tuple[str, ...]
+    unread_files: tuple[tuple[str, str], ...]
+    recent: tuple[Cycle, ...]
+    unknown_codes: tuple[tuple[str, int], ...]
+    chain: ChainVerdict
+
+
+def read_history(
+    segments: Iterable[LogSegment],
+    *,
+    state: State | None,
+    state_afterwards: Callable[[], State | None],
+    chained: bool,
+    unread_files: Iterable[tuple[str, str]] = (),
+) -> History:
+    """Return what the files of a log hold, given oldest first.
+
+    Args:
+        segments: The files, opened after `state` was read.
+        state: The valid state, or None.
+        state_afterwards: Reads the state again, once the log was read.
+        chained: Whether the chain keys are required of every line.
+        unread_files: Files of the log that could not even be opened, with the reason.
+    """
+    verifier = ChainVerifier(state)
+    recent: deque[tuple[str, int, AnyEvent]] = deque(maxlen=WINDOW_CYCLES)
+    unknown: Counter[str] = Counter()
+    problems: list[InvalidLine] = []
+    torn: list[str] = []
+    unread = list(unread_files)
+    valid = invalid = 0
+    for segment in segments:
+        name = segment.name
+        for number, line, event in _lines(segment, chained=chained):
+            if isinstance(event, str):
+                invalid += 1
+                if len(problems) < PROBLEMS_KEPT:
+                    problems.append(InvalidLine(file=name, line=number, reason=event))
+            else:
+                valid += 1
+                recent.append((name, number, event))
+                for code in event.reason_codes:
+                    if code not in KNOWN_REASON_CODES and (
+                        code in unknown or len(unknown) < UNKNOWN_CODES_KEPT
+                    ):
+                        unknown[code] += 1
+            if len(line) > LONGEST_LINE_BYTES:
+                verifier.take_too_long(name, number)
+            else:
+                verifier.take(name, number, line, None if isinstance(event, str) else event)
+        if segment.is_torn and segment.is_rotated:
+            torn.append(name)
+        if segment.problem is not None:
+            unread.append((name, segment.problem))
+    return History(
+        valid=valid,
+        invalid=invalid,
+        invalid_lines=tuple(problems),
+        torn_files=tuple(torn),
+        unread_files=tuple(unread),
+        recent=tuple(Cycle(file=file, line=line, event=event) for file, line, event in recent),
+        unknown_codes=tuple(sorted(unknown.items())),
+        chain=verifier.verdict(state_afterwards()),
+    )
+
+
+def _lines(segment: LogSegment, *, chained: bool) -> Iterator[tuple[int, bytes, AnyEvent | str]]:
+    return chain.from_iterable(
+        read.lines() for read in read_blocks(segment.blocks(), chained=chained)
+    )

@@ -1,0 +1,223 @@
+"""The event log over time: any number of events, in at most `MOST_BINS` bins of equal length.
+
+One pass, constant memory: bins start fine, and are merged into longer ones when the log turns out
+to cover more time than they reach. Only valid lines count (runbooks/state-files.md,
+"runtime-events.jsonl"); a time without a cycle has no bin, so that gaps stay gaps.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
+
+from tau_transport_health.contract.event import KNOWN_REASON_CODES
+from tau_transport_health.contract.snapshot import HealthState
+from tau_transport_health.log.event_stream import PROBLEMS_KEPT, AnyEvent, read_blocks
+
+MOST_BINS = 120
+"""How many bins there are at most: as many bars as a page can show apart."""
+
+RECENT_CYCLES = 20
+"""How many of the last cycles are kept one by one."""
+
+OTHER_CODES = "(other codes)"
+"""Stands for the codes beyond what is counted by name."""
+
+MOST_UNKNOWN_CODES = 20
+"""How many codes that the contract does not know are counted by name."""
+
+LONGEST_CODE = 80
+"""A code that the contract does not know and that is longer is not counted by name."""
+
+_SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
+# Each length divides the next, so that whole bins become whole bins.
+_BIN_LENGTHS_MS = (
+    *(_SECOND, 5 * _SECOND, 10 * _SECOND, 30 * _SECOND),
+    *(_MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
+    *(_HOUR, 2 * _HOUR, 4 * _HOUR, 12 * _HOUR, _DAY),
+)
+_COMBINATIONS_KEPT = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class Bin:
+    """What the cycles that ended in one stretch of time add up to; there is at least one."""
+
+    cycles_by_health: Counter[str] = field(default_factory=Counter)
+    max_queue_depth: int = 0
+    failed_cases: int = 0
+    retry_attempts: int = 0
+    duplicate_skips: int = 0
+    malformed_cases: int = 0
+    reason_code_counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def cycles(self) -> int:
+        """Return how many cycles ended in it."""
+        return self.cycles_by_health.total()
+
+    @property
+    def worst_health(self) -> HealthState:
+        """Return the worst health that one of its cycles had."""
+        return next(
+            state
+            for state in (HealthState.FAILING, HealthState.DEGRADED, HealthState.HEALTHY)
+            if state in self.cycles_by_health
+        )
+
+    def absorb(self, other: Bin) -> None:
+        """Add what another one adds up to."""
+        self.cycles_by_health.update(other.cycles_by_health)
+        self.max_queue_depth = max(self.max_queue_depth, other.max_queue_depth)
+        self.failed_cases += other.failed_cases
+        self.retry_attempts += other.retry_attempts
+        self.duplicate_skips += other.duplicate_skips
+        self.malformed_cases += other.malformed_cases
+        self.reason_code_counts.update(other.reason_code_counts)
+
+
+class Cycle(NamedTuple):
+    """One cycle as the page lists it; a tuple, since one is made of every line."""
+
+    timestamp_unix_ms: int
+    cycle_number: int | None
+    health_state: str
+    failed_cases: int
+    retry_attempts: int
+    duplicate_skips: int
+    malformed_cases: int
+    queue_depth: int
+    duration_ms: int
+    reason_codes: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Timeline:
+    """What a log adds up to over time; `read_timeline` makes one.
+
+    `problems` are the first invalid lines, by number. `steps_back` counts the events that are
+    dated before the one in the line above; `first_step_back` is the first such line.
+    """
+
+    bin_length_ms: int = _BIN_LENGTHS_MS[0]
+    first_unix_ms: int = 0
+    last_unix_ms: int = 0
+    total: Bin = field(default_factory=Bin)
+    invalid: int = 0
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    steps_back: int = 0
+    first_step_back: int | None = None
+    recent: deque[Cycle] = field(default_factory=lambda: deque(maxlen=RECENT_CYCLES))
+    _bins: dict[int, Bin] = field(default_factory=dict)
+    _named_codes: set[str] = field(default_factory=lambda: set(KNOWN_REASON_CODES))
+    _names_of: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+
+    def slots(self) -> list[tuple[int, Bin | None]]:
+        """Return each stretch from the first event to the last: its start, and its bin if any."""
+        if not self._bins:
+            return []
+        return [
+            (index * self.bin_length_ms, self._bins.get(index))
+            for index in range(min(self._bins), max(self._bins) + 1)
+        ]
+
+    def add(self, number: int, event: AnyEvent) -> None:
+        """Count a valid line; `number` is the line's, from 1."""
+        time = event.timestamp_unix_ms
+        if not self.recent:
+            self.first_unix_ms = self.last_unix_ms = time
+        elif time < self.recent[-1].timestamp_unix_ms:
+            self.steps_back += 1
+            if self.first_step_back is None:
+                self.first_step_back = number
+        self.first_unix_ms = min(self.first_unix_ms, time)
+        self.last_unix_ms = max(self.last_unix_ms, time)
+        held = self._bins.get(time // self.bin_length_ms) or self._bin_at(time)
+        names = self._names_of.get(event.reason_codes) or self._names(event.reason_codes)
+        malformed = event.malformed_cases + event.unexpected_malformed_cases
+        held.cycles_by_health[event.health_state] += 1
+        held.max_queue_depth = max(held.max_queue_depth, event.backlog_cases)
+        held.failed_cases += event.failed_cases
+        held.retry_attempts += event.retry_attempts
+        held.duplicate_skips += event.duplicate_skips
+        held.malformed_cases += malformed
+        for name in names:
+            held.reason_code_counts[name] += 1
+        self.recent.append(
+            Cycle(
+                time,
+                event.cycle_number,
+                event.health_state,
+                event.failed_cases,
+                event.retry_attempts,
+                event.duplicate_skips,
+                malformed,
+                event.backlog_cases,
+                event.cycle_duration_ms,
+                names,
+            )
+        )
+
+    def refuse(self, number: int, reason: str) -> None:
+        """Count an invalid line; `number` is the line's, from 1."""
+        self.invalid += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append((number, reason))
+
+    def close(self) -> None:
+        """Add up the bins, once all lines are counted."""
+        for held in self._bins.values():
+            self.total.absorb(held)
+
+    def _bin_at(self, time: int) -> Bin:
+        """Return a new bin for a time that has none, where need be of longer bins."""
+        shorter, length = self.bin_length_ms, self.bin_length_ms
+        while self.last_unix_ms // length - self.first_unix_ms // length >= MOST_BINS:
+            length = _next_length(length)
+        if length != shorter:
+            merged: dict[int, Bin] = {}
+            for index, held in self._bins.items():
+                merged.setdefault(index * shorter // length, Bin()).absorb(held)
+            self._bins, self.bin_length_ms = merged, length
+        return self._bins.setdefault(time // length, Bin())
+
+    def _names(self, codes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names that codes are counted by, each once; hostile ones share one name."""
+        names = tuple(dict.fromkeys(map(self._name, codes)))
+        if names == codes and len(self._names_of) < _COMBINATIONS_KEPT:
+            self._names_of[codes] = names
+        return names
+
+    def _name(self, code: str) -> str:
+        room = len(KNOWN_REASON_CODES) + MOST_UNKNOWN_CODES
+        if code not in self._named_codes:
+            if len(code) > LONGEST_CODE or len(self._named_codes) >= room:
+                return OTHER_CODES
+            self._named_codes.add(code)
+        return code
+
+
+def read_timeline(blocks: Iterable[bytes], *, chained: bool) -> Timeline:
+    """Return what a log's whole lines add up to over time.
+
+    Args:
+        blocks: The lines, oldest first, some together, each ended by its line break.
+        chained: Whether the writer chains its events, so that the chain keys are required.
+    """
+    timeline = Timeline()
+    for read in read_blocks(blocks, chained=chained):
+        for number, _, event in read.lines():
+            if isinstance(event, str):
+                timeline.refuse(number, event)
+            else:
+                timeline.add(number, event)
+    timeline.close()
+    return timeline
+
+
+def _next_length(length_ms: int) -> int:
+    longer = chain(_BIN_LENGTHS_MS, (2 * length_ms,))
+    return next(candidate for candidate in longer if candidate > length_ms)

@@ -1,0 +1,258 @@
+"""Looks into the channel store: what there is, what a channel tells, and whether it is sound."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from hashlib import sha256
+
+from tau_transport_health.contract.channel_entries import (
+    LONGEST_LINE_BYTES,
+    REGISTRY_CHANNEL,
+    LogEntry,
+    check_context_entry,
+    check_description,
+    parse_artifact,
+    parse_log_entry,
+    path_parts,
+)
+from tau_transport_health.errors import TransportHealthError
+from tau_transport_health.files.channel_folders import (
+    ARTIFACTS,
+    CONTEXT,
+    DESCRIPTION,
+    INDEX,
+    LOG,
+    ChannelStore,
+)
+from tau_transport_health.files.targets_file import read_targets
+from tau_transport_health.files.whole_lines import WholeLines
+from tau_transport_health.health.channel_reports import (
+    ChannelEntries,
+    ChannelProblem,
+    ChannelSummary,
+    UnreadFile,
+    Verification,
+)
+from tau_transport_health.health.targets import find
+from tau_transport_health.services.looking import Question, directory_of
+
+PROBLEMS_KEPT = 20
+"""How many problems of a file are told with their reason; all are counted."""
+
+_BLOCK_BYTES = 1024 * 1024
+_INDEX_PATH = f"{ARTIFACTS}/{INDEX}"
+_LONGEST_DESCRIPTION_BYTES = 1024 * 1024
+
+
+def store_of(question: Question) -> ChannelStore:
+    """Return the channel store of the target that was asked for.
+
+    Raises:
+        TargetError: if there is no such target.
+    """
+    target = find(question.name or "", read_targets(question.targets_file))
+    return ChannelStore(directory_of(target, question), target.name)
+
+
+def summaries(store: ChannelStore) -> list[ChannelSummary]:
+    """Return every channel in a few figures, by name, and which files these leave out.
+
+    Raises:
+        NoChannelError: if there is no channel store.
+    """
+    return [_summary(store, channel) for channel in store.names()[0]]
+
+
+def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntries:
+    """Return the `last` entries of a channel, and which files of its log could not be read.
+
+    Raises:
+        NoChannelError: if there is no such channel.
+    """
+    name = store.checked(channel)
+    kept: deque[tuple[str, int, LogEntry]] = deque(maxlen=last)
+    reader = _Reader(store, name)
+    total = reader.read_log(
+        LOG, lambda file, number, line: kept.append((file, number, parse_log_entry(line)))
+    )
+    return ChannelEntries(
+        channel=name,
+        path=str(store.path / name / LOG),
+        entries=tuple(kept),
+        total=total,
+        invalid_lines=reader.invalid,
+        is_torn=reader.is_torn,
+        unread_files=tuple(reader.unread),
+    )
+
+
+def verify(store: ChannelStore, channel: str | None) -> Verification:
+    """Return what is unsound in a channel, or in all of them.
+
+    Raises:
+        NoChannelError: if there is no channel store, or no such channel.
+    """
+    names, strangers = ([store.checked(channel)], []) if channel is not None else store.names()
+    readers = [_verified(store, name) for name in names]
+    problems = [
+        ChannelProblem(channel=name, file="", line=None, reason="is not a channel's folder")
+        for name in strangers
+    ]
+    for reader in readers:
+        problems += reader.problems
+    return Verification(
+        path=str(store.path),
+        state_dir=str(store.state_dir),
+        channels=len(names),
+        lines=sum(reader.lines for reader in readers),
+        artifacts=sum(reader.artifacts for reader in readers),
+        problem_count=len(strangers) + sum(reader.problem_count for reader in readers),
+        problems=tuple(problems),
+    )
+
+
+_Take = Callable[[str, int, bytes], object]
+"""Takes a line: the file, its number there, its bytes. What it refuses is invalid."""
+
+
+class _Reader:
+    """Reads the files of one channel and collects what is unsound, the first few of each."""
+
+    def __init__(self, store: ChannelStore, channel: str) -> None:
+        self.store = store
+        self.channel = channel
+        self.problems: list[ChannelProblem] = []
+        self.problem_count = 0
+        self.lines = 0
+        self.artifacts = 0
+        self.missing: list[str] = []
+        self.unread: list[UnreadFile] = []
+        self.invalid = 0
+        self.is_torn = False
+
+    def read_log(self, log: str, take: _Take) -> int:
+        """Hand every whole line of a log, over its files, to `take`; return how many it took."""
+        segments, unread = self.store.segments(self.channel, log)
+        if not segments and not unread:
+            self.missing.append(log)
+        for file, reason in unread:
+            self.add_unread(file, reason)
+        return sum(self._read(segment, take) for segment in segments)
+
+    def read_index(self, take: _Take) -> int:
+        """Hand every whole line of the artifacts' index to `take`; return how many it took."""
+        try:
+            lines = self.store.lines(self.channel, ARTIFACTS, INDEX)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            self.add_unread(_INDEX_PATH, f"cannot be opened: {error.strerror or error}")
+            return 0
+        return self._read(lines, take)
+
+    def _read(self, lines: WholeLines, take: _Take) -> int:
+        taken = 0
+        for number, line in enumerate(lines, start=1):
+            self.lines += 1
+            try:
+                if len(line) > LONGEST_LINE_BYTES:
+                    raise TransportHealthError("the line is too long")  # noqa: TRY301 - one handler
+                take(lines.name, number, line)
+                taken += 1
+            except TransportHealthError as error:
+                self.invalid += 1
+                self.add(lines.name, number, str(error))
+        if lines.is_torn:
+            # Of a rotated file it is an invalid line: nobody will cut it off any more.
+            self.invalid += lines.is_rotated
+            self.is_torn |= not lines.is_rotated
+            self.add(lines.name, None, "its last line is torn: it has no line break")
+        if lines.problem is not None:
+            self.add_unread(lines.name, lines.problem)
+        return taken
+
+    def add_unread(self, file: str, reason: str) -> None:
+        self.unread.append((file, reason))
+        self.add(file, None, reason)
+
+    def add(self, file: str, line: int | None, reason: str) -> None:
+        self.problem_count += 1
+        if len(self.problems) < PROBLEMS_KEPT:
+            self.problems.append(
+                ChannelProblem(channel=self.channel, file=file, line=line, reason=reason)
+            )
+
+
+def _summary(store: ChannelStore, channel: str) -> ChannelSummary:
+    reader = _Reader(store, channel)
+    last: deque[LogEntry] = deque(maxlen=1)
+    entries = reader.read_log(LOG, lambda _file, _number, line: last.append(parse_log_entry(line)))
+    invalid = reader.invalid + reader.is_torn
+    artifacts = reader.read_index(lambda _file, _number, line: parse_artifact(line))
+    return ChannelSummary(
+        channel=channel,
+        entries=entries,
+        invalid_lines=invalid,
+        artifacts=artifacts,
+        last=last[0] if last else None,
+        unread_files=tuple(reader.unread),
+    )
+
+
+def _verified(store: ChannelStore, channel: str) -> _Reader:
+    reader = _Reader(store, channel)
+    reader.read_log(LOG, lambda _file, _number, line: parse_log_entry(line))
+    reader.read_log(CONTEXT, lambda _file, _number, line: check_context_entry(line))
+    # The registry's channel alone is made before its first entry, for its MEMORY.md.
+    if channel != REGISTRY_CHANNEL or len(reader.missing) == 1:
+        for log in reader.missing:
+            reader.add(log, None, "is missing")
+    reader.artifacts = reader.read_index(
+        lambda _file, number, line: _check_artifact(reader, number, line)
+    )
+    _check_description(reader)
+    return reader
+
+
+def _check_description(reader: _Reader) -> None:
+    try:
+        with reader.store.opened(reader.channel, DESCRIPTION) as file:
+            raw = file.read(_LONGEST_DESCRIPTION_BYTES)
+        check_description(raw, channel=reader.channel, transport=reader.store.transport)
+    except FileNotFoundError:
+        reader.add(DESCRIPTION, None, "is missing")
+    except OSError as error:
+        reader.add(DESCRIPTION, None, f"cannot be opened: {error.strerror or error}")
+    except TransportHealthError as error:
+        reader.add(DESCRIPTION, None, str(error))
+
+
+def _check_artifact(reader: _Reader, number: int, line: bytes) -> None:
+    """Check a line of the index, and the file that it names."""
+    artifact = parse_artifact(line)
+    parts = path_parts(artifact.relative_path)
+    if parts is None:
+        raise TransportHealthError("relative_path: leads out of the channel's artifacts")
+    try:
+        with reader.store.opened(reader.channel, *parts) as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = sha256()
+            # A file of another size need not be read to know that it is another one.
+            while size == artifact.size_bytes and (block := file.read(_BLOCK_BYTES)):
+                digest.update(block)
+    except OSError as error:
+        reader.add(
+            _INDEX_PATH,
+            number,
+            f"the artifact {artifact.relative_path!r:.80}: {error.strerror or error}",
+        )
+        return
+    if size != artifact.size_bytes:
+        found = f"has {size} bytes, not {artifact.size_bytes}"
+    elif digest.hexdigest() != artifact.checksum_sha256:
+        found = "has another checksum than its line says"
+    else:
+        return
+    reader.add(_INDEX_PATH, number, f"the artifact {artifact.relative_path!r:.80} {found}")

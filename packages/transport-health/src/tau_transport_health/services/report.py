@@ -1,0 +1,29 @@
+"""Makes the page of `report`: reads the log once, fills the template, puts the file in place."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from tau_transport_health.files.output import replace_file
+from tau_transport_health.files.reading import blocks_of
+from tau_transport_health.formats.page import page
+from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.log.timeline import read_timeline
+
+
+def write_report(inspection: Inspection, output: Path) -> None:
+    """Put the page about one look at a target in the place of a file.
+
+    Raises:
+        OutputError: if the file cannot be written; what was there is as it was.
+    """
+    blocks = blocks_of(Path(inspection.events_log_path))
+    timeline = read_timeline(blocks, chained=inspection.is_chained)
+    replace_file(output, page(inspection, timeline, template=template()).encode())
+
+
+def template() -> str:
+    """Return the template of the page, wherever the package is installed."""
+    folder = files("tau_transport_health") / "templates"
+    return folder.joinpath("report.html").read_text("utf-8")
