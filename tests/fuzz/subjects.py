@@ -12,7 +12,7 @@ from random import Random
 from typer.main import get_command
 
 from tau_custom_command.cli import cli as runtime_cli
-from tau_rollout_gate import cli as gate_cli
+from tau_rollout_gate.cli import cli as gate_cli
 from tau_transport_health.cli import cli as inspector_cli
 from tests.fuzz.guard import Program, call
 from tests.fuzz.mutation import mutated_bytes, mutated_json, mutated_lines

@@ -8,9 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tau_rollout_gate.event import parse_event
-from tau_rollout_gate.evidence import Cycle, Evidence, Input, SurfaceEvidence
-from tau_rollout_gate.rollout import (
+from tau_rollout_gate.contract.event import parse_event
+from tau_rollout_gate.contract.rollout import (
     Carried,
     Channel,
     LogPosition,
@@ -19,6 +18,7 @@ from tau_rollout_gate.rollout import (
     RolloutStatus,
     SurfacePin,
 )
+from tau_rollout_gate.evidence.evidence import Cycle, Evidence, Input, SurfaceEvidence
 
 Json = dict[str, Any]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from tau_rollout_gate.actor import CI_ACTORS
-from tau_rollout_gate.answer import Answer, Soak, TriggerResult, Verdict
-from tau_rollout_gate.cli import app
-from tau_rollout_gate.findings import EvidenceRef
-from tau_rollout_gate.ledger import Action, Decided, Entry
-from tau_rollout_gate.rollout import DecisionCount, Frozen, Rollout, RolloutFile
+from tau_rollout_gate.cli.cli import app
+from tau_rollout_gate.contract.rollout import DecisionCount, Frozen, Rollout, RolloutFile
+from tau_rollout_gate.decision.answer import Answer, Soak, TriggerResult, Verdict
+from tau_rollout_gate.policy.findings import EvidenceRef
+from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
+from tau_rollout_gate.services.actor import CI_ACTORS
 from tests.rollout_gate import making
 from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE
 

@@ -6,7 +6,7 @@ import getpass
 
 import pytest
 
-from tau_rollout_gate.actor import CI_ACTORS, actor
+from tau_rollout_gate.services.actor import CI_ACTORS, actor
 
 
 def test_what_was_said_counts_first() -> None:

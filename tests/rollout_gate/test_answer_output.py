@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tau_rollout_gate.answer_output import print_answer, print_explanation
+from tau_rollout_gate.cli.answer_output import print_answer, print_explanation
+from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.formats import RENDERERS, explanation, github
-from tau_rollout_gate.options import Format
 from tests.rollout_gate.answers import HOSTILE, answer, around, filled_with
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.answer import Answer, Verdict
-from tau_rollout_gate.decision import decide
-from tau_rollout_gate.evidence import (
+from tau_rollout_gate.contract.rollout import Carried, FiredTrigger, Frozen, Rollout, RolloutStatus
+from tau_rollout_gate.contract.snapshot import parse_snapshot
+from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.decision import decide
+from tau_rollout_gate.evidence.evidence import (
     UNHEALABLE,
     Evidence,
     Flaw,
@@ -18,17 +20,9 @@ from tau_rollout_gate.evidence import (
     ReportEvidence,
     ReportStatus,
 )
-from tau_rollout_gate.findings import RESERVED_NAMES, GateStatus
-from tau_rollout_gate.policy import Policy
-from tau_rollout_gate.policy_file import load_policy
-from tau_rollout_gate.rollout import (
-    Carried,
-    FiredTrigger,
-    Frozen,
-    Rollout,
-    RolloutStatus,
-)
-from tau_rollout_gate.snapshot import parse_snapshot
+from tau_rollout_gate.files.policy_file import load_policy
+from tau_rollout_gate.policy.findings import RESERVED_NAMES, GateStatus
+from tau_rollout_gate.policy.policy import Policy
 from tests.rollout_gate.making import (
     ENTERED,
     HOUR,

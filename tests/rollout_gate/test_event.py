@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, RolloutGateError
-from tau_rollout_gate.event import (
+from tau_rollout_gate.contract.event import (
     LONGEST_LINE_BYTES,
     Event,
     HealthState,
@@ -18,6 +17,7 @@ from tau_rollout_gate.event import (
     line_digest,
     parse_event,
 )
+from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, RolloutGateError
 from tests.rollout_gate.making import FIXTURE_SHA, MINUTE, History, Json, failed, malformed
 
 LAST = History().every(MINUTE, 2).last()

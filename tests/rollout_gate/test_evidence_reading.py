@@ -15,10 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tau_rollout_gate.event import LONGEST_LINE_BYTES
-from tau_rollout_gate.evidence import Flaw, SurfaceEvidence
-from tau_rollout_gate.evidence_reading import BLOCK_BYTES, LOOKS, read_log, read_state, read_surface
-from tau_rollout_gate.rollout import LogPosition
+from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
+from tau_rollout_gate.contract.rollout import LogPosition
+from tau_rollout_gate.evidence.evidence import Flaw, SurfaceEvidence
+from tau_rollout_gate.files.evidence_reading import (
+    BLOCK_BYTES,
+    LOOKS,
+    read_log,
+    read_state,
+    read_surface,
+)
 from tests.rollout_gate.making import MINUTE, History, pin
 
 LOG = "runtime-events.jsonl"

@@ -18,14 +18,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from tau_rollout_gate import strict_json
-from tau_rollout_gate.answer import Answer, Soak, Verdict
+from tau_rollout_gate.cli.options import Format
+from tau_rollout_gate.contract import strict_json
+from tau_rollout_gate.decision.answer import Answer, Soak, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.findings import GateStatus
 from tau_rollout_gate.formats import RENDERERS, explanation, github, text
 from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.wording import ago, headline, shown
-from tau_rollout_gate.options import Format
+from tau_rollout_gate.policy.findings import GateStatus
 from tests.rollout_gate.answers import (
     ENTERED,
     HOSTILE,

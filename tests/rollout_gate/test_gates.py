@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.evidence import (
+from tau_rollout_gate.contract.rollout import Channel, RollbackTarget
+from tau_rollout_gate.evidence.evidence import (
     Cycle,
     Evidence,
     ReportEvidence,
@@ -14,20 +15,19 @@ from tau_rollout_gate.evidence import (
     SignoffEvidence,
     SignoffItem,
 )
-from tau_rollout_gate.findings import GateStatus
-from tau_rollout_gate.gates.artifacts_grow import ArtifactsGrowGate
-from tau_rollout_gate.gates.checklist_complete import ChecklistCompleteGate
-from tau_rollout_gate.gates.interface import CycleGate, Finding, PhaseWindow
-from tau_rollout_gate.gates.no_new_reason_code import NoNewReasonCodeGate
-from tau_rollout_gate.gates.pressure_does_not_rise import PressureDoesNotRiseGate
-from tau_rollout_gate.gates.reason_code_advances import ReasonCodeAdvancesGate
-from tau_rollout_gate.gates.reason_code_present import ReasonCodePresentGate
-from tau_rollout_gate.gates.report_passes import ReportPassesGate
-from tau_rollout_gate.gates.signal import SignalGate
-from tau_rollout_gate.gates.target_recorded import TargetRecordedGate
-from tau_rollout_gate.gates.timeline_ok import TimelineOkGate
-from tau_rollout_gate.rollout import Channel, RollbackTarget
-from tau_rollout_gate.signals import Signal
+from tau_rollout_gate.policy.findings import GateStatus
+from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
+from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
+from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, PhaseWindow
+from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
+from tau_rollout_gate.policy.gates.pressure_does_not_rise import PressureDoesNotRiseGate
+from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
+from tau_rollout_gate.policy.gates.reason_code_present import ReasonCodePresentGate
+from tau_rollout_gate.policy.gates.report_passes import ReportPassesGate
+from tau_rollout_gate.policy.gates.signal import SignalGate
+from tau_rollout_gate.policy.gates.target_recorded import TargetRecordedGate
+from tau_rollout_gate.policy.gates.timeline_ok import TimelineOkGate
+from tau_rollout_gate.policy.signals import Signal
 from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE, History, failed, rollout
 
 PASS, FAIL = GateStatus.PASS, GateStatus.FAIL

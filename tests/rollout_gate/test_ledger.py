@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_rollout_gate.answer import Verdict
+from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout, RolloutFile, RolloutStatus
+from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, RolloutUnusableError
-from tau_rollout_gate.evidence import Input
-from tau_rollout_gate.ledger import Action, Entry, digest_of, standing
-from tau_rollout_gate.ledger_check import check
-from tau_rollout_gate.rollout import FiredTrigger, Rollout, RolloutFile, RolloutStatus
+from tau_rollout_gate.evidence.evidence import Input
+from tau_rollout_gate.rollout.ledger import Action, Entry, digest_of, standing
+from tau_rollout_gate.rollout.ledger_check import check
 from tests.rollout_gate import making
 from tests.rollout_gate.making import SHA
 from tests.rollout_gate.recording import Ledger, decided, frozen_by, ledger_of

@@ -10,34 +10,34 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.strict_toml import LARGEST_BYTES
 from tau_rollout_gate.errors import PolicyRefusedError
-from tau_rollout_gate.gates import GateSpec
-from tau_rollout_gate.gates.artifacts_grow import ArtifactsGrowGate
-from tau_rollout_gate.gates.checklist_complete import ChecklistCompleteGate
-from tau_rollout_gate.gates.interface import Gate
-from tau_rollout_gate.gates.no_new_reason_code import NoNewReasonCodeGate
-from tau_rollout_gate.gates.pressure_does_not_rise import PressureDoesNotRiseGate
-from tau_rollout_gate.gates.reason_code_advances import ReasonCodeAdvancesGate
-from tau_rollout_gate.gates.reason_code_present import ReasonCodePresentGate
-from tau_rollout_gate.gates.report_passes import ReportPassesGate
-from tau_rollout_gate.gates.signal import SignalGate
-from tau_rollout_gate.gates.target_recorded import TargetRecordedGate
-from tau_rollout_gate.gates.timeline_ok import TimelineOkGate
-from tau_rollout_gate.policy import (
+from tau_rollout_gate.files.policy_file import built_in_policy_text, load_policy
+from tau_rollout_gate.policy.gates import GateSpec
+from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
+from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
+from tau_rollout_gate.policy.gates.interface import Gate
+from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
+from tau_rollout_gate.policy.gates.pressure_does_not_rise import PressureDoesNotRiseGate
+from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
+from tau_rollout_gate.policy.gates.reason_code_present import ReasonCodePresentGate
+from tau_rollout_gate.policy.gates.report_passes import ReportPassesGate
+from tau_rollout_gate.policy.gates.signal import SignalGate
+from tau_rollout_gate.policy.gates.target_recorded import TargetRecordedGate
+from tau_rollout_gate.policy.gates.timeline_ok import TimelineOkGate
+from tau_rollout_gate.policy.policy import (
     Phase,
     Policy,
     parse_policy,
     policy_digest,
     policy_document,
 )
-from tau_rollout_gate.policy_file import built_in_policy_text, load_policy
-from tau_rollout_gate.signals import Signal, reading
-from tau_rollout_gate.strict_toml import LARGEST_BYTES
-from tau_rollout_gate.triggers import TriggerSpec
-from tau_rollout_gate.triggers.new_reason_code import NewReasonCodeTrigger
-from tau_rollout_gate.triggers.report_fails import ReportFailsTrigger
-from tau_rollout_gate.triggers.signal import SignalTrigger
-from tau_rollout_gate.triggers.timeline_item_failed import TimelineItemFailedTrigger
+from tau_rollout_gate.policy.signals import Signal, reading
+from tau_rollout_gate.policy.triggers import TriggerSpec
+from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
+from tau_rollout_gate.policy.triggers.report_fails import ReportFailsTrigger
+from tau_rollout_gate.policy.triggers.signal import SignalTrigger
+from tau_rollout_gate.policy.triggers.timeline_item_failed import TimelineItemFailedTrigger
 from tests.rollout_gate.making import ENTERED, HOUR, MINUTE, History
 
 BUILT_IN = load_policy(None)

@@ -18,22 +18,16 @@ import pytest
 from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 
-from tau_rollout_gate.answer import Answer, Verdict
+from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.event_lines import LogPart
-from tau_rollout_gate.evidence import CLOCK_TOLERANCE_MS
-from tau_rollout_gate.evidence_reading import EVENT_LOG, STATE_FILE
+from tau_rollout_gate.evidence.event_lines import LogPart
+from tau_rollout_gate.evidence.evidence import CLOCK_TOLERANCE_MS
+from tau_rollout_gate.evidence.recorded_history import RecordedHistory
+from tau_rollout_gate.files.evidence_reading import EVENT_LOG, STATE_FILE
 from tau_rollout_gate.formats import RENDERERS
-from tau_rollout_gate.policy import Policy, policy_digest
-from tau_rollout_gate.recorded_history import RecordedHistory
-from tau_rollout_gate.replay import steps as replayed
-from tau_rollout_gate.transitions import (
-    adopted,
-    frozen,
-    reentered,
-    resumed,
-    stopped,
-)
+from tau_rollout_gate.policy.policy import Policy, policy_digest
+from tau_rollout_gate.rollout.replay import steps as replayed
+from tau_rollout_gate.rollout.transitions import adopted, frozen, reentered, resumed, stopped
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, failed, malformed
 from tests.rollout_gate.recording import Gate, environment
 from tests.rollout_gate.worlds import (

@@ -11,16 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.rollout import Channel, RolloutStatus
 from tau_rollout_gate.errors import ExitCode, RefusedError, RolloutUnusableError, StorageError
-from tau_rollout_gate.release_channel import (
+from tau_rollout_gate.services.release_channel import (
     ReleaseChannel,
     as_json,
     as_text,
     chosen,
     parse_release_channel,
 )
-from tau_rollout_gate.release_channel_file import read_release_channel, write_release_channel
-from tau_rollout_gate.rollout import Channel, RolloutStatus
+from tau_rollout_gate.services.release_channel_file import (
+    read_release_channel,
+    write_release_channel,
+)
 from tests.rollout_gate.making import rollout
 
 NOW = 1_767_225_600_000

@@ -14,24 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from tau_rollout_gate.answer import Verdict
-from tau_rollout_gate.cli import app
-from tau_rollout_gate.cycle_walk import OnwardWalk
-from tau_rollout_gate.decision import decide
+from tau_rollout_gate.cli.cli import app
+from tau_rollout_gate.contract.rollout import LogPosition
+from tau_rollout_gate.decision.answer import Verdict
+from tau_rollout_gate.decision.cycle_walk import OnwardWalk
+from tau_rollout_gate.decision.decision import decide
+from tau_rollout_gate.decision.soak import soak_of
 from tau_rollout_gate.errors import NamedFileError
-from tau_rollout_gate.event_lines import LogPart
-from tau_rollout_gate.evidence import Cycle, Evidence, SignoffEvidence
+from tau_rollout_gate.evidence.event_lines import LogPart
+from tau_rollout_gate.evidence.evidence import Cycle, Evidence, SignoffEvidence
+from tau_rollout_gate.evidence.recorded_history import RecordedHistory
+from tau_rollout_gate.files.policy_file import built_in_policy_text, load_policy
 from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.replayed import replays_text
-from tau_rollout_gate.gates.interface import CycleGate, Observation
-from tau_rollout_gate.policy import Policy, parse_policy
-from tau_rollout_gate.policy_file import built_in_policy_text, load_policy
-from tau_rollout_gate.recorded_history import RecordedHistory
-from tau_rollout_gate.replay import Replay, Step, parting, steps
-from tau_rollout_gate.replaying import Recording, replays, watched
-from tau_rollout_gate.rollout import LogPosition
-from tau_rollout_gate.soak import soak_of
-from tau_rollout_gate.transitions import Found, advanced
+from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
+from tau_rollout_gate.policy.policy import Policy, parse_policy
+from tau_rollout_gate.rollout.replay import Replay, Step, parting, steps
+from tau_rollout_gate.rollout.transitions import Found, advanced
+from tau_rollout_gate.services.replaying import Recording, replays, watched
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, failed, pin, rollout
 
 ROOT = Path(__file__).resolve().parents[2]

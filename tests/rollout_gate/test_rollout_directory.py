@@ -14,17 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.errors import BusyError, RolloutUnusableError, StorageError
-from tau_rollout_gate.ledger import Action, Entry
-from tau_rollout_gate.rollout import Rollout, RolloutStatus
-from tau_rollout_gate.rollout_directory import (
-    Change,
-    changing,
-    entries,
-    find,
-    load,
-    verified,
-)
+from tau_rollout_gate.files.rollout_directory import Change, changing, entries, find, load, verified
+from tau_rollout_gate.rollout.ledger import Action, Entry
 from tests.rollout_gate import making
 from tests.rollout_gate.recording import decided, frozen_by
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.ledger import Action, Decided
-from tau_rollout_gate.rollout import Rollout, RolloutStatus
-from tau_rollout_gate.rollout_directory import changing
+from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.files.rollout_directory import changing
+from tau_rollout_gate.rollout.ledger import Action, Decided
 from tests.rollout_gate.making import ENTERED, HOUR, pin, rollout
 
 COMMAND = Path(sys.executable).parent / "tau-rollout-gate"

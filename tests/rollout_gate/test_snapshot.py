@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from tau_rollout_gate.contract.event import HealthState
+from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
 from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError
-from tau_rollout_gate.event import HealthState
-from tau_rollout_gate.snapshot import Snapshot, parse_snapshot
 from tests.rollout_gate.making import MINUTE, History, Json, failed
 
 HEALTH_KEYS = tuple(History().every(MINUTE, 1).state()["health"])

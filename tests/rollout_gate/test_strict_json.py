@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.strict_json import decode
 from tau_rollout_gate.errors import JsonRefusedError
-from tau_rollout_gate.strict_json import decode
 
 VALUES = st.recursive(
     st.none()

@@ -10,13 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_rollout_gate.answer import Verdict
-from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.evidence import Evidence, Flaw, FlawFound, ReportEvidence, ReportStatus
-from tau_rollout_gate.opening import Opening, expected_in, opened, surfaces_in
-from tau_rollout_gate.policy import Policy, policy_digest
-from tau_rollout_gate.policy_file import load_policy
-from tau_rollout_gate.rollout import (
+from tau_rollout_gate.contract.rollout import (
     Carried,
     Channel,
     LogPosition,
@@ -24,7 +18,19 @@ from tau_rollout_gate.rollout import (
     RolloutStatus,
     UsedReport,
 )
-from tau_rollout_gate.transitions import (
+from tau_rollout_gate.decision.answer import Verdict
+from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.evidence.evidence import (
+    Evidence,
+    Flaw,
+    FlawFound,
+    ReportEvidence,
+    ReportStatus,
+)
+from tau_rollout_gate.files.policy_file import load_policy
+from tau_rollout_gate.policy.policy import Policy, policy_digest
+from tau_rollout_gate.rollout.opening import Opening, expected_in, opened, surfaces_in
+from tau_rollout_gate.rollout.transitions import (
     Found,
     adopted,
     advanced,

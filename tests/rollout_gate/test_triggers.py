@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.evidence import Cycle, Evidence, ReportEvidence, ReportStatus
-from tau_rollout_gate.signals import Signal
-from tau_rollout_gate.triggers.new_reason_code import NewReasonCodeTrigger
-from tau_rollout_gate.triggers.report_fails import ReportFailsTrigger
-from tau_rollout_gate.triggers.signal import SignalTrigger
-from tau_rollout_gate.triggers.timeline_item_failed import TimelineItemFailedTrigger
+from tau_rollout_gate.evidence.evidence import Cycle, Evidence, ReportEvidence, ReportStatus
+from tau_rollout_gate.policy.signals import Signal
+from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
+from tau_rollout_gate.policy.triggers.report_fails import ReportFailsTrigger
+from tau_rollout_gate.policy.triggers.signal import SignalTrigger
+from tau_rollout_gate.policy.triggers.timeline_item_failed import TimelineItemFailedTrigger
 from tests.rollout_gate.making import ENTERED, MINUTE, SHA, History, failed, malformed
 
 ACTION = "roll back"

@@ -13,14 +13,10 @@ from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
+from tau_rollout_gate.contract.rollout import UsedReport
 from tau_rollout_gate.errors import ExitCode, NamedFileError, RefusedError
-from tau_rollout_gate.evidence import ReportEvidence, ReportStatus
-from tau_rollout_gate.rollout import UsedReport
-from tau_rollout_gate.validation import (
-    is_same_release,
-    parse_named,
-    parse_report,
-)
+from tau_rollout_gate.evidence.evidence import ReportEvidence, ReportStatus
+from tau_rollout_gate.evidence.validation import is_same_release, parse_named, parse_report
 
 PASSED, FAILED = ReportStatus.PASSED, ReportStatus.FAILED
 INCONSISTENT, EMPTY = ReportStatus.INCONSISTENT, ReportStatus.EMPTY

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tau_rollout_gate.actor import CI_ACTORS
-from tau_rollout_gate.rollout_directory import load
+from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.services.actor import CI_ACTORS
 from tests.rollout_gate.making import ENTERED, MINUTE, History, failed
 from tests.rollout_gate.recording import ROLLOUT_DIR, Gate
 

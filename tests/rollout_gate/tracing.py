@@ -16,7 +16,7 @@ from importlib import import_module
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from tau_rollout_gate.cli import app
+from tau_rollout_gate.cli.cli import app
 from tests.rollout_gate.recording import PATIENCE_SECONDS
 
 CHANGING = (
@@ -27,7 +27,9 @@ CHANGING = (
 """What changes files, their names or their modes."""
 
 for _name in ("start", "freeze", "resume", "advance", "rollback"):
-    import_module(f"tau_rollout_gate.commands.{_name}")  # once, not in each process that is killed
+    import_module(
+        f"tau_rollout_gate.cli.commands.{_name}"
+    )  # once, not in each process that is killed
 
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)$")
 _SET_PTRACER = 0x59616D61

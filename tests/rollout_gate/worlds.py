@@ -11,14 +11,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tau_rollout_gate.answer import Answer, Verdict
-from tau_rollout_gate.decision import decide
-from tau_rollout_gate.evidence import Evidence, SignoffEvidence
-from tau_rollout_gate.evidence_reading import EVENT_LOG, STATE_FILE, read_surface
-from tau_rollout_gate.policy import Policy, parse_policy
-from tau_rollout_gate.policy_file import built_in_policy_text
-from tau_rollout_gate.rollout import LogPosition, Rollout
-from tau_rollout_gate.transitions import Found, advanced
+from tau_rollout_gate.contract.rollout import LogPosition, Rollout
+from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.decision import decide
+from tau_rollout_gate.evidence.evidence import Evidence, SignoffEvidence
+from tau_rollout_gate.files.evidence_reading import EVENT_LOG, STATE_FILE, read_surface
+from tau_rollout_gate.files.policy_file import built_in_policy_text
+from tau_rollout_gate.policy.policy import Policy, parse_policy
+from tau_rollout_gate.rollout.transitions import Found, advanced
 from tests.rollout_gate.making import (
     ENTERED,
     MINUTE,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType
 
-from tau_rollout_gate.answer import Answer
+from tau_rollout_gate.decision.answer import Answer
 
 Renderer = Callable[[Answer], str]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from tau_rollout_gate.case_outcome import CaseOutcome
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
 from tau_rollout_gate.formats.wording import shown
+from tau_rollout_gate.rollout.case_outcome import CaseOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.formats.wording import shown
-from tau_rollout_gate.ledger import Action, Entry, Standing
-from tau_rollout_gate.ledger_check import LedgerReport
-from tau_rollout_gate.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.rollout.ledger import Action, Entry, Standing
+from tau_rollout_gate.rollout.ledger_check import LedgerReport
 
 _DONE = {
     Action.START: "opened",

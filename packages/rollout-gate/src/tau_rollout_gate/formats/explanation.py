@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from tau_rollout_gate.answer import Answer, GateResult, TriggerResult, Verdict
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.findings import PROMOTION_NOT_FROZEN, SOAK_GATE, EvidenceRef, GateStatus
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, joined, paragraph
 from tau_rollout_gate.formats.outlook import (
     Causes,
@@ -25,7 +25,12 @@ from tau_rollout_gate.formats.rollback_steps import steps
 from tau_rollout_gate.formats.surroundings import PROGRAM, Surroundings
 from tau_rollout_gate.formats.text import verdict_lines
 from tau_rollout_gate.formats.wording import is_closed, place, shown, step, subject
-from tau_rollout_gate.rollout import CHAINED_SURFACE
+from tau_rollout_gate.policy.findings import (
+    PROMOTION_NOT_FROZEN,
+    SOAK_GATE,
+    EvidenceRef,
+    GateStatus,
+)
 
 _MALFORMED = "malformed_inputs_observed"
 _FACT_INDENT = 15

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
-from tau_rollout_gate.answer import Answer
+from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.findings import EvidenceRef
 from tau_rollout_gate.formats import markdown
 from tau_rollout_gate.formats.wording import headline, shown, subject
+from tau_rollout_gate.policy.findings import EvidenceRef
 
 
 def render(answer: Answer) -> str:

@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from tau_rollout_gate.answer import Answer, GateResult, TriggerResult
-from tau_rollout_gate.evidence import Input
-from tau_rollout_gate.findings import EvidenceRef
+from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
+from tau_rollout_gate.evidence.evidence import Input
+from tau_rollout_gate.policy.findings import EvidenceRef
 
 _SCHEMA_VERSION = 1
 _TO_ESCAPE = re.compile(r"[^ -~\n]|##(?=\[)")

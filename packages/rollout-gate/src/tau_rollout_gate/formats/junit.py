@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 
-from tau_rollout_gate.answer import Answer, GateResult, TriggerResult
+from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.findings import GateStatus
 from tau_rollout_gate.formats.wording import headline, place, shown
+from tau_rollout_gate.policy.findings import GateStatus
 
 _NAME = "tau-rollout-gate"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tau_rollout_gate.answer import Answer, Verdict
-from tau_rollout_gate.findings import GateStatus
+from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.formats.wording import shown
+from tau_rollout_gate.policy.findings import GateStatus
 
 _PREFIX = "tau_rollout"
 

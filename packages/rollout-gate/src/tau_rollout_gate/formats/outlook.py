@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.answer import Answer, GateResult, Verdict
+from tau_rollout_gate.decision.answer import Answer, GateResult, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.findings import (
+from tau_rollout_gate.formats.wording import is_closed, next_step, seconds, subject
+from tau_rollout_gate.policy.findings import (
     CYCLE_IN_WINDOW,
     EVIDENCE_FRESH,
     NO_ROLLBACK_TRIGGER,
@@ -18,7 +19,6 @@ from tau_rollout_gate.findings import (
     SOAK_GATE,
     GateStatus,
 )
-from tau_rollout_gate.formats.wording import is_closed, next_step, seconds, subject
 
 _ECHOES = {"chain_whole": ("lines_valid",), "log_matches_state": ("lines_valid", "last_line_whole")}
 """What often only shows a damage once more: what mends that mends it too."""

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tau_rollout_gate.answer import Verdict
+from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
 from tau_rollout_gate.formats.wording import shown
-from tau_rollout_gate.replay import ASSUMED, Parting, Replay, Step
+from tau_rollout_gate.rollout.replay import ASSUMED, Parting, Replay, Step
 
 _HEADINGS = ("CYCLE", "LINE", "TIME", "PHASE", "VERDICT")
 _LABEL_WIDTH = 10

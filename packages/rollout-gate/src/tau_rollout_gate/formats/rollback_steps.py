@@ -9,12 +9,12 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.decisions import decided_text
 from tau_rollout_gate.formats.surroundings import Surroundings
 from tau_rollout_gate.formats.wording import shown
-from tau_rollout_gate.ledger import Entry
-from tau_rollout_gate.rollout import CHAINED_SURFACE
+from tau_rollout_gate.rollout.ledger import Entry
 
 
 class Step(NamedTuple):

@@ -9,11 +9,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.contract.rollout import Channel, Rollout
 from tau_rollout_gate.durations import written
-from tau_rollout_gate.event import Event
-from tau_rollout_gate.evidence import SurfaceEvidence
-from tau_rollout_gate.findings import EvidenceRef
-from tau_rollout_gate.rollout import Channel, Rollout
+from tau_rollout_gate.evidence.evidence import SurfaceEvidence
+from tau_rollout_gate.policy.findings import EvidenceRef
 
 PROGRAM = "tau-rollout-gate"
 _VALUES = {"runtime_version": "VERSION", "fixture_sha256": "SHA256"}

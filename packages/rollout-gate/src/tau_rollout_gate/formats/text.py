@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.answer import Answer, Verdict
-from tau_rollout_gate.findings import EvidenceRef, GateStatus
+from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.formats.layout import (
     PIPED,
     Colour,
@@ -21,6 +20,7 @@ from tau_rollout_gate.formats.wording import (
     is_closed,
     place,
 )
+from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 _VERDICT_COLOURS = {
     Verdict.PROMOTE: Colour.GOOD,

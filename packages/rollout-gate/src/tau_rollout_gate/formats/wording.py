@@ -5,10 +5,10 @@ The words hold text from files as it is; a format escapes what it prints, all of
 
 from __future__ import annotations
 
-from tau_rollout_gate.answer import Answer, GateResult, TriggerResult, Verdict
+from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
 from tau_rollout_gate.durations import in_words
-from tau_rollout_gate.findings import EvidenceRef
 from tau_rollout_gate.harmless import printable
+from tau_rollout_gate.policy.findings import EvidenceRef
 
 
 def shown(text: str) -> str:

@@ -1,0 +1,1 @@
+"""cli: say here what this room is, and what it may import."""

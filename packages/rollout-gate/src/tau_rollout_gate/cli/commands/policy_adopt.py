@@ -1,0 +1,31 @@
+"""`policy adopt`: changes the policy of a running rollout."""
+
+from __future__ import annotations
+
+import typer
+
+from tau_rollout_gate.cli import options
+from tau_rollout_gate.formats.decisions import decided_text
+from tau_rollout_gate.services import deciding
+from tau_rollout_gate.services.evaluating import Question
+
+
+def command(
+    reason: options.Reason,
+    *,
+    rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR,
+    surface: options.Surfaces = None,
+    policy: options.PolicyFile = None,
+    by: options.By = None,
+    now_unix_ms: options.NowUnixMs = None,
+) -> None:
+    """Judge the running rollout by the policy in --policy from now on, its phase entered anew.
+
+    Without --policy, by the built-in one. Exits 2 if it is refused, as while a rollback trigger is
+    fired by the policy that the rollout has so far; nothing is written then.
+    """
+    question = Question(
+        rollout_dir=rollout_dir, surfaces=surface or (), policy=policy, now_unix_ms=now_unix_ms
+    )
+    entry = deciding.adopt(deciding.Request(question=question, by=by, reason=reason))
+    typer.echo(decided_text(entry))

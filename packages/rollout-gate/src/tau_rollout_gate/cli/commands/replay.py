@@ -1,0 +1,79 @@
+"""`replay`: what a recorded history would have come to under a policy, or where two part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tau_rollout_gate.cli import options
+from tau_rollout_gate.cli.answer_output import print_text, terminal_look
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.errors import ExitCode
+from tau_rollout_gate.files.policy_file import BUILT_IN
+from tau_rollout_gate.formats.replayed import replays_json, replays_text
+from tau_rollout_gate.rollout.replay import parting
+from tau_rollout_gate.services.replaying import Recording, replays
+from tau_rollout_gate.services.starting import interval_ms_in
+
+
+def command(
+    *,
+    events: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="A recorded event log; repeatable for a rotated one, the oldest file first.",
+        ),
+    ],
+    policy: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="A policy in TOML, or 'built-in'."),
+    ] = BUILT_IN,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", show_default=False, help="Another one, to see where the two part."
+        ),
+    ] = None,
+    surface_name: Annotated[
+        str, typer.Option(metavar="NAME", help="The surface that the log is of.")
+    ] = CHAINED_SURFACE,
+    cycle_interval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            show_default=False,
+            help="How often a cycle is to be expected, such as 5m. [default: the policy's]",
+        ),
+    ] = None,
+    registry_changes_expected: Annotated[
+        bool,
+        typer.Option(
+            "--registry-changes-expected", help="The release changes the command registry."
+        ),
+    ] = False,
+    output_format: options.PlainOutputFormat = options.PlainFormat.TEXT,
+) -> None:
+    """Step a recorded event log through a policy, or through two to see where they part.
+
+    Exits 0 if it comes to promote or complete, 3 to hold, 4 to rollback; with --against, 0 if the
+    two agree at every cycle, 3 if they part; 5 if a file cannot be used.
+    """
+    recording = Recording(
+        files=events,
+        surface=surface_name,
+        cycle_interval_ms=None if cycle_interval is None else interval_ms_in(cycle_interval),
+        registry_changes_expected=registry_changes_expected,
+    )
+    replayed = replays(recording, [policy] if against is None else [policy, against])
+    parted = None if against is None else parting(replayed[0], replayed[1])
+    if output_format is options.PlainFormat.JSON:
+        print_text(replays_json(replayed, parted))
+    else:
+        print_text(replays_text(replayed, parted, look=terminal_look()))
+    if against is not None:
+        raise typer.Exit(ExitCode.YES if parted is None else ExitCode.HOLD)
+    raise typer.Exit(replayed[0].last.verdict.exit_code)

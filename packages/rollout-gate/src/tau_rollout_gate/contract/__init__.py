@@ -1,0 +1,1 @@
+"""contract: say here what this room is, and what it may import."""

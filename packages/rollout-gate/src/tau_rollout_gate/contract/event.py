@@ -1,0 +1,250 @@
+"""A line of an event log as this program reads it: one cycle, valid or refused with the reason.
+
+The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tau_rollout_gate.contract import strict_json
+from tau_rollout_gate.contract.forms import (
+    LARGEST_INTEGER,
+    Count,
+    Number,
+    Sha256,
+    Version,
+    first_problem,
+)
+from tau_rollout_gate.errors import FormRefusedError
+
+FAILING_STREAK = 3
+"""Cycles in a row with a failed case from which on the health is failing (state-files.md)."""
+
+LONGEST_LINE_BYTES = 16 * 1024 * 1024
+"""A longer line is invalid whatever it holds."""
+
+KNOWN_REASON_CODES = frozenset(
+    {
+        "queue_backpressure_applied",
+        "duplicate_cases_skipped",
+        "malformed_inputs_observed",
+        "retry_attempted",
+        "retryable_failures_observed",
+        "case_processing_failed",
+        "command_registry_mutated",
+        "command_runs_recorded",
+        "command_run_timeout_observed",
+        "command_run_non_zero_exit_observed",
+        "command_run_spawn_failures_observed",
+        "command_run_missing_command_observed",
+        "healthy_cycle",
+    }
+)
+"""The codes of the custom command; other surfaces have their own beside these."""
+
+
+class HealthState(StrEnum):
+    """How a surface is, best first."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    FAILING = "failing"
+
+
+_HEALTH = {state.value: state for state in HealthState}
+
+
+def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
+    """Return the health that two numbers of a cycle give."""
+    if failure_streak >= FAILING_STREAK:
+        return HealthState.FAILING
+    if failure_streak > 0 or failed_cases > 0:
+        return HealthState.DEGRADED
+    return HealthState.HEALTHY
+
+
+class TimelineItem(BaseModel):
+    """A step of a browser's run, as its writer records it in the cycle's line."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    status: str
+    error_code: str | None = None
+
+
+class _Line(BaseModel):
+    """The keys of a line that are judged. Others are ignored; these are never coerced."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    schema_version: Version = 1
+    timestamp_unix_ms: Count
+    health_state: Literal["healthy", "degraded", "failing"]
+    health_reason: str | None = None
+    reason_codes: list[str] = Field(min_length=1)
+    failed_cases: Count
+    failure_streak: Count
+    backlog_cases: Count
+    malformed_cases: Count
+    cycle_duration_ms: Count = 0
+    cycle_id: str | None = Field(default=None, min_length=1)
+    cycle_number: Number | None = None
+    previous_sha256: Sha256 | None = None
+    run_mode: Literal["record", "execute"] | None = None
+    recovered: bool = False
+    runtime_version: str | None = None
+    fixture_name: str | None = None
+    fixture_sha256: Sha256 | None = None
+    timeline: list[TimelineItem] | None = None
+
+
+_COUNTS = (
+    "failed_cases",
+    "failure_streak",
+    "backlog_cases",
+    "malformed_cases",
+    "discovered_cases",
+    "queued_cases",
+    "applied_cases",
+    "duplicate_skips",
+    "unexpected_malformed_cases",
+    "retryable_failures",
+    "retry_attempts",
+    "upserted_commands",
+    "deleted_commands",
+    "executed_runs",
+    "run_timeout_failures",
+    "run_non_zero_exit_failures",
+    "run_spawn_failures",
+    "run_missing_command_failures",
+    "executed_cases",
+    "artifact_records",
+)
+_CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
+_NEVER_NULL = frozenset(
+    {
+        "cycle_id",
+        "cycle_number",
+        "run_mode",
+        "runtime_version",
+        "fixture_name",
+        "fixture_sha256",
+        "health_reason",
+        "timeline",
+    }
+)
+
+
+class Event(NamedTuple):
+    """A valid line. What its writer left out is None, and a counter is not in `counters`.
+
+    `counters` has the line's counts by their names in the contract; `failed_cases`,
+    `failure_streak`, `backlog_cases` and `malformed_cases` are always there.
+    """
+
+    timestamp_unix_ms: int
+    health_state: HealthState
+    reason_codes: tuple[str, ...]
+    counters: Mapping[str, int]
+    cycle_duration_ms: int = 0
+    cycle_id: str | None = None
+    cycle_number: int | None = None
+    previous_sha256: str | None = None
+    run_mode: str | None = None
+    runtime_version: str | None = None
+    fixture_name: str | None = None
+    fixture_sha256: str | None = None
+    timeline: tuple[TimelineItem, ...] | None = None
+
+    @property
+    def is_chained(self) -> bool:
+        """Tell whether the line is part of a chain."""
+        return self.cycle_number is not None
+
+
+def line_digest(line: bytes) -> str:
+    """Return the SHA-256 of a line over its bytes without the line break, in hex."""
+    return sha256(line.removesuffix(b"\n")).hexdigest()
+
+
+def parse_event(line: bytes) -> Event:
+    """Return the event that a line holds.
+
+    The chain keys stand together or not at all; whether a writer has to have them, its other lines
+    tell. The bytes may be given with or without their line break.
+
+    Raises:
+        JsonRefusedError: if the line is not strict JSON.
+        FormRefusedError: if it is not of the contract's form, or contradicts itself.
+    """
+    if len(line) > LONGEST_LINE_BYTES:
+        raise FormRefusedError(f"the line is longer than {LONGEST_LINE_BYTES // 1024 // 1024} MiB")
+    value = strict_json.decode(line)
+    if not isinstance(value, dict):
+        raise FormRefusedError("the line is not an object")
+    _check_nulls(value)
+    _check_chain_keys(value)
+    try:
+        parsed = _Line.model_validate(value)
+    except ValidationError as error:
+        raise FormRefusedError(first_problem(error)) from None
+    event = Event(
+        timestamp_unix_ms=parsed.timestamp_unix_ms,
+        health_state=_HEALTH[parsed.health_state],
+        reason_codes=tuple(parsed.reason_codes),
+        counters=MappingProxyType(_counters(value)),
+        cycle_duration_ms=parsed.cycle_duration_ms,
+        cycle_id=parsed.cycle_id,
+        cycle_number=parsed.cycle_number,
+        previous_sha256=parsed.previous_sha256,
+        run_mode=parsed.run_mode,
+        runtime_version=parsed.runtime_version,
+        fixture_name=parsed.fixture_name,
+        fixture_sha256=parsed.fixture_sha256,
+        timeline=None if parsed.timeline is None else tuple(parsed.timeline),
+    )
+    if reason := contradiction_of(event):
+        raise FormRefusedError(reason)
+    return event
+
+
+def contradiction_of(event: Event) -> str | None:
+    """Return how a line contradicts itself, or None; nothing but this is judged so."""
+    counters = event.counters
+    failed, streak = counters["failed_cases"], counters["failure_streak"]
+    given = classify(failed_cases=failed, failure_streak=streak)
+    if event.health_state != given:
+        return f"health_state: {event.health_state}, but streak and failed cases give {given}"
+    if ("case_processing_failed" in event.reason_codes) != (failed > 0):
+        return f"reason_codes: case_processing_failed does not fit failed_cases, {failed}"
+    malformed = counters["malformed_cases"] + counters.get("unexpected_malformed_cases", 0)
+    if ("malformed_inputs_observed" in event.reason_codes) != (malformed > 0):
+        return f"reason_codes: malformed_inputs_observed does not fit its counters, {malformed}"
+    return None
+
+
+def _check_chain_keys(value: Mapping[str, Any]) -> None:
+    missing = [key for key in _CHAIN_KEYS if key not in value]
+    if missing and len(missing) < len(_CHAIN_KEYS):
+        raise FormRefusedError(f"{missing[0]}: is missing, though the line is chained")
+
+
+def _check_nulls(value: Mapping[str, Any]) -> None:
+    for key, found in value.items():
+        if found is None and key in _NEVER_NULL:
+            raise FormRefusedError(f"{key}: must not be null; leave it out instead")
+
+
+def _counters(value: Mapping[str, Any]) -> dict[str, int]:
+    counters = {key: value[key] for key in _COUNTS if key in value}
+    for key, count in counters.items():
+        if type(count) is not int or not 0 <= count <= LARGEST_INTEGER:
+            raise FormRefusedError(f"{key}: found {count!r:.40}; must be an integer from 0 on")
+    return counters

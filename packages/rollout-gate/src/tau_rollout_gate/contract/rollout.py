@@ -1,0 +1,269 @@
+"""`rollout.json`: the release under rollout, where it stands, and what it has to keep.
+
+The rules are the contract's (runbooks/state-files.md, "The rollout directory").
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from tau_rollout_gate.contract import strict_json
+from tau_rollout_gate.contract.forms import (
+    Count,
+    Form,
+    Number,
+    Sha256,
+    Text,
+    Version,
+    first_problem,
+)
+from tau_rollout_gate.errors import FormRefusedError
+
+CHAINED_SURFACE = "custom-command"
+"""The surface whose writer always chains its events."""
+
+
+class Channel(StrEnum):
+    """What a release is published to."""
+
+    STABLE = "stable"
+    BETA = "beta"
+    DEV = "dev"
+
+
+class RolloutStatus(StrEnum):
+    """Whether the rollout goes on; only an open one can."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    ROLLED_BACK = "rolled_back"
+
+
+ExpectedField = Literal["runtime_version", "fixture_sha256"]
+"""What a cycle's line can be tied to the release by."""
+
+
+class LogPosition(Form):
+    """Where an event log stood: its last whole line then. Number and digest are None without one.
+
+    A number and a digest rather than an offset, so that the log may be rotated.
+
+    Args:
+        cycle_number: The line's number; None also where the writer does not chain its events.
+        event_sha256: The line's digest.
+        timestamp_unix_ms: The time of the last valid line then. Where the log had no line, when
+            that was seen: no cycle from before it belongs to what follows.
+    """
+
+    cycle_number: Number | None
+    event_sha256: Sha256 | None
+    timestamp_unix_ms: Count | None = None
+
+
+class Carried(Form):
+    """What is kept of cycles that are judged no longer, since their evidence was damaged.
+
+    Args:
+        reason_codes: Those seen since canary-1 was entered.
+        is_last_unhealthy: Whether the last of the cycles, whose neighbour is the first one judged,
+            was degraded or failing.
+    """
+
+    reason_codes: tuple[str, ...] = ()
+    is_last_unhealthy: bool = False
+
+
+class SurfacePin(Form):
+    """A surface of the rollout, and where its evidence starts.
+
+    Args:
+        name: Its name, which is pinned at the start.
+        state_dir: Where its state files were at the start; may be given anew.
+        is_chained: Whether its lines were seen to form a chain; then they must always.
+        expected: What every cycle from canary-1 on has to have, by field.
+        evidence_from: Its log when canary-1 was entered (or a damage was left behind); None before.
+        phase_from: Its log when the phase was entered; None before canary-1.
+        carried: What is kept of the cycles between canary-1's entry and `evidence_from`.
+    """
+
+    name: Text
+    state_dir: Text
+    is_chained: bool
+    expected: dict[ExpectedField, Text] = Field(default_factory=dict)
+    evidence_from: LogPosition | None = None
+    phase_from: LogPosition | None = None
+    carried: Carried = Carried()
+
+
+class Frozen(Form):
+    """Why promotion is frozen, since when, and who did it.
+
+    Args:
+        reason: Why: the operator's words, or the triggers that fired.
+        by: Who asked for what froze it.
+        since_unix_ms: When that was.
+    """
+
+    reason: Text
+    by: Text
+    since_unix_ms: Count
+
+
+class FiredTrigger(Form):
+    """A trigger that fired and was recorded: it stays fired, whatever becomes of its evidence.
+
+    Args:
+        name: The trigger's name in the policy.
+        surface: The surface that fired it; None where it is of none, as a validation report.
+        observed: What was seen.
+        threshold: What fires it.
+        action: What is to be done.
+        file: The file that it was seen in.
+        line: The line there.
+        cycle_id: The cycle in that line.
+        timestamp_unix_ms: When that cycle ended.
+        fixture_name: The fixture that the cycle processed.
+    """
+
+    name: Text
+    surface: Text | None
+    observed: str
+    threshold: Text
+    action: Text
+    file: str | None
+    line: Number | None
+    cycle_id: str | None
+    timestamp_unix_ms: Count | None
+    fixture_name: str | None = None
+
+
+class RollbackTarget(Form):
+    """What the release goes back to: recorded at the start, the reason once it happened.
+
+    Args:
+        rollback_channel: The channel of that version.
+        rollback_version: The version.
+        rollback_reason: Why it went back; None before that.
+        rollback_reference_unix_ms: When it went back; None before that.
+    """
+
+    rollback_channel: Channel
+    rollback_version: Text
+    rollback_reason: str | None = None
+    rollback_reference_unix_ms: Count | None = None
+
+
+class UsedReport(Form):
+    """A validation report that a release was judged by; it serves no other release.
+
+    Args:
+        release: The release.
+        sha256: The digest of the report's bytes.
+    """
+
+    release: Text
+    sha256: Sha256
+
+
+class Rollout(Form):
+    """The rollout, as `rollout.json` holds it beside the count and digest of the last decision.
+
+    Args:
+        schema_version: The version of the form.
+        status: Whether it goes on, and how it ended.
+        release: The version under rollout.
+        channel: The channel that it is published to.
+        started_unix_ms: When the rollout was opened.
+        phase: The policy's phase that it is in, or ended in.
+        phase_entered_unix_ms: When that was entered, or entered anew.
+        canary_entered_unix_ms: When the first phase above 0 % was entered; None before.
+        cycle_interval_ms: How often a cycle is expected.
+        registry_changes_expected: Whether the release has to change the command registry.
+        policy_sha256: The digest of the policy, over what it says: comments do not count.
+        policy_file: Where the policy is; None for the built-in one.
+        surfaces: What is judged, and where the evidence of each starts.
+        rollback: What the release goes back to.
+        frozen: Why promotion is frozen; None while it is not.
+        fired_triggers: The triggers that fired and were recorded.
+        used_reports: The validation reports of this rollout and of those before it here.
+    """
+
+    schema_version: Version = 1
+    status: RolloutStatus
+    release: Text
+    channel: Channel
+    started_unix_ms: Count
+    phase: Text
+    phase_entered_unix_ms: Count
+    canary_entered_unix_ms: Count | None = None
+    cycle_interval_ms: Number
+    registry_changes_expected: bool
+    policy_sha256: Sha256
+    policy_file: str | None
+    surfaces: tuple[SurfacePin, ...] = Field(min_length=1)
+    rollback: RollbackTarget
+    frozen: Frozen | None = None
+    fired_triggers: tuple[FiredTrigger, ...] = ()
+    used_reports: tuple[UsedReport, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the rollout can still go on."""
+        return self.status is RolloutStatus.OPEN
+
+
+class DecisionCount(Form):
+    """How many decisions were recorded, and the digest of the last one's line.
+
+    Args:
+        count: How many.
+        sha256: The digest of the last line, without its line break.
+    """
+
+    count: Number
+    sha256: Sha256
+
+
+class RolloutFile(Rollout):
+    """What `rollout.json` holds: the rollout, and which decision it is the outcome of.
+
+    Args:
+        decisions: The end of `decisions.jsonl` when this was written.
+    """
+
+    decisions: DecisionCount
+
+    @classmethod
+    def of(cls, rollout: Rollout, decisions: DecisionCount) -> RolloutFile:
+        """Return the file of a rollout after its last decision."""
+        return cls(**_fields(rollout), decisions=decisions)
+
+    @classmethod
+    def parse(cls, raw: bytes) -> RolloutFile:
+        """Return what the bytes of a `rollout.json` say.
+
+        Raises:
+            JsonRefusedError: if they are not strict JSON.
+            FormRefusedError: if they are not of this form; the text names the field.
+        """
+        strict_json.decode(raw)
+        try:
+            return cls.model_validate_json(raw)
+        except ValidationError as error:
+            raise FormRefusedError(first_problem(error)) from None
+
+    @property
+    def rollout(self) -> Rollout:
+        """Return the rollout alone."""
+        return Rollout(**_fields(self))
+
+    def as_document(self) -> bytes:
+        """Return the bytes of the file."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+def _fields(rollout: Rollout) -> dict[str, Any]:
+    return {name: getattr(rollout, name) for name in Rollout.model_fields}

@@ -1,0 +1,73 @@
+"""`state.json` of a surface, as far as a decision needs it: the health block and the last cycle.
+
+The rules are the contract's (runbooks/state-files.md, "state.json").
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tau_rollout_gate.contract import strict_json
+from tau_rollout_gate.contract.event import HealthState, classify
+from tau_rollout_gate.contract.forms import Count, Number, Sha256, Text, Version, first_problem
+from tau_rollout_gate.errors import FormRefusedError
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class Health(_Read):
+    """The health block, the same for every surface. Times in milliseconds, the rest counts."""
+
+    updated_unix_ms: Count
+    cycle_duration_ms: Count
+    queue_depth: Count
+    active_runs: Count
+    failure_streak: Count
+    last_cycle_discovered: Count
+    last_cycle_processed: Count
+    last_cycle_completed: Count
+    last_cycle_failed: Count
+    last_cycle_duplicates: Count
+
+    @property
+    def state(self) -> HealthState:
+        """Return the health that the numbers give."""
+        return classify(failure_streak=self.failure_streak, failed_cases=self.last_cycle_failed)
+
+
+class LastCycle(_Read):
+    """Which line of the event log the state belongs to."""
+
+    cycle_id: Text
+    cycle_number: Number
+    event_sha256: Sha256
+
+
+class Snapshot(_Read):
+    """A valid state; `last_cycle` is None where the writer does not chain its events."""
+
+    schema_version: Version
+    health: Health
+    last_cycle: LastCycle | None = None
+
+
+def parse_snapshot(raw: bytes) -> Snapshot:
+    """Return what the bytes of a `state.json` say.
+
+    Whether there has to be a `last_cycle`, the lines of the writer's log tell.
+
+    Raises:
+        JsonRefusedError: if it is not strict JSON.
+        FormRefusedError: if it is not of the contract's form; the text names the field.
+    """
+    value = strict_json.decode(raw)
+    if not isinstance(value, dict):
+        raise FormRefusedError("the file is not an object")
+    if value.get("last_cycle", ...) is None:
+        raise FormRefusedError("last_cycle: must not be null")
+    try:
+        return Snapshot.model_validate(value)
+    except ValidationError as error:
+        raise FormRefusedError(first_problem(error)) from None

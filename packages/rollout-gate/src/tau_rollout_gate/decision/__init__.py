@@ -1,0 +1,1 @@
+"""decision: say here what this room is, and what it may import."""

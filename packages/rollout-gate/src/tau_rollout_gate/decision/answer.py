@@ -1,0 +1,117 @@
+"""The answer: the verdict, and everything that led to it. All formats print this one value."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from tau_rollout_gate.errors import ExitCode
+from tau_rollout_gate.evidence.evidence import Input
+from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
+
+
+class Verdict(StrEnum):
+    """What may be done now, best first."""
+
+    PROMOTE = "promote"
+    COMPLETE = "complete"
+    HOLD = "hold"
+    ROLLBACK = "rollback"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return what a command that asked exits with."""
+        return {
+            Verdict.PROMOTE: ExitCode.YES,
+            Verdict.COMPLETE: ExitCode.YES,
+            Verdict.HOLD: ExitCode.HOLD,
+            Verdict.ROLLBACK: ExitCode.ROLLBACK,
+        }[self]
+
+
+class GateResult(NamedTuple):
+    """How one gate stands.
+
+    Args:
+        name: The gate's name, unique in a phase together with the surface.
+        surface: Whose evidence it judges; None for the rollout as a whole.
+        status: How it stands.
+        observed: What was seen, in words; None where nothing was.
+        required: What has to be seen, in words.
+        evidence: Where it was seen.
+        remedy: What to do where it does not pass, in one sentence; empty where it does.
+        cycles_help: Whether time and clean cycles alone can make it pass.
+        passes_from_unix_ms: When the clock alone makes it pass; None where it does not.
+        command: What to type to mend it, behind the program's name; empty where no command does.
+    """
+
+    name: str
+    surface: str | None
+    status: GateStatus
+    observed: str | None
+    required: str
+    evidence: EvidenceRef | None = None
+    remedy: str = ""
+    cycles_help: bool = False
+    passes_from_unix_ms: int | None = None
+    command: str = ""
+
+
+class TriggerResult(NamedTuple):
+    """Whether one rollback trigger fired; `is_latched` where that was recorded earlier."""
+
+    name: str
+    surface: str | None
+    fired: bool
+    observed: str
+    threshold: str
+    evidence: EvidenceRef | None
+    action: str
+    is_latched: bool = False
+
+
+class Soak(NamedTuple):
+    """How long the phase's gates have to hold, and how long they did."""
+
+    required_ms: int
+    held_ms: int
+    since_unix_ms: int | None
+    earliest_promotion_unix_ms: int | None
+
+
+class Answer(NamedTuple):
+    """A verdict with its reasons; the same inputs give the same answer, byte for byte."""
+
+    verdict: Verdict
+    release: str
+    phase: str
+    canary_percent: int
+    next_phase: str | None
+    next_canary_percent: int | None
+    evaluated_unix_ms: int
+    soak: Soak
+    gates: tuple[GateResult, ...]
+    triggers: tuple[TriggerResult, ...]
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    policy_sha256: str
+    inputs: tuple[Input, ...]
+
+    @property
+    def failing_gates(self) -> tuple[GateResult, ...]:
+        """Return the gates that stand in the way."""
+        return tuple(gate for gate in self.gates if not gate.status.lets_pass)
+
+    @property
+    def held_by(self) -> tuple[str, ...]:
+        """Return the names of the gates in the way and of the triggers that fired."""
+        causes: tuple[GateResult | TriggerResult, ...]
+        causes = (*self.failing_gates, *self.fired_triggers)
+        return tuple(
+            one.name if one.surface is None else f"{one.surface}:{one.name}" for one in causes
+        )
+
+    @property
+    def fired_triggers(self) -> tuple[TriggerResult, ...]:
+        """Return the triggers that fired."""
+        return tuple(trigger for trigger in self.triggers if trigger.fired)

@@ -1,0 +1,92 @@
+"""The soak of one surface: since when every cycle was clean, without a gap.
+
+Source of the rules: runbooks/rollout-gate-ops.md, "Soak".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tau_rollout_gate.durations import in_words
+from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.policy.gates.interface import CycleGate
+
+INTERVALS_TO_A_GAP = 3
+"""A gap or an age is too long past so many cycle intervals, plus a cycle's duration."""
+
+
+class Restart(NamedTuple):
+    """Why the soak does not run from the phase's entry, and the cycle that shows it."""
+
+    cause: str
+    cycle: Cycle
+
+
+class SurfaceSoak(NamedTuple):
+    """Since when a surface's cycles are clean; None while the last one is not.
+
+    `last_unix_ms` is the time of the last valid cycle, None where there is none yet; `restart` what
+    last moved the start.
+    """
+
+    since_unix_ms: int | None
+    last_unix_ms: int | None
+    restart: Restart | None = None
+
+
+class JointSoak(NamedTuple):
+    """The soak of all surfaces of a rollout together: since the latest, until the earliest."""
+
+    since_unix_ms: int | None
+    held_ms: int
+    restart: Restart | None
+
+
+def longest_pause_ms(cycle_interval_ms: int, duration_ms: int) -> int:
+    """Return how long a gap or an age may be, given the duration of the cycle that ends it."""
+    return INTERVALS_TO_A_GAP * cycle_interval_ms + duration_ms
+
+
+def soak_of(
+    cycles: Iterable[Cycle],
+    gates: Sequence[CycleGate],
+    *,
+    entered_unix_ms: int,
+    cycle_interval_ms: int,
+    so_far: SurfaceSoak | None = None,
+) -> SurfaceSoak:
+    """Return the soak of a surface's cycles since the phase was entered.
+
+    It starts at the entry or, if later, with the first clean cycle after one that broke a gate, or
+    after a gap. The entry counts as a point for gaps. `so_far` is the soak of the phase's cycles
+    before these, None where there are none.
+    """
+    start = so_far or SurfaceSoak(since_unix_ms=entered_unix_ms, last_unix_ms=None)
+    since, last, restart = start.since_unix_ms, start.last_unix_ms, start.restart
+    before = entered_unix_ms if last is None else last
+    for cycle in cycles:
+        last = cycle.event.timestamp_unix_ms
+        pause = last - before
+        broken = next((gate for gate in gates if gate.observe(cycle).holds is not True), None)
+        if broken is not None:
+            since = None
+            restart = Restart(cause=f"{broken.name} broke in one cycle", cycle=cycle)
+        elif pause > longest_pause_ms(cycle_interval_ms, cycle.event.cycle_duration_ms):
+            since = max(last, entered_unix_ms)
+            restart = Restart(cause=f"a gap of {in_words(pause)} without a cycle", cycle=cycle)
+        elif since is None:
+            since = max(last, entered_unix_ms)
+        before = last
+    return SurfaceSoak(since_unix_ms=since, last_unix_ms=last, restart=restart)
+
+
+def joint(soaks: Sequence[SurfaceSoak]) -> JointSoak:
+    """Return the soak that all surfaces share: no better than that of any of them."""
+    latest = max(soaks, key=lambda soak: (soak.since_unix_ms is None, soak.since_unix_ms or 0))
+    lasts = [soak.last_unix_ms for soak in soaks]
+    held = 0
+    if latest.since_unix_ms is not None and None not in lasts:
+        last = min(last for last in lasts if last is not None)
+        held = max(0, last - latest.since_unix_ms)
+    return JointSoak(since_unix_ms=latest.since_unix_ms, held_ms=held, restart=latest.restart)

@@ -1,0 +1,1 @@
+"""evidence: say here what this room is, and what it may import."""

@@ -1,0 +1,177 @@
+"""Evidence as values: what was read of the surfaces, the reports and the sign-off.
+
+Shell modules read the bytes; `event_evidence` makes these values from them; `decision` judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.contract.snapshot import Snapshot
+
+
+class Cycle(NamedTuple):
+    """A valid line of a surface's event log, and where it stands.
+
+    `line` counts from 1 in `file`; None where the log was read from its middle and its lines carry
+    no number that tells it.
+    """
+
+    file: str
+    line: int | None
+    sha256: str
+    event: Event
+
+
+CLOCK_TOLERANCE_MS = 60 * 1000
+"""How far the clocks of a writer and of this machine may differ."""
+
+
+class Flaw(StrEnum):
+    """What can be wrong with evidence; each is a reason to hold of its own (spec: "Holds")."""
+
+    NO_FILES = "no_files"
+    INVALID_STATE = "invalid_state"
+    DISAGREES = "log_and_state_disagree"
+    TORN_TAIL = "torn_tail"
+    INVALID_LINE = "invalid_line"
+    CHAIN_BROKEN = "chain_broken"
+    CLOCK_BACKWARDS = "clock_backwards"
+    LOG_REWRITTEN = "log_rewritten"
+    SEGMENT_MISSING = "segment_missing"
+
+
+UNHEALABLE = frozenset(
+    {
+        Flaw.INVALID_LINE,
+        Flaw.CHAIN_BROKEN,
+        Flaw.CLOCK_BACKWARDS,
+        Flaw.LOG_REWRITTEN,
+        Flaw.SEGMENT_MISSING,
+    }
+)
+"""What no further cycle mends: it is left behind by `reenter` alone."""
+
+
+class FlawFound(NamedTuple):
+    """A flaw, in words, and where."""
+
+    flaw: Flaw
+    detail: str
+    file: str | None = None
+    line: int | None = None
+    cycle_id: str | None = None
+    timestamp_unix_ms: int | None = None
+
+
+class Input(NamedTuple):
+    """A file that a decision rests on. Offset and length only for a part of a log."""
+
+    path: str
+    sha256: str
+    offset: int | None = None
+    length: int | None = None
+
+
+class SurfaceEvidence(NamedTuple):
+    """What a surface's files say since `SurfacePin.evidence_from`.
+
+    Args:
+        surface: The surface's name.
+        is_chained: Whether its lines form a chain (each names the digest of the one before).
+        snapshot: Its state; None where there is no valid one.
+        cycles: The valid cycles, oldest first.
+        phase_start: Where in `cycles` those of the current phase start.
+        end_sha256: The digest of the last whole line of the log, valid or not; None if none.
+        end_cycle_number: Its number; None where it tells none.
+        end_timestamp_unix_ms: The time of the last valid line.
+        end_problem: Why it is not known how the log ends; None where it is, or where nothing was
+            ever written.
+        flaws: What is wrong, in the order of the file.
+        warnings: What is worth knowing and holds nothing.
+        inputs: The files read.
+    """
+
+    surface: str
+    is_chained: bool
+    snapshot: Snapshot | None
+    cycles: tuple[Cycle, ...] = ()
+    phase_start: int = 0
+    end_sha256: str | None = None
+    end_cycle_number: int | None = None
+    end_timestamp_unix_ms: int | None = None
+    end_problem: str | None = None
+    flaws: tuple[FlawFound, ...] = ()
+    warnings: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
+
+    @property
+    def phase_cycles(self) -> tuple[Cycle, ...]:
+        """Return the cycles since the phase was entered."""
+        return self.cycles[self.phase_start :]
+
+
+class ReportStatus(StrEnum):
+    """What a validation report says."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONSISTENT = "inconsistent"
+    EMPTY = "empty"
+    OTHER_RELEASE = "other_release"
+    USED_BEFORE = "used_before"
+
+
+class ReportEvidence(NamedTuple):
+    """A validation report that could be read, and what is to be made of it, in words."""
+
+    name: str
+    path: str
+    sha256: str
+    status: ReportStatus
+    detail: str
+    total: int
+    passed: int
+    failed: int
+
+
+class SignoffItem(NamedTuple):
+    """An item of the sign-off: its key (`section.item`), and what is missing or None.
+
+    Its evidence is a `claim`, an address that nobody opened, or a `file` whose digest is recorded.
+    """
+
+    key: str
+    problem: str | None
+    claim: str | None
+    file: str | None = None
+
+
+class SignoffEvidence(NamedTuple):
+    """A sign-off that could be read. It is complete when no item and no field has a problem.
+
+    `problems` are those of the fields above the items (release, date, owner, reviewers).
+    """
+
+    path: str
+    problems: tuple[str, ...]
+    items: tuple[SignoffItem, ...]
+    inputs: tuple[Input, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether nothing is missing."""
+        return not self.problems and all(item.problem is None for item in self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a decision is made from, beside policy, rollout and time."""
+
+    surfaces: Mapping[str, SurfaceEvidence] = field(default_factory=dict)
+    reports: Mapping[str, ReportEvidence] = field(default_factory=dict)
+    signoff: SignoffEvidence | None = None

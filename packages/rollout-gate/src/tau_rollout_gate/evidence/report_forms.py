@@ -1,0 +1,223 @@
+"""What a validation report says: JSON or JUnit XML in, its numbers out, nothing coerced.
+
+JSON counts in `total`, `passed` and `failed`, at the top or under `overall`, each perhaps with the
+suffix `_surfaces`. In JUnit XML the test cases count; what a suite's attributes say has to agree.
+The rules are the checklist's (runbooks/release-signoff-checklist.md, "The validation report").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tau_rollout_gate.contract import strict_json
+from tau_rollout_gate.contract.forms import LARGEST_INTEGER
+from tau_rollout_gate.errors import FormRefusedError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_COUNTS = ("total", "passed", "failed")
+_SUITES = frozenset({"testsuites", "testsuite"})
+_FAILURES = frozenset({"failure", "error"})
+_NOT_RUN = frozenset({"notrun", "disabled"})
+_DIGITS = re.compile(r"[0-9]{1,18}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a report says.
+
+    Args:
+        total: How many there are.
+        passed: How many of them passed.
+        failed: How many failed; where the report says it more than once, the largest.
+        contradiction: What in the report speaks against itself, or shows that not all ran.
+        releases: Each release that the report says it is of.
+    """
+
+    total: int
+    passed: int
+    failed: int
+    contradiction: str | None = None
+    releases: tuple[str, ...] = ()
+
+
+def read_report(raw: bytes) -> Said:
+    """Return what the bytes of a report say.
+
+    Raises:
+        JsonRefusedError: if it is neither XML nor strict JSON.
+        FormRefusedError: if it is not a report of either form; the text says why.
+    """
+    if raw.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"<"):
+        return _said_in_xml(_parsed(raw))
+    value = strict_json.decode(raw)
+    if not isinstance(value, dict):
+        raise FormRefusedError("the report is not an object")
+    return _said_in_json(value)
+
+
+def _said_in_json(report: Mapping[str, Any]) -> Said:
+    overall = report.get("overall", {})
+    if not isinstance(overall, dict):
+        raise FormRefusedError("overall: is not an object")
+    objects = {"": report, "overall.": overall}
+    found = [
+        (f"{where}total{suffix}", _counts(where, holder, suffix))
+        for where, holder in objects.items()
+        for suffix in ("", "_surfaces")
+        if any(name + suffix in holder for name in _COUNTS)
+    ]
+    if not found:
+        raise FormRefusedError("has no total, passed and failed, neither at its top nor in overall")
+    (first, (total, passed, _)), *others = found
+    differing = next((place for place, counts in others if counts != found[0][1]), None)
+    return Said(
+        total=total,
+        passed=passed,
+        failed=max(failed for _, (_, _, failed) in found),
+        contradiction=differing and f"the counts beside {first} and beside {differing} differ",
+        releases=tuple(
+            _text(where, holder["release"])
+            for where, holder in objects.items()
+            if "release" in holder
+        ),
+    )
+
+
+def _counts(where: str, holder: Mapping[str, Any], suffix: str) -> tuple[int, int, int]:
+    total, passed, failed = (_count(where, holder, name + suffix) for name in _COUNTS)
+    return total, passed, failed
+
+
+def _count(where: str, holder: Mapping[str, Any], key: str) -> int:
+    if key not in holder:
+        raise FormRefusedError(f"{where}{key}: is missing")
+    value = holder[key]
+    if type(value) is not int or not 0 <= value <= LARGEST_INTEGER:
+        raise FormRefusedError(f"{where}{key}: is not a number of tests, from 0")
+    return value
+
+
+def _text(where: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise FormRefusedError(f"{where}release: is not a string")
+    return value
+
+
+def _parsed(raw: bytes) -> Element:
+    # Imported here since start-up counts, and few evaluations are given XML.
+    from defusedxml.common import DefusedXmlException  # noqa: PLC0415
+    from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
+
+    try:
+        root: Element = fromstring(raw, forbid_dtd=True)
+    except DefusedXmlException:
+        raise FormRefusedError(
+            "declares a document type or entities, which no report needs and which is refused"
+        ) from None
+    except (ParseError, ValueError, LookupError) as error:  # also an encoding that is not known
+        raise FormRefusedError(f"not XML: {error}") from None
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]  # a namespace must not hide a failure
+    if root.tag not in _SUITES:
+        raise FormRefusedError(f"<{root.tag}> is not a JUnit report: <testsuites> or <testsuite>")
+    return root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tally:
+    """What an element holds: its test cases, and marks that belong to none of them."""
+
+    cases: int = 0
+    failed: int = 0
+    not_run: int = 0
+    failure_marks: int = 0
+    skip_marks: int = 0
+
+    def __add__(self, other: _Tally) -> _Tally:
+        return _Tally(
+            cases=self.cases + other.cases,
+            failed=self.failed + other.failed,
+            not_run=self.not_run + other.not_run,
+            failure_marks=self.failure_marks + other.failure_marks,
+            skip_marks=self.skip_marks + other.skip_marks,
+        )
+
+
+_NOTHING = _Tally()
+
+
+def _said_in_xml(root: Element) -> Said:
+    suites = [(suite, tally) for suite, tally in _tallies(root) if suite.tag in _SUITES]
+    _, whole = suites[-1]
+    not_run = whole.not_run + whole.skip_marks
+    differences = (_difference(suite, tally) for suite, tally in suites)
+    contradiction = next((found for found in differences if found is not None), None)
+    if not_run:
+        contradiction = f"{not_run} of {whole.cases} did not run, and what did not run did not pass"
+    return Said(
+        total=whole.cases,
+        passed=whole.cases - whole.failed - whole.not_run,
+        failed=max(whole.failed + whole.failure_marks, *(_failures(suite) for suite, _ in suites)),
+        contradiction=contradiction,
+        releases=tuple(
+            found.get("value") or (found.text or "").strip()
+            for found in root.iter("property")
+            if found.get("name") == "release"
+        ),
+    )
+
+
+def _tallies(root: Element) -> Iterator[tuple[Element, _Tally]]:
+    """Yield every element with what it holds, the innermost first and the root last.
+
+    Without recursion, since it is the file that says how deep it nests.
+    """
+    known: dict[Element, _Tally] = {}
+    for element in reversed(list(root.iter())):
+        inside = sum((known.pop(child) for child in element if child in known), start=_NOTHING)
+        tally = _with_itself(element, inside)
+        if tally is not _NOTHING:
+            known[element] = tally
+        yield element, tally
+
+
+def _with_itself(element: Element, inside: _Tally) -> _Tally:
+    if element.tag in _FAILURES:
+        return inside + _Tally(failure_marks=1)
+    if element.tag == "skipped":
+        return inside + _Tally(skip_marks=1)
+    if element.tag != "testcase":
+        return inside
+    has_failed = inside.failure_marks > 0
+    is_left_out = inside.skip_marks > 0 or element.get("status") in _NOT_RUN
+    return _Tally(
+        cases=inside.cases + 1,
+        failed=inside.failed + has_failed,
+        not_run=inside.not_run + (is_left_out and not has_failed),
+    )
+
+
+def _difference(suite: Element, tally: _Tally) -> str | None:
+    """Return in what a suite's attributes are not what it holds; failures are taken elsewhere."""
+    for names, held in ((("tests",), tally.cases), (("skipped", "disabled"), tally.not_run)):
+        said = [_attribute(suite, name) for name in names if name in suite.attrib]
+        if said and sum(said) != held:
+            return f"{names[0]} is {sum(said)} at a suite that holds {held}"
+    return None
+
+
+def _failures(suite: Element) -> int:
+    return sum(_attribute(suite, name) for name in ("failures", "errors") if name in suite.attrib)
+
+
+def _attribute(suite: Element, name: str) -> int:
+    text = suite.attrib[name]
+    if _DIGITS.fullmatch(text) is None:
+        raise FormRefusedError(f"<{suite.tag}>: {name}: is not a number of tests, from 0")
+    return int(text)

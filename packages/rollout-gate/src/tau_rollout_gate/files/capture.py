@@ -1,0 +1,116 @@
+"""Captures evidence before a rollback: one new `tar.gz` below `evidence/`, or none."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tarfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from tau_rollout_gate.errors import StorageError
+from tau_rollout_gate.files.evidence_archive import Archive, Source
+from tau_rollout_gate.files.storage import opened_subfolder, prepared
+
+EVIDENCE_FOLDER = "evidence"
+
+_LATEST_UNIX_MS = 253_402_300_799_999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """An archive that is in its place: its incident's name, its path and digest.
+
+    `left_out` tells what is not in it, and what is not as it was; the archive's notes say the same.
+    """
+
+    incident: str
+    path: Path
+    sha256: str
+    left_out: tuple[str, ...]
+
+
+def capture(
+    root: Path, folder: int, sources: Sequence[Source], *, release: str, now_unix_ms: int
+) -> Captured:
+    """Write the sources into a new archive below `evidence/` of a rollout directory.
+
+    Args:
+        root: The rollout directory's path.
+        folder: The same, open.
+        sources: What to capture. The folder `evidence/` itself is left out wherever it is met.
+        release: The release that goes back, for the archive's name.
+        now_unix_ms: The time of the incident, for the archive's name.
+
+    Raises:
+        StorageError: if a source cannot be read or the archive not be written; none is left then.
+    """
+    place = root / EVIDENCE_FOLDER
+    with opened_subfolder(place, folder) as evidence:
+        seconds = min(now_unix_ms, _LATEST_UNIX_MS) // 1000
+        incident = _incident(release, seconds, taken=_names_in(evidence))
+        path = place / f"{incident}.tar.gz"
+        try:
+            _remove_left_behind(evidence)
+            with prepared(path.name, evidence) as (descriptor, put):
+                left_out = _written(descriptor, incident, sources, seconds, left_out=evidence)
+                digest = _digest(descriptor)
+                os.fsync(descriptor)
+                put()
+            os.fsync(evidence)
+        except OSError as error:
+            what = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+            raise StorageError(
+                f"{path}: the evidence cannot be captured: {what}{error.strerror or error}"
+            ) from None
+    return Captured(incident=incident, path=path, sha256=digest, left_out=left_out)
+
+
+def _incident(release: str, seconds: int, *, taken: Iterable[str]) -> str:
+    """Return a name that no archive has yet: when, and what release."""
+    first = incident = f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%SZ}-{release}"
+    names, number = set(taken), 1
+    while f"{incident}.tar.gz" in names:
+        number += 1
+        incident = f"{first}-{number}"
+    return incident
+
+
+def _remove_left_behind(evidence: int) -> None:
+    """Remove what a capture that was killed had written; the lock is held, so none is under way."""
+    for name in _names_in(evidence):
+        if name.endswith(".tar.gz.new"):
+            os.unlink(name, dir_fd=evidence)
+
+
+def _names_in(folder: int) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
+def _written(
+    descriptor: int, incident: str, sources: Sequence[Source], seconds: int, *, left_out: int
+) -> tuple[str, ...]:
+    """Write the archive into an open file, and return what is left out of it."""
+    with (
+        os.fdopen(os.dup(descriptor), "wb") as file,
+        gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as tar,
+    ):
+        archive = Archive(tar=tar, top=incident, seconds=seconds, left_out=os.fstat(left_out))
+        archive.add_folder("", seconds)
+        for source in sources:
+            archive.add_source(source)
+        archive.add_notes_and_manifest()
+    return tuple(archive.notes)
+
+
+def _digest(descriptor: int) -> str:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        digest = sha256()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+        return digest.hexdigest()

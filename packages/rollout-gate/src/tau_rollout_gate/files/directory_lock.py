@@ -1,0 +1,52 @@
+"""One change at a time: the lock of a rollout directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tau_rollout_gate.errors import BusyError
+from tau_rollout_gate.files.storage import open_for_writing, storage_errors
+
+LOCK_FILE = ".lock"
+_POLL_SECONDS = 0.02
+
+
+@contextmanager
+def locked(folder: int, root: Path, *, wait_seconds: float) -> Iterator[None]:
+    """Hold the lock of an open rollout directory.
+
+    It is `flock` on a file of its own, which the kernel releases when the process ends, however it
+    ends. Nothing removes that file.
+
+    Raises:
+        BusyError: if another process still holds it after `wait_seconds`.
+        StorageError: if the operating system refuses.
+    """
+    with storage_errors(root / LOCK_FILE, "open"):
+        lock = open_for_writing(LOCK_FILE, folder, os.O_RDWR)
+    try:
+        deadline = time.monotonic() + wait_seconds
+        while not _is_taken(lock, root):
+            if time.monotonic() >= deadline:
+                raise BusyError(
+                    f"{root}: another tau-rollout-gate has been changing it for "
+                    f"{wait_seconds:g} s; ask again when it is done"
+                )
+            time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _is_taken(lock: int, root: Path) -> bool:
+    with storage_errors(root / LOCK_FILE, "lock"):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

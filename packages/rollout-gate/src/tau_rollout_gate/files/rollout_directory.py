@@ -1,0 +1,250 @@
+"""A rollout directory: what is read from it, and how a decision is written to it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tau_rollout_gate.contract.rollout import DecisionCount, RolloutFile
+from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
+from tau_rollout_gate.files.directory_lock import locked
+from tau_rollout_gate.files.storage import (
+    append_and_replace,
+    opened_folder,
+    opened_subfolder,
+    read_whole,
+    replace_file,
+)
+from tau_rollout_gate.rollout.ledger import Action, Decided, Entry, Standing, standing
+from tau_rollout_gate.rollout.ledger_check import LedgerReport, check
+
+ROLLOUT_FILE = "rollout.json"
+LEDGER_FILE = "decisions.jsonl"
+ARCHIVE_FOLDER = "archive"
+
+_WAIT_SECONDS = 30.0
+_READINGS = 4
+_PAUSE_SECONDS = 0.05
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Files(NamedTuple):
+    file: RolloutFile | None
+    lines: tuple[bytes, ...]
+    is_torn: bool
+
+
+class Change:
+    """A change of a rollout directory, under its lock.
+
+    Attributes:
+        root: The directory's path.
+        folder: The same, open.
+        standing: Where the directory stands now; None where nothing was begun.
+        has_moved: Whether another process recorded a decision while this one waited for the lock.
+    """
+
+    def __init__(self, root: Path, folder: int, now: Standing | None, *, has_moved: bool) -> None:
+        self.root = root
+        self.folder = folder
+        self.standing = now
+        self.has_moved = has_moved
+
+    @property
+    def current(self) -> Standing:
+        """Return where the directory stands.
+
+        Raises:
+            RolloutUnusableError: if nothing was begun in it.
+        """
+        return _begun(self.standing, self.root)
+
+    def commit(self, decided: Decided) -> Entry:
+        """Record a decision: append it to the ledger, then replace `rollout.json`.
+
+        A signal that would end the process waits until both are done.
+
+        Raises:
+            StorageError: if the operating system refuses; both files are then as they were.
+        """
+        before = self.standing
+        entry = Entry.following(None if before is None else before.decisions, decided)
+        with _signals_held():
+            if before is not None:
+                self._complete(before)
+                if decided.action is Action.START:
+                    self._archive(before)
+            append_and_replace(
+                self.folder,
+                self.root,
+                log=(LEDGER_FILE, entry.as_line()),
+                file=(ROLLOUT_FILE, _document(entry, entry.counted)),
+            )
+        self.standing = Standing(
+            rollout=entry.rollout_after, decisions=entry.counted, last=entry, is_ahead=False
+        )
+        return entry
+
+    def _complete(self, before: Standing) -> None:
+        """Bring `rollout.json` up to a ledger that a crash left one ahead of it."""
+        if before.is_ahead:
+            document = _document(before.last, before.decisions)
+            replace_file(ROLLOUT_FILE, document, self.folder, self.root)
+
+    def _archive(self, before: Standing) -> None:
+        """Keep the closed rollout's file, named by its last decision and its release."""
+        name = f"{before.decisions.count:06d}-{before.rollout.release}.json"
+        path = self.root / ARCHIVE_FOLDER
+        with opened_subfolder(path, self.folder) as archive:
+            replace_file(name, _document(before.last, before.decisions), archive, path)
+
+
+def find(root: Path) -> Standing | None:
+    """Return where a rollout directory stands; None where nothing was begun in it.
+
+    Nothing is locked: while another process writes, the files are read again.
+
+    Raises:
+        RolloutUnusableError: if its files cannot be read or do not belong together.
+    """
+    reading = 1
+    while True:
+        try:
+            return _standing(root)
+        except RolloutUnusableError:
+            if reading == _READINGS:
+                raise
+            reading += 1
+            time.sleep(_PAUSE_SECONDS)
+
+
+def load(root: Path) -> Standing:
+    """Return where a rollout directory stands.
+
+    Raises:
+        RolloutUnusableError: if nothing was begun in it, its files cannot be read or do not belong
+            together.
+    """
+    return _begun(find(root), root)
+
+
+@contextmanager
+def changing(
+    root: Path, *, may_begin: bool = False, wait_seconds: float = _WAIT_SECONDS
+) -> Iterator[Change]:
+    """Give a change of a rollout directory, alone until it is done.
+
+    Args:
+        root: The directory; made only if `may_begin`.
+        may_begin: Whether nothing has to have been begun in it.
+        wait_seconds: How long another process's change is waited for.
+
+    Raises:
+        RolloutUnusableError: if nothing was begun in it though it had to be, its files cannot be
+            read or do not belong together.
+        BusyError: if another process did not let go of it.
+        StorageError: if the operating system refuses.
+    """
+    seen = _seen(find(root) if may_begin else load(root))
+    with opened_folder(root) as folder, locked(folder, root, wait_seconds=wait_seconds):
+        now = _standing(root)
+        yield Change(root, folder, now, has_moved=_seen(now) != seen)
+
+
+def entries(root: Path) -> tuple[Entry, ...]:
+    """Return the recorded decisions, oldest first.
+
+    Raises:
+        RolloutUnusableError: if nothing was begun in the directory, or a line is not of its form.
+    """
+    load(root)
+    found = []
+    for number, line in enumerate(_read(root).lines, start=1):
+        try:
+            found.append(Entry.parse(line))
+        except RolloutGateError as error:
+            raise RolloutUnusableError(
+                f"{root / LEDGER_FILE}: entry {number}: {error}; see 'verify'"
+            ) from None
+    return tuple(found)
+
+
+def verified(root: Path) -> LedgerReport:
+    """Return whether the ledger of a rollout directory is whole.
+
+    Raises:
+        RolloutUnusableError: if nothing was begun in it, or a file cannot be read.
+    """
+    reading = 1
+    while True:
+        files = _read(root)
+        if files.file is None and not files.lines:
+            raise _nothing_there(root)
+        report = check(files.file, files.lines, is_torn=files.is_torn)
+        if report.is_whole or reading == _READINGS:
+            return report
+        reading += 1
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _standing(root: Path) -> Standing | None:
+    files = _read(root)
+    try:
+        return standing(files.file, files.lines)
+    except RolloutUnusableError as error:
+        raise RolloutUnusableError(
+            f"{root}: {error}; nothing is decided on it: run 'verify', and put the files back "
+            "from a copy"
+        ) from None
+
+
+def _read(root: Path) -> _Files:
+    """Return what the two files hold: the ledger last, so that it is never the older one."""
+    try:
+        raw = read_whole(ROLLOUT_FILE, root)
+        ledger = read_whole(LEDGER_FILE, root) or b""
+    except StorageError as error:
+        raise RolloutUnusableError(str(error)) from None
+    try:
+        file = None if raw is None else RolloutFile.parse(raw)
+    except RolloutGateError as error:
+        raise RolloutUnusableError(
+            f"{root / ROLLOUT_FILE}: {error}; put it back from a copy: the last line of "
+            f"{LEDGER_FILE} holds the same rollout under 'rollout_after'"
+        ) from None
+    *lines, torn = ledger.split(b"\n")
+    return _Files(file=file, lines=tuple(lines), is_torn=bool(torn))
+
+
+def _begun(found: Standing | None, root: Path) -> Standing:
+    if found is None:
+        raise _nothing_there(root)
+    return found
+
+
+def _nothing_there(root: Path) -> RolloutUnusableError:
+    return RolloutUnusableError(
+        f"{root}: there is no rollout: open one with 'start', or name the directory with "
+        "--rollout-dir"
+    )
+
+
+def _seen(found: Standing | None) -> DecisionCount | None:
+    return None if found is None else found.decisions
+
+
+def _document(entry: Entry, decisions: DecisionCount) -> bytes:
+    return RolloutFile.of(entry.rollout_after, decisions).as_document()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

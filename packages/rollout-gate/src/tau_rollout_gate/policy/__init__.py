@@ -1,0 +1,1 @@
+"""policy: say here what this room is, and what it may import."""

@@ -1,0 +1,36 @@
+"""No cycle since the phase's entry has one of some reason codes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
+from tau_rollout_gate.policy.signals import ReasonCodes
+
+
+class NoNewReasonCodeGate(CycleGate):
+    """New is: in a cycle after the phase's entry, since only those are judged."""
+
+    kind: Literal["no_new_reason_code"] = "no_new_reason_code"
+    codes: Annotated[ReasonCodes, Field(min_length=1)]
+
+    @property
+    def required(self) -> str:
+        """Return what has to be seen."""
+        return f"no new {' or '.join(self.codes)}"
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do where it does not hold."""
+        return (
+            "look into the cycle's cases for what failed and why, mend the cause, and let the next "
+            "cycles run clean"
+        )
+
+    def observe(self, cycle: Cycle) -> Observation:
+        """Return what this cycle shows."""
+        found = [code for code in self.codes if code in cycle.event.reason_codes]
+        return Observation(observed=", ".join(found) or "none", holds=not found)

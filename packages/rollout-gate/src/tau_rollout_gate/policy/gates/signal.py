@@ -1,0 +1,70 @@
+"""A signal of every cycle compares as it must: `queue_depth` at most 1."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from tau_rollout_gate.contract.forms import Count, Number
+from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
+from tau_rollout_gate.policy.signals import Comparison, Signal, Value
+
+
+class SignalGate(CycleGate):
+    """Exactly one of `equals`, `at_most` and `at_least` says what is required.
+
+    A signal that a line does not tell leaves the gate unknown, which holds the release.
+    """
+
+    kind: Literal["signal"] = "signal"
+    signal: Signal
+    equals: Value | None = None
+    at_most: Count | None = None
+    at_least: Number | None = None
+
+    @model_validator(mode="after")
+    def _is_one_comparison(self) -> Self:
+        given = [self.equals, self.at_most, self.at_least]
+        if sum(value is not None for value in given) != 1:
+            raise ValueError("needs exactly one of equals, at_most and at_least")
+        if problem := self.comparison.problem():
+            raise ValueError(problem)
+        return self
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Return what is compared with what."""
+        return Comparison(
+            signal=self.signal,
+            one_of=None if self.equals is None else (self.equals,),
+            at_most=self.at_most,
+            at_least=self.at_least,
+        )
+
+    @property
+    def required(self) -> str:
+        """Return what has to be seen."""
+        return self.comparison.in_words()
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do where it does not hold."""
+        return (
+            f"find out in the event and the runtime's output why {self.signal.key} is so, mend the "
+            "cause, and let the next cycles run clean"
+        )
+
+    @property
+    def remedy_untold(self) -> str:
+        """Return what to do where the cycle's line does not tell."""
+        return f"have the writer record {self.signal.key} in every cycle"
+
+    def observe(self, cycle: Cycle) -> Observation:
+        """Return what this cycle shows."""
+        return Observation(
+            observed=self.comparison.seen_in(cycle.event),
+            holds=self.comparison.holds_in(cycle.event),
+        )

@@ -1,0 +1,252 @@
+"""A policy: the phases of a rollout, what must hold to leave each, and what rolls it back.
+
+It is data, in TOML; the built-in one is `default_policy.toml`. The rules are the runbook's
+(rollout-gate-ops.md, "The phases").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from itertools import chain, combinations, pairwise, product
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+)
+
+from tau_rollout_gate.contract import strict_toml
+from tau_rollout_gate.contract.forms import (
+    Count,
+    Form,
+    Location,
+    Name,
+    Number,
+    Version,
+    path,
+    problems,
+)
+from tau_rollout_gate.durations import parse_duration, written
+from tau_rollout_gate.errors import FormRefusedError, PolicyRefusedError
+from tau_rollout_gate.harmless import printable
+from tau_rollout_gate.policy.findings import RESERVED_NAMES
+from tau_rollout_gate.policy.gates import GateSpec
+from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
+from tau_rollout_gate.policy.triggers import TriggerSpec
+from tau_rollout_gate.policy.triggers.interface import RolloutTrigger, Trigger
+
+_MOST_SHOWN = 50
+_LONGEST_PROBLEM = 300
+
+
+class _FromFile:
+    """What tells a validator that the value is out of a file."""
+
+
+def _milliseconds(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever a file holds
+    if info.context is not _FromFile:
+        return value
+    if not isinstance(value, str):
+        raise ValueError('must be a duration in quotes, such as "30m"')  # noqa: TRY004 - pydantic
+    return parse_duration(value)
+
+
+_READ = BeforeValidator(_milliseconds)
+_WRITTEN = PlainSerializer(written, return_type=str)
+_Soak = Annotated[Count, _READ, _WRITTEN]
+_Interval = Annotated[Number, _READ, _WRITTEN]
+
+
+class _Timed(Form):
+    """A part of a policy with a duration: a field with a unit, a key without one in TOML."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+
+class Phase(_Timed):
+    """A step of the rollout.
+
+    Args:
+        name: Its name, unique in the policy.
+        canary_percent: How much of the traffic the release gets.
+        soak_ms: How long the gates in force have to hold before the phase is left.
+        gates_of: An earlier phase whose gates, and those in force there, must hold as well.
+        gates: Its own gates.
+    """
+
+    name: Name
+    canary_percent: Annotated[Count, Field(le=100)]
+    soak_ms: Annotated[_Soak, Field(alias="soak")]
+    gates_of: Name | None = None
+    gates: Annotated[tuple[GateSpec, ...], Field(max_length=64)] = ()
+
+
+class Policy(_Timed):
+    """A policy whose parts fit together, as `parse_policy` gives it.
+
+    Args:
+        schema_version: The form of the file.
+        name: Its name, for people.
+        cycle_interval_ms: How often a cycle is to be expected, unless the start says otherwise.
+        required_run_mode: What every cycle must have run in; None for any.
+        phases: The phases, in their order.
+        triggers: The rollback triggers.
+    """
+
+    schema_version: Version
+    name: Name
+    cycle_interval_ms: Annotated[_Interval, Field(alias="cycle_interval")]
+    required_run_mode: Literal["record", "execute"] | None = None
+    phases: Annotated[tuple[Phase, ...], Field(min_length=2, max_length=32)]
+    triggers: Annotated[tuple[TriggerSpec, ...], Field(max_length=64)] = ()
+
+    def phase(self, name: str) -> Phase:
+        """Return the phase called `name`.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        return self.phases[self._index(name)]
+
+    def next_phase(self, name: str) -> Phase | None:
+        """Return the phase after `name`; None after the last one."""
+        following = self._index(name) + 1
+        return self.phases[following] if following < len(self.phases) else None
+
+    @property
+    def first_canary(self) -> Phase:
+        """Return the first phase in which anybody gets the release."""
+        return next(phase for phase in self.phases if phase.canary_percent > 0)
+
+    def gates_in_force(self, name: str) -> tuple[Gate, ...]:
+        """Return the gates that must hold to leave a phase, those of `gates_of` first."""
+        phase = self.phase(name)
+        earlier = () if phase.gates_of is None else self.gates_in_force(phase.gates_of)
+        return (*earlier, *phase.gates)
+
+    def _index(self, name: str) -> int:
+        for index, phase in enumerate(self.phases):
+            if phase.name == name:
+                return index
+        raise KeyError(name)
+
+
+def parse_policy(raw: bytes, *, source: str) -> Policy:
+    """Return the policy that a TOML file holds.
+
+    Args:
+        raw: The file's bytes.
+        source: The file's name, for messages.
+
+    Raises:
+        PolicyRefusedError: if it cannot be used; the text names every problem with its place.
+    """
+    text = json_of_toml(raw, source)
+    try:
+        policy = Policy.model_validate_json(text, context=_FromFile, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise refused(source, problems(error, place=_place)) from None
+    if wrong := [f"{path(place)}: {what}" for place, what in _misfits(policy)]:
+        raise refused(source, wrong)
+    return policy
+
+
+def policy_document(policy: Policy) -> dict[str, Any]:
+    """Return what is to be written as TOML; `parse_policy` reads it back equal."""
+    return policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def policy_digest(policy: Policy) -> str:
+    """Return the SHA-256 of what the policy says, in hex; comments and order do not count."""
+    document = json.dumps(policy_document(policy), sort_keys=True, separators=(",", ":"))
+    return sha256(document.encode()).hexdigest()
+
+
+def share_a_surface(one: Gate | Trigger, other: Gate | Trigger) -> bool:
+    """Tell whether there is a surface that both are for."""
+    if one.surfaces is None or other.surfaces is None:
+        return True
+    return not set(one.surfaces).isdisjoint(other.surfaces)
+
+
+def json_of_toml(raw: bytes, source: str) -> str:
+    """Return the TOML of `raw` as JSON, in which strict forms take lists for tuples.
+
+    Raises:
+        PolicyRefusedError: if it is not TOML, or too large; `source` is its name there.
+    """
+    try:
+        # A date becomes an object, which no field takes.
+        return json.dumps(strict_toml.decode(raw), default=lambda _: {"": "a date"})
+    except FormRefusedError as error:
+        raise refused(source, [str(error)]) from None
+
+
+def refused(source: str, wrong: Sequence[str]) -> PolicyRefusedError:
+    """Return the error that names each thing that is wrong with a file, as many as help."""
+    lines = [f"{source}: {printable(one[:_LONGEST_PROBLEM])}" for one in wrong[:_MOST_SHOWN]]
+    if len(wrong) > _MOST_SHOWN:
+        lines.append(f"{source}: and {len(wrong) - _MOST_SHOWN} more")
+    return PolicyRefusedError("\n".join(lines))
+
+
+def _place(location: Location) -> Location:
+    """Return a place as the file has it: pydantic puts the kind behind the index of a gate."""
+    return tuple(
+        part
+        for index, part in enumerate(location)
+        if not (index >= 2 and location[index - 2] in {"gates", "triggers"})  # noqa: PLR2004
+    )
+
+
+_Misfit = tuple[Location, str]
+_Placed = tuple[Location, Gate | Trigger]
+
+
+def _misfits(policy: Policy) -> Iterator[_Misfit]:
+    """Yield what is wrong between the parts of a policy, each with its place."""
+    yield from _misfits_of_order(policy.phases)
+    in_force: dict[str, list[_Placed]] = {}
+    for index, phase in enumerate(policy.phases):
+        if phase.name in in_force:
+            yield ("phases", index, "name"), f"{phase.name!r} is the name of an earlier phase"
+        if phase.gates_of is not None and phase.gates_of not in in_force:
+            yield ("phases", index, "gates_of"), f"{phase.gates_of!r} is no earlier phase"
+        earlier = in_force.get(phase.gates_of or "", [])
+        own: list[_Placed] = [
+            (("phases", index, "gates", at), gate) for at, gate in enumerate(phase.gates)
+        ]
+        if not earlier and not own:
+            yield ("phases", index), "needs at least one gate, its own or by gates_of"
+        yield from _misfits_of_names(earlier, own)
+        in_force[phase.name] = earlier + own
+    triggers: list[_Placed] = [(("triggers", at), one) for at, one in enumerate(policy.triggers)]
+    yield from _misfits_of_names((), triggers)
+
+
+def _misfits_of_order(phases: Sequence[Phase]) -> Iterator[_Misfit]:
+    if phases[0].canary_percent > 0:
+        yield ("phases", 0, "canary_percent"), "must be 0: nobody gets the release before preflight"
+    for index, (before, phase) in enumerate(pairwise(phases), start=1):
+        if phase.canary_percent < before.canary_percent:
+            percent = before.canary_percent
+            yield ("phases", index, "canary_percent"), f"is less than the phase's before, {percent}"
+    if not any(phase.canary_percent for phase in phases):
+        yield ("phases",), "none of them has a canary_percent above 0"
+
+
+def _misfits_of_names(earlier: Sequence[_Placed], own: Sequence[_Placed]) -> Iterator[_Misfit]:
+    for place, one in own:
+        if isinstance(one, RolloutGate | RolloutTrigger) and one.surfaces is not None:
+            yield (*place, "surfaces"), f"{one.name} judges the rollout, not a surface"
+        if isinstance(one, Gate) and one.name in RESERVED_NAMES:
+            yield (*place, "name"), f"{one.name!r} is the name of a gate that is always there"
+    for (_, other), (place, one) in chain(product(earlier, own), combinations(own, 2)):
+        if other.name == one.name and share_a_surface(other, one):
+            yield (*place, "name"), f"{one.name!r} is already in force for the same surface"

@@ -1,0 +1,223 @@
+"""What is allowed in a policy and hardly meant: lines that never matter, gaps between phases."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
+from tau_rollout_gate.durations import in_words
+from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
+from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
+from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
+from tau_rollout_gate.policy.gates.pressure_does_not_rise import PressureDoesNotRiseGate
+from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
+from tau_rollout_gate.policy.gates.reason_code_present import ReasonCodePresentGate
+from tau_rollout_gate.policy.gates.report_passes import ReportPassesGate
+from tau_rollout_gate.policy.gates.signal import SignalGate
+from tau_rollout_gate.policy.policy import Phase, Policy, share_a_surface
+from tau_rollout_gate.policy.signals import Comparison
+from tau_rollout_gate.policy.triggers.interface import Trigger
+from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
+from tau_rollout_gate.policy.triggers.signal import SignalTrigger
+
+KNOWN_SURFACES = frozenset({"custom-command", "voice", "dashboard", "memory", "browser-automation"})
+"""The surfaces that have gates of their own in the built-in policy, and custom-command."""
+
+_OF_COMMANDS = frozenset(code for code in KNOWN_REASON_CODES if code.startswith("command_"))
+_OF_EVERY_SURFACE = KNOWN_REASON_CODES - _OF_COMMANDS
+# Memory is not among them: nothing says which codes of its own it has.
+_OWN_CODES = {
+    "custom-command": _OF_COMMANDS,
+    "voice": frozenset({"wake_word_detected", "turns_handled"}),
+    "dashboard": frozenset({"widget_views_updated", "control_actions_applied"}),
+    "browser-automation": frozenset(
+        {
+            "unsafe_actions_denied",
+            "action_limit_guardrail_denied",
+            "timeout_failures_observed",
+        }
+    ),
+}
+_ALL_CODES = _OF_EVERY_SURFACE.union(*_OWN_CODES.values())
+_NEEDS_SEVERAL_CYCLES = (ArtifactsGrowGate, PressureDoesNotRiseGate, ReasonCodeAdvancesGate)
+_CYCLES_NEEDED = 2
+_NUMBERED = re.compile(r"(.*?)(\d{1,9})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintFinding:
+    """Something that is hardly meant: where (`phases[1].soak`), and what."""
+
+    place: str
+    problem: str
+
+
+def lint(policy: Policy, *, surfaces: Iterable[str] = ()) -> tuple[LintFinding, ...]:
+    """Return what is hardly meant, in the order of the file.
+
+    Args:
+        policy: The policy.
+        surfaces: Names of surfaces beside `KNOWN_SURFACES`.
+    """
+    known = KNOWN_SURFACES.union(surfaces)
+    findings = [*_of_order(policy)]
+    for index, phase in enumerate(policy.phases):
+        findings += _of_soak(policy, phase, f"phases[{index}].soak")
+        for at, gate in enumerate(phase.gates):
+            place = f"phases[{index}].gates[{at}]"
+            findings += _of_reach(gate, place, known)
+            findings += _of_codes(gate, place)
+            findings += _of_gate(policy, phase, gate, place)
+    for at, trigger in enumerate(policy.triggers):
+        findings += _of_reach(trigger, f"triggers[{at}]", known)
+        findings += _of_codes(trigger, f"triggers[{at}]")
+    if not policy.triggers:
+        findings.append(LintFinding(place="triggers", problem="none: nothing rolls back"))
+    return tuple(findings)
+
+
+def _of_order(policy: Policy) -> Iterator[LintFinding]:
+    for index, (before, phase) in enumerate(pairwise(policy.phases), start=1):
+        place = f"phases[{index}]"
+        if 0 < phase.canary_percent == before.canary_percent:
+            yield LintFinding(
+                place=f"{place}.canary_percent",
+                problem=f"is that of {before.name}: nobody more gets the release",
+            )
+        if (number := _number_after(before.name, phase.name)) is not None and number <= 0:
+            yield LintFinding(
+                place=f"{place}.name",
+                problem=f"{phase.name} stands after {before.name}: is the order meant?",
+            )
+        if before.canary_percent > 0 and (dropped := _dropped(policy, before, phase)):
+            yield LintFinding(
+                place=f"{place}.gates_of",
+                problem=f"{', '.join(dropped)} of {before.name} need not hold any more",
+            )
+    last = policy.phases[-1]
+    if last.canary_percent < 100:  # noqa: PLR2004 - it is a percentage
+        yield LintFinding(
+            place=f"phases[{len(policy.phases) - 1}].canary_percent",
+            problem=f"the rollout is complete at {last.canary_percent} %: 100 is never reached",
+        )
+
+
+def _number_after(before: str, after: str) -> int | None:
+    """Return by how much the number at the end of a name grows; None for names of two kinds."""
+    one, two = _NUMBERED.fullmatch(before), _NUMBERED.fullmatch(after)
+    if one is None or two is None or one[1] != two[1]:
+        return None
+    return int(two[2]) - int(one[2])
+
+
+def _dropped(policy: Policy, before: Phase, phase: Phase) -> list[str]:
+    kept = {gate.name for gate in policy.gates_in_force(phase.name)}
+    return [gate.name for gate in policy.gates_in_force(before.name) if gate.name not in kept]
+
+
+def _of_soak(policy: Policy, phase: Phase, place: str) -> Iterator[LintFinding]:
+    judged = [gate for gate in policy.gates_in_force(phase.name) if _needs_cycles(gate)]
+    if phase.canary_percent == 0 or not judged:
+        return
+    if phase.soak_ms == 0:
+        yield LintFinding(
+            place=place,
+            problem=f"is 0: {judged[0].name} and what else needs cycles is judged by as few as one",
+        )
+    least = _CYCLES_NEEDED * policy.cycle_interval_ms
+    slow = [gate.name for gate in judged if isinstance(gate, _NEEDS_SEVERAL_CYCLES)]
+    if slow and phase.soak_ms < least:
+        yield LintFinding(
+            place=place,
+            problem=f"{', '.join(slow)} cannot be told in less than two cycle intervals, "
+            f"{in_words(least)}",
+        )
+
+
+def _of_gate(policy: Policy, phase: Phase, gate: Gate, place: str) -> Iterator[LintFinding]:
+    if phase.canary_percent == 0 and _needs_cycles(gate):
+        yield LintFinding(
+            place=place,
+            problem=f"{gate.name} is never judged here: cycles count from "
+            f"{policy.first_canary.name} on",
+        )
+    if phase.canary_percent > 0 and isinstance(gate, ReportPassesGate):
+        yield LintFinding(
+            place=place,
+            problem=f"{gate.name} stops nobody here: only before {policy.first_canary.name} does "
+            "a report have to be given",
+        )
+    if isinstance(gate, SignalGate):
+        yield from _of_duel(gate, policy.triggers, place)
+
+
+def _of_duel(gate: SignalGate, triggers: Iterable[Trigger], place: str) -> Iterator[LintFinding]:
+    """Yield where a gate lets pass what a trigger rolls back: the weaker of the two is a slip."""
+    for trigger in triggers:
+        if not isinstance(trigger, SignalTrigger) or not share_a_surface(gate, trigger):
+            continue
+        value = _passes_and_fires(gate.comparison, trigger.comparison)
+        if value is not None:
+            yield LintFinding(
+                place=place,
+                problem=f"{gate.name} lets {gate.signal} = {value} pass, at which the trigger "
+                f"{trigger.name} fires",
+            )
+
+
+def _passes_and_fires(gate: Comparison, trigger: Comparison) -> str | int | None:
+    """Return a value on the gate's edge that it lets pass and the trigger fires at.
+
+    A lower bound is not looked at further up: `at_least = 1` beside a trigger at 100 makes sense.
+    """
+    if gate.signal.key != trigger.signal.key:
+        return None
+    values: tuple[str | int, ...] = gate.one_of or ()
+    if gate.at_most is not None:
+        values = (gate.at_most, *(trigger.one_of or ()))
+    if gate.at_least is not None:
+        values = (gate.at_least,)
+    both = (value for value in values if gate.holds_for(value) and trigger.holds_for(value))
+    return next(both, None)
+
+
+def _of_reach(one: Gate | Trigger, place: str, known: frozenset[str]) -> Iterator[LintFinding]:
+    for surface in one.surfaces or ():
+        if surface not in known:
+            yield LintFinding(
+                place=f"{place}.surfaces",
+                problem=f"{surface!r} is no surface that is known ({', '.join(sorted(known))}); "
+                "if it is meant, name it with --surface",
+            )
+
+
+def _of_codes(one: Gate | Trigger, place: str) -> Iterator[LintFinding]:
+    for code in _codes_of(one):
+        if one.surfaces is None:
+            silent = [] if code in _ALL_CODES else ["any surface that is known"]
+        else:
+            silent = [surface for surface in one.surfaces if not _may_have(surface, code)]
+        if silent:
+            yield LintFinding(
+                place=place, problem=f"{code!r} is no reason code of {', '.join(silent)}"
+            )
+
+
+def _may_have(surface: str, code: str) -> bool:
+    own = _OWN_CODES.get(surface)
+    return own is None or code in own or code in _OF_EVERY_SURFACE
+
+
+def _codes_of(one: Gate | Trigger) -> tuple[str, ...]:
+    if isinstance(one, NoNewReasonCodeGate | NewReasonCodeTrigger):
+        return one.codes
+    if isinstance(one, ReasonCodeAdvancesGate | ReasonCodePresentGate):
+        return (one.code,)
+    return ()
+
+
+def _needs_cycles(gate: Gate) -> bool:
+    return not isinstance(gate, RolloutGate)

@@ -1,0 +1,52 @@
+"""A reason code that must not be, or a counter that must stay 0, turned up in a canary window."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.policy.signals import Counters, ReasonCodes
+from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign
+
+
+class NewReasonCodeTrigger(CycleTrigger):
+    """Any of `codes`, or any of `counters` above 0, in any cycle since canary-1 was entered.
+
+    A counter that a line does not tell fires nothing; a gate on it holds the release then.
+    """
+
+    kind: Literal["new_reason_code"] = "new_reason_code"
+    codes: ReasonCodes = ()
+    counters: Counters = ()
+
+    @model_validator(mode="after")
+    def _looks_for_something(self) -> Self:
+        if not self.codes and not self.counters:
+            raise ValueError("needs codes, counters, or both")
+        return self
+
+    @property
+    def threshold(self) -> str:
+        """Return when it fires."""
+        above = [f"{counter} > 0" for counter in self.counters]
+        return f"a new {' or '.join([*self.codes, *above])}"
+
+    def look(self, cycles: tuple[Cycle, ...], *, is_before_unhealthy: bool) -> Sign:
+        """Return the first cycle that fires it, or what the last one shows."""
+        del is_before_unhealthy  # each cycle fires it alone
+        for cycle in cycles:
+            if found := self._found_in(cycle.event):
+                return Sign(fired=True, observed=", ".join(found), cycle=cycle)
+        if not cycles:
+            return Sign(fired=False, observed="no cycle yet")
+        return Sign(fired=False, observed="none", cycle=cycles[-1])
+
+    def _found_in(self, event: Event) -> list[str]:
+        counts = [(counter, event.counters.get(counter.key, 0)) for counter in self.counters]
+        return [
+            *(code for code in self.codes if code in event.reason_codes),
+            *(f"{counter} = {count}" for counter, count in counts if count > 0),
+        ]

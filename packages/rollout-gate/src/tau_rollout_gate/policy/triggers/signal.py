@@ -1,0 +1,77 @@
+"""A signal is bad enough, once or in several cycles in a row: `failure_streak` at least 3."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tau_rollout_gate.contract.event import HealthState
+from tau_rollout_gate.contract.forms import Number
+from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.policy.signals import Comparison, Signal, Value
+from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign
+
+_UNHEALTHY = {
+    Signal.HEALTH_STATE: (HealthState.DEGRADED.value, HealthState.FAILING.value),
+    Signal.ROLLOUT_GATE: ("hold",),
+}
+
+
+class SignalTrigger(CycleTrigger):
+    """Exactly one of `at_least` and `one_of` says what is bad; `consecutive` in how many cycles.
+
+    Neighbours are neighbours in the log. Where the cycle before the first one is only known to have
+    been unhealthy, it counts for every bad health: the more careful reading. A cycle that does not
+    tell the signal ends a row; a gate on the signal holds the release then.
+    """
+
+    kind: Literal["signal"] = "signal"
+    signal: Signal
+    at_least: Number | None = None
+    one_of: Annotated[tuple[Value, ...], Field(min_length=1, max_length=32)] | None = None
+    consecutive: Annotated[Number, Field(le=1000)] = 1
+
+    @model_validator(mode="after")
+    def _is_one_comparison(self) -> Self:
+        if (self.at_least is None) == (self.one_of is None):
+            raise ValueError("needs exactly one of at_least and one_of")
+        if problem := self.comparison.problem():
+            raise ValueError(problem)
+        return self
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """Return what is compared with what."""
+        return Comparison(signal=self.signal, one_of=self.one_of, at_least=self.at_least)
+
+    @property
+    def reach(self) -> int:
+        """Return how many neighbouring cycles together fire it."""
+        return self.consecutive
+
+    @property
+    def threshold(self) -> str:
+        """Return when it fires."""
+        row = f" in {self.consecutive} consecutive cycles" if self.consecutive > 1 else ""
+        return f"{self.comparison.in_words()}{row}"
+
+    def look(self, cycles: tuple[Cycle, ...], *, is_before_unhealthy: bool) -> Sign:
+        """Return the first cycle that fires it, or what the last one shows."""
+        row = int(is_before_unhealthy and self._is_about_bad_health())
+        for cycle in cycles:
+            row = row + 1 if self.comparison.holds_in(cycle.event) else 0
+            if row >= self.consecutive:
+                return Sign(fired=True, observed=self._seen(cycle, row), cycle=cycle)
+        if not cycles:
+            return Sign(fired=False, observed="no cycle yet")
+        return Sign(fired=False, observed=self._seen(cycles[-1], row), cycle=cycles[-1])
+
+    def _is_about_bad_health(self) -> bool:
+        bad = _UNHEALTHY.get(self.signal, ())
+        return any(self.comparison.holds_for(word) for word in bad)
+
+    def _seen(self, cycle: Cycle, row: int) -> str:
+        seen = self.comparison.seen_in(cycle.event)
+        return seen if self.consecutive == 1 else f"{seen}; {row} such in a row"

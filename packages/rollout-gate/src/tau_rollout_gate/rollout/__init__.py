@@ -1,0 +1,1 @@
+"""rollout: say here what this room is, and what it may import."""

@@ -1,0 +1,236 @@
+"""`decisions.jsonl`: every recorded decision, each with the digest of the one before.
+
+It is one chain per rollout directory, over all its rollouts. Each entry holds the whole rollout as
+it is after the decision, so that an append that a crash left one ahead of `rollout.json` is
+completed from it (runbooks/state-files.md, "The rollout directory").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from hashlib import sha256
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from tau_rollout_gate.contract import strict_json
+from tau_rollout_gate.contract.forms import (
+    Count,
+    Form,
+    Number,
+    Sha256,
+    Text,
+    Version,
+    first_problem,
+)
+from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
+from tau_rollout_gate.decision.answer import Verdict
+from tau_rollout_gate.errors import FormRefusedError, RolloutGateError, RolloutUnusableError
+from tau_rollout_gate.evidence.evidence import Input
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    START = "start"
+    ADVANCE = "advance"
+    FREEZE = "freeze"
+    RESUME = "resume"
+    REENTER = "reenter"
+    ADOPT = "adopt"
+    ROLLBACK = "rollback"
+    CAPTURE_FAILED = "capture_failed"
+
+
+class Decided(NamedTuple):
+    """A decision before it has its place in the chain.
+
+    Args:
+        action: What was done.
+        by: Who asked.
+        decided_unix_ms: When.
+        phase: The phase that it was decided in.
+        rollout_after: The rollout as the decision leaves it.
+        reason: Why, in the operator's words; None where they were not asked.
+        verdict: The verdict that it rests on; None for what was done by hand.
+        reasons: The verdict's reasons.
+        held_by: The gates and triggers that stood in the way, without the figures of the moment.
+        inputs: The files that it rests on, or that it left.
+    """
+
+    action: Action
+    by: str
+    decided_unix_ms: int
+    phase: str
+    rollout_after: Rollout
+    reason: str | None = None
+    verdict: Verdict | None = None
+    reasons: tuple[str, ...] = ()
+    held_by: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
+
+
+class RecordedInput(Form):
+    """A file that a decision rests on, or that it left.
+
+    Args:
+        path: The file.
+        sha256: The digest of its bytes; of a log, of the part that was judged.
+        offset: Where that part of a log begins, in bytes; None for a whole file.
+        length: How long it is, in bytes; None for a whole file.
+    """
+
+    path: str
+    sha256: Sha256
+    offset: Count | None = None
+    length: Count | None = None
+
+
+class Entry(Form):
+    """A line of `decisions.jsonl`: one decision, chained to the one before.
+
+    Args:
+        schema_version: The version of the form.
+        decision_number: From 1; the line before's plus 1.
+        previous_sha256: The digest of the line before, without its line break; None for the first.
+        decided_unix_ms: When.
+        action: What was done.
+        by: Who asked.
+        reason: Why, in the operator's words; None where they were not asked.
+        release: The release under rollout.
+        phase: The phase that it was decided in.
+        verdict: The verdict that it rests on; None for what was done by hand.
+        reasons: The verdict's reasons.
+        held_by: The gates and triggers that stood in the way, without the figures of the moment.
+        policy_sha256: The digest of the rollout's policy after it.
+        inputs: The files that it rests on, or that it left.
+        rollout_after: The rollout as it is after it.
+    """
+
+    schema_version: Version = 1
+    decision_number: Number
+    previous_sha256: Sha256 | None
+    decided_unix_ms: Count
+    action: Action
+    by: Text
+    reason: str | None
+    release: Text
+    phase: Text
+    verdict: Verdict | None
+    reasons: tuple[str, ...]
+    held_by: tuple[str, ...]
+    policy_sha256: Sha256
+    inputs: tuple[RecordedInput, ...]
+    rollout_after: Rollout
+
+    @classmethod
+    def following(cls, before: DecisionCount | None, decided: Decided) -> Entry:
+        """Return a decision as the entry after the `before.count`th; the first after None."""
+        return cls(
+            decision_number=1 if before is None else before.count + 1,
+            previous_sha256=None if before is None else before.sha256,
+            decided_unix_ms=decided.decided_unix_ms,
+            action=decided.action,
+            by=decided.by,
+            reason=decided.reason,
+            release=decided.rollout_after.release,
+            phase=decided.phase,
+            verdict=decided.verdict,
+            reasons=decided.reasons,
+            held_by=decided.held_by,
+            policy_sha256=decided.rollout_after.policy_sha256,
+            inputs=tuple(
+                RecordedInput(
+                    path=one.path, sha256=one.sha256, offset=one.offset, length=one.length
+                )
+                for one in decided.inputs
+            ),
+            rollout_after=decided.rollout_after,
+        )
+
+    @classmethod
+    def parse(cls, line: bytes) -> Entry:
+        """Return what a line says.
+
+        Raises:
+            JsonRefusedError: if it is not strict JSON.
+            FormRefusedError: if it is not of this form; the text names the field.
+        """
+        strict_json.decode(line)
+        try:
+            return cls.model_validate_json(line)
+        except ValidationError as error:
+            raise FormRefusedError(first_problem(error)) from None
+
+    def as_line(self) -> bytes:
+        """Return the line, with its line break."""
+        return self.model_dump_json().encode() + b"\n"
+
+    @property
+    def counted(self) -> DecisionCount:
+        """Return the count and digest of the ledger that ends with this entry."""
+        return DecisionCount(count=self.decision_number, sha256=digest_of(self.as_line()))
+
+
+def digest_of(line: bytes) -> str:
+    """Return the SHA-256 of a line over its bytes without the line break, in hex."""
+    return sha256(line.removesuffix(b"\n")).hexdigest()
+
+
+class Standing(NamedTuple):
+    """Where a rollout directory stands: the rollout, and the decision that made it so.
+
+    `is_ahead` tells that a crash came between the append to the ledger and `rollout.json`: the
+    decision counts, and the file is written anew before the next one.
+    """
+
+    rollout: Rollout
+    decisions: DecisionCount
+    last: Entry
+    is_ahead: bool
+
+
+def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | None:
+    """Return where the directory stands, from its two files; None where nothing was begun.
+
+    Args:
+        file: What `rollout.json` holds; None if it is not there.
+        lines: The whole lines of `decisions.jsonl`.
+
+    Raises:
+        RolloutUnusableError: if the two do not belong together.
+    """
+    recorded = 0 if file is None else file.decisions.count
+    if file is None and not lines:
+        return None
+    if len(lines) not in {recorded, recorded + 1}:
+        raise RolloutUnusableError(
+            f"decisions.jsonl has {len(lines)} entries, but "
+            + ("there is no rollout.json" if file is None else f"rollout.json counts {recorded}")
+        )
+    try:
+        last = Entry.parse(lines[-1])
+    except RolloutGateError as error:
+        raise RolloutUnusableError(f"decisions.jsonl: entry {len(lines)}: {error}") from None
+    is_ahead = len(lines) > recorded
+    if file is not None and digest_of(lines[recorded - 1]) != file.decisions.sha256:
+        raise RolloutUnusableError(
+            f"entry {recorded} of decisions.jsonl is not the one that rollout.json names"
+        )
+    if is_ahead:
+        before = None if file is None else file.decisions.sha256
+        if (last.decision_number, last.previous_sha256) != (len(lines), before):
+            raise RolloutUnusableError(
+                f"entry {len(lines)} of decisions.jsonl does not follow the one before it"
+            )
+    elif file is not None and last.rollout_after != file.rollout:
+        raise RolloutUnusableError(
+            "rollout.json is not what the last entry of decisions.jsonl left: it was edited"
+        )
+    return Standing(
+        rollout=last.rollout_after,
+        decisions=DecisionCount(count=len(lines), sha256=digest_of(lines[-1])),
+        last=last,
+        is_ahead=is_ahead,
+    )

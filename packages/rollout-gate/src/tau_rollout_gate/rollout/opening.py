@@ -1,0 +1,215 @@
+"""Opening a rollout: what the operator asks for, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, get_args
+
+from tau_rollout_gate.contract.rollout import (
+    CHAINED_SURFACE,
+    Channel,
+    ExpectedField,
+    RollbackTarget,
+    Rollout,
+    RolloutStatus,
+    SurfacePin,
+)
+from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.versions import parse_version
+
+if TYPE_CHECKING:
+    from semver import Version
+
+_EXPECTED_FIELDS: tuple[str, ...] = get_args(ExpectedField)
+
+_SURFACE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What `start` was told.
+
+    Args:
+        release: The version under rollout.
+        channel: The channel it is published to.
+        rollback_version: The version it goes back to.
+        rollback_channel: The channel of that version.
+        surfaces: The directory of each surface's state files, by its name.
+        expected: What every cycle of a surface has to have, by surface and field.
+        cycle_interval_ms: How often a surface's runtime runs a cycle.
+        registry_changes_expected: Whether the release changes the command registry.
+        allows_major: Whether release and target may differ in their major version.
+        first_phase: The policy's first phase.
+        policy_sha256: The policy's digest.
+        policy_file: Where the policy is; None for the built-in one.
+    """
+
+    release: str
+    channel: Channel
+    rollback_version: str
+    rollback_channel: Channel
+    surfaces: Mapping[str, str]
+    cycle_interval_ms: int
+    registry_changes_expected: bool
+    allows_major: bool
+    first_phase: str
+    policy_sha256: str
+    policy_file: str | None
+    expected: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def opened(opening: Opening, before: Rollout | None, *, now_unix_ms: int) -> Rollout:
+    """Return the rollout that is opened.
+
+    Args:
+        opening: What was asked for.
+        before: The last rollout of the directory; None if this is its first.
+        now_unix_ms: When.
+
+    Raises:
+        RefusedError: for a rollout that is open already, versions that cannot be told apart or
+            ordered, a prerelease on stable, a major jump that was not allowed, and names or
+            expectations that nothing can meet.
+    """
+    if before is not None and before.is_open:
+        raise RefusedError(
+            f"the rollout of {before.release} is open, in {before.phase}: complete it with "
+            "'advance' or end it with 'rollback --reason' first"
+        )
+    _check_versions(opening)
+    _check_surfaces(opening)
+    return Rollout(
+        status=RolloutStatus.OPEN,
+        release=opening.release,
+        channel=opening.channel,
+        started_unix_ms=now_unix_ms,
+        phase=opening.first_phase,
+        phase_entered_unix_ms=now_unix_ms,
+        cycle_interval_ms=opening.cycle_interval_ms,
+        registry_changes_expected=opening.registry_changes_expected,
+        policy_sha256=opening.policy_sha256,
+        policy_file=opening.policy_file,
+        surfaces=tuple(
+            SurfacePin(
+                name=name,
+                state_dir=state_dir,
+                is_chained=name == CHAINED_SURFACE,
+                expected={
+                    one: opening.expected[name][one]
+                    for one in get_args(ExpectedField)
+                    if one in opening.expected.get(name, {})
+                },
+            )
+            for name, state_dir in opening.surfaces.items()
+        ),
+        rollback=RollbackTarget(
+            rollback_channel=opening.rollback_channel, rollback_version=opening.rollback_version
+        ),
+        used_reports=() if before is None else before.used_reports,
+    )
+
+
+def surfaces_in(options: Sequence[str]) -> dict[str, str]:
+    """Return the state directories by surface, of options like `voice=.tau/voice`.
+
+    Raises:
+        RefusedError: if one is not of that form, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for option in options:
+        name, _, state_dir = option.partition("=")
+        if not state_dir:
+            raise RefusedError(f"--surface: {option!r}: write NAME=STATE_DIR")
+        if name in found:
+            raise RefusedError(f"--surface: {name} is given twice")
+        found[name] = state_dir
+    return found
+
+
+def expected_in(options: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return what is expected by surface and field, of options like `voice:runtime_version=1.4.0`.
+
+    Raises:
+        RefusedError: if one is not of that form, or a field is given twice.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for option in options:
+        place, is_given, value = option.partition("=")
+        surface, _, name = place.partition(":")
+        if not (is_given and name):
+            raise RefusedError(f"--expect: {option!r}: write SURFACE:FIELD=VALUE")
+        if name in found.setdefault(surface, {}):
+            raise RefusedError(f"--expect: {place} is given twice")
+        found[surface][name] = value
+    return found
+
+
+def version_of(text: str, *, option: str) -> Version:
+    """Return a semantic version, a leading `v` allowed.
+
+    Raises:
+        RefusedError: if it is none; `option` is where it was given.
+    """
+    version = parse_version(text)
+    if version is None:
+        raise RefusedError(
+            f"{option}: {text!r} is not a semantic version: write 1.4.0, v1.4.0 or 1.4.0-rc.1"
+        )
+    return version
+
+
+def _check_versions(opening: Opening) -> None:
+    release = version_of(opening.release, option="--release")
+    target = version_of(opening.rollback_version, option="--rollback-to")
+    for option, version, channel in (
+        ("--release", release, opening.channel),
+        ("--rollback-to", target, opening.rollback_channel),
+    ):
+        if channel is Channel.STABLE and version.prerelease is not None:
+            raise RefusedError(
+                f"{option}: {version} is a prerelease, and the channel is stable: name another "
+                "channel, or a release"
+            )
+    if release == target:  # build metadata does not count, as in every comparison of versions
+        raise RefusedError(
+            f"--rollback-to: {opening.rollback_version} is the release itself: name the version "
+            "that ran before it"
+        )
+    if release.major != target.major and not opening.allows_major:
+        raise RefusedError(
+            f"--release: from {opening.rollback_version} to {opening.release} is a major jump: "
+            "pass --allow-major if that is meant"
+        )
+
+
+def _check_surfaces(opening: Opening) -> None:
+    for name in opening.surfaces:
+        if not _SURFACE_NAME.fullmatch(name):
+            raise RefusedError(
+                f"--surface: {name!r} is not a surface's name: lower-case letters, digits, '.', "
+                "'_' and '-', at most 64"
+            )
+    for surface, fields in opening.expected.items():
+        if surface not in opening.surfaces:
+            raise RefusedError(
+                f"--expect: there is no surface {surface!r}; there are "
+                f"{', '.join(opening.surfaces)}"
+            )
+        for name, value in fields.items():
+            _check_expectation(surface, name, value)
+
+
+def _check_expectation(surface: str, name: str, value: str) -> None:
+    if name not in _EXPECTED_FIELDS:
+        raise RefusedError(
+            f"--expect: {surface}:{name} cannot be expected; {' and '.join(_EXPECTED_FIELDS)} can"
+        )
+    if name == "fixture_sha256" and not _SHA256.fullmatch(value):
+        raise RefusedError(
+            f"--expect: {surface}:{name} is a SHA-256 of 64 lower-case hex digits, not {value!r}"
+        )
+    if not value.strip():
+        raise RefusedError(f"--expect: {surface}:{name}: the value is empty")

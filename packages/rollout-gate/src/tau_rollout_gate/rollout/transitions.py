@@ -1,0 +1,286 @@
+"""How a rollout changes: each function gives it as a command leaves it, or refuses.
+
+A refusal says what to do instead, and nothing is written (runbooks/rollout-gate-ops.md, "A
+rollout, start to end").
+Nothing here mutes a trigger: once fired it stays until `rollback` or a new rollout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tau_rollout_gate.contract.rollout import (
+    FiredTrigger,
+    Frozen,
+    Rollout,
+    RolloutStatus,
+    UsedReport,
+)
+from tau_rollout_gate.decision.answer import Answer, TriggerResult, Verdict
+from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.evidence.evidence import Evidence, ReportStatus
+from tau_rollout_gate.policy.policy import Policy, policy_digest
+from tau_rollout_gate.rollout.phase_entry import entered, left_behind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What the files said of a rollout, and the evidence that it was said on."""
+
+    answer: Answer
+    evidence: Evidence
+
+
+def advanced(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
+    """Return the rollout after a verdict to promote or to complete.
+
+    Args:
+        rollout: The rollout as it was judged.
+        found: The answer, whose verdict is one of the two, and its evidence: each log's end there
+            is where the next phase starts.
+        now_unix_ms: When the next phase is entered.
+
+    Raises:
+        RefusedError: if the rollout is closed or the phase was entered later than now.
+    """
+    _refuse_closed(rollout)
+    _refuse_backwards(rollout, now_unix_ms)
+    answer, evidence = found.answer, found.evidence
+    after = _changed(rollout, used_reports=_used_reports(rollout, evidence))
+    if answer.verdict is Verdict.COMPLETE:
+        return _changed(after, status=RolloutStatus.COMPLETE)
+    if answer.verdict is not Verdict.PROMOTE or answer.next_phase is None:
+        raise RefusedError(f"the verdict is {answer.verdict}: there is nothing to advance to")
+    is_canary = bool(answer.next_canary_percent)
+    is_first_canary = is_canary and rollout.canary_entered_unix_ms is None
+    return _changed(
+        after,
+        phase=answer.next_phase,
+        phase_entered_unix_ms=now_unix_ms,
+        canary_entered_unix_ms=now_unix_ms if is_first_canary else rollout.canary_entered_unix_ms,
+        surfaces=tuple(
+            entered(
+                pin,
+                evidence.surfaces[pin.name],
+                is_first_canary=is_first_canary,
+                now_unix_ms=now_unix_ms,
+            )
+            if is_canary
+            else pin
+            for pin in rollout.surfaces
+        ),
+    )
+
+
+def stopped(rollout: Rollout, found: Found, *, by: str, now_unix_ms: int) -> Rollout:
+    """Return the rollout after a verdict to roll back: the triggers latched, promotion frozen.
+
+    Raises:
+        RefusedError: if the rollout is closed.
+    """
+    _refuse_closed(rollout)
+    names = ", ".join(dict.fromkeys(one.name for one in found.answer.fired_triggers))
+    frozen_now = Frozen(reason=f"rollback trigger fired: {names}", by=by, since_unix_ms=now_unix_ms)
+    return _changed(
+        with_fired(rollout, found.answer),
+        frozen=rollout.frozen or frozen_now,
+        used_reports=_used_reports(rollout, found.evidence),
+    )
+
+
+def with_fired(rollout: Rollout, answer: Answer) -> Rollout:
+    """Return the rollout with the answer's fired triggers latched beside those that were."""
+    known = {(one.name, one.surface) for one in rollout.fired_triggers}
+    new = tuple(
+        _fired(trigger, answer.evaluated_unix_ms)
+        for trigger in answer.fired_triggers
+        if (trigger.name, trigger.surface) not in known
+    )
+    return _changed(rollout, fired_triggers=rollout.fired_triggers + new)
+
+
+def frozen(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollout:
+    """Return the rollout with its promotion frozen.
+
+    Raises:
+        RefusedError: if it is closed, or frozen already.
+    """
+    _refuse_closed(rollout)
+    if rollout.frozen is not None:
+        raise RefusedError(
+            f"promotion is frozen already, by {rollout.frozen.by}: {rollout.frozen.reason}; "
+            "'status' shows it"
+        )
+    return _changed(rollout, frozen=Frozen(reason=reason, by=by, since_unix_ms=now_unix_ms))
+
+
+def resumed(rollout: Rollout, answer: Answer) -> Rollout:
+    """Return the rollout with its promotion free again; the soak stays as it is.
+
+    Args:
+        rollout: The rollout.
+        answer: What its files say now: a trigger that fired there counts as one recorded.
+
+    Raises:
+        RefusedError: if it is closed, nothing is frozen or a trigger fired.
+    """
+    _refuse_closed(rollout)
+    if rollout.frozen is None:
+        raise RefusedError("promotion is not frozen: there is nothing to resume")
+    _refuse_fired(rollout, answer)
+    return _changed(rollout, frozen=None)
+
+
+def reentered(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
+    """Return the rollout with its phase anew from now, damaged evidence left behind.
+
+    Where a surface has what no further cycle mends, its evidence starts at the log's end; what its
+    valid cycles had shown is carried on.
+
+    Raises:
+        RefusedError: if it is closed, a trigger fired or the phase was entered later than now.
+    """
+    _refuse_closed(rollout)
+    _refuse_fired(rollout, found.answer)
+    _refuse_backwards(rollout, now_unix_ms)
+    if rollout.canary_entered_unix_ms is None:
+        return _changed(rollout, phase_entered_unix_ms=now_unix_ms)
+    return _changed(
+        rollout,
+        phase_entered_unix_ms=now_unix_ms,
+        surfaces=tuple(
+            left_behind(pin, found.evidence.surfaces[pin.name], now_unix_ms=now_unix_ms)
+            for pin in rollout.surfaces
+        ),
+    )
+
+
+def adopted(
+    rollout: Rollout,
+    found: Found,
+    policy: Policy,
+    *,
+    policy_file: str | None,
+    now_unix_ms: int,
+) -> Rollout:
+    """Return the rollout under another policy, its phase anew from now.
+
+    Args:
+        rollout: The rollout.
+        found: What its files say now, by the policy that it had so far.
+        policy: The other policy.
+        policy_file: Where that is; None for the built-in one.
+        now_unix_ms: When the phase is entered anew.
+
+    Raises:
+        RefusedError: as `reentered` does, and if the policy is the same, lacks the phase, or has
+            it on the other side of the first canary.
+    """
+    _refuse_closed(rollout)
+    digest = policy_digest(policy)
+    if digest == rollout.policy_sha256:
+        raise RefusedError("that is the policy the rollout has: there is nothing to adopt")
+    phases = {phase.name: phase for phase in policy.phases}
+    if rollout.phase not in phases:
+        raise RefusedError(
+            f"the policy has no phase {rollout.phase!r}, which the rollout is in; it has "
+            f"{', '.join(phases)}"
+        )
+    percent = phases[rollout.phase].canary_percent
+    if (percent > 0) != (rollout.canary_entered_unix_ms is not None):
+        raise RefusedError(
+            f"the policy gives the release to {percent} % in {rollout.phase}, where the rollout is "
+            "now: evidence would start or stop to count in the middle of a phase"
+        )
+    again = reentered(rollout, found, now_unix_ms=now_unix_ms)
+    return _changed(again, policy_sha256=digest, policy_file=policy_file)
+
+
+def capture_failed(rollout: Rollout, *, detail: str, by: str, now_unix_ms: int) -> Rollout:
+    """Return the rollout frozen, not rolled back: the evidence has to be captured first.
+
+    Raises:
+        RefusedError: if it is closed.
+    """
+    _refuse_closed(rollout)
+    frozen_now = Frozen(
+        reason=f"a rollback was asked for, but its evidence could not be captured: {detail}",
+        by=by,
+        since_unix_ms=now_unix_ms,
+    )
+    return _changed(rollout, frozen=rollout.frozen or frozen_now)
+
+
+def rolled_back(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollout:
+    """Return the rollout frozen, closed, and with the reason it went back.
+
+    Raises:
+        RefusedError: if it is closed.
+    """
+    _refuse_closed(rollout)
+    return _changed(
+        rollout,
+        status=RolloutStatus.ROLLED_BACK,
+        frozen=rollout.frozen or Frozen(reason=reason, by=by, since_unix_ms=now_unix_ms),
+        rollback=rollout.rollback.model_copy(
+            update={"rollback_reason": reason, "rollback_reference_unix_ms": now_unix_ms}
+        ),
+    )
+
+
+def _changed(rollout: Rollout, **values: Any) -> Rollout:  # noqa: ANN401 - any of its fields
+    return Rollout.model_validate(dict(rollout) | values)
+
+
+def _refuse_closed(rollout: Rollout) -> None:
+    if not rollout.is_open:
+        state = {
+            RolloutStatus.COMPLETE: "is complete",
+            RolloutStatus.ROLLED_BACK: "was rolled back",
+        }[rollout.status]
+        raise RefusedError(f"the rollout of {rollout.release} {state}; 'start' opens the next one")
+
+
+def _refuse_fired(rollout: Rollout, answer: Answer) -> None:
+    recorded = [one.name for one in rollout.fired_triggers]
+    fired = dict.fromkeys([*recorded, *(one.name for one in answer.fired_triggers)])
+    if fired:
+        raise RefusedError(
+            f"a rollback trigger fired: {', '.join(fired)}; it stays fired until "
+            "'rollback --reason' and a new rollout"
+        )
+
+
+def _refuse_backwards(rollout: Rollout, now_unix_ms: int) -> None:
+    if now_unix_ms < rollout.phase_entered_unix_ms:
+        raise RefusedError(
+            f"the phase was entered at {rollout.phase_entered_unix_ms}, after now "
+            f"({now_unix_ms}): set the clock, or correct --now-unix-ms"
+        )
+
+
+def _fired(trigger: TriggerResult, evaluated_unix_ms: int) -> FiredTrigger:
+    where = trigger.evidence
+    age_ms = None if where is None else where.age_ms
+    return FiredTrigger(
+        name=trigger.name,
+        surface=trigger.surface,
+        observed=trigger.observed,
+        threshold=trigger.threshold,
+        action=trigger.action,
+        file=None if where is None else where.file,
+        line=None if where is None else where.line,
+        cycle_id=None if where is None else where.cycle_id,
+        fixture_name=None if where is None else where.fixture_name,
+        timestamp_unix_ms=None if age_ms is None else max(evaluated_unix_ms - age_ms, 0),
+    )
+
+
+def _used_reports(rollout: Rollout, evidence: Evidence) -> tuple[UsedReport, ...]:
+    """Return the reports that serve no other release, those of this decision among them."""
+    used = dict.fromkeys(rollout.used_reports)
+    for report in evidence.reports.values():
+        if report.status in {ReportStatus.PASSED, ReportStatus.FAILED}:
+            used[UsedReport(release=rollout.release, sha256=report.sha256)] = None
+    return tuple(used)
