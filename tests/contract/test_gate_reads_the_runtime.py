@@ -20,8 +20,8 @@ from tau_rollout_gate.contract.event import line_digest, parse_event
 from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
 from tau_rollout_gate.contract.snapshot import parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
-from tau_rollout_gate.evidence.evidence import Flaw, SurfaceEvidence
-from tau_rollout_gate.files.evidence_reading import read_surface
+from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
+from tau_rollout_gate.files.state_directory import read_surface
 from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
 
 VALID = STATE_CONTRACT / "valid"

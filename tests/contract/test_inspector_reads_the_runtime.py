@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from tau_transport_health.contract.event import parse_event
-from tau_transport_health.contract.snapshot import parse_state
+from tau_transport_health.contract.state import parse_state
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.files.reading import blocks_of, observe
+from tau_transport_health.files.state_directory import blocks_of, observe
 from tau_transport_health.health.assessment import Gate, assess
 from tau_transport_health.health.targets import BUILT_IN
 from tau_transport_health.log.event_stream import count_events, recognised

@@ -12,9 +12,9 @@ from typing import Any
 from tau_custom_command.contract.vocabulary import ErrorCode
 from tau_custom_command.cycle.evaluation import Result, evaluate
 from tau_custom_command.cycle.registry import Registry
-from tau_custom_command.fixture.contract import Case
-from tau_custom_command.fixture.fixture_loading import LoadedFixture, load
-from tau_custom_command.policy.policy import ExecutionPolicy
+from tau_custom_command.fixture.loading import LoadedFixture, load
+from tau_custom_command.fixture.model import Case
+from tau_custom_command.policy.model import ExecutionPolicy
 
 NAMED = "fixtures/x.json"
 """How the operator called the file, wherever a test loads one."""

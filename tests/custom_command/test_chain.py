@@ -7,8 +7,8 @@ from hashlib import sha256
 
 import pytest
 
-from tau_custom_command.contract.state_files import LastCycle
-from tau_custom_command.cycle.chain import chain_end
+from tau_custom_command.contract.state import LastCycle
+from tau_custom_command.cycle.event_chain import chain_end
 from tau_custom_command.errors import StateUnusableError
 
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tau_custom_command.cycle.channel_entries import code, utc
-from tau_custom_command.harmless import printable
+from tau_custom_command.cycle.channel_records import code, utc
+from tau_custom_command.printable import printable
 from tests.custom_command.cases import case_object, malformed, retryable, success
 from tests.custom_command.running import Json, Runtime
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tau_custom_command import __version__
-from tau_custom_command.cli import start
+from tau_custom_command.cli import main
 from tests.custom_command.cases import case_object, fixture_object, malformed, retryable, success
 from tests.custom_command.running import (
     COMMAND,
@@ -550,13 +550,13 @@ def test_a_wait_of_no_number_of_seconds(command: Command) -> None:
 
 AS_NOBODY = """
 import os, sys
-from tau_custom_command import start
-import tau_custom_command.cli, encodings.idna, json
+from tau_custom_command.cli.main import main
+import tau_custom_command.cli.app, encodings.idna, json
 is_root = os.geteuid() == 0
 if is_root:
     os.seteuid(65534)
 try:
-    start.main()
+    main()
 finally:
     if is_root:
         os.seteuid(0)
@@ -629,12 +629,12 @@ class TestAFullDisk:
 
 WITH_LITTLE_ROOM = """
 import resource, sys
-from tau_custom_command import start
+from tau_custom_command.cli.main import main
 limit, sys.argv[1:] = int(sys.argv[1]), ["run", "g.json", "--state-dir", "s"]
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
 try:
-    start.main()
+    main()
 finally:
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 """
@@ -831,7 +831,7 @@ def test_a_quick_cycle_shows_none(command: Command) -> None:
 def test_importing_the_module_starts_nothing() -> None:
     """`python -m tau_custom_command` starts the program; importing it for its names does not."""
     module = importlib.import_module("tau_custom_command.__main__")
-    assert module.main is start.main
+    assert module.main is main.main
 
 
 @pytest.mark.parametrize("arguments", [["run", "f.json"], ["schema", "state"]], ids=" ".join)
@@ -919,13 +919,13 @@ def test_an_interruption_with_stderr_closed(command: Command) -> None:
     """It is 130 also where that cannot be said, while the program starts, too."""
     script = """
 import sys
-from tau_custom_command import start
+from tau_custom_command.cli.main import main
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "tau_custom_command.cli.cli":
+        if name == "tau_custom_command.cli.app":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Interrupting())
-start.main()
+main()
 """
     assert with_closed(command, "2>&-", sys.executable, "-c", script).code == 130
 
@@ -934,10 +934,10 @@ def test_no_file_takes_the_number_of_a_closed_stream(command: Command) -> None:
     """All three lead nowhere, so that nothing meant for people ends up in a file of ours."""
     script = """
 import os, sys
-from tau_custom_command import start
+from tau_custom_command.cli.main import main
 sys.argv = ["tau-custom-command", "--version"]
 try:
-    start.main()
+    main()
 except SystemExit:
     nowhere = os.stat(os.devnull)
     sys.exit(0 if all(os.path.samestat(os.fstat(n), nowhere) for n in range(3)) else 9)

@@ -8,7 +8,7 @@ import pytest
 
 from tau_custom_command import __version__
 from tau_custom_command.contract.health import ReasonCode
-from tau_custom_command.cycle.closing import reason_codes
+from tau_custom_command.cycle.accounting import reason_codes
 from tau_custom_command.errors import StateUnusableError
 from tests.custom_command.cases import case_object, malformed, retryable, success
 from tests.custom_command.running import START_UNIX_MS, Json, Runtime

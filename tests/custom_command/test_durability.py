@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command.storage import durability
+from tau_custom_command.storage import sync
 from tests.custom_command.cases import fixture_bytes
 from tests.custom_command.running import PATIENCE_SECONDS, environment
 from tests.custom_command.tracing import needs_strace, run_traced
@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 if sys.argv[2] == "no ctypes":
     sys.modules["ctypes"] = None
-from tau_custom_command.durability import sync_touched
+from tau_custom_command.storage.sync import sync_touched
 sync_touched(Path(sys.argv[1]), sys.argv[3:])
 """
 
@@ -83,7 +83,7 @@ def test_links_below_the_root_are_not_synced(root: Path) -> None:
     (root / "linked-folder").symlink_to(root / "a")
     for files, folders in (([f"{root}/link"], []), ([], [f"{root}/linked-folder"])):
         with pytest.raises(OSError, match="symbolic links"):
-            durability.sync_each(files, folders)
+            sync.sync_each(files, folders)
 
 
 @needs_strace
@@ -102,13 +102,13 @@ def test_a_failing_syncfs_is_an_error(root: Path) -> None:
 
 def test_each_of_what_is_there(root: Path) -> None:
     """A file that is gone is an error here too."""
-    durability.sync_each([f"{root}/state.json"], [str(root)])
+    sync.sync_each([f"{root}/state.json"], [str(root)])
     with pytest.raises(FileNotFoundError):
-        durability.sync_each([f"{root}/gone"], [])
+        sync.sync_each([f"{root}/gone"], [])
     with pytest.raises(NotADirectoryError):
-        durability.sync_folder(root / "state.json" / "below")
-    durability.sync_touched(root, PATHS)
-    durability.NOT_TO_DISK.touched(root, ["gone"])
+        sync.sync_folder(root / "state.json" / "below")
+    sync.sync_touched(root, PATHS)
+    sync.NOT_TO_DISK.touched(root, ["gone"])
 
 
 @needs_strace

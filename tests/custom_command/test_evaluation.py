@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome, is_command_name
 from tau_custom_command.cycle.evaluation import Result, drifts
 from tau_custom_command.cycle.registry import Registry
-from tau_custom_command.policy.policy import ExecutionPolicy
+from tau_custom_command.policy.model import ExecutionPolicy
 from tests.custom_command.cases import case, registered, result_of, success
 
 # The table's answers, written out once: outcome, status, error code, exact body.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tau_custom_command.contract.vocabulary import ErrorCode
 from tau_custom_command.errors import ExitCode, FixtureRefusedError
-from tau_custom_command.fixture.fixture_loading import load
+from tau_custom_command.fixture.loading import load
 from tests.custom_command.cases import (
     NAMED,
     case_object,

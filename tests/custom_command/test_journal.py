@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import StateUnusableError
-from tau_custom_command.storage.journal import Journal, encode, parse
+from tau_custom_command.storage.journal_format import Journal, encode, parse
 
 Batches = list[list[Change]]
 

@@ -16,8 +16,8 @@ from tau_custom_command import limits
 from tau_custom_command.contract.strict_json import decode
 from tau_custom_command.contract.writes import AppendAt
 from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, StorageError
-from tau_custom_command.fixture.fixture_loading import load
-from tau_custom_command.storage import file_reading, state_directory, storage
+from tau_custom_command.fixture.loading import load
+from tau_custom_command.storage import apply, read, state_directory
 from tests.custom_command.cases import case_object, fixture_bytes
 from tests.custom_command.running import COMMAND, Command, Runtime, environment
 
@@ -315,7 +315,7 @@ class TestStateDirectories:
         """Reading backwards stops where a line is longer than any of ours."""
         log = tmp_path / "log.jsonl"
         log.write_bytes(b"x" * (limits.LONGEST_LINE_BYTES + 2 * 65536) + b"\nlast\n")
-        lines = file_reading.lines_backwards(log)
+        lines = read.lines_backwards(log)
         assert next(lines) == b"last\n"
         with pytest.raises(StorageError, match="a line has more than 64 MiB"):
             next(lines)
@@ -338,4 +338,4 @@ class TestStateDirectories:
             file.truncate(limits.LARGEST_STATE_FILE_BYTES + 100)
         change = AppendAt(path="log.jsonl", offset=1, torn=b"", content=b"{}\n")
         with pytest.raises(StorageError, match="more to it than can be kept"):
-            storage.bring_up(tmp_path, [change])
+            apply.bring_up(tmp_path, [change])

@@ -12,11 +12,11 @@ import pytest
 from tau_custom_command.contract.writes import AppendLines, Write
 from tau_custom_command.cycle import rebuilding
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
-from tau_custom_command.services import channel_repair, recovery
-from tau_custom_command.storage.directory_lock import locked
-from tau_custom_command.storage.durability import NOT_TO_DISK
+from tau_custom_command.services import recover, repair_channels
+from tau_custom_command.storage.lock import locked
 from tau_custom_command.storage.rotation import RotationLimits
 from tau_custom_command.storage.state_directory import write
+from tau_custom_command.storage.sync import NOT_TO_DISK
 from tests.custom_command.cases import case_object, fixture_object, retryable
 from tests.custom_command.running import (
     PATIENCE_SECONDS,
@@ -239,9 +239,9 @@ class TestRepairing:
             left.update(everything(used.folder))
             return rebuilt
 
-        monkeypatch.setattr("tau_custom_command.services.recovery.rebuild", rebuild)
+        monkeypatch.setattr("tau_custom_command.services.recover.rebuild", rebuild)
         with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
-            recovery.recover(used.state_dir, carry_out=True, wait_seconds=0)
+            recover.recover(used.state_dir, carry_out=True, wait_seconds=0)
         assert everything(used.folder) == left
 
     def test_channels_repair(self, used: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ class TestRepairing:
         log = used.state_dir / LOG
         log.write_bytes(log.read_bytes() + b"no entry\n")
         before = log.read_bytes()
-        journal_recovered = recovery.journal_recovered
+        journal_recovered = recover.journal_recovered
 
         def recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
             steps = journal_recovered(root, carry_out=carry_out)
@@ -257,9 +257,9 @@ class TestRepairing:
             return steps
 
         monkeypatch.setattr(
-            "tau_custom_command.services.channel_repair.journal_recovered", recovered
+            "tau_custom_command.services.repair_channels.journal_recovered", recovered
         )
         with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
-            channel_repair.repair(used.state_dir, None, carry_out=True, wait_seconds=0)
+            repair_channels.repair(used.state_dir, None, carry_out=True, wait_seconds=0)
         assert log.read_bytes() == before
         assert not log.with_name("log.jsonl.corrupt").exists()

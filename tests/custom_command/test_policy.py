@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tau_custom_command.policy.policy import ExecutionPolicy, contradictions, denial
+from tau_custom_command.policy.model import ExecutionPolicy, contradictions, denial
 
 DEFAULT = ExecutionPolicy()
 DENIED_NAMES = [

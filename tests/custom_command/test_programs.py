@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from tau_custom_command.policy.policy import ExecutionPolicy, denial
+from tau_custom_command.policy.model import ExecutionPolicy, denial
 from tau_custom_command.policy.programs import Program, ProgramKind, program_of
 
 NO_SHELL = ExecutionPolicy()

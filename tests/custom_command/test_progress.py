@@ -16,7 +16,7 @@ from tests.custom_command.running import PATIENCE_SECONDS, environment
 
 SCRIPT = """
 import sys, time
-from tau_custom_command.progress import track
+from tau_custom_command.cli.progress import track
 seconds = [float(word) for word in sys.argv[1:]]
 for pause in track("working", seconds):
     time.sleep(pause)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command.cli import summary
+from tau_custom_command.cli import text as summary
 from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import CommandRuntimeError, ExitCode
-from tau_custom_command.services import recovery
-from tau_custom_command.storage.journal import encode
+from tau_custom_command.services import recover as recovery
+from tau_custom_command.storage.journal_format import encode
 from tests.custom_command.cases import case_object, malformed, retryable, success
 from tests.custom_command.running import Command, Finished, Json, Runtime
 from tests.custom_command.scenarios import CASES, assert_chain_is_whole

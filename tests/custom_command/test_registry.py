@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_custom_command.contract.state_files import CommandRecord
+from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.registry import Registry, RegistryChange
-from tau_custom_command.policy.policy import ExecutionPolicy
+from tau_custom_command.policy.model import ExecutionPolicy
 from tests.custom_command.cases import case, registered, result_of
 
 CLEARED: dict[str, Any] = {

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tau_custom_command.errors import StorageError
-from tau_custom_command.services import recovery
-from tau_custom_command.storage import file_reading
-from tau_custom_command.storage.durability import Syncing
+from tau_custom_command.services import recover
+from tau_custom_command.storage import read
 from tau_custom_command.storage.rotation import RotationLimits, rotate
+from tau_custom_command.storage.sync import Syncing
 from tests.custom_command.cases import case_object, retryable
 from tests.custom_command.running import Command, Runtime
 from tests.custom_command.scenarios import assert_chain_is_whole
@@ -56,7 +56,7 @@ def test_a_higher_number_is_older_and_the_chain_goes_on(runtime: Runtime) -> Non
     assert len(names(runtime.state_dir, EVENTS)) == 12
     assert [event["cycle_number"] for event in runtime.files.events()] == [*range(1, 13)]
     assert_chain_is_whole(runtime.state_dir)
-    found = [path.name for path in file_reading.rotated(runtime.state_dir / EVENTS)]
+    found = [path.name for path in read.rotated(runtime.state_dir / EVENTS)]
     assert found == [f"{EVENTS}.{number}" for number in range(1, 12)]
 
 
@@ -126,8 +126,8 @@ def test_what_else_lies_there_is_no_rotated_log(runtime: Runtime) -> None:
     cycles(runtime, 1)
     for end in (".1.gz", ".01", ".0", ".old", ".-1", ".1000000000"):
         (runtime.state_dir / f"{EVENTS}{end}").write_bytes(b"no line of ours")
-    assert file_reading.rotated(runtime.state_dir / EVENTS) == ()
-    assert file_reading.rotated(runtime.state_dir / "none" / EVENTS) == ()
+    assert read.rotated(runtime.state_dir / EVENTS) == ()
+    assert read.rotated(runtime.state_dir / "none" / EVENTS) == ()
 
 
 def test_a_log_that_is_a_link_is_not_rotated(runtime: Runtime) -> None:
@@ -174,7 +174,7 @@ def test_recover_reads_rotated_logs(runtime: Runtime) -> None:
     cycles(runtime, 3)
     before = (runtime.state_dir / "state.json").read_bytes()
     (runtime.state_dir / "state.json").unlink()
-    found = recovery.recover(runtime.state_dir, carry_out=True, wait_seconds=0)
+    found = recover.recover(runtime.state_dir, carry_out=True, wait_seconds=0)
     assert found.lost == ()
     assert (runtime.state_dir / "state.json").read_bytes() == before
 

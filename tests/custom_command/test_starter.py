@@ -7,7 +7,7 @@ import json
 from jsonschema import Draft202012Validator
 
 from tau_custom_command.contract.vocabulary import Operation
-from tau_custom_command.fixture.fixture_loading import load
+from tau_custom_command.fixture.loading import load
 from tau_custom_command.fixture.schemas import SchemaName, json_schema
 from tau_custom_command.fixture.starter import starter_fixture
 from tests.custom_command.running import Runtime

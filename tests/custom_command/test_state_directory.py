@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tau_custom_command.errors import ExitCode, StateUnusableError, StorageError
-from tau_custom_command.storage.durability import NOT_TO_DISK
 from tau_custom_command.storage.state_directory import open_state, read_state
+from tau_custom_command.storage.sync import NOT_TO_DISK
 from tests.custom_command.cases import case_object, success
 from tests.custom_command.running import Json, Runtime
 

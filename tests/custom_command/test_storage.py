@@ -18,7 +18,8 @@ import pytest
 
 from tau_custom_command.contract.writes import AppendAt, AppendLines, CreateFile, ReplaceFile, Write
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
-from tau_custom_command.storage import directory_lock, file_reading, placing, storage
+from tau_custom_command.storage import apply, locate, lock
+from tau_custom_command.storage import read as file_reading
 from tests.custom_command.running import PATIENCE_SECONDS, environment, rotate
 
 UMASKS = [0o000, 0o022, 0o277, 0o777]
@@ -41,7 +42,7 @@ def mode(path: Path) -> int:
 
 def write_all(root: Path, writes: Sequence[Write]) -> None:
     """Carry out the writes below `root`, as a cycle's are once they are committed."""
-    storage.bring_up(root, tuple(placing.place(root, writes)))
+    apply.bring_up(root, tuple(locate.place(root, writes)))
 
 
 def append(root: Path, *lines: bytes, path: str = "log.jsonl") -> None:
@@ -132,9 +133,9 @@ class TestAppending:
 WRITE_WITH_A_LIMIT = """
 import resource, sys
 from pathlib import Path
-from tau_custom_command import directory_lock, file_reading, placing, storage
+from tau_custom_command.storage import apply, locate, lock, read
 from tau_custom_command.errors import StorageError
-from tau_custom_command.writes import AppendLines, ReplaceFile
+from tau_custom_command.contract.writes import AppendLines, ReplaceFile
 root, kind = Path(sys.argv[1]), sys.argv[2]
 soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
@@ -145,9 +146,9 @@ write = {
 outcome = "no error"
 try:
     if kind == "own":
-        storage.create_file(root / "mine.json", b"z" * 2_000)
+        apply.create_file(root / "mine.json", b"z" * 2_000)
     else:
-        storage.bring_up(root, tuple(placing.place(root, [write[kind]])))
+        apply.bring_up(root, tuple(locate.place(root, [write[kind]])))
 except StorageError as error:
     outcome = f"StorageError: {error}"
 finally:
@@ -224,7 +225,7 @@ class TestPermissions:
     def test_files_are_0600_and_folders_0700(self, tmp_path: Path, mask: int) -> None:
         """Every file and folder that is made is the owner's alone, and usable by the owner."""
         root = tmp_path / "new" / "state"
-        with umask(mask), directory_lock.locked(root, wait_seconds=0):
+        with umask(mask), lock.locked(root, wait_seconds=0):
             append(root, b"one\n", path="a/b/log.jsonl")
             replace(root, b"{}", path="c/state.json")
             write_all(root, [CreateFile(path="d/schema.json", content=b"{}")])
@@ -260,15 +261,15 @@ class TestPermissions:
     def test_the_operators_own_file_has_ordinary_permissions(self, tmp_path: Path) -> None:
         """A starter fixture is a file like any other: the umask decides."""
         with umask(0o022):
-            storage.create_file(tmp_path / "fixture.json", b"{}")
+            apply.create_file(tmp_path / "fixture.json", b"{}")
         assert mode(tmp_path / "fixture.json") == 0o644
 
 
 WRITE_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from tau_custom_command import directory_lock, file_reading, placing, storage
-from tau_custom_command.writes import AppendLines, ReplaceFile
+from tau_custom_command.storage import apply, locate, lock, read
+from tau_custom_command.contract.writes import AppendLines, ReplaceFile
 root, mask = Path(sys.argv[1]) / "new" / "state", int(sys.argv[2])
 is_root = os.geteuid() == 0
 before = os.umask(mask)
@@ -276,8 +277,8 @@ if is_root:
     os.seteuid(65534)
 try:
     for line in (b"one\\n", b"two\\n"):
-        with directory_lock.locked(root, wait_seconds=0):
-            storage.bring_up(root, tuple(placing.place(root, [
+        with lock.locked(root, wait_seconds=0):
+            apply.bring_up(root, tuple(locate.place(root, [
                 AppendLines(path="a/b/log.jsonl", lines=(line,)),
                 ReplaceFile(path="c/state.json", content=b"{}"),
             ])))
@@ -358,7 +359,7 @@ class TestSymbolicLinks:
         (tmp_path / ".lock").symlink_to(victim)
         with (
             pytest.raises(StorageError, match=f"{tmp_path}.*: cannot open: "),
-            directory_lock.locked(tmp_path, wait_seconds=0),
+            lock.locked(tmp_path, wait_seconds=0),
         ):
             pass
         assert victim.read_bytes() == b"precious"
@@ -468,7 +469,7 @@ class TestErrors:
         """An operator's file is never overwritten."""
         (tmp_path / "mine.json").write_bytes(b"mine")
         with pytest.raises(StorageError, match=r"mine\.json: cannot create: File exists"):
-            storage.create_file(tmp_path / "mine.json", b"theirs")
+            apply.create_file(tmp_path / "mine.json", b"theirs")
         assert (tmp_path / "mine.json").read_bytes() == b"mine"
 
 
@@ -481,7 +482,7 @@ def raise_within_storage_errors(error: OSError) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from tau_custom_command.directory_lock import locked
+from tau_custom_command.storage.lock import locked
 with locked(Path(sys.argv[1]), wait_seconds=0):
     print("held", flush=True)
     sys.stdin.read()
@@ -518,7 +519,7 @@ class TestTheLock:
             started = time.monotonic()
             with (
                 pytest.raises(StateDirectoryBusyError, match=expected),
-                directory_lock.locked(tmp_path, wait_seconds=0),
+                lock.locked(tmp_path, wait_seconds=0),
             ):
                 pass
             assert time.monotonic() - started < 0.5
@@ -529,7 +530,7 @@ class TestTheLock:
         with (
             holder(tmp_path),
             pytest.raises(StateDirectoryBusyError),
-            directory_lock.locked(tmp_path, wait_seconds=0.3),
+            lock.locked(tmp_path, wait_seconds=0.3),
         ):
             pass
         assert time.monotonic() - started >= 0.3
@@ -540,7 +541,7 @@ class TestTheLock:
             assert first.stdin is not None
             release = threading.Timer(0.2, first.stdin.close)
             release.start()
-            with directory_lock.locked(tmp_path, wait_seconds=PATIENCE_SECONDS):
+            with lock.locked(tmp_path, wait_seconds=PATIENCE_SECONDS):
                 assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
             release.join()
             first.wait(PATIENCE_SECONDS)
@@ -551,7 +552,7 @@ class TestTheLock:
         with holder(tmp_path) as first:
             first.send_signal(signal.SIGKILL)
             first.wait(PATIENCE_SECONDS)
-            with directory_lock.locked(tmp_path, wait_seconds=0):
+            with lock.locked(tmp_path, wait_seconds=0):
                 pass
 
     def test_a_lock_without_a_name_in_it(self, tmp_path: Path) -> None:
@@ -560,21 +561,21 @@ class TestTheLock:
             (tmp_path / ".lock").write_bytes(b"")
             with (
                 pytest.raises(StateDirectoryBusyError, match="locked by another runner"),
-                directory_lock.locked(tmp_path, wait_seconds=0),
+                lock.locked(tmp_path, wait_seconds=0),
             ):
                 pass
 
     def test_an_error_inside_frees_it(self, tmp_path: Path) -> None:
         """The lock is let go however the cycle ends."""
-        with pytest.raises(KeyError), directory_lock.locked(tmp_path, wait_seconds=0):
+        with pytest.raises(KeyError), lock.locked(tmp_path, wait_seconds=0):
             raise KeyError
-        with directory_lock.locked(tmp_path, wait_seconds=0):
+        with lock.locked(tmp_path, wait_seconds=0):
             pass
 
     def test_a_longer_process_id_before_leaves_nothing(self, tmp_path: Path) -> None:
         """The file holds the present holder alone."""
         (tmp_path / ".lock").write_text("99999999999999\n")
-        with directory_lock.locked(tmp_path, wait_seconds=0):
+        with lock.locked(tmp_path, wait_seconds=0):
             assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
 
 
@@ -615,7 +616,7 @@ class TestCarriedOutAgain:
         (tmp_path / "a").mkdir()
         (tmp_path / "a/log").write_bytes(b"one\n" + after)
         for _ in range(2):
-            assert storage.bring_up(tmp_path, [self.CHANGE]).remarks == ()
+            assert apply.bring_up(tmp_path, [self.CHANGE]).remarks == ()
             assert (tmp_path / "a/log").read_bytes() == b"one\ntwo\nthree\n"
         assert [path.name for path in (tmp_path / "a").iterdir()] == ["log"]
 
@@ -623,7 +624,7 @@ class TestCarriedOutAgain:
         """Lines behind ours are nobody's to cut, as those of the next batch."""
         (tmp_path / "a").mkdir()
         (tmp_path / "a/log").write_bytes(b"one\ntwo\nthree\nfour\nfi")
-        assert storage.bring_up(tmp_path, [self.CHANGE]).remarks == ()
+        assert apply.bring_up(tmp_path, [self.CHANGE]).remarks == ()
         assert (tmp_path / "a/log").read_bytes() == b"one\ntwo\nthree\nfour\nfi"
 
     @pytest.mark.parametrize("foreign", [b"other\n", b"two\n\0\0\0", b"torn and more"])
@@ -631,7 +632,7 @@ class TestCarriedOutAgain:
         """Its bytes are never lost, and people are told where they are."""
         (tmp_path / "a").mkdir()
         (tmp_path / "a/log").write_bytes(b"one\n" + foreign)
-        done = storage.bring_up(tmp_path, [self.CHANGE])
+        done = apply.bring_up(tmp_path, [self.CHANGE])
         assert (tmp_path / "a/log").read_bytes() == b"one\ntwo\nthree\n"
         kept = (tmp_path / "a/log.corrupt").read_bytes()
         assert kept.removesuffix(b"\n") == foreign.removesuffix(b"\n")
@@ -642,7 +643,7 @@ class TestCarriedOutAgain:
         """There is no hole in it, and its own torn end is kept aside."""
         (tmp_path / "a").mkdir()
         (tmp_path / "a/log").write_bytes(b"on")
-        done = storage.bring_up(tmp_path, [self.CHANGE])
+        done = apply.bring_up(tmp_path, [self.CHANGE])
         assert (tmp_path / "a/log").read_bytes() == b"two\nthree\n"
         assert (tmp_path / "a/log.corrupt").read_bytes() == b"on\n"
         assert ["is shorter than it was" in remark for remark in done.remarks] == [True]
@@ -668,11 +669,9 @@ class TestCarriedOutAgain:
             log.write_bytes(there)
         if older:
             (tmp_path / "log.1").write_bytes(b"two\n")
-        changes = tuple(
-            placing.place(tmp_path, [AppendLines(path="log", lines=(b"two\n", b"3\n"))])
-        )
+        changes = tuple(locate.place(tmp_path, [AppendLines(path="log", lines=(b"two\n", b"3\n"))]))
         if come != 0:
-            storage.bring_up(tmp_path, changes)
+            apply.bring_up(tmp_path, changes)
             end = len(there or b"") + (come or len(b"two\n3\n"))
             os.truncate(log, min(end, log.stat().st_size))
         for _ in range(rotations):
@@ -681,7 +680,7 @@ class TestCarriedOutAgain:
         if new is not None:
             log.write_bytes(new)
         for _ in range(3):
-            storage.bring_up(tmp_path, changes)
+            apply.bring_up(tmp_path, changes)
         there_now = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
         expected = [b"two\n"] * older + [there or b"", b"two\n3\n", new or b""]
         if there is None and come == 0 and new:  # no file was theirs yet: somebody took their place
@@ -700,10 +699,10 @@ class TestCarriedOutAgain:
         log = tmp_path / "log"
         log.write_bytes(b"one\nbad\ntwo\n")
         change = ReplaceFile(
-            path="log", content=b"one\ntwo\n", instead_of=placing.version_of_file(log)
+            path="log", content=b"one\ntwo\n", instead_of=locate.version_of_file(log)
         )
         if come:
-            storage.bring_up(tmp_path, [change])
+            apply.bring_up(tmp_path, [change])
         for _ in range(rotations):
             log.open("ab").close()  # no rotation without a log
             rotate(log)
@@ -711,7 +710,7 @@ class TestCarriedOutAgain:
             with log.open("ab") as file:
                 file.write(new)
         for _ in range(3):
-            storage.bring_up(tmp_path, [change])
+            apply.bring_up(tmp_path, [change])
         there = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
         lines = b"".join(there[name] for name in sorted(there, reverse=True))
         if (rotations, come, new) == (0, False, b"four\n"):  # written to meanwhile: left alone
@@ -730,7 +729,7 @@ class TestCarriedOutAgain:
         whole = left[: left.rfind(b"\n") + 1]
         log.write_bytes(whole + change.content[:come] if come else left)
         for _ in range(3):
-            storage.bring_up(tmp_path, [change])
+            apply.bring_up(tmp_path, [change])
             assert log.read_bytes() == whole + change.content
 
     def test_two_appends_to_one_log_follow_each_other(self, tmp_path: Path) -> None:
@@ -742,7 +741,7 @@ class TestCarriedOutAgain:
 
 def test_a_lock_file_that_was_removed_locks_nothing(tmp_path: Path) -> None:
     """Whoever waits for a lock file that is then removed takes the new one, not the old one."""
-    with directory_lock.locked(tmp_path, wait_seconds=0):
+    with lock.locked(tmp_path, wait_seconds=0):
         (tmp_path / ".lock").unlink()
-        with directory_lock.locked(tmp_path, wait_seconds=0):
+        with lock.locked(tmp_path, wait_seconds=0):
             assert (tmp_path / ".lock").exists()

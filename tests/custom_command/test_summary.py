@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tau_custom_command.cli import summary
-from tau_custom_command.contract.state_files import CommandRecord
+from tau_custom_command.cli import text as summary
+from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import Problem
 from tests.custom_command.cases import case_object, registered, success
 from tests.custom_command.running import Runtime

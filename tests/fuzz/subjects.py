@@ -11,9 +11,9 @@ from random import Random
 
 from typer.main import get_command
 
-from tau_custom_command.cli import cli as runtime_cli
-from tau_rollout_gate.cli import cli as gate_cli
-from tau_transport_health.cli import cli as inspector_cli
+from tau_custom_command.cli import app as runtime_cli
+from tau_rollout_gate.cli import app as gate_cli
+from tau_transport_health.cli import app as inspector_cli
 from tests.fuzz.guard import Program, call
 from tests.fuzz.mutation import mutated_bytes, mutated_json, mutated_lines
 
@@ -169,7 +169,7 @@ def _small_fixture() -> bytes:
 def _leave_in_journal(state_dir: Path, later: Path) -> None:
     """Leave a committed batch that makes of a directory what a later one is."""
     from tau_custom_command.contract.writes import AppendAt, ReplaceFile  # noqa: PLC0415 - only here
-    from tau_custom_command.storage.journal import encode  # noqa: PLC0415 - only here
+    from tau_custom_command.storage.journal_format import encode  # noqa: PLC0415 - only here
 
     log = state_dir / "runtime-events.jsonl"
     line = (later / "runtime-events.jsonl.2").read_bytes()

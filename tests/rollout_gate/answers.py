@@ -7,9 +7,9 @@ from typing import Any, TypeVar, cast
 from hypothesis import strategies as st
 
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
-from tau_rollout_gate.evidence.evidence import Input
-from tau_rollout_gate.formats.surroundings import Surroundings
-from tau_rollout_gate.formats.wording import shown
+from tau_rollout_gate.evidence.values import Input
+from tau_rollout_gate.formats.context import Surroundings
+from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.policy.findings import (
     NO_ROLLBACK_TRIGGER,
     PROMOTION_NOT_FROZEN,

@@ -18,7 +18,7 @@ from tau_rollout_gate.contract.rollout import (
     RolloutStatus,
     SurfacePin,
 )
-from tau_rollout_gate.evidence.evidence import Cycle, Evidence, Input, SurfaceEvidence
+from tau_rollout_gate.evidence.values import Cycle, Evidence, Input, SurfaceEvidence
 
 Json = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from tau_rollout_gate.cli.cli import app
+from tau_rollout_gate.cli.app import app
 from tau_rollout_gate.contract.rollout import DecisionCount, Frozen, Rollout, RolloutFile
 from tau_rollout_gate.decision.answer import Answer, Soak, TriggerResult, Verdict
 from tau_rollout_gate.policy.findings import EvidenceRef

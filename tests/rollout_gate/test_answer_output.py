@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tau_rollout_gate.cli.answer_output import print_answer, print_explanation
 from tau_rollout_gate.cli.options import Format
+from tau_rollout_gate.cli.output import print_answer, print_explanation
 from tau_rollout_gate.errors import StorageError
-from tau_rollout_gate.formats import RENDERERS, explanation, github
+from tau_rollout_gate.formats import RENDERERS, explain, github
 from tests.rollout_gate.answers import HOSTILE, answer, around, filled_with
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from tau_rollout_gate.answer_output import print_answer, print_explanation
-from tau_rollout_gate.options import Format
+from tau_rollout_gate.cli.output import print_answer, print_explanation
+from tau_rollout_gate.cli.options import Format
 from tests.rollout_gate.answers import answer, around
 print_answer(answer(), Format.TEXT)
 print_explanation(answer(), around())
@@ -70,7 +70,7 @@ def test_a_pipe_gets_the_format_and_nothing_else(
 def test_a_pipe_gets_the_explanation(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """The same bytes every time."""
     print_explanation(answer(), around())
-    assert capfdbinary.readouterr().out == explanation.render(answer(), around()).encode()
+    assert capfdbinary.readouterr().out == explain.render(answer(), around()).encode()
 
 
 def test_a_terminal_gets_colours_and_its_width() -> None:

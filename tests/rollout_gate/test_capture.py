@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tau_rollout_gate.errors import StorageError
+from tau_rollout_gate.files.archive import MANIFEST, NOTES, Source, safe_name
 from tau_rollout_gate.files.capture import Captured, capture
-from tau_rollout_gate.files.evidence_archive import MANIFEST, NOTES, Source, safe_name
 from tests.rollout_gate.making import ENTERED
 from tests.rollout_gate.test_rollout_directory import contents, largest_file, mode, umask
 

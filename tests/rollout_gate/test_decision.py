@@ -11,8 +11,8 @@ import pytest
 from tau_rollout_gate.contract.rollout import Carried, FiredTrigger, Frozen, Rollout, RolloutStatus
 from tau_rollout_gate.contract.snapshot import parse_snapshot
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.decision.decision import decide
-from tau_rollout_gate.evidence.evidence import (
+from tau_rollout_gate.decision.decide import decide
+from tau_rollout_gate.evidence.values import (
     UNHEALABLE,
     Evidence,
     Flaw,
@@ -20,7 +20,7 @@ from tau_rollout_gate.evidence.evidence import (
     ReportEvidence,
     ReportStatus,
 )
-from tau_rollout_gate.files.policy_file import load_policy
+from tau_rollout_gate.files.policy import load_policy
 from tau_rollout_gate.policy.findings import RESERVED_NAMES, GateStatus
 from tau_rollout_gate.policy.policy import Policy
 from tests.rollout_gate.making import (

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
-from tau_rollout_gate.evidence.event_evidence import RawLog, RawState, assemble
-from tau_rollout_gate.evidence.event_lines import LogPart
-from tau_rollout_gate.evidence.evidence import Flaw, SurfaceEvidence
-from tau_rollout_gate.evidence.recorded_history import RecordedHistory
+from tau_rollout_gate.evidence.history import RecordedHistory
+from tau_rollout_gate.evidence.log import LogPart
+from tau_rollout_gate.evidence.surface import RawLog, RawState, assemble
+from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
 from tests.rollout_gate.making import ENTERED, HOUR, MINUTE, History, Json, digest, failed, pin
 
 LOG = "runtime-events.jsonl"

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.contract.rollout import LogPosition
-from tau_rollout_gate.evidence.evidence import Flaw, SurfaceEvidence
-from tau_rollout_gate.files.evidence_reading import (
+from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
+from tau_rollout_gate.files.state_directory import (
     BLOCK_BYTES,
     LOOKS,
     read_log,
@@ -254,7 +254,7 @@ def test_a_file_that_may_not_be_read(state_dir: Path, name: str) -> None:
     (state_dir / name).chmod(0)
     program = (
         "import os, sys; from pathlib import Path\n"
-        "from tau_rollout_gate.evidence_reading import read_log, read_state\n"
+        "from tau_rollout_gate.files.state_directory import read_log, read_state\n"
         f"directory = os.open({str(state_dir)!r}, os.O_RDONLY); os.fchdir(directory)\n"
         "if os.geteuid() == 0: os.seteuid(65534)\n"
         f"path = Path({name!r}); print((read_state(path) if path.suffix == '.json' else "

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_rollout_gate.errors import FormRefusedError
-from tau_rollout_gate.evidence.evidence_text import (
+from tau_rollout_gate.evidence.references import (
     identity_of_address,
     is_address,
     is_blank,

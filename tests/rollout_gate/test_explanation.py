@@ -8,11 +8,11 @@ from hypothesis import given, settings
 
 from tau_rollout_gate.contract.rollout import Channel
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
-from tau_rollout_gate.formats.explanation import render
+from tau_rollout_gate.formats.context import Surroundings
+from tau_rollout_gate.formats.explain import render
 from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.outlook import causes, outlook, soak_words
-from tau_rollout_gate.formats.surroundings import Surroundings
-from tau_rollout_gate.formats.wording import headline, shown
+from tau_rollout_gate.formats.phrases import headline, shown
 from tau_rollout_gate.policy.findings import NO_ROLLBACK_TRIGGER, GateStatus
 from tests.rollout_gate.answers import (
     ENTERED,

@@ -22,9 +22,9 @@ from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.contract import strict_json
 from tau_rollout_gate.decision.answer import Answer, Soak, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats import RENDERERS, explanation, github, text
+from tau_rollout_gate.formats import RENDERERS, explain, github, text
 from tau_rollout_gate.formats.layout import Look
-from tau_rollout_gate.formats.wording import ago, headline, shown
+from tau_rollout_gate.formats.phrases import ago, headline, shown
 from tau_rollout_gate.policy.findings import GateStatus
 from tests.rollout_gate.answers import (
     ENTERED,
@@ -254,7 +254,7 @@ SAID: dict[str, Callable[[Answer], Said]] = {
 
 def explained(one: Answer) -> str:
     """Return the explanation, in the usual surroundings."""
-    return explanation.render(one, around())
+    return explain.render(one, around())
 
 
 # All formats
@@ -296,7 +296,7 @@ def test_hostile_text_acts_on_no_reader(situation: str, hostile: str) -> None:
         archive=hostile,
     )
     printed = {name: render(one) for name, render in RENDERERS.items()}
-    printed["explain"] = explanation.render(one, hostile_around)
+    printed["explain"] = explain.render(one, hostile_around)
     for name, page in printed.items():
         lines = page.split("\n")
         assert all(line.isprintable() for line in lines), name
@@ -399,7 +399,7 @@ def test_lines_are_no_wider_than_the_terminal(situation: str, width: int) -> Non
     """Text and explanation keep to the width; commands stay whole, so that they can be copied."""
     look = Look(width=width)
     one = SITUATIONS[situation]
-    printed = text.render(one, look=look) + explanation.render(one, around(), look=look)
+    printed = text.render(one, look=look) + explain.render(one, around(), look=look)
     for line in printed.splitlines():
         is_command = re.match(r" +(tau-rollout-gate|git|cp|grep) ", line)
         assert len(line) <= width or is_command, line

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tau_rollout_gate.contract.rollout import Channel, RollbackTarget
-from tau_rollout_gate.evidence.evidence import (
+from tau_rollout_gate.evidence.values import (
     Cycle,
     Evidence,
     ReportEvidence,

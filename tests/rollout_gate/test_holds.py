@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
-from tau_rollout_gate.files.policy_file import built_in_policy_text
+from tau_rollout_gate.files.policy import built_in_policy_text
 from tau_rollout_gate.files.rollout_directory import load
 from tests.rollout_gate.making import (
     ENTERED,

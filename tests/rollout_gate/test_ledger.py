@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout, RolloutFile, RolloutStatus
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, RolloutUnusableError
-from tau_rollout_gate.evidence.evidence import Input
+from tau_rollout_gate.evidence.values import Input
 from tau_rollout_gate.rollout.ledger import Action, Entry, digest_of, standing
 from tau_rollout_gate.rollout.ledger_check import check
 from tests.rollout_gate import making

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.errors import ExitCode, NamedFileError, RefusedError, StorageError
-from tau_rollout_gate.files.named_files import (
+from tau_rollout_gate.files.named import (
     LARGEST_BYTES,
     create_named_file,
     opened_file,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.strict_toml import LARGEST_BYTES
 from tau_rollout_gate.errors import PolicyRefusedError
-from tau_rollout_gate.files.policy_file import built_in_policy_text, load_policy
+from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.policy.gates import GateSpec
 from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
 from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate

@@ -9,11 +9,11 @@ import pytest
 from junitparser import JUnitXml
 from typer.testing import CliRunner, Result
 
-from tau_rollout_gate.cli.cli import app
-from tau_rollout_gate.files.policy_file import built_in_policy_text
+from tau_rollout_gate.cli.app import app
+from tau_rollout_gate.files.policy import built_in_policy_text
 from tau_rollout_gate.formats.case_outcomes import outcomes_text
 from tau_rollout_gate.formats.layout import Look
-from tau_rollout_gate.services.policy_testing import run_cases
+from tau_rollout_gate.services.test_policy import run_cases
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "fixtures/policy-tests/default-policy.toml"

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tau_rollout_gate.cli.cli import app
-from tau_rollout_gate.files.policy_file import built_in_policy_text, load_policy
-from tau_rollout_gate.policy.expected_malformed import ignore_expected_malformed
+from tau_rollout_gate.cli.app import app
+from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.policy import Policy, parse_policy, policy_digest
 from tau_rollout_gate.policy.signals import Signal
 from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
+from tau_rollout_gate.policy.variants import ignore_expected_malformed
 
 BUILT_IN = load_policy(None)
 

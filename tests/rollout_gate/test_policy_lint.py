@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tau_rollout_gate.files.policy_file import built_in_policy_text, load_policy
+from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
+from tau_rollout_gate.policy.lint import lint
 from tau_rollout_gate.policy.policy import parse_policy
-from tau_rollout_gate.policy.policy_lint import lint
 
 
 def test_the_built_in_policy_is_clean() -> None:

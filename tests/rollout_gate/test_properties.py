@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.evidence.event_lines import LogPart
-from tau_rollout_gate.evidence.evidence import CLOCK_TOLERANCE_MS
-from tau_rollout_gate.evidence.recorded_history import RecordedHistory
-from tau_rollout_gate.files.evidence_reading import EVENT_LOG, STATE_FILE
+from tau_rollout_gate.evidence.history import RecordedHistory
+from tau_rollout_gate.evidence.log import LogPart
+from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS
+from tau_rollout_gate.files.state_directory import EVENT_LOG, STATE_FILE
 from tau_rollout_gate.formats import RENDERERS
 from tau_rollout_gate.policy.policy import Policy, policy_digest
-from tau_rollout_gate.rollout.replay import steps as replayed
+from tau_rollout_gate.rollout.simulation.replay import steps as replayed
 from tau_rollout_gate.rollout.transitions import adopted, frozen, reentered, resumed, stopped
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, failed, malformed
 from tests.rollout_gate.recording import Gate, environment
@@ -257,7 +257,7 @@ def test_state_and_newest_file_gone_together() -> None:
 EVERY_FORMAT = """
 import sys
 from typer.testing import CliRunner
-from tau_rollout_gate.cli import app
+from tau_rollout_gate.cli.app import app
 for words in [["explain"], *(["evaluate", "--format", one] for one in sys.argv[2:])]:
     done = CliRunner().invoke(app, [*words, "--now-unix-ms", sys.argv[1]])
     print(words, done.exit_code, done.stdout, done.stderr)

@@ -14,24 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
-from tau_rollout_gate.cli.cli import app
+from tau_rollout_gate.cli.app import app
 from tau_rollout_gate.contract.rollout import LogPosition
 from tau_rollout_gate.decision.answer import Verdict
-from tau_rollout_gate.decision.cycle_walk import OnwardWalk
-from tau_rollout_gate.decision.decision import decide
+from tau_rollout_gate.decision.decide import decide
+from tau_rollout_gate.decision.fold import OnwardWalk
 from tau_rollout_gate.decision.soak import soak_of
 from tau_rollout_gate.errors import NamedFileError
-from tau_rollout_gate.evidence.event_lines import LogPart
-from tau_rollout_gate.evidence.evidence import Cycle, Evidence, SignoffEvidence
-from tau_rollout_gate.evidence.recorded_history import RecordedHistory
-from tau_rollout_gate.files.policy_file import built_in_policy_text, load_policy
+from tau_rollout_gate.evidence.history import RecordedHistory
+from tau_rollout_gate.evidence.log import LogPart
+from tau_rollout_gate.evidence.values import Cycle, Evidence, SignoffEvidence
+from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.replayed import replays_text
 from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
 from tau_rollout_gate.policy.policy import Policy, parse_policy
-from tau_rollout_gate.rollout.replay import Replay, Step, parting, steps
+from tau_rollout_gate.rollout.simulation.replay import Replay, Step, parting, steps
 from tau_rollout_gate.rollout.transitions import Found, advanced
-from tau_rollout_gate.services.replaying import Recording, replays, watched
+from tau_rollout_gate.services.replay import Recording, replays, watched
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, failed, pin, rollout
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.rollout import Channel, Rollout
 from tau_rollout_gate.errors import ExitCode, NamedFileError
-from tau_rollout_gate.evidence.evidence import Input, SignoffEvidence
 from tau_rollout_gate.evidence.signoff import FoundFile, judge
 from tau_rollout_gate.evidence.signoff_form import blank_signoff, checklist, parse_signoff
-from tau_rollout_gate.files.signoff_evidence import look_up, read_signoff, repository_root
+from tau_rollout_gate.evidence.values import Input, SignoffEvidence
+from tau_rollout_gate.files.signoff import look_up, read_signoff, repository_root
 from tests.rollout_gate.making import pin, rollout
 
 Json = dict[str, Any]

@@ -20,16 +20,10 @@ from tau_rollout_gate.contract.rollout import (
 )
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.evidence.evidence import (
-    Evidence,
-    Flaw,
-    FlawFound,
-    ReportEvidence,
-    ReportStatus,
-)
-from tau_rollout_gate.files.policy_file import load_policy
+from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, ReportEvidence, ReportStatus
+from tau_rollout_gate.files.policy import load_policy
 from tau_rollout_gate.policy.policy import Policy, policy_digest
-from tau_rollout_gate.rollout.opening import Opening, expected_in, opened, surfaces_in
+from tau_rollout_gate.rollout.start import Opening, expected_in, opened, surfaces_in
 from tau_rollout_gate.rollout.transitions import (
     Found,
     adopted,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.evidence.evidence import Cycle, Evidence, ReportEvidence, ReportStatus
+from tau_rollout_gate.evidence.values import Cycle, Evidence, ReportEvidence, ReportStatus
 from tau_rollout_gate.policy.signals import Signal
 from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
 from tau_rollout_gate.policy.triggers.report_fails import ReportFailsTrigger

@@ -16,7 +16,7 @@ from importlib import import_module
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from tau_rollout_gate.cli.cli import app
+from tau_rollout_gate.cli.app import app
 from tests.rollout_gate.recording import PATIENCE_SECONDS
 
 CHANGING = (

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.rollout import LogPosition, Rollout
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.decision.decision import decide
-from tau_rollout_gate.evidence.evidence import Evidence, SignoffEvidence
-from tau_rollout_gate.files.evidence_reading import EVENT_LOG, STATE_FILE, read_surface
-from tau_rollout_gate.files.policy_file import built_in_policy_text
+from tau_rollout_gate.decision.decide import decide
+from tau_rollout_gate.evidence.values import Evidence, SignoffEvidence
+from tau_rollout_gate.files.policy import built_in_policy_text
+from tau_rollout_gate.files.state_directory import EVENT_LOG, STATE_FILE, read_surface
 from tau_rollout_gate.policy.policy import Policy, parse_policy
 from tau_rollout_gate.rollout.transitions import Found, advanced
 from tests.rollout_gate.making import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tau_transport_health.ages import age
+from tau_transport_health.durations import age
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tau_transport_health.contract.snapshot import HealthState, parse_state
+from tau_transport_health.contract.state import HealthState, parse_state
 from tau_transport_health.errors import ExitCode, PluginCode
 from tau_transport_health.health.assessment import (
     DEFAULT_MAX_AGE_MS,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import Event, parse_event
-from tau_transport_health.contract.snapshot import State, parse_state
+from tau_transport_health.contract.state import State, parse_state
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.log.chain import IDS_KEPT, ChainVerifier
 from tau_transport_health.log.chain_verdict import BreakKind, ChainBreak, ChainState, ChainVerdict

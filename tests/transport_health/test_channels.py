@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tau_transport_health.contract.channel_entries import (
+from tau_transport_health.contract.channel import (
     LONGEST_LINE_BYTES,
     check_context_entry,
     check_description,
@@ -20,7 +20,7 @@ from tau_transport_health.contract.channel_entries import (
     path_parts,
 )
 from tau_transport_health.errors import ExitCode, NoChannelError, TransportHealthError
-from tau_transport_health.files.channel_folders import ChannelStore
+from tau_transport_health.files.channel_store import ChannelStore
 from tau_transport_health.formats.channels import (
     entries_json,
     entries_text,

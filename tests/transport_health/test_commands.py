@@ -38,7 +38,7 @@ OPTIONS = {
 PROGRAM = """
 import atexit, sys
 atexit.register(lambda: sys.stderr.write(chr(10) + " ".join(sys.modules)))
-from tau_transport_health.start import main
+from tau_transport_health.cli.main import main
 main()
 """
 

@@ -15,12 +15,12 @@ from tau_transport_health.errors import ExitCode
 from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
 from tau_transport_health.health.assessment import Gate
 from tau_transport_health.health.diagnosis import Diagnosis, Severity, Symptom, diagnose
-from tau_transport_health.health.runbook_actions import ACTIONS, FileSymptom
-from tau_transport_health.health.symptoms_of_history import HistorySymptom
+from tau_transport_health.health.remedies import ACTIONS, FileSymptom
+from tau_transport_health.health.symptoms import HistorySymptom
 from tau_transport_health.log.chain_verdict import ChainState
 from tau_transport_health.log.history import UNKNOWN_CODES_KEPT, WINDOW_CYCLES, read_history
-from tau_transport_health.services.diagnosing import diagnosis_of, open_event_log
-from tau_transport_health.services.looking import Question, look
+from tau_transport_health.services.diagnose import diagnosis_of, open_event_log
+from tau_transport_health.services.inspect import Question, look
 from tests.transport_health.files import (
     HEALTH_KEYS,
     NOW_UNIX_MS,

@@ -13,7 +13,7 @@ from tau_transport_health.contract.event import (
     line_digest,
     parse_event,
 )
-from tau_transport_health.contract.snapshot import HealthState
+from tau_transport_health.contract.state import HealthState
 from tau_transport_health.errors import FormRefusedError, TransportHealthError
 from tests.contract.running import STATE_CONTRACT
 from tests.transport_health.files import (

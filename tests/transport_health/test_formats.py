@@ -15,8 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from tau_transport_health.files.reading import read_once
-from tau_transport_health.formats.harmless import harmless
+from tau_transport_health.files.state_directory import read_once
 from tau_transport_health.formats.openmetrics import openmetrics
 from tau_transport_health.formats.plugin_line import plugin_line
 from tau_transport_health.formats.rows import row
@@ -24,6 +23,7 @@ from tau_transport_health.formats.text import inspection_text, targets_text
 from tau_transport_health.health.assessment import assess
 from tau_transport_health.health.inspection import Inspection
 from tau_transport_health.health.targets import BUILT_IN, Target
+from tau_transport_health.printable import harmless
 from tau_transport_health.services.report import write_report
 from tests.transport_health.files import NOW_UNIX_MS, StateDirectory, minimal_state
 from tests.transport_health.test_damage import DAMAGES, Damage

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES
-from tau_transport_health.files.reading import LOOKS, blocks_of, observe, read_once
+from tau_transport_health.files.state_directory import LOOKS, blocks_of, observe, read_once
 from tau_transport_health.health.assessment import Reading
 from tau_transport_health.health.targets import BUILT_IN
 from tests.transport_health.files import StateDirectory, chain, event, line_of, state_of

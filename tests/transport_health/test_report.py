@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
-from tau_transport_health.files.reading import blocks_of
-from tau_transport_health.formats import charts, figures
-from tau_transport_health.formats.page import page
+from tau_transport_health.files.state_directory import blocks_of
+from tau_transport_health.formats.page import charts, figures
+from tau_transport_health.formats.page.page import page
 from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS
 from tau_transport_health.health.targets import Target
 from tau_transport_health.log.timeline import read_timeline
-from tau_transport_health.services.looking import Question, look
+from tau_transport_health.services.inspect import Question, look
 from tau_transport_health.services.report import template
 from tests.transport_health.files import (
     NOW_UNIX_MS,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_transport_health.contract.snapshot import HealthState, LastCycle, classify, parse_state
+from tau_transport_health.contract.state import HealthState, LastCycle, classify, parse_state
 from tau_transport_health.errors import (
     FormRefusedError,
     JsonRefusedError,

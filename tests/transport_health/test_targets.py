@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_transport_health.errors import OutputError, TargetError
-from tau_transport_health.files.targets_file import add_target, read_targets
+from tau_transport_health.files.targets import add_target, read_targets
 from tau_transport_health.health.targets import BUILT_IN, Target, find, parse_targets
 from tests.transport_health.running import Inspector
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import KNOWN_REASON_CODES
-from tau_transport_health.contract.snapshot import HealthState
+from tau_transport_health.contract.state import HealthState
 from tau_transport_health.log.event_stream import PROBLEMS_KEPT
 from tau_transport_health.log.timeline import (
     LONGEST_CODE,

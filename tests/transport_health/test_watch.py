@@ -345,5 +345,5 @@ def test_an_interval_is_a_duration(interval: str, inspector: Inspector) -> None:
 
 def test_rich_is_imported_by_watch_alone() -> None:
     """The other commands start without it: their modules import no rich."""
-    program = "import sys, tau_transport_health.cli; sys.exit('rich' in sys.modules)"
+    program = "import sys, tau_transport_health.cli.app; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from tau_custom_command.harmless import printable
+from tau_custom_command.printable import printable
 
 _LONGEST_QUOTE = 200
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from tau_custom_command.contract.file_forms import LARGEST_INTEGER
+from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.limits import LONGEST_NAME
-from tau_custom_command.policy.policy import SandboxProfile
+from tau_custom_command.policy.model import SandboxProfile
 
 _PREFIX = "TAU_CUSTOM_COMMAND_"
 

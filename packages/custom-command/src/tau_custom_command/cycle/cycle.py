@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from tau_custom_command.contract.state_files import StateFile
+from tau_custom_command.contract.state import StateFile
 from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.evaluation import Result, drifts
 from tau_custom_command.cycle.registry import Registry, RegistryChange
-from tau_custom_command.fixture.contract import Case
+from tau_custom_command.fixture.model import Case
 
 RETRY_EXPONENT_LIMIT = 10
 """The delay before a retry doubles at most this often, so that it stays below about 1,000 times."""

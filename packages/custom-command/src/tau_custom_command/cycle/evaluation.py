@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from tau_custom_command.contract import strict_json
-from tau_custom_command.contract.state_files import CommandRecord
+from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome, is_command_name
-from tau_custom_command.fixture.contract import Case, Expectation
-from tau_custom_command.policy.policy import ExecutionPolicy, denial
+from tau_custom_command.fixture.model import Case, Expectation
+from tau_custom_command.policy.model import ExecutionPolicy, denial
 
 COMMAND_NOT_FOUND = "command_not_found"
 

@@ -16,20 +16,15 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from tau_custom_command.contract import strict_json
-from tau_custom_command.contract.channel_files import ChannelLogEntry
-from tau_custom_command.contract.file_forms import line_digest
-from tau_custom_command.contract.state_files import (
-    CommandRecord,
-    LastCycle,
-    RuntimeEvent,
-    StateFile,
-)
+from tau_custom_command.contract.channel import ChannelLogEntry
+from tau_custom_command.contract.forms import line_digest
+from tau_custom_command.contract.state import CommandRecord, LastCycle, RuntimeEvent, StateFile
 from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, Operation, Outcome
-from tau_custom_command.cycle.channel_entries import memory
-from tau_custom_command.cycle.closing import snapshot_of
+from tau_custom_command.cycle.accounting import snapshot_of
+from tau_custom_command.cycle.channel_records import memory
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
-from tau_custom_command.policy.policy import ExecutionPolicy
+from tau_custom_command.policy.model import ExecutionPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tau_custom_command.contract.file_forms import count_up
-from tau_custom_command.contract.state_files import CommandRecord
+from tau_custom_command.contract.forms import count_up
+from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation
 from tau_custom_command.cycle.evaluation import Result
-from tau_custom_command.fixture.contract import Case
-from tau_custom_command.policy.policy import ExecutionPolicy
+from tau_custom_command.fixture.model import Case
+from tau_custom_command.policy.model import ExecutionPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

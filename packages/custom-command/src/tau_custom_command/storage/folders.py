@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tau_custom_command.storage.durability import sync_folder
+from tau_custom_command.storage.sync import sync_folder
 
 _FOLDER_MODE = 0o700
 

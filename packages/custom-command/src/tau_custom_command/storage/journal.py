@@ -1,152 +1,161 @@
-"""The journal's form: batches of changes as bytes, each there whole or not at all.
+"""The journal of a state directory: a batch is committed to it, and the files follow from it.
 
-A batch begins with a line that names form and kind, goes on with its changes, each a line with its
-lengths and then its bytes, and ends with the SHA-256 of all of that. A batch that was cut off, or
-is not what was written, has no such end: nothing from there on was ever committed. Another kind of
-record (an intent, before a process starts) takes a first line of its own.
+`commit` returns once a batch is on the disk; from then on it is what happened. `finish` brings the
+files up from what is committed, has them reach the disk, and only then empties the journal. Both
+are called under the lock.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import assert_never
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
-from tau_custom_command.errors import StateUnusableError
+from tau_custom_command.contract.writes import Change, ReplaceFile
+from tau_custom_command.errors import StateUnusableError, StorageError
+from tau_custom_command.storage import apply, journal_format
+from tau_custom_command.storage import read as file_reading
+from tau_custom_command.storage.journal_format import Journal
+from tau_custom_command.storage.read import storage_errors
+from tau_custom_command.storage.sync import Syncing
 
-_FORM = b"tau-custom-command journal "
-_BATCH = _FORM + b"1 batch\n"
-_FIRST_LINE = re.compile(re.escape(_FORM) + rb"[\x20-\x7e]{1,40}\n")
-_LENGTH = rb"(0|[1-9]\d{0,17})"
-# No path that leads out of the state directory is a path, so no journal can lead there.
-_NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
-_PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
-_CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b %b\n" % (*(_LENGTH,) * 5, _PATH))
-_LONGEST_HEAD = 512
-_BLOCK_BYTES = 1024 * 1024
-_END = re.compile(rb"end ([0-9a-f]{64})\n")
-
-Read = Callable[[int, int], bytes]
-"""Gives so many bytes of a journal from a position on; fewer at its end."""
+JOURNAL_FILE = ".journal"
+_PIECE_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """A committed batch: where in the journal its changes begin and end."""
+@contextmanager
+def opened(root: Path) -> Iterator[Journal]:
+    """Give what the journal in `root` holds: nothing, where all that was committed is done.
 
-    read: Read
-    start: int
-    end: int
-
-    def changes(self) -> Iterator[Change]:
-        """Yield the changes in their order."""
-        for head, start, end in _heads(self.read, self.start, self.end):
-            middle = end - int(head[5])
-            content, path = self.read(middle, end - middle), head[6].decode()
-            if head[1] is None:
-                yield ReplaceFile(path=path, content=content, instead_of=int(head[4]))
-            else:
-                torn = self.read(start, middle - start)
-                yield AppendAt(
-                    path=path,
-                    offset=int(head[1]),
-                    torn=torn,
-                    rotated=int(head[3]),
-                    identity=int(head[4]),
-                    content=content,
-                )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
-    """What a journal holds: its committed batches, and where they end; `size` is all of it."""
-
-    batches: tuple[Batch, ...]
-    end: int
-    size: int
-
-    def changes(self) -> Iterator[Change]:
-        """Yield the changes of all batches in their order."""
-        for batch in self.batches:
-            yield from batch.changes()
-
-    def content_of(self, path: str) -> bytes | None:
-        """Return what the last batch that replaces a file puts there; None if none does."""
-        content = None
-        for change in self.changes():
-            if isinstance(change, ReplaceFile) and change.path == path:
-                content = change.content
-        return content
-
-
-def encode(changes: Iterable[Change]) -> Iterator[bytes]:
-    """Yield the bytes of a batch, piece by piece, since a batch may be large.
+    Its batches may be large, so they are read as they are asked for.
 
     Raises:
-        ValueError: for a path that could lead out of the state directory.
+        StateUnusableError: if a newer version wrote it.
+        StorageError: if it cannot be read.
     """
-    digest = sha256()
-    for piece in _pieces(changes):
-        digest.update(piece)
-        yield piece
-    yield b"end %b\n" % digest.hexdigest().encode()
+    path = root / JOURNAL_FILE
+    with storage_errors(path, "read"), file_reading.opened(path) as descriptor:
+        try:
+            read = _nothing if descriptor is None else _Window(descriptor).read
+            found = journal_format.parse(
+                read, 0 if descriptor is None else os.fstat(descriptor).st_size
+            )
+        except StateUnusableError as error:
+            raise StateUnusableError(
+                f"{path}: {error}; run the version that wrote it, or see "
+                f"'tau-custom-command recover --state-dir {root}'"
+            ) from None
+        yield found
 
 
-def parse(read: Read, size: int) -> Journal:
-    """Return the batches that were committed to a journal of `size` bytes, which `read` gives.
+class _Window:
+    """Reads a file by large pieces, of which the last is kept: most readings are near another."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._start, self._content = 0, b""
+
+    def read(self, position: int, length: int) -> bytes:
+        """Return so many bytes from a position on; fewer at the file's end."""
+        first = position - self._start
+        if not 0 <= first <= first + length <= len(self._content):
+            wanted = max(length, _PIECE_BYTES)
+            self._start, first = position, 0
+            self._content = os.pread(self._descriptor, wanted, position)
+        return self._content[first : first + length]
+
+
+def _nothing(_position: int, _length: int) -> bytes:
+    return b""
+
+
+def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
+    """Add a batch to the journal, and return once it is on the disk.
 
     Raises:
-        StateUnusableError: for a record of another form or kind, which a newer version wrote.
+        StateUnusableError: as `read`.
+        StorageError: if the operating system refuses; the batch was then never committed.
     """
-    batches: list[Batch] = []
-    position = 0
-    while read(position, len(_BATCH)) == _BATCH:
-        start = position + len(_BATCH)
-        end = max((end for _, _, end in _heads(read, start, size)), default=start)
-        ending = _END.match(read(end, _LONGEST_HEAD))
-        if ending is None or _digest(read, position, end) != ending[1]:
-            return Journal(batches=tuple(batches), end=position, size=size)
-        batches.append(Batch(read=read, start=start, end=end))
-        position = end + ending.end()
-    unknown = _FIRST_LINE.match(read(position, _LONGEST_HEAD))
-    if unknown is not None:
-        raise StateUnusableError(f"this version does not know its {unknown[0].decode().strip()!r}")
-    return Journal(batches=tuple(batches), end=position, size=size)
+    path = root / JOURNAL_FILE
+    with opened(root) as committed:
+        pass
+    with storage_errors(path, "write"):
+        descriptor = apply.open_for_writing(os.fspath(path), None, os.O_RDWR)
+        try:
+            os.ftruncate(descriptor, committed.end)  # what follows would hide the batch
+            _write(descriptor, changes, committed.end)
+            syncing.file(descriptor)
+            syncing.folder(root)  # in case the journal was only just made
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, committed.end)
+            raise
+        finally:
+            os.close(descriptor)
 
 
-def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
-    yield _BATCH
-    for change in changes:
-        path, size = change.path.encode(), len(change.content)
-        match change:
-            case AppendAt(offset=offset, torn=torn, identity=identity, rotated=rotated):
-                numbers = (offset, len(torn), rotated, identity, size)
-                head = b"append %d %d %d %d %d %b\n" % (*numbers, path)
-            case ReplaceFile(instead_of=identity):
-                head, torn = b"replace %d %d %b\n" % (identity, size, path), b""
-            case _:
-                assert_never(change)
-        if not _CHANGE.fullmatch(head) or len(head) > _LONGEST_HEAD:
-            raise ValueError(f"no path in a state directory: {change.path!r}")
-        yield head + torn
-        yield change.content
+def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:
+    """Bring the files up from what is committed, empty the journal, and return what is remarkable.
+
+    Raises:
+        StateUnusableError: as `read`.
+        StorageError: if the operating system refuses; the journal then keeps its batches.
+    """
+    with opened(root) as found:
+        try:
+            remarks = _brought_up(root, found, syncing) if found.batches else ()
+            if found.size:
+                _empty(root / JOURNAL_FILE)
+        except StorageError as error:
+            if not found.batches:
+                raise
+            kept = f"the cycle is kept in {root / JOURNAL_FILE}, and the next run completes it"
+            raise StorageError(f"{error}; {kept}") from error
+    return remarks
 
 
-def _digest(read: Read, position: int, end: int) -> bytes:
-    digest = sha256()
-    for start in range(position, end, _BLOCK_BYTES):
-        digest.update(read(start, min(_BLOCK_BYTES, end - start)))
-    return digest.hexdigest().encode()
+def put_aside(root: Path, kept: ReplaceFile, syncing: Syncing) -> None:
+    """Write a journal that cannot be read to another file, and only then empty it.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    brought_up = apply.bring_up(root, [kept])
+    with storage_errors(root, "write to the disk"):
+        syncing.touched(root, brought_up.paths)
+    _empty(root / JOURNAL_FILE)
 
 
-def _heads(read: Read, position: int, last: int) -> Iterator[tuple[re.Match[bytes], int, int]]:
-    """Yield the first line of each change up to `last`, where that line and the change end."""
-    while (head := _CHANGE.match(read(position, _LONGEST_HEAD))) is not None:
-        start = position + head.end()
-        position = start + int(head[2] or 0) + int(head[5])
-        if position > last:
-            return
-        yield head, start, position
+def _brought_up(root: Path, found: Journal, syncing: Syncing) -> tuple[str, ...]:
+    brought_up = apply.bring_up(root, found.changes())
+    with storage_errors(root, "write to the disk"):
+        syncing.touched(root, brought_up.paths)
+    return brought_up.remarks
+
+
+def _empty(path: Path) -> None:
+    with storage_errors(path, "empty"):
+        descriptor = apply.open_for_writing(os.fspath(path), None, os.O_RDWR)
+        try:
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+
+def _write(descriptor: int, changes: Iterable[Change], offset: int) -> None:
+    for content in _in_large_pieces(journal_format.encode(changes)):
+        apply.write_whole(descriptor, content, offset)
+        offset += len(content)
+
+
+def _in_large_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in few pieces, most often in one."""
+    gathered = bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= _PIECE_BYTES:
+            yield bytes(gathered)
+            gathered.clear()
+    yield bytes(gathered)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from tau_custom_command.storage import placing
-from tau_custom_command.storage.durability import Syncing
-from tau_custom_command.storage.file_reading import storage_errors
+from tau_custom_command.storage import locate
 from tau_custom_command.storage.folders import FolderWalk
+from tau_custom_command.storage.read import storage_errors
+from tau_custom_command.storage.sync import Syncing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ def rotate(root: Path, limits: Mapping[str, int], syncing: Syncing) -> None:
         StorageError: if the operating system refuses.
     """
     renamed: list[str] = []
-    with placing.walking(root, make_missing=False) as folders:
+    with locate.walking(root, make_missing=False) as folders:
         for path, most_bytes in limits.items():
             with storage_errors(root / path, "rotate"):
                 if _is_past(path, most_bytes, folders):
@@ -50,7 +50,7 @@ def rotate(root: Path, limits: Mapping[str, int], syncing: Syncing) -> None:
 def _is_past(path: str, most_bytes: int, folders: FolderWalk) -> bool:
     """Tell whether a log is to be rotated; not while it is torn: its end has yet to be cut."""
     try:
-        end, torn = placing.end_of_lines(path, folders)
+        end, torn = locate.end_of_lines(path, folders)
     except FileNotFoundError:  # the folder too is still to be made
         return False
     return end > most_bytes and not torn
@@ -58,12 +58,12 @@ def _is_past(path: str, most_bytes: int, folders: FolderWalk) -> bool:
 
 def _rotated(path: str, folders: FolderWalk) -> Iterator[str]:
     """Rename a log and those before it, the oldest first; yield the new names."""
-    folder, name = placing.split(path)
+    folder, name = locate.split(path)
     descriptor = folders.descriptor_of(folder)
     names = [name]
     for number in count(1):
         names.append(f"{name}.{number}")
-        if not placing.is_there(f"{path}.{number}", folders):
+        if not locate.is_there(f"{path}.{number}", folders):
             break
     for older, newer in zip(reversed(names), reversed(names[:-1]), strict=False):
         os.rename(newer, older, src_dir_fd=descriptor, dst_dir_fd=descriptor)

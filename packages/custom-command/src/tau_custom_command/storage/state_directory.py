@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from tau_custom_command.contract.state_files import ChainLink, StateFile
+from tau_custom_command.contract.state import ChainLink, StateFile
 from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, is_command_name
 from tau_custom_command.contract.writes import (
     CHANNEL_STORE,
@@ -19,16 +19,17 @@ from tau_custom_command.contract.writes import (
     ReplaceFile,
     Write,
 )
-from tau_custom_command.cycle.chain import ChainEnd, chain_end
-from tau_custom_command.cycle.closing import ClosedCycle
+from tau_custom_command.cycle.accounting import ClosedCycle
+from tau_custom_command.cycle.event_chain import ChainEnd, chain_end
 from tau_custom_command.errors import JsonRefusedError, StateUnusableError
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, MIB
-from tau_custom_command.storage import file_reading, journal_file, placing, storage
-from tau_custom_command.storage.directory_lock import HeldLock
-from tau_custom_command.storage.durability import Syncing
-from tau_custom_command.storage.interruptions import interruptions_held
-from tau_custom_command.storage.journal import Journal
+from tau_custom_command.storage import apply, locate, read
+from tau_custom_command.storage import journal as journal_file
+from tau_custom_command.storage.journal_format import Journal
+from tau_custom_command.storage.lock import HeldLock
 from tau_custom_command.storage.rotation import rotate
+from tau_custom_command.storage.signals import interruptions_held
+from tau_custom_command.storage.sync import Syncing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ def read_state(root: Path) -> StateFile | None:
     """
     path = root / STATE_FILE
     with journal_file.opened(root) as journal:
-        raw = journal.content_of(STATE_FILE) or file_reading.read_state_file(path)
+        raw = journal.content_of(STATE_FILE) or read.read_state_file(path)
     if raw is None:
         return None
     try:
@@ -76,9 +77,7 @@ def open_state(root: Path, syncing: Syncing) -> OpenedState:
     state = read_state(root)
     log = root / EVENT_LOG
     try:
-        end = chain_end(
-            None if state is None else state.last_cycle, file_reading.history_backwards(log)
-        )
+        end = chain_end(None if state is None else state.last_cycle, read.history_backwards(log))
     except StateUnusableError as error:
         raise StateUnusableError(
             f"{root}: {error}: put it back from a copy, or see what "
@@ -90,7 +89,7 @@ def open_state(root: Path, syncing: Syncing) -> OpenedState:
             "has no line: put them back from a copy, or move the directory away to begin anew"
         )
     torn = f"{log}: its last line is torn; it is moved to {log.name}.corrupt"
-    warnings = (*completed, end.warning, torn if file_reading.is_torn(log) else None)
+    warnings = (*completed, end.warning, torn if read.is_torn(log) else None)
     return OpenedState(state=state, chain_end=end, warnings=tuple(filter(None, warnings)))
 
 
@@ -122,7 +121,7 @@ def channel_names(root: Path) -> tuple[str, ...]:
         StorageError: if the operating system refuses.
     """
     store = root / CHANNEL_STORE
-    with file_reading.storage_errors(store, "read"):
+    with read.storage_errors(store, "read"):
         names = sorted(path.name for path in store.iterdir()) if store.is_dir() else []
     return tuple(name for name in names if is_command_name(name) or name == REGISTRY_CHANNEL)
 
@@ -134,7 +133,7 @@ def has_channel_entries(root: Path) -> bool:
         StorageError: if the operating system refuses.
     """
     logs = (root / CHANNEL_STORE / name / "log.jsonl" for name in channel_names(root))
-    return any(True for log in logs for _ in file_reading.history_backwards(log))
+    return any(True for log in logs for _ in read.history_backwards(log))
 
 
 def write_cycle(
@@ -182,7 +181,7 @@ def write(lock: HeldLock, writes: Iterable[Write], syncing: Syncing) -> tuple[st
         StorageError: if the operating system refuses.
     """
     lock.check()
-    changes = _while_held(lock, placing.place(lock.root, writes))
+    changes = _while_held(lock, locate.place(lock.root, writes))
     journal_file.commit(lock.root, changes, syncing)
     return journal_file.finish(lock.root, syncing)
 
@@ -202,7 +201,7 @@ def _other_state_kept(root: Path, journal: Journal) -> tuple[str, ...]:
     Raises:
         StateUnusableError: if it is newer than the batch, which was then done long ago.
     """
-    raw = file_reading.read_state_file(root / STATE_FILE)
+    raw = read.read_state_file(root / STATE_FILE)
     own = journal.content_of(STATE_FILE)
     if not raw or raw == own or own is None:
         return ()
@@ -220,8 +219,8 @@ def _other_state_kept(root: Path, journal: Journal) -> tuple[str, ...]:
                 f"work: copy the directory again, or move {journal_file.JOURNAL_FILE} away"
             )
         reason = "is not the state that the cycle in the journal was made from"
-    kept = file_reading.corrupt_path(root, STATE_FILE, raw)
-    storage.bring_up(root, [ReplaceFile(path=kept, content=raw)])
+    kept = read.corrupt_path(root, STATE_FILE, raw)
+    apply.bring_up(root, [ReplaceFile(path=kept, content=raw)])
     return (f"{root / STATE_FILE}: {reason}; it is kept in {kept}",)
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tau_rollout_gate.errors import ExitCode
-from tau_rollout_gate.evidence.evidence import Input
+from tau_rollout_gate.evidence.values import Input
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import FormRefusedError
-from tau_rollout_gate.evidence.evidence import Input, SignoffEvidence, SignoffItem
-from tau_rollout_gate.evidence.evidence_text import (
+from tau_rollout_gate.evidence.references import (
     folded,
     identity_of_address,
     is_address,
@@ -21,8 +20,9 @@ from tau_rollout_gate.evidence.evidence_text import (
     is_no_evidence,
     problem_of_path,
 )
+from tau_rollout_gate.evidence.report import is_same_release
 from tau_rollout_gate.evidence.signoff_form import Signoff, checklist
-from tau_rollout_gate.evidence.validation import is_same_release
+from tau_rollout_gate.evidence.values import Input, SignoffEvidence, SignoffItem
 
 MOST_ITEMS_A_PIECE = 2
 """How many items one piece of evidence may serve (spec: "Sign-off")."""

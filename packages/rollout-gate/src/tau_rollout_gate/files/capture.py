@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tau_rollout_gate.errors import StorageError
-from tau_rollout_gate.files.evidence_archive import Archive, Source
+from tau_rollout_gate.files.archive import Archive, Source
 from tau_rollout_gate.files.storage import opened_subfolder, prepared
 
 EVIDENCE_FOLDER = "evidence"

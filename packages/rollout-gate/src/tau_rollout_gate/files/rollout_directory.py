@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import DecisionCount, RolloutFile
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
-from tau_rollout_gate.files.directory_lock import locked
+from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.storage import (
     append_and_replace,
     opened_folder,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
-from tau_rollout_gate.formats.wording import shown
-from tau_rollout_gate.rollout.case_outcome import CaseOutcome
+from tau_rollout_gate.formats.phrases import shown
+from tau_rollout_gate.rollout.simulation.outcome import CaseOutcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

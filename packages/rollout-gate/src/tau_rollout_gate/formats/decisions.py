@@ -8,7 +8,7 @@ from typing import Any
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.durations import in_words, utc
-from tau_rollout_gate.formats.wording import shown
+from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.rollout.ledger import Action, Entry, Standing
 from tau_rollout_gate.rollout.ledger_check import LedgerReport
 

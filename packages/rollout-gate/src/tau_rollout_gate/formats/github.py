@@ -11,7 +11,7 @@ from hashlib import sha256
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import markdown
-from tau_rollout_gate.formats.wording import headline, shown, subject
+from tau_rollout_gate.formats.phrases import headline, shown, subject
 from tau_rollout_gate.policy.findings import EvidenceRef
 
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
-from tau_rollout_gate.evidence.evidence import Input
+from tau_rollout_gate.evidence.values import Input
 from tau_rollout_gate.policy.findings import EvidenceRef
 
 _SCHEMA_VERSION = 1

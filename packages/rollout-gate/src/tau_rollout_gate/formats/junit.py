@@ -10,7 +10,7 @@ from html import escape
 
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats.wording import headline, place, shown
+from tau_rollout_gate.formats.phrases import headline, place, shown
 from tau_rollout_gate.policy.findings import GateStatus
 
 _NAME = "tau-rollout-gate"

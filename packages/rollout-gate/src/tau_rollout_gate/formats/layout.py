@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from tau_rollout_gate.formats.wording import shown
+from tau_rollout_gate.formats.phrases import shown
 
 _GAP = "  "
 _NARROWEST = 24

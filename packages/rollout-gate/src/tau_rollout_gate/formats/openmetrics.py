@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.formats.wording import shown
+from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.policy.findings import GateStatus
 
 _PREFIX = "tau_rollout"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.decision.answer import Answer, GateResult, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats.wording import is_closed, next_step, seconds, subject
+from tau_rollout_gate.formats.phrases import is_closed, next_step, seconds, subject
 from tau_rollout_gate.policy.findings import (
     CYCLE_IN_WINDOW,
     EVIDENCE_FRESH,

@@ -9,8 +9,8 @@ from typing import Any
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
-from tau_rollout_gate.formats.wording import shown
-from tau_rollout_gate.rollout.replay import ASSUMED, Parting, Replay, Step
+from tau_rollout_gate.formats.phrases import shown
+from tau_rollout_gate.rollout.simulation.replay import ASSUMED, Parting, Replay, Step
 
 _HEADINGS = ("CYCLE", "LINE", "TIME", "PHASE", "VERDICT")
 _LABEL_WIDTH = 10

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.durations import utc
+from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.formats.decisions import decided_text
-from tau_rollout_gate.formats.surroundings import Surroundings
-from tau_rollout_gate.formats.wording import shown
+from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.rollout.ledger import Entry
 
 

@@ -15,11 +15,7 @@ from tau_rollout_gate.formats.layout import (
     paragraph,
 )
 from tau_rollout_gate.formats.outlook import begins_anew, causes, next_words, soak_words
-from tau_rollout_gate.formats.wording import (
-    headline,
-    is_closed,
-    place,
-)
+from tau_rollout_gate.formats.phrases import headline, is_closed, place
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 _VERDICT_COLOURS = {

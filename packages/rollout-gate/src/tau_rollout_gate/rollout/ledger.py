@@ -27,7 +27,7 @@ from tau_rollout_gate.contract.forms import (
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import FormRefusedError, RolloutGateError, RolloutUnusableError
-from tau_rollout_gate.evidence.evidence import Input
+from tau_rollout_gate.evidence.values import Input
 
 
 class Action(StrEnum):

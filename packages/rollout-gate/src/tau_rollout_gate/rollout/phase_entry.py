@@ -5,7 +5,7 @@ from __future__ import annotations
 from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.rollout import Carried, LogPosition, SurfacePin
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.evidence.evidence import UNHEALABLE, SurfaceEvidence
+from tau_rollout_gate.evidence.values import UNHEALABLE, SurfaceEvidence
 
 
 def entered(

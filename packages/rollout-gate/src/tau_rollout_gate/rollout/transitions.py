@@ -19,7 +19,7 @@ from tau_rollout_gate.contract.rollout import (
 )
 from tau_rollout_gate.decision.answer import Answer, TriggerResult, Verdict
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.evidence.evidence import Evidence, ReportStatus
+from tau_rollout_gate.evidence.values import Evidence, ReportStatus
 from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.rollout.phase_entry import entered, left_behind
 

@@ -22,8 +22,8 @@ from tau_rollout_gate.errors import (
     RolloutUnusableError,
 )
 from tau_rollout_gate.formats.layout import joined
-from tau_rollout_gate.formats.wording import shown
-from tau_rollout_gate.rollout.opening import version_of
+from tau_rollout_gate.formats.phrases import shown
+from tau_rollout_gate.rollout.start import version_of
 
 
 class ReleaseChannel(Form):

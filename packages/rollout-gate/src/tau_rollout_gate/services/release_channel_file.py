@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tau_rollout_gate.files.directory_lock import locked
+from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.storage import opened_folder, read_whole, replace_file
 from tau_rollout_gate.services.release_channel import ReleaseChannel, parse_release_channel
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
 from tau_transport_health.contract import strict_json
-from tau_transport_health.contract.snapshot import HealthState, classify, count, digest, text
+from tau_transport_health.contract.state import HealthState, classify, count, digest, text
 from tau_transport_health.errors import FormRefusedError
 
 KNOWN_REASON_CODES = frozenset(

@@ -7,15 +7,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from tau_transport_health.contract.channel_entries import LogEntry
-from tau_transport_health.formats.harmless import harmless
-from tau_transport_health.health.channel_reports import (
+from tau_transport_health.contract.channel import LogEntry
+from tau_transport_health.health.channels import (
     ChannelEntries,
     ChannelProblem,
     ChannelSummary,
     UnreadFile,
     Verification,
 )
+from tau_transport_health.printable import harmless
 
 _REMARK_CHARACTERS = 160
 _LATEST_DATE_UNIX_MS = 253_402_300_799_999

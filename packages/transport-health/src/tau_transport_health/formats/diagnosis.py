@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tau_transport_health.formats.harmless import harmless
 from tau_transport_health.health.diagnosis import Diagnosis, Evidence, Symptom
 from tau_transport_health.log.history import WINDOW_CYCLES
+from tau_transport_health.printable import harmless
 
 _WIDTH = 100
 _INDENT = 10

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tau_transport_health.contract.snapshot import HealthSnapshot, HealthState
-from tau_transport_health.formats.harmless import harmless
+from tau_transport_health.contract.state import HealthSnapshot, HealthState
 from tau_transport_health.health.assessment import Gate
 from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.printable import harmless
 
 _PREFIX = "tau_transport_"
 _OF_SNAPSHOT = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tau_transport_health.formats.harmless import harmless
 from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.printable import harmless
 
 _LONGEST_REASON = 500
 """Monitoring systems cut what is long, and would cut the figures."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tau_transport_health.ages import age
-from tau_transport_health.formats.harmless import harmless
+from tau_transport_health.durations import age
 from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.printable import harmless
 
 _NAME_WIDTH = 24
 

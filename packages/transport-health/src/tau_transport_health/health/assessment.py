@@ -9,9 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from tau_transport_health.ages import age
 from tau_transport_health.contract.event import Event, line_digest, parse_event
-from tau_transport_health.contract.snapshot import HealthSnapshot, HealthState, State
+from tau_transport_health.contract.state import HealthSnapshot, HealthState, State
+from tau_transport_health.durations import age
 from tau_transport_health.errors import ExitCode, PluginCode, TransportHealthError
 from tau_transport_health.health.targets import Target
 

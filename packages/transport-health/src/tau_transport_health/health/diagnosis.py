@@ -14,12 +14,8 @@ from enum import StrEnum
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.health.assessment import Hold
 from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.health.runbook_actions import ACTIONS, FileSymptom, SymptomCode
-from tau_transport_health.health.symptoms_of_history import (
-    Finding,
-    HistorySymptom,
-    symptoms_of_history,
-)
+from tau_transport_health.health.remedies import ACTIONS, FileSymptom, SymptomCode
+from tau_transport_health.health.symptoms import Finding, HistorySymptom, symptoms_of_history
 from tau_transport_health.log.chain import EVENT_LOG
 from tau_transport_health.log.chain_verdict import BreakKind, ChainState
 from tau_transport_health.log.history import Cycle, History

@@ -11,7 +11,7 @@ from collections import deque
 from typing import Protocol
 
 from tau_transport_health.contract.event import line_digest
-from tau_transport_health.contract.snapshot import LastCycle, State
+from tau_transport_health.contract.state import LastCycle, State
 from tau_transport_health.log.chain_verdict import BreakKind, ChainBreak, ChainState, ChainVerdict
 
 IDS_KEPT = 1000

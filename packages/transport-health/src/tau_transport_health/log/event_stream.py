@@ -23,7 +23,7 @@ from tau_transport_health.contract.event import (
     contradiction_of,
     parse_event,
 )
-from tau_transport_health.contract.snapshot import LARGEST_INTEGER
+from tau_transport_health.contract.state import LARGEST_INTEGER
 from tau_transport_health.errors import TransportHealthError
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_INTEGER)]

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Protocol
 
 from tau_transport_health.contract.event import KNOWN_REASON_CODES, LONGEST_LINE_BYTES
-from tau_transport_health.contract.snapshot import State
+from tau_transport_health.contract.state import State
 from tau_transport_health.log.chain import ChainVerifier
 from tau_transport_health.log.chain_verdict import ChainVerdict
 from tau_transport_health.log.event_stream import AnyEvent, read_blocks

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from tau_transport_health.contract.event import KNOWN_REASON_CODES
-from tau_transport_health.contract.snapshot import HealthState
+from tau_transport_health.contract.state import HealthState
 from tau_transport_health.log.event_stream import PROBLEMS_KEPT, AnyEvent, read_blocks
 
 MOST_BINS = 120

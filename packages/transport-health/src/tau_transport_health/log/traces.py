@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from tau_transport_health.contract.channel_entries import LogEntry, parse_log_entry
+from tau_transport_health.contract.channel import LogEntry, parse_log_entry
 from tau_transport_health.errors import TransportHealthError
 
 TRACES_KEPT = 3

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from hashlib import sha256
 
-from tau_transport_health.contract.channel_entries import (
+from tau_transport_health.contract.channel import (
     LONGEST_LINE_BYTES,
     REGISTRY_CHANNEL,
     LogEntry,
@@ -18,7 +18,7 @@ from tau_transport_health.contract.channel_entries import (
     path_parts,
 )
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.files.channel_folders import (
+from tau_transport_health.files.channel_store import (
     ARTIFACTS,
     CONTEXT,
     DESCRIPTION,
@@ -26,9 +26,9 @@ from tau_transport_health.files.channel_folders import (
     LOG,
     ChannelStore,
 )
-from tau_transport_health.files.targets_file import read_targets
-from tau_transport_health.files.whole_lines import WholeLines
-from tau_transport_health.health.channel_reports import (
+from tau_transport_health.files.lines import WholeLines
+from tau_transport_health.files.targets import read_targets
+from tau_transport_health.health.channels import (
     ChannelEntries,
     ChannelProblem,
     ChannelSummary,
@@ -36,7 +36,7 @@ from tau_transport_health.health.channel_reports import (
     Verification,
 )
 from tau_transport_health.health.targets import find
-from tau_transport_health.services.looking import Question, directory_of
+from tau_transport_health.services.inspect import Question, directory_of
 
 PROBLEMS_KEPT = 20
 """How many problems of a file are told with their reason; all are counted."""

@@ -6,8 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from tau_transport_health.files.output import replace_file
-from tau_transport_health.files.reading import blocks_of
-from tau_transport_health.formats.page import page
+from tau_transport_health.files.state_directory import blocks_of
+from tau_transport_health.formats.page.page import page
 from tau_transport_health.health.inspection import Inspection
 from tau_transport_health.log.timeline import read_timeline
 

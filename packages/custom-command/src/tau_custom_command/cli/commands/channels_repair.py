@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from tau_custom_command.cli import options, summary
+from tau_custom_command.cli import options
+from tau_custom_command.cli import text as summary
 from tau_custom_command.cli.output import print_json
 from tau_custom_command.errors import ExitCode
-from tau_custom_command.services import channel_repair
+from tau_custom_command.services import repair_channels
 
 
 def channels_repair(
@@ -26,7 +27,7 @@ def channels_repair(
 
     Exits 0 if there is nothing to repair, or it was done, 3 if there is.
     """
-    found = channel_repair.repair(state_dir, channel, carry_out=yes, wait_seconds=wait)
+    found = repair_channels.repair(state_dir, channel, carry_out=yes, wait_seconds=wait)
     if as_json:
         print_json(summary.recovery_as_json(found, carried_out=yes))
     else:

@@ -12,8 +12,8 @@ from tau_custom_command.cli.output import print_json
 from tau_custom_command.contract.strict_json import encode_document
 from tau_custom_command.fixture import starter
 from tau_custom_command.fixture.schemas import SchemaName, json_schema
-from tau_custom_command.harmless import printable
-from tau_custom_command.storage.storage import create_file
+from tau_custom_command.printable import printable
+from tau_custom_command.storage.apply import create_file
 
 
 def new(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from tau_custom_command.cli import options, summary
+from tau_custom_command.cli import options, text
 from tau_custom_command.cli.output import print_json
 from tau_custom_command.errors import ExitCode
-from tau_custom_command.services import recovery
+from tau_custom_command.services import recover as recovery
 
 
 def recover(
@@ -24,7 +24,7 @@ def recover(
     """
     found = recovery.recover(state_dir, carry_out=yes, wait_seconds=wait)
     if as_json:
-        print_json(summary.recovery_as_json(found, carried_out=yes))
+        print_json(text.recovery_as_json(found, carried_out=yes))
     else:
-        typer.echo(summary.recovery_as_text(str(state_dir), found, carried_out=yes))
+        typer.echo(text.recovery_as_text(str(state_dir), found, carried_out=yes))
     raise typer.Exit(ExitCode.NO if found.steps and not yes else ExitCode.YES)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tau_custom_command.cli import options, summary
+from tau_custom_command.cli import options, text
 from tau_custom_command.cli.output import print_json
-from tau_custom_command.contract.state_files import CommandRecord
+from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import NotRegisteredError, StorageError
 from tau_custom_command.storage.state_directory import read_state
 
@@ -22,7 +22,7 @@ def registry_list(
     if as_json:
         print_json([record.model_dump(mode="json", exclude_unset=True) for record in records])
     else:
-        typer.echo(summary.registry_as_text(records))
+        typer.echo(text.registry_as_text(records))
 
 
 def registry_show(
@@ -41,7 +41,7 @@ def registry_show(
     if as_json:
         print_json(record.model_dump(mode="json", exclude_unset=True))
     else:
-        typer.echo(summary.record_as_text(record))
+        typer.echo(text.record_as_text(record))
 
 
 def _registered(state_dir: Path) -> tuple[CommandRecord, ...]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from tau_custom_command.cli import options, summary
+from tau_custom_command.cli import options, text
 from tau_custom_command.cli.output import print_json
 from tau_custom_command.cli.progress import track
-from tau_custom_command.contract.state_files import RunMode
+from tau_custom_command.contract.state import RunMode
 from tau_custom_command.cycle.cycle import CycleLimits
 from tau_custom_command.errors import ExitCode
-from tau_custom_command.policy.policy import ExecutionPolicy, SandboxProfile, contradictions
-from tau_custom_command.services.runner import Clock, RunRequest, run_cycle
+from tau_custom_command.policy.model import ExecutionPolicy, SandboxProfile, contradictions
+from tau_custom_command.services.run_cycle import Clock, RunRequest, run_cycle
 from tau_custom_command.storage.rotation import RotationLimits
 
 _DEFAULT_POLICY = ExecutionPolicy()
@@ -74,12 +74,12 @@ def run(
         typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
     report = run_cycle(request, clock=clock, track=track)
-    for remark in (*report.warnings, *summary.run_remarks(report.event, report.failures)):
+    for remark in (*report.warnings, *text.run_remarks(report.event, report.failures)):
         typer.echo(remark, err=True)
     if as_json:
-        print_json(summary.run_as_json(report.event, report.health))
+        print_json(text.run_as_json(report.event, report.health))
     else:
-        typer.echo(summary.run_as_text(report.event, report.health))
+        typer.echo(text.run_as_text(report.event, report.health))
     raise typer.Exit(ExitCode.NO if report.has_drifted else ExitCode.YES)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from tau_custom_command.cli import options, summary
+from tau_custom_command.cli import options, text
 from tau_custom_command.cli.output import print_json
 from tau_custom_command.errors import ExitCode, FixtureRefusedError, Problem
-from tau_custom_command.services.runner import read_fixture
+from tau_custom_command.services.run_cycle import read_fixture
 
 
 def validate(fixture: options.FixturePath, *, as_json: options.AsJson = False) -> None:
@@ -26,7 +26,7 @@ def validate(fixture: options.FixturePath, *, as_json: options.AsJson = False) -
         cases, warnings = len(loaded.fixture.cases), loaded.warnings
     found = (str(fixture), cases, problems, warnings)
     if as_json:
-        print_json(summary.validation_as_json(*found))
+        print_json(text.validation_as_json(*found))
     else:
-        typer.echo(summary.validation_as_text(*found))
+        typer.echo(text.validation_as_text(*found))
     raise typer.Exit(ExitCode.CANNOT_ANSWER if problems else ExitCode.YES)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import typer
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.answer_output import print_answer
-from tau_rollout_gate.services.advancing import advance
-from tau_rollout_gate.services.deciding import who
-from tau_rollout_gate.services.evaluating import Question
+from tau_rollout_gate.cli.output import print_answer
+from tau_rollout_gate.services.advance import advance
+from tau_rollout_gate.services.evaluate import Question
+from tau_rollout_gate.services.intervene import who
 
 
 def command(

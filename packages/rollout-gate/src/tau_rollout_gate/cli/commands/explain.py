@@ -5,10 +5,10 @@ from __future__ import annotations
 import typer
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.answer_output import print_explanation
+from tau_rollout_gate.cli.output import print_explanation
 from tau_rollout_gate.files.rollout_directory import load
-from tau_rollout_gate.services.evaluating import Question, evaluate
-from tau_rollout_gate.services.surrounding import surroundings
+from tau_rollout_gate.services.context import surroundings
+from tau_rollout_gate.services.evaluate import Question, evaluate
 
 
 def command(

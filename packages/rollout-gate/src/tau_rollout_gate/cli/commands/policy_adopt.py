@@ -6,8 +6,8 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.formats.decisions import decided_text
-from tau_rollout_gate.services import deciding
-from tau_rollout_gate.services.evaluating import Question
+from tau_rollout_gate.services import intervene
+from tau_rollout_gate.services.evaluate import Question
 
 
 def command(
@@ -27,5 +27,5 @@ def command(
     question = Question(
         rollout_dir=rollout_dir, surfaces=surface or (), policy=policy, now_unix_ms=now_unix_ms
     )
-    entry = deciding.adopt(deciding.Request(question=question, by=by, reason=reason))
+    entry = intervene.adopt(intervene.Request(question=question, by=by, reason=reason))
     typer.echo(decided_text(entry))

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from tau_rollout_gate.files.policy_file import create_policy_file, load_policy
-from tau_rollout_gate.harmless import printable
-from tau_rollout_gate.policy.expected_malformed import ignore_expected_malformed
+from tau_rollout_gate.files.policy import create_policy_file, load_policy
+from tau_rollout_gate.policy.variants import ignore_expected_malformed
+from tau_rollout_gate.printable import printable
 
 
 class ExpectedMalformed(StrEnum):

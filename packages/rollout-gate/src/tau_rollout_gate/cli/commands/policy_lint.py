@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.errors import ExitCode
-from tau_rollout_gate.files.policy_file import load_policy
-from tau_rollout_gate.harmless import printable
-from tau_rollout_gate.policy.policy_lint import lint
+from tau_rollout_gate.files.policy import load_policy
+from tau_rollout_gate.policy.lint import lint
+from tau_rollout_gate.printable import printable
 
 
 def command(

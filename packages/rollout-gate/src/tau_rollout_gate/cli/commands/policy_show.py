@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tau_rollout_gate.files.policy_file import built_in_policy_text, load_policy, policy_text
+from tau_rollout_gate.files.policy import built_in_policy_text, load_policy, policy_text
 from tau_rollout_gate.policy.policy import policy_digest
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tau_rollout_gate.cli.answer_output import print_text, terminal_look
+from tau_rollout_gate.cli.output import print_text, terminal_look
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.formats.case_outcomes import (
     TestedFile,
@@ -18,7 +18,7 @@ from tau_rollout_gate.formats.case_outcomes import (
     outcomes_junit,
     outcomes_text,
 )
-from tau_rollout_gate.services.policy_testing import run_cases
+from tau_rollout_gate.services.test_policy import run_cases
 
 
 class TestFormat(StrEnum):

@@ -10,7 +10,7 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.contract.rollout import Channel
 from tau_rollout_gate.services.actor import actor
-from tau_rollout_gate.services.evaluating import now_unix_ms as set_at
+from tau_rollout_gate.services.evaluate import now_unix_ms as set_at
 from tau_rollout_gate.services.release_channel import chosen
 from tau_rollout_gate.services.release_channel_file import write_release_channel
 

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.answer_output import print_text, terminal_look
+from tau_rollout_gate.cli.output import print_text, terminal_look
 from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.errors import ExitCode
-from tau_rollout_gate.files.policy_file import BUILT_IN
+from tau_rollout_gate.files.policy import BUILT_IN
 from tau_rollout_gate.formats.replayed import replays_json, replays_text
-from tau_rollout_gate.rollout.replay import parting
-from tau_rollout_gate.services.replaying import Recording, replays
-from tau_rollout_gate.services.starting import interval_ms_in
+from tau_rollout_gate.rollout.simulation.replay import parting
+from tau_rollout_gate.services.replay import Recording, replays
+from tau_rollout_gate.services.start import interval_ms_in
 
 
 def command(

@@ -9,10 +9,10 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.formats.rollback_steps import rolled_back_text
-from tau_rollout_gate.services.deciding import Request
-from tau_rollout_gate.services.evaluating import Question
-from tau_rollout_gate.services.rolling_back import roll_back
-from tau_rollout_gate.services.surrounding import surroundings
+from tau_rollout_gate.services.context import surroundings
+from tau_rollout_gate.services.evaluate import Question
+from tau_rollout_gate.services.intervene import Request
+from tau_rollout_gate.services.rollback import roll_back
 
 
 def command(

@@ -10,10 +10,10 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.signoff_form import blank_signoff
-from tau_rollout_gate.files.named_files import create_named_file
+from tau_rollout_gate.files.named import create_named_file
 from tau_rollout_gate.files.rollout_directory import load
-from tau_rollout_gate.harmless import printable
-from tau_rollout_gate.services.evaluating import SIGNOFF_FILE
+from tau_rollout_gate.printable import printable
+from tau_rollout_gate.services.evaluate import SIGNOFF_FILE
 
 
 def command(

@@ -10,10 +10,10 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.rollout_directory import load
-from tau_rollout_gate.files.signoff_evidence import read_signoff
-from tau_rollout_gate.formats.signoff_report import as_json, as_text
-from tau_rollout_gate.services.evaluating import SIGNOFF_FILE
-from tau_rollout_gate.services.evaluating import now_unix_ms as decided_at
+from tau_rollout_gate.files.signoff import read_signoff
+from tau_rollout_gate.formats.signoff import as_json, as_text
+from tau_rollout_gate.services.evaluate import SIGNOFF_FILE
+from tau_rollout_gate.services.evaluate import now_unix_ms as decided_at
 
 
 def command(

@@ -9,9 +9,9 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.contract.rollout import Channel
 from tau_rollout_gate.formats.decisions import decided_text
-from tau_rollout_gate.services import deciding
-from tau_rollout_gate.services.evaluating import now_unix_ms as now_or
-from tau_rollout_gate.services.starting import opening_of
+from tau_rollout_gate.services import intervene
+from tau_rollout_gate.services.evaluate import now_unix_ms as now_or
+from tau_rollout_gate.services.start import opening_of
 
 
 def command(
@@ -79,5 +79,5 @@ def command(
         allows_major=allow_major,
         policy=policy,
     )
-    entry = deciding.start(rollout_dir, opening, by=by, now_unix_ms=now_or(now_unix_ms))
+    entry = intervene.start(rollout_dir, opening, by=by, now_unix_ms=now_or(now_unix_ms))
     typer.echo(decided_text(entry))

@@ -7,7 +7,7 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.files.rollout_directory import load
 from tau_rollout_gate.formats.decisions import standing_json, standing_text
-from tau_rollout_gate.services.evaluating import Question, check_pinned
+from tau_rollout_gate.services.evaluate import Question, check_pinned
 
 
 def command(

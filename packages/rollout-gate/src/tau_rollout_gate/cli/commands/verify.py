@@ -8,7 +8,7 @@ from tau_rollout_gate.cli import options
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.rollout_directory import load, verified
 from tau_rollout_gate.formats.decisions import report_json, report_text
-from tau_rollout_gate.services.evaluating import Question, check_pinned
+from tau_rollout_gate.services.evaluate import Question, check_pinned
 
 
 def command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import REENTER, Finding, PhaseWindow, WindowGate
 

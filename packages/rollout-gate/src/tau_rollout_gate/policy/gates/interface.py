@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.contract.forms import Form, Name, Surfaces
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.evidence.evidence import Cycle, Evidence
+from tau_rollout_gate.evidence.values import Cycle, Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 REENTER = "reenter --reason 'WHAT HAPPENED'"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
 from tau_rollout_gate.policy.signals import ReasonCodes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import Finding, PhaseWindow, WindowGate
 from tau_rollout_gate.policy.signals import ReasonCode

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tau_rollout_gate.contract.forms import Name
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.evidence.evidence import Evidence, ReportStatus
+from tau_rollout_gate.evidence.values import Evidence, ReportStatus
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 from tau_rollout_gate.policy.gates.interface import Finding, RolloutGate
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from tau_rollout_gate.contract.forms import Count, Number
-from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
 from tau_rollout_gate.policy.signals import Comparison, Signal, Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.evidence.evidence import Evidence
+from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import Finding, RolloutGate
 from tau_rollout_gate.versions import parse_version

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.forms import Form, Name, Sentence, Surfaces
-from tau_rollout_gate.evidence.evidence import Cycle, Evidence
+from tau_rollout_gate.evidence.values import Cycle, Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef
 
 

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from tau_rollout_gate.contract.event import Event
-from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.signals import Counters, ReasonCodes
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign
 

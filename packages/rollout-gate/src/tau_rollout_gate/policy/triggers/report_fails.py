@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tau_rollout_gate.evidence.evidence import Evidence, ReportStatus
+from tau_rollout_gate.evidence.values import Evidence, ReportStatus
 from tau_rollout_gate.policy.findings import EvidenceRef
 from tau_rollout_gate.policy.triggers.interface import RolloutTrigger, Sign
 

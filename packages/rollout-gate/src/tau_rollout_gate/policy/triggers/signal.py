@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.forms import Number
-from tau_rollout_gate.evidence.evidence import Cycle
+from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.signals import Comparison, Signal, Value
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from tau_transport_health.cli.asking import asks
+from tau_transport_health.cli.question import asks
 from tau_transport_health.formats.plugin_line import plugin_line
-from tau_transport_health.services.looking import Question, look
+from tau_transport_health.services.inspect import Question, look
 
 
 @asks()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from tau_transport_health.cli.asking import asks
 from tau_transport_health.cli.options import AsJson
+from tau_transport_health.cli.question import asks
 from tau_transport_health.formats.json_text import json_text
-from tau_transport_health.services.looking import Question, look
+from tau_transport_health.services.inspect import Question, look
 
 
 @asks()
@@ -18,7 +18,7 @@ def command(question: Question, *, as_json: AsJson = False) -> None:
     valid state.
     """
     from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
-    from tau_transport_health.services.diagnosing import diagnosis_of
+    from tau_transport_health.services.diagnose import diagnosis_of
 
     (inspection,) = look(question)
     diagnosis = diagnosis_of(inspection)

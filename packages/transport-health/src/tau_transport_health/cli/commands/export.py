@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tau_transport_health.cli.asking import asks
+from tau_transport_health.cli.question import asks
 from tau_transport_health.files.output import replace_file
 from tau_transport_health.formats.openmetrics import openmetrics
-from tau_transport_health.services.looking import Question, look
+from tau_transport_health.services.inspect import Question, look
 
 
 @asks(about_all=True)

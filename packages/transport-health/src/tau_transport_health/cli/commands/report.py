@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tau_transport_health.cli.asking import asks
-from tau_transport_health.formats.harmless import harmless
-from tau_transport_health.services.looking import Question, look
+from tau_transport_health.cli.question import asks
+from tau_transport_health.printable import harmless
+from tau_transport_health.services.inspect import Question, look
 
 
 @asks()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import typer
 
-from tau_transport_health.cli.asking import asks
 from tau_transport_health.cli.options import AsJson
-from tau_transport_health.files.reading import blocks_of
+from tau_transport_health.cli.question import asks
+from tau_transport_health.files.state_directory import blocks_of
 from tau_transport_health.formats.json_text import json_text
 from tau_transport_health.formats.text import status_text
-from tau_transport_health.services.looking import Question, look
+from tau_transport_health.services.inspect import Question, look
 
 
 @asks()

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tau_transport_health.cli.asking import asks
 from tau_transport_health.cli.options import duration_ms
-from tau_transport_health.services.looking import Question
+from tau_transport_health.cli.question import asks
+from tau_transport_health.services.inspect import Question
 
 
 @asks(about_all=True, without=("now_unix_ms",))
@@ -23,7 +23,7 @@ def command(
 
     Exits 2 where there is no terminal. Ctrl-C ends it with 130: it is no answer, so never 0.
     """
-    from tau_transport_health.watch.watch import watch_targets
+    from tau_transport_health.watch.loop import watch_targets
 
     interval_ms = duration_ms(interval)
     if interval_ms is None or interval_ms < 100:  # noqa: PLR2004 - faster than anyone reads

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from tau_transport_health.cli.asking import asks
 from tau_transport_health.cli.options import AsJson
+from tau_transport_health.cli.question import asks
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.formats.channels import summaries_json, summaries_text
 from tau_transport_health.formats.json_text import json_text
 from tau_transport_health.services.channels import store_of, summaries
-from tau_transport_health.services.looking import Question
+from tau_transport_health.services.inspect import Question
 
 
 @asks(without=("max_age", "now_unix_ms"))

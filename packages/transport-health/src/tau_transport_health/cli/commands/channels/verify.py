@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from tau_transport_health.cli.asking import asks
 from tau_transport_health.cli.options import AsJson
+from tau_transport_health.cli.question import asks
 from tau_transport_health.formats.channels import verification_json, verification_text
 from tau_transport_health.formats.json_text import json_text
 from tau_transport_health.services.channels import store_of, verify
-from tau_transport_health.services.looking import Question
+from tau_transport_health.services.inspect import Question
 
 
 @asks(without=("max_age", "now_unix_ms"))

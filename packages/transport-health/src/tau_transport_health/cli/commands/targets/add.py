@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tau_transport_health.cli.options import DEFAULT_TARGETS_FILE, TargetsFile
-from tau_transport_health.files.targets_file import add_target
+from tau_transport_health.files.targets import add_target
 
 
 def command(

@@ -13,7 +13,7 @@ from tau_transport_health.cli.options import (
 )
 from tau_transport_health.formats.json_text import json_text
 from tau_transport_health.formats.text import targets_text
-from tau_transport_health.services.looking import known_targets
+from tau_transport_health.services.inspect import known_targets
 
 
 def command(

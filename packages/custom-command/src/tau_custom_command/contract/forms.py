@@ -1,0 +1,128 @@
+"""What all files and lines of the state-file contract have in common: their scalars and rules.
+
+Each form is a model: the source of its published JSON Schema (`schemas`), of what is written, and
+of how it is read back. The prose is in runbooks/state-files.md, "Rules for every file".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Annotated, Any, Literal, Self, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
+
+from tau_custom_command.contract import strict_json
+from tau_custom_command.contract.form_errors import form_message, with_few_unknown_keys
+from tau_custom_command.errors import JsonRefusedError
+from tau_custom_command.policy.model import ExecutionPolicy
+
+LARGEST_INTEGER = 2**63 - 1
+"""What every language that reads the files has room for."""
+
+
+def count_up(number: int) -> int:
+    """Return the number after `number`; the largest stays as it is.
+
+    For what only says how often: a file may hold the largest number, and the command goes on.
+    """
+    return min(number + 1, LARGEST_INTEGER)
+
+
+Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
+UnixMs = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER, examples=[1_767_225_600_000])]
+DurationMs = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER, examples=[125])]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
+SchemaVersion = Annotated[
+    Literal[1],
+    Field(description="The version of the form; a reader refuses any other than 1."),
+]
+
+
+PROBLEMS_SHOWN = 5
+"""How many wrong fields of a state file a message names; a file is wrong in one place or in all.
+
+Of an array only the first wrong item is looked for: each that is found takes a kilobyte of memory,
+and a file has room for millions of them.
+"""
+
+
+class FileForm(BaseModel):
+    """A file or a line of the contract, or a part of one."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_of_the_class: Any) -> None:  # noqa: ANN401 - pydantic's
+        """Bound how much can be wrong with a form: here, so that no form can forget to."""
+        for field in cls.model_fields.values():
+            if get_origin(field.annotation) is tuple:
+                field.metadata.insert(0, FailFast())
+            elif field.annotation is ExecutionPolicy:
+                # A fixture's form, of which every problem is told; here it is one of many.
+                field.metadata.append(BeforeValidator(_with_few_problems))
+        cls.model_rebuild(force=True)
+
+    def as_line(self) -> bytes:
+        """Return the form as one line of JSON Lines, its line break included."""
+        return self.model_dump_json(exclude_unset=True).encode() + b"\n"
+
+    def as_document(self) -> bytes:
+        """Return the form as a whole file, indented for people."""
+        return self.model_dump_json(exclude_unset=True, indent=2).encode() + b"\n"
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """Return the form that `raw` holds; keys that are not known are ignored.
+
+        Raises:
+            JsonRefusedError: where `raw` is not strict JSON of this form; the text names each
+                field that is wrong.
+        """
+        value = strict_json.decode(raw)
+        if isinstance(value, dict) and not strict_json.same(value.get("schema_version", 1), 1):
+            found = strict_json.describe(value["schema_version"])
+            raise JsonRefusedError(f"schema_version: {found} is not known; this program reads 1")
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise JsonRefusedError("; ".join(_problems(error))) from None
+
+    @classmethod
+    def is_read(cls, raw: bytes) -> bool:
+        """Tell whether `raw` holds the form."""
+        try:
+            cls.parse(raw)
+        except JsonRefusedError:
+            return False
+        return True
+
+
+def line_digest(line: bytes) -> str:
+    """Return the SHA-256 of a line over its bytes without the line break, in hex."""
+    return sha256(line.removesuffix(b"\n")).hexdigest()
+
+
+def _with_few_problems(policy: object) -> object:
+    """Return a policy less what is wrong with it beyond the first problems."""
+    policy, _ = with_few_unknown_keys(policy, ExecutionPolicy)
+    if not isinstance(policy, dict):
+        return policy
+    return {key: _up_to_the_first_wrong(value) for key, value in policy.items()}
+
+
+def _up_to_the_first_wrong(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    wrong = (place for place, name in enumerate(value) if not isinstance(name, str))
+    return value[: next(wrong, len(value)) + 1]
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    details = error.errors(include_url=False)
+    for detail in details[:PROBLEMS_SHOWN]:
+        field = ".".join(map(str, detail["loc"]))
+        message = form_message(detail, None)
+        yield f"{field}: {message}" if field else message
+    if len(details) > PROBLEMS_SHOWN:
+        yield f"and {len(details) - PROBLEMS_SHOWN} more"

@@ -1,0 +1,228 @@
+"""What a cycle leaves in the channel store: what happened to each command, for programs and people.
+
+The form of each file is in runbooks/state-files.md, "The channel store".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from tau_custom_command.contract.channel import (
+    SOURCE,
+    TRANSPORT,
+    ChannelDescription,
+    ChannelLogEntry,
+    ChannelPayload,
+    ContextEntry,
+    Drift,
+    ObservedResult,
+)
+from tau_custom_command.contract.state import CommandRecord
+from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, Operation, Outcome
+from tau_custom_command.contract.writes import (
+    CHANNEL_STORE,
+    AppendLines,
+    CreateFile,
+    ReplaceFile,
+    Write,
+)
+from tau_custom_command.cycle.cycle import Disposition, Settlement
+from tau_custom_command.cycle.evaluation import Result
+from tau_custom_command.cycle.registry import Registry
+from tau_custom_command.fixture.model import Case
+from tau_custom_command.printable import printable
+
+_PAST_TENSE = {
+    Operation.CREATE: "created",
+    Operation.UPDATE: "updated",
+    Operation.DELETE: "deleted",
+    Operation.RUN: "ran",
+}
+
+
+def by_channel(settlements: Iterable[Settlement]) -> dict[str, tuple[Settlement, ...]]:
+    """Return the settled cases of each channel that a cycle touches, in the order they ran.
+
+    The registry's channel is always among them, since it has a snapshot of the whole registry.
+    """
+    of_channel: dict[str, list[Settlement]] = defaultdict(list)
+    for settlement in settlements:
+        of_channel[settlement.case.channel].append(settlement)
+    if of_channel:
+        of_channel[REGISTRY_CHANNEL] += ()
+    return {channel: tuple(entries) for channel, entries in of_channel.items()}
+
+
+def channel_writes(
+    channel: str, entries: Sequence[Settlement], registry: Registry
+) -> Iterator[Write]:
+    """Yield the writes that bring a channel up to the end of a cycle, with `registry` as then."""
+    folder = f"{CHANNEL_STORE}/{channel}"
+    description = ChannelDescription(schema_version=1, transport=TRANSPORT, channel_id=channel)
+    yield CreateFile(path=f"{folder}/schema.json", content=description.as_document())
+    if entries:
+        log_path, context_path = logs_of(channel)
+        log = tuple(log_entry(entry).as_line() for entry in entries)
+        context = tuple(context_entry(entry).as_line() for entry in entries)
+        yield AppendLines(path=log_path, lines=log)
+        yield AppendLines(path=context_path, lines=context)
+    yield ReplaceFile(path=f"{folder}/MEMORY.md", content=memory(channel, registry).encode())
+
+
+def logs_of(channel: str) -> tuple[str, str]:
+    """Return the paths of a channel's log and of its context: what grows by a line a case."""
+    folder = f"{CHANNEL_STORE}/{channel}"
+    return f"{folder}/log.jsonl", f"{folder}/context.jsonl"
+
+
+def log_entry(settlement: Settlement) -> ChannelLogEntry:
+    """Return the entry of the channel's log for a case that was settled."""
+    case, result = settlement.case, settlement.result
+    fields: dict[str, object] = {
+        "outcome": result.outcome,
+        "operation": case.operation.lower(),
+        "case_id": case.case_id,
+        "command_name": case.command_name,
+        "status_code": result.status_code,
+    }
+    if result.outcome is Outcome.SUCCESS:
+        fields["upserted_commands"] = settlement.change.upserted_commands
+        fields["deleted_commands"] = settlement.change.deleted_commands
+        fields["executed_runs"] = settlement.change.executed_runs
+    else:
+        fields["error_code"] = result.error_code
+    if settlement.drifted:
+        fields["drift"] = _drift(case, result)
+    return ChannelLogEntry(
+        timestamp_unix_ms=settlement.settled_unix_ms,
+        direction="system",
+        event_key=case.key,
+        source=SOURCE,
+        payload=ChannelPayload.model_validate(fields),
+    )
+
+
+def context_entry(settlement: Settlement) -> ContextEntry:
+    """Return the same as one readable sentence."""
+    return ContextEntry(
+        timestamp_unix_ms=settlement.settled_unix_ms, role="system", text=sentence(settlement)
+    )
+
+
+def sentence(settlement: Settlement) -> str:
+    """Return what became of a case, for people, on one line."""
+    case, result = settlement.case, settlement.result
+    head = f"Case {case.case_id!r}"
+    if settlement.drifted:
+        expected, observed = _short(_expected(case)), _short(_observed(result))
+        if expected == observed:
+            observed += " with another response body"
+        return (
+            f"{head} drifted from its contract: expected {expected}, "
+            f"observed {observed}{_because(result)}; nothing was changed."
+        )
+    if settlement.disposition is Disposition.APPLIED:
+        return f"{head} {_achievement(settlement)} (status {result.status_code})."
+    if settlement.disposition is Disposition.MALFORMED:
+        return (
+            f"{head} was rejected as its fixture expects: "
+            f"{_short(_observed(result))}{_because(result)}."
+        )
+    attempts = settlement.retry_attempts + 1
+    tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    return f"{head} failed after {tried}: {_short(_observed(result))}{_because(result)}."
+
+
+def memory(channel: str, registry: Registry) -> str:
+    """Return the readable snapshot of a channel: its command, or the whole registry."""
+    if channel == REGISTRY_CHANNEL:
+        return _memory_of_registry(registry)
+    record = registry.get(channel)
+    if record is None:
+        return f"# {channel}\n\nThe command is not registered.\n"
+    policy = record.execution_policy.model_dump_json(exclude_unset=True, exclude={"schema_version"})
+    last = f"{record.operation}, {record.last_outcome}, status {record.last_status_code}"
+    return (
+        f"# {channel}\n\n"
+        f"- Template: {code(record.template)}\n"
+        f"- Runs: {record.run_count}\n"
+        f"- Last change: {last}\n"
+        f"- By case: {code(record.case_id)}\n"
+        f"- At: {utc(record.updated_unix_ms)}\n"
+        f"- Its own execution policy: {code(policy)}\n"
+    )
+
+
+def code(text: str) -> str:
+    """Return `text` as Markdown code on one line, also where it holds backticks itself."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    padding = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{padding}{printable(text)}{padding}{fence}"
+
+
+def utc(unix_ms: int) -> str:
+    """Return a time as people read it, in UTC to the second; the number where no date has it."""
+    try:
+        return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{unix_ms} ms"
+
+
+def _memory_of_registry(registry: Registry) -> str:
+    count = "1 command" if len(registry) == 1 else f"{len(registry)} commands"
+    rows = "".join(_memory_row(record) for record in registry.sorted_records())
+    head = "\n| command | runs | last change | template |\n| --- | ---: | --- | --- |\n"
+    return f"# The registry\n\n{count}.\n" + (head + rows if rows else "")
+
+
+def _memory_row(record: CommandRecord) -> str:
+    template = code(record.template).replace("|", "\\|")
+    return (
+        f"| {printable(record.command_name)} | {record.run_count} | {record.operation} "
+        f"{utc(record.updated_unix_ms)} | {template} |\n"
+    )
+
+
+def _achievement(settlement: Settlement) -> str:
+    operation = Operation(settlement.case.operation)
+    if operation is Operation.LIST:
+        return "listed the registered commands"
+    if operation is Operation.DELETE and not settlement.change.deleted_commands:
+        return f"had nothing to delete: {settlement.case.command_name} was not registered"
+    return f"{_PAST_TENSE[operation]} the command {settlement.case.command_name}"
+
+
+def _expected(case: Case) -> ObservedResult:
+    expected = case.expected
+    return ObservedResult(
+        outcome=expected.outcome,
+        status_code=expected.status_code,
+        error_code=expected.error_code,
+        response_body=expected.response_body,
+    )
+
+
+def _observed(result: Result) -> ObservedResult:
+    return ObservedResult(
+        outcome=result.outcome,
+        status_code=result.status_code,
+        error_code=result.error_code,
+        response_body=result.response_body,
+    )
+
+
+def _drift(case: Case, result: Result) -> Drift:
+    return Drift(expected=_expected(case), observed=_observed(result))
+
+
+def _short(result: ObservedResult) -> str:
+    error = "" if result.error_code is None else f" {result.error_code}"
+    return f"{result.outcome} {result.status_code}{error}"
+
+
+def _because(result: Result) -> str:
+    return f" ({printable(result.explanation)})" if result.explanation else ""

@@ -1,0 +1,152 @@
+"""The journal's form: batches of changes as bytes, each there whole or not at all.
+
+A batch begins with a line that names form and kind, goes on with its changes, each a line with its
+lengths and then its bytes, and ends with the SHA-256 of all of that. A batch that was cut off, or
+is not what was written, has no such end: nothing from there on was ever committed. Another kind of
+record (an intent, before a process starts) takes a first line of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import assert_never
+
+from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
+from tau_custom_command.errors import StateUnusableError
+
+_FORM = b"tau-custom-command journal "
+_BATCH = _FORM + b"1 batch\n"
+_FIRST_LINE = re.compile(re.escape(_FORM) + rb"[\x20-\x7e]{1,40}\n")
+_LENGTH = rb"(0|[1-9]\d{0,17})"
+# No path that leads out of the state directory is a path, so no journal can lead there.
+_NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
+_PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
+_CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b %b\n" % (*(_LENGTH,) * 5, _PATH))
+_LONGEST_HEAD = 512
+_BLOCK_BYTES = 1024 * 1024
+_END = re.compile(rb"end ([0-9a-f]{64})\n")
+
+Read = Callable[[int, int], bytes]
+"""Gives so many bytes of a journal from a position on; fewer at its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A committed batch: where in the journal its changes begin and end."""
+
+    read: Read
+    start: int
+    end: int
+
+    def changes(self) -> Iterator[Change]:
+        """Yield the changes in their order."""
+        for head, start, end in _heads(self.read, self.start, self.end):
+            middle = end - int(head[5])
+            content, path = self.read(middle, end - middle), head[6].decode()
+            if head[1] is None:
+                yield ReplaceFile(path=path, content=content, instead_of=int(head[4]))
+            else:
+                torn = self.read(start, middle - start)
+                yield AppendAt(
+                    path=path,
+                    offset=int(head[1]),
+                    torn=torn,
+                    rotated=int(head[3]),
+                    identity=int(head[4]),
+                    content=content,
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """What a journal holds: its committed batches, and where they end; `size` is all of it."""
+
+    batches: tuple[Batch, ...]
+    end: int
+    size: int
+
+    def changes(self) -> Iterator[Change]:
+        """Yield the changes of all batches in their order."""
+        for batch in self.batches:
+            yield from batch.changes()
+
+    def content_of(self, path: str) -> bytes | None:
+        """Return what the last batch that replaces a file puts there; None if none does."""
+        content = None
+        for change in self.changes():
+            if isinstance(change, ReplaceFile) and change.path == path:
+                content = change.content
+        return content
+
+
+def encode(changes: Iterable[Change]) -> Iterator[bytes]:
+    """Yield the bytes of a batch, piece by piece, since a batch may be large.
+
+    Raises:
+        ValueError: for a path that could lead out of the state directory.
+    """
+    digest = sha256()
+    for piece in _pieces(changes):
+        digest.update(piece)
+        yield piece
+    yield b"end %b\n" % digest.hexdigest().encode()
+
+
+def parse(read: Read, size: int) -> Journal:
+    """Return the batches that were committed to a journal of `size` bytes, which `read` gives.
+
+    Raises:
+        StateUnusableError: for a record of another form or kind, which a newer version wrote.
+    """
+    batches: list[Batch] = []
+    position = 0
+    while read(position, len(_BATCH)) == _BATCH:
+        start = position + len(_BATCH)
+        end = max((end for _, _, end in _heads(read, start, size)), default=start)
+        ending = _END.match(read(end, _LONGEST_HEAD))
+        if ending is None or _digest(read, position, end) != ending[1]:
+            return Journal(batches=tuple(batches), end=position, size=size)
+        batches.append(Batch(read=read, start=start, end=end))
+        position = end + ending.end()
+    unknown = _FIRST_LINE.match(read(position, _LONGEST_HEAD))
+    if unknown is not None:
+        raise StateUnusableError(f"this version does not know its {unknown[0].decode().strip()!r}")
+    return Journal(batches=tuple(batches), end=position, size=size)
+
+
+def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
+    yield _BATCH
+    for change in changes:
+        path, size = change.path.encode(), len(change.content)
+        match change:
+            case AppendAt(offset=offset, torn=torn, identity=identity, rotated=rotated):
+                numbers = (offset, len(torn), rotated, identity, size)
+                head = b"append %d %d %d %d %d %b\n" % (*numbers, path)
+            case ReplaceFile(instead_of=identity):
+                head, torn = b"replace %d %d %b\n" % (identity, size, path), b""
+            case _:
+                assert_never(change)
+        if not _CHANGE.fullmatch(head) or len(head) > _LONGEST_HEAD:
+            raise ValueError(f"no path in a state directory: {change.path!r}")
+        yield head + torn
+        yield change.content
+
+
+def _digest(read: Read, position: int, end: int) -> bytes:
+    digest = sha256()
+    for start in range(position, end, _BLOCK_BYTES):
+        digest.update(read(start, min(_BLOCK_BYTES, end - start)))
+    return digest.hexdigest().encode()
+
+
+def _heads(read: Read, position: int, last: int) -> Iterator[tuple[re.Match[bytes], int, int]]:
+    """Yield the first line of each change up to `last`, where that line and the change end."""
+    while (head := _CHANGE.match(read(position, _LONGEST_HEAD))) is not None:
+        start = position + head.end()
+        position = start + int(head[2] or 0) + int(head[5])
+        if position > last:
+            return
+        yield head, start, position

@@ -1,0 +1,256 @@
+"""Finds where in the files of a state directory writes go, and where what they belong to is now.
+
+It changes nothing. Symbolic links are not followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import assert_never
+
+from tau_custom_command.contract.writes import (
+    AppendAt,
+    AppendLines,
+    Change,
+    CreateFile,
+    ReplaceFile,
+    Write,
+)
+from tau_custom_command.limits import MIB
+from tau_custom_command.storage.folders import FolderWalk
+from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors, torn_end
+
+_IDENTITIES = 10**18  # as many as the journal has room for
+_NO_LINK = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
+    """Yield where in the files below `root` each write goes; changes nothing.
+
+    A torn end of a log is to go to a `.corrupt` file beside it. What is to be created and is there
+    leaves no change.
+
+    Raises:
+        StorageError: for a log that could not be appended to.
+    """
+    ends: dict[str, AppendAt] = {}  # the last change to each log
+    with walking(root, make_missing=False) as folders:
+        for write in writes:
+            with storage_errors(root / write.path, "write"):
+                changes = tuple(placed(write, folders, ends))
+            yield from changes
+
+
+def version_of_file(path: Path) -> int:
+    """Return what tells a file as it is now from what it becomes, and from others.
+
+    That outlasts a rename. A link is not followed; 0 where there is no file.
+
+    Raises:
+        StorageError: if that cannot be told.
+    """
+    with storage_errors(path, "read"):
+        try:
+            return _version_of(path.lstat())
+        except FileNotFoundError:
+            return 0
+
+
+def end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
+    """Return where a log's whole lines end, and what follows; a missing log ends at 0.
+
+    Raises:
+        OSError: if it is a link or no file, or its folder is missing.
+    """
+    with _opened_log(path, folders) as log:
+        return (0, b"") if log is None else _end_of_lines(log)
+
+
+def is_there(path: str, folders: FolderWalk) -> bool:
+    """Tell whether anything has this name, also a link to nothing."""
+    return bool(_identity(path, folders))
+
+
+@contextmanager
+def walking(root: Path, *, make_missing: bool) -> Iterator[FolderWalk]:
+    """Give a walk through the folders below `root`.
+
+    Raises:
+        StorageError: if `root` cannot be opened.
+    """
+    with storage_errors(root, "open"):
+        folders = FolderWalk(root, make_missing=make_missing)
+    with contextlib.closing(folders):
+        yield folders
+
+
+def split(path: str) -> tuple[str, str]:
+    """Return a path's folder, empty for the state directory itself, and its name there."""
+    folder, _, name = path.rpartition("/")
+    return folder, name
+
+
+def placed(write: Write, folders: FolderWalk, ends: dict[str, AppendAt]) -> Iterator[Change]:
+    """Yield where a write goes, as `place` does; `ends` has the last change to each log so far."""
+    match write:
+        case AppendLines(path=path, lines=lines):
+            content = b"".join(lines)
+            before = ends.get(path)
+            if before is None:
+                change = _placed_at_end(path, content, folders)
+            else:
+                end = before.offset + len(before.content)
+                change = replace(before, offset=end, torn=b"", content=content)
+            if change.torn:
+                aside = AppendLines(path=f"{path}.corrupt", lines=(change.torn + b"\n",))
+                yield from placed(aside, folders, ends)
+            ends[path] = change
+            yield change
+        case ReplaceFile():
+            yield write
+        case CreateFile(path=path, content=content):
+            if not is_there(path, folders):
+                yield ReplaceFile(path=path, content=content)
+        case _:
+            assert_never(write)
+
+
+def _placed_at_end(path: str, content: bytes, folders: FolderWalk) -> AppendAt:
+    with _opened_log(path, folders) as log:
+        if log is None:
+            rotated = _identity(f"{path}.1", folders)
+            return AppendAt(path=path, offset=0, torn=b"", rotated=rotated, content=content)
+        end, torn = _end_of_lines(log)
+        identity = _identity_of(os.fstat(log))
+        return AppendAt(path=path, offset=end, torn=torn, identity=identity, content=content)
+
+
+def path_now(change: AppendAt, folders: FolderWalk) -> str:
+    """Return the path of the file that the lines belong in: another one, if it was rotated."""
+    path, now = change.path, _identity(change.path, folders)
+    if now == change.identity and (now or _identity(f"{path}.1", folders) == change.rotated):
+        return path
+    rotations = _rotations(path, folders)
+    for rotation in rotations:
+        identity = _identity(rotation, folders)
+        if change.identity and identity == change.identity:
+            return rotation
+        if not change.identity and identity == change.rotated:
+            return path
+        if not change.identity and _has_lines(change, rotation, folders):
+            return rotation
+    if now and _has_lines(change, path, folders):
+        return path
+    # No file is the one that it was: they were copied, perhaps, after they had been rotated.
+    held = (rotation for rotation in rotations if _has_lines(change, rotation, folders))
+    return next(held, path)
+
+
+def path_replaced(change: ReplaceFile, folders: FolderWalk) -> str | None:
+    """Return the path of the file to be replaced; None where that was done, or it is gone."""
+    if not change.instead_of:
+        return change.path
+    paths = (change.path, *_rotations(change.path, folders))
+    for path in paths:
+        found = _found(path, folders)
+        if found is not None and _version_of(found) == change.instead_of:
+            return path
+    return None
+
+
+def start_of_lines(content: bytes, log: int, size: int) -> int | None:
+    """Return where a log that is not what it was has the lines already, as from an earlier attempt.
+
+    That is where all of them stand, or where its end is the beginning of them; None if neither is.
+    """
+    start = max(0, size - len(content) - MIB)  # somebody may have added some lines
+    end = os.pread(log, size - start, start)
+    at = end.rfind(content)
+    if at < 0:
+        first = content[: content.index(b"\n") + 1]
+        at = end.find(first, max(0, len(end) - len(content)))
+        torn = end[end.rfind(b"\n") + 1 :]
+        if at < 0 and torn and first.startswith(torn):
+            at = len(end) - len(torn)
+        if at < 0 or not content.startswith(end[at:]):
+            return None
+    return start + at
+
+
+def _rotations(path: str, folders: FolderWalk) -> list[str]:
+    """Return the paths of a log's rotated files, the newest first."""
+    folder, name = split(path)
+    form = re.compile(re.escape(name) + r"\.([1-9]\d{0,8})", re.ASCII)
+    names = os.listdir(folders.descriptor_of(folder))  # noqa: PTH208 - of an open folder
+    numbers = sorted(int(match[1]) for match in map(form.fullmatch, names) if match)
+    return [f"{path}.{number}" for number in numbers]
+
+
+def _has_lines(change: AppendAt, path: str, folders: FolderWalk) -> bool:
+    """Tell whether a file has the lines in their place, or the beginning of them."""
+    folder, name = split(path)
+    try:
+        log = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=folders.descriptor_of(folder))
+    except OSError:
+        return False
+    try:
+        is_file = stat.S_ISREG(os.fstat(log).st_mode)
+        found = os.pread(log, len(change.content), change.offset) if is_file else b""
+    finally:
+        os.close(log)
+    return bool(found) and change.content.startswith(found)
+
+
+def _end_of_lines(log: int) -> tuple[int, bytes]:
+    size = os.fstat(log).st_size
+    is_whole = not size or os.pread(log, 1, size - 1) == b"\n"
+    torn = b"" if is_whole else torn_end(log)
+    return size - len(torn), torn
+
+
+@contextmanager
+def _opened_log(path: str, folders: FolderWalk) -> Iterator[int | None]:
+    """Give a log open to read, one that could be written; None where there is none."""
+    folder, name = split(path)
+    try:
+        log = os.open(name, os.O_RDWR | _NO_LINK, dir_fd=folders.descriptor_of(folder))
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        refuse_what_is_no_file(log)
+        yield log
+    finally:
+        os.close(log)
+
+
+def _identity(path: str, folders: FolderWalk) -> int:
+    """Return what tells the file of this name from another one; 0 where there is none."""
+    found = _found(path, folders)
+    return 0 if found is None else _identity_of(found)
+
+
+def _found(path: str, folders: FolderWalk) -> os.stat_result | None:
+    folder, name = split(path)
+    try:
+        return os.stat(name, dir_fd=folders.descriptor_of(folder), follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _identity_of(found: os.stat_result) -> int:
+    return found.st_ino % _IDENTITIES + 1
+
+
+def _version_of(found: os.stat_result) -> int:
+    # The inode alone would not do: what takes the place of a file may get the number of that one.
+    about = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}".encode()
+    return int.from_bytes(sha256(about).digest()[:7], "big") + 1

@@ -1,0 +1,119 @@
+"""One runner at a time: the lock of a state directory."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tau_custom_command.errors import StateDirectoryBusyError
+from tau_custom_command.storage.folders import make_folder, own_umask
+from tau_custom_command.storage.read import storage_errors
+
+_LOCK_FILE = ".lock"
+_FILE_MODE = 0o600
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLock:
+    """The lock of the state directory `root`, as long as it is held."""
+
+    root: Path
+    descriptor: int
+
+    def check(self) -> None:
+        """Return if the lock file is still the one that is held: else it keeps nobody out.
+
+        It is found by its name, as every file that is written is: where the directory, or a link
+        above it, now leads elsewhere, this is not the directory that was locked.
+
+        Raises:
+            StateDirectoryBusyError: if it is not.
+            StorageError: if the operating system refuses.
+        """
+        path = self.root / _LOCK_FILE
+        with storage_errors(path, "check"):
+            is_held = _is_at(path, self.descriptor)
+        if not is_held:
+            raise StateDirectoryBusyError(
+                f"{self.root}: the lock is lost: {_LOCK_FILE} was removed, or the directory was "
+                "moved or replaced, while this was at work, so another runner may have run here; "
+                "nothing more was written: run it again, and leave both in place until it ends"
+            )
+
+
+@contextmanager
+def locked(root: Path, *, wait_seconds: float) -> Iterator[HeldLock]:
+    """Hold the lock of the state directory, which is made if it is not there, with `own_umask`.
+
+    The lock is `flock` on a file of its own, which the kernel releases when the process ends,
+    however it ends. The file names the holder for those who find it locked.
+
+    Raises:
+        StateDirectoryBusyError: if another process still holds it after `wait_seconds`.
+        StorageError: if the operating system refuses.
+    """
+    with own_umask():
+        with storage_errors(root, "open"):
+            make_folder(root)
+        with _held(root, wait_seconds) as lock:
+            yield lock
+
+
+@contextmanager
+def _held(root: Path, wait_seconds: float) -> Iterator[HeldLock]:
+    deadline = time.monotonic() + wait_seconds
+    while (lock := _taken(root / _LOCK_FILE)) is None:
+        if time.monotonic() >= deadline:
+            holder = _holder(root / _LOCK_FILE)
+            raise StateDirectoryBusyError(
+                f"{root}: locked by {holder}; wait for it to end, or pass --wait SECONDS"
+            )
+        time.sleep(_POLL_SECONDS)
+    try:
+        with storage_errors(root / _LOCK_FILE, "write"):
+            os.fchmod(lock, _FILE_MODE)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+        yield HeldLock(root=root, descriptor=lock)
+    finally:
+        os.close(lock)
+
+
+def _taken(path: Path) -> int | None:
+    """Return the open descriptor of the lock file if the lock is ours now, else None."""
+    with storage_errors(path, "open"):
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        lock = os.open(path, flags, _FILE_MODE)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever removed the file while we opened it made it lock nothing.
+            if _is_at(path, lock):
+                return lock
+        except BlockingIOError:
+            pass
+        except OSError:
+            os.close(lock)
+            raise
+        os.close(lock)
+        return None
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Tell whether the open file is the one of this name, and not by way of a link."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _holder(path: Path) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return f"the process {int(path.read_bytes()[:20])}"
+    return "another runner"

@@ -1,0 +1,292 @@
+"""The decision: one pure function of policy, rollout, evidence and time.
+
+A trigger that fired beats every gate; a gate that does not hold, or of which nothing is known,
+holds the release. Nothing is a pass for want of evidence (runbooks/rollout-gate-ops.md, "The
+verdict").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
+from tau_rollout_gate.decision.fold import EVERY_CYCLE, CycleWalk
+from tau_rollout_gate.decision.integrity import entry_gate, reference
+from tau_rollout_gate.decision.soak import JointSoak, joint
+from tau_rollout_gate.decision.surfaces import gate_result, judge_surface
+from tau_rollout_gate.decision.triggers import judge_triggers
+from tau_rollout_gate.durations import in_words, utc
+from tau_rollout_gate.evidence.values import Evidence, Input, SurfaceEvidence
+from tau_rollout_gate.policy.findings import (
+    NO_ROLLBACK_TRIGGER,
+    PROMOTION_NOT_FROZEN,
+    SOAK_GATE,
+    GateStatus,
+)
+from tau_rollout_gate.policy.gates.interface import RolloutGate
+from tau_rollout_gate.policy.policy import Phase, Policy, policy_digest
+
+
+def decide(
+    policy: Policy,
+    rollout: Rollout,
+    evidence: Evidence,
+    *,
+    now_unix_ms: int,
+    walk: CycleWalk = EVERY_CYCLE,
+) -> Answer:
+    """Return what may be done now, and everything that led to it.
+
+    Args:
+        policy: The policy that the rollout is judged by.
+        rollout: Where the rollout stands.
+        evidence: What was read; of each surface of the rollout, from the first canary phase on.
+        now_unix_ms: The time to decide at.
+        walk: How the cycles are walked over; all of them, unless decisions follow one another.
+    """
+    phase = policy.phase(rollout.phase)
+    following = policy.next_phase(phase.name)
+    surfaces = _judged_evidence(policy, rollout, evidence)
+    triggers = judge_triggers(policy, rollout, evidence, now_unix_ms=now_unix_ms, walk=walk)
+    judged = [
+        judge_surface(policy, rollout, one, now_unix_ms=now_unix_ms, walk=walk) for one in surfaces
+    ]
+    soak = joint([surface.soak for surface in judged]) if judged else None
+    gates: tuple[GateResult, ...] = ()
+    if rollout.is_open:  # of a closed one, nothing is to be passed any more
+        of_surfaces = [gate for surface in judged for gate in surface.gates]
+        gates = (
+            *_standing_gates(rollout, triggers, now_unix_ms),
+            *_rollout_gates(policy, rollout, evidence, now_unix_ms),
+            *_entry_gates(phase, following, rollout, evidence),
+            *of_surfaces,
+            *_soak_gate(phase.soak_ms, soak, of_surfaces, now_unix_ms),
+        )
+    verdict = _verdict(rollout, gates, triggers, is_last_phase=following is None)
+    if verdict not in {Verdict.PROMOTE, Verdict.HOLD}:
+        following = None
+    return Answer(
+        verdict=verdict,
+        release=rollout.release,
+        phase=phase.name,
+        canary_percent=phase.canary_percent,
+        next_phase=following.name if following else None,
+        next_canary_percent=following.canary_percent if following else None,
+        evaluated_unix_ms=now_unix_ms,
+        soak=Soak(
+            required_ms=phase.soak_ms,
+            held_ms=soak.held_ms if soak else 0,
+            since_unix_ms=soak.since_unix_ms if soak else None,
+            earliest_promotion_unix_ms=_earliest(verdict, gates, soak, phase.soak_ms),
+        ),
+        gates=gates,
+        triggers=triggers,
+        reasons=_reasons(rollout, verdict, gates, triggers),
+        warnings=_warnings(rollout, surfaces),
+        policy_sha256=policy_digest(policy),
+        inputs=_inputs(surfaces, evidence),
+    )
+
+
+def _judged_evidence(
+    policy: Policy, rollout: Rollout, evidence: Evidence
+) -> tuple[SurfaceEvidence, ...]:
+    """Return the evidence of the surfaces as far as it is judged: in the canary phases."""
+    if not rollout.is_open or policy.phase(rollout.phase).canary_percent == 0:
+        return ()
+    return tuple(evidence.surfaces[pin.name] for pin in rollout.surfaces)
+
+
+def _verdict(
+    rollout: Rollout,
+    gates: Sequence[GateResult],
+    triggers: Sequence[TriggerResult],
+    *,
+    is_last_phase: bool,
+) -> Verdict:
+    if rollout.status is RolloutStatus.COMPLETE:
+        return Verdict.COMPLETE
+    if rollout.status is RolloutStatus.ROLLED_BACK or any(one.fired for one in triggers):
+        return Verdict.ROLLBACK
+    if not all(gate.status.lets_pass for gate in gates):
+        return Verdict.HOLD
+    return Verdict.COMPLETE if is_last_phase else Verdict.PROMOTE
+
+
+def _rollout_gates(
+    policy: Policy, rollout: Rollout, evidence: Evidence, now_unix_ms: int
+) -> Iterator[GateResult]:
+    """Yield the policy's gates over what is no cycle: reports, the sign-off, the target."""
+    for gate in policy.gates_in_force(rollout.phase):
+        if isinstance(gate, RolloutGate):
+            yield gate_result(gate, None, gate.judge(rollout, evidence), now_unix_ms)
+
+
+def _entry_gates(
+    phase: Phase, following: Phase | None, rollout: Rollout, evidence: Evidence
+) -> Iterator[GateResult]:
+    """Yield the gate of each surface that was looked at, in the phase before the first canary."""
+    if phase.canary_percent == 0 and following is not None and following.canary_percent > 0:
+        for pin in rollout.surfaces:
+            if pin.name in evidence.surfaces:
+                yield entry_gate(evidence.surfaces[pin.name])
+
+
+def _standing_gates(
+    rollout: Rollout, triggers: Sequence[TriggerResult], now_unix_ms: int
+) -> Iterator[GateResult]:
+    """Yield the gates of the rollout itself: not frozen, entered before now, no trigger fired."""
+    frozen = rollout.frozen
+    yield _standing(
+        PROMOTION_NOT_FROZEN,
+        holds=frozen is None,
+        observed="not frozen" if frozen is None else f"frozen by {frozen.by}: {frozen.reason}",
+        required="promotion is not frozen",
+        remedy="when the reason is gone: 'resume --reason'",
+        command="resume --reason 'WHY IT MAY GO ON'",
+    )
+    ahead_ms = rollout.phase_entered_unix_ms - now_unix_ms
+    yield _standing(
+        "entry_not_in_future",
+        holds=ahead_ms <= 0,
+        observed=f"entered {in_words(-ahead_ms)} ago"
+        if ahead_ms <= 0
+        else f"entered {in_words(ahead_ms)} ahead of the clock",
+        required="the phase was entered before now",
+        remedy="the clock went backwards: set it, or correct --now-unix-ms",
+        passes_from_unix_ms=rollout.phase_entered_unix_ms,
+    )
+    fired = dict.fromkeys(trigger.name for trigger in triggers if trigger.fired)
+    yield _standing(
+        NO_ROLLBACK_TRIGGER,
+        holds=not fired,
+        observed=", ".join(fired) or "none fired",
+        required="no rollback trigger fired",
+        remedy="roll back: 'rollback --reason'",
+        command="rollback --reason 'WHAT HAPPENED'",
+    )
+
+
+def _standing(  # noqa: PLR0913 - the parts of a gate
+    name: str,
+    *,
+    holds: bool,
+    observed: str,
+    required: str,
+    remedy: str,
+    passes_from_unix_ms: int | None = None,
+    command: str = "",
+) -> GateResult:
+    return GateResult(
+        name=name,
+        surface=None,
+        status=GateStatus.PASS if holds else GateStatus.FAIL,
+        observed=observed,
+        required=required,
+        remedy="" if holds else remedy,
+        passes_from_unix_ms=passes_from_unix_ms,
+        command="" if holds else command,
+    )
+
+
+def _soak_gate(
+    required_ms: int, soak: JointSoak | None, others: Sequence[GateResult], now_unix_ms: int
+) -> Iterator[GateResult]:
+    """Yield the gate of the soak, last of all: it follows from the `others`."""
+    if soak is None or not required_ms:
+        return
+    restart = soak.restart
+    is_served = soak.held_ms >= required_ms
+    yield GateResult(
+        name=SOAK_GATE,
+        surface=None,
+        status=GateStatus.PASS if is_served else GateStatus.FAIL,
+        observed=_soak_in_words(soak),
+        required=f"at least {in_words(required_ms)} of clean cycles without a gap",
+        evidence=reference(restart.cycle, now_unix_ms) if restart else None,
+        remedy="" if is_served else _soak_remedy(soak, required_ms, others, now_unix_ms),
+        cycles_help=soak.since_unix_ms is not None,
+    )
+
+
+def _soak_in_words(soak: JointSoak) -> str:
+    held, restart = in_words(soak.held_ms), soak.restart
+    if restart is None:
+        return held
+    if soak.since_unix_ms is None:
+        return f"{held}, to begin anew with a clean cycle: {restart.cause}"
+    return f"{held}, begun anew at {utc(soak.since_unix_ms)}: {restart.cause}"
+
+
+def _soak_remedy(
+    soak: JointSoak, required_ms: int, others: Sequence[GateResult], now_unix_ms: int
+) -> str:
+    if not all(gate.status.lets_pass or gate.cycles_help for gate in others):
+        return "see to the other gates first: the soak follows from them"
+    since = soak.since_unix_ms
+    if since is not None and since + required_ms <= now_unix_ms:
+        return "run a clean cycle: the time has passed, but none has run since"
+    return f"go on running clean cycles for {in_words(required_ms - soak.held_ms)} more"
+
+
+def _earliest(
+    verdict: Verdict, gates: Sequence[GateResult], soak: JointSoak | None, required_ms: int
+) -> int | None:
+    """Return when promotion is possible at the earliest; None where time alone does not help."""
+    if soak is None or soak.since_unix_ms is None:
+        return None
+    helps = all(gate.status.lets_pass or gate.cycles_help for gate in gates)
+    if verdict is Verdict.ROLLBACK or not helps:
+        return None
+    return soak.since_unix_ms + required_ms
+
+
+def _reasons(
+    rollout: Rollout,
+    verdict: Verdict,
+    gates: Sequence[GateResult],
+    triggers: Sequence[TriggerResult],
+) -> tuple[str, ...]:
+    if rollout.status is RolloutStatus.ROLLED_BACK:
+        return (f"the rollout was rolled back: {rollout.rollback.rollback_reason}",)
+    if rollout.status is RolloutStatus.COMPLETE:
+        return (f"the rollout of {rollout.release} is complete",)
+    if verdict is Verdict.ROLLBACK:
+        return tuple(
+            f"{_subject(one)}: {one.observed}; fires at {one.threshold}"
+            for one in triggers
+            if one.fired
+        )
+    if verdict is Verdict.HOLD:
+        return tuple(
+            f"{_subject(gate)}: {gate.observed or 'nothing seen'}; required: {gate.required}"
+            for gate in gates
+            if not gate.status.lets_pass
+        )
+    return (f"every gate of {rollout.phase} holds, and no rollback trigger fired",)
+
+
+def _subject(result: GateResult | TriggerResult) -> str:
+    return result.name if result.surface is None else f"{result.surface}: {result.name}"
+
+
+def _warnings(rollout: Rollout, surfaces: Sequence[SurfaceEvidence]) -> tuple[str, ...]:
+    untied = (
+        f"{pin.name}: the evidence is not tied to the release; at the next 'start': --expect "
+        f"{pin.name}:runtime_version=VERSION"
+        for pin in rollout.surfaces
+        if rollout.is_open and not pin.expected
+    )
+    return (*untied, *(warning for surface in surfaces for warning in surface.warnings))
+
+
+def _inputs(surfaces: Sequence[SurfaceEvidence], evidence: Evidence) -> tuple[Input, ...]:
+    return (
+        *(one for surface in surfaces for one in surface.inputs),
+        *(
+            Input(path=report.path, sha256=report.sha256)
+            for _, report in sorted(evidence.reports.items())
+        ),
+        *(evidence.signoff.inputs if evidence.signoff is not None else ()),
+    )

@@ -1,0 +1,269 @@
+"""The gates that no policy can leave out: evidence is there, whole, recent, and of this release.
+
+Each is a reason to hold of its own (runbooks/rollout-gate-ops.md, "Reasons to hold").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.decision.answer import GateResult
+from tau_rollout_gate.decision.soak import INTERVALS_TO_A_GAP, longest_pause_ms
+from tau_rollout_gate.durations import in_words
+from tau_rollout_gate.evidence.values import (
+    CLOCK_TOLERANCE_MS,
+    UNHEALABLE,
+    Cycle,
+    Flaw,
+    FlawFound,
+    SurfaceEvidence,
+)
+from tau_rollout_gate.policy.findings import (
+    CYCLE_IN_WINDOW,
+    EVIDENCE_FRESH,
+    LOG_END_KNOWN,
+    EvidenceRef,
+    GateStatus,
+)
+
+_LONG_CYCLE_MS = 1000
+
+_REENTER = (
+    "no further cycle mends this: find out what happened to the log, then start the phase anew "
+    "with 'reenter --reason'"
+)
+_REENTER_COMMAND = "reenter --reason 'WHAT HAPPENED TO THE LOG'"
+
+
+class _FlawGate(NamedTuple):
+    """The gate that a flaw fails: its name, what it requires, and what to do."""
+
+    name: str
+    required: str
+    remedy: str
+
+
+FLAW_GATES: Mapping[Flaw, _FlawGate] = {
+    Flaw.NO_FILES: _FlawGate(
+        name="files_present",
+        required="a state.json and an event log",
+        remedy="see that the runtime runs, and that --surface names its state directory",
+    ),
+    Flaw.INVALID_STATE: _FlawGate(
+        name="state_valid",
+        required="a state.json of the documented form",
+        remedy="see what wrote the file; tau-transport-health diagnose tells more",
+    ),
+    Flaw.DISAGREES: _FlawGate(
+        name="log_matches_state",
+        required="state.json belongs to the end of the event log",
+        remedy="see whether one of the two files was put back or edited; the next cycle of an "
+        "untouched runtime mends it",
+    ),
+    Flaw.TORN_TAIL: _FlawGate(
+        name="last_line_whole",
+        required="the event log ends with a whole line",
+        remedy="a writer was cut off: run the runtime again, which moves the torn bytes aside",
+    ),
+    Flaw.INVALID_LINE: _FlawGate(
+        name="lines_valid", required="every line since canary-1 is valid", remedy=_REENTER
+    ),
+    Flaw.CHAIN_BROKEN: _FlawGate(
+        name="chain_whole",
+        required="every line names the digest of the one before",
+        remedy=_REENTER,
+    ),
+    Flaw.CLOCK_BACKWARDS: _FlawGate(
+        name="clock_forward", required="no cycle is dated before the one before it", remedy=_REENTER
+    ),
+    Flaw.LOG_REWRITTEN: _FlawGate(
+        name="log_continues",
+        required="the log still has the line it ended with at the entry",
+        remedy=_REENTER,
+    ),
+    Flaw.SEGMENT_MISSING: _FlawGate(
+        name="segments_present",
+        required="the log goes back to the entry, in its rotated files too",
+        remedy="put the rotated file back; if it is gone, start the phase anew with "
+        "'reenter --reason'",
+    ),
+}
+
+
+def reference(cycle: Cycle, now_unix_ms: int) -> EvidenceRef:
+    """Return where a cycle is to be found."""
+    return EvidenceRef(
+        file=cycle.file,
+        line=cycle.line,
+        cycle_id=cycle.event.cycle_id,
+        age_ms=now_unix_ms - cycle.event.timestamp_unix_ms,
+        fixture_name=cycle.event.fixture_name,
+    )
+
+
+def entry_gate(evidence: SurfaceEvidence) -> GateResult:
+    """Return the gate before the first canary phase: it is known after which line that starts.
+
+    A log that cannot be read would look like one without a line, and all that it holds like
+    evidence of the release.
+    """
+    number = evidence.end_cycle_number
+    return GateResult(
+        name=LOG_END_KNOWN,
+        surface=evidence.surface,
+        status=GateStatus.PASS if evidence.end_problem is None else GateStatus.UNKNOWN,
+        observed=evidence.end_problem
+        or ("no cycle yet" if number is None else f"the log ends with cycle {number}"),
+        required="it is known how the event log ends, since the evidence starts there",
+        remedy=""
+        if evidence.end_problem is None
+        else "put the log back, or let the runtime run a cycle; tau-transport-health diagnose "
+        "tells more",
+    )
+
+
+def flaw_gates(evidence: SurfaceEvidence, now_unix_ms: int) -> list[GateResult]:
+    """Return one gate for each kind of flaw; the first flaw of a kind is told, and how many."""
+    results = []
+    for flaw, gate in FLAW_GATES.items():
+        found = [one for one in evidence.flaws if one.flaw is flaw]
+        if not found:
+            unchained = flaw in {Flaw.CHAIN_BROKEN, Flaw.DISAGREES} and not evidence.is_chained
+            results.append(
+                GateResult(
+                    name=gate.name,
+                    surface=evidence.surface,
+                    status=GateStatus.NOT_APPLICABLE if unchained else GateStatus.PASS,
+                    observed="the writer does not chain its events" if unchained else gate.required,
+                    required=gate.required,
+                )
+            )
+            continue
+        first, more = found[0], len(found) - 1
+        age = None if first.timestamp_unix_ms is None else now_unix_ms - first.timestamp_unix_ms
+        results.append(
+            GateResult(
+                name=gate.name,
+                surface=evidence.surface,
+                status=GateStatus.FAIL if flaw in UNHEALABLE else GateStatus.UNKNOWN,
+                observed="; ".join(one.detail for one in found)
+                if flaw is Flaw.NO_FILES
+                else first.detail + (f" (and {more} more)" if more else ""),
+                required=gate.required,
+                evidence=None
+                if first.file is None
+                else EvidenceRef(
+                    file=first.file, line=first.line, cycle_id=first.cycle_id, age_ms=age
+                ),
+                remedy=_remedy_in_place(flaw, found, evidence) or gate.remedy,
+                command=_REENTER_COMMAND if flaw in UNHEALABLE else "",
+            )
+        )
+    return results
+
+
+def _remedy_in_place(flaw: Flaw, found: list[FlawFound], evidence: SurfaceEvidence) -> str | None:
+    """Return what to do where the other files, or other flaws, leave only that; None otherwise."""
+    if flaw is Flaw.NO_FILES and len(found) == 1:
+        if not str(found[0].file).endswith("state.json"):
+            return "put the event log back from a copy: state.json is there"
+        refusal = ", or rebuild it: 'tau-custom-command recover' shows what it can"
+        return "the event log is there: put state.json back from a copy" + (
+            refusal if evidence.surface == CHAINED_SURFACE else ""
+        )
+    flaws = {one.flaw for one in evidence.flaws}
+    lost = _cut_off_cycle(evidence)
+    if flaw is Flaw.TORN_TAIL and lost is not None:
+        return (
+            f"cycle {lost} is in state.json, but its line is cut off: put the line back from a "
+            "copy; otherwise the next cycle leaves a break in the chain, and only 'reenter' helps"
+        )
+    if flaw is Flaw.DISAGREES and flaws & UNHEALABLE:
+        return "this may follow from the damage to the log: see to that first"
+    if flaw is Flaw.DISAGREES and lost is not None:
+        return "this follows from the line that was cut off: see to that first"
+    return None
+
+
+def _cut_off_cycle(evidence: SurfaceEvidence) -> int | None:
+    """Return the cycle of a torn line that the state names already; None if there is none."""
+    last = None if evidence.snapshot is None else evidence.snapshot.last_cycle
+    is_torn = any(one.flaw is Flaw.TORN_TAIL for one in evidence.flaws)
+    if last is None or not is_torn or last.cycle_number != (evidence.end_cycle_number or 0) + 1:
+        return None
+    return last.cycle_number
+
+
+def time_gates(
+    evidence: SurfaceEvidence,
+    *,
+    entered_unix_ms: int,
+    cycle_interval_ms: int,
+    now_unix_ms: int,
+) -> list[GateResult]:
+    """Return the gates of a surface's times: a cycle since the entry, recent, not in the future."""
+    cycles = evidence.phase_cycles
+    last = cycles[-1] if cycles else None
+    point = entered_unix_ms if last is None else last.event.timestamp_unix_ms
+    duration = 0 if last is None else last.event.cycle_duration_ms
+    longest = longest_pause_ms(cycle_interval_ms, duration)
+    age = now_unix_ms - point
+    where = None if last is None else reference(last, now_unix_ms)
+    future = max(
+        (
+            cycle
+            for cycle in cycles
+            if cycle.event.timestamp_unix_ms > now_unix_ms + CLOCK_TOLERANCE_MS
+        ),
+        key=lambda cycle: cycle.event.timestamp_unix_ms,
+        default=None,
+    )
+    surface = evidence.surface
+    return [
+        GateResult(
+            name=CYCLE_IN_WINDOW,
+            surface=surface,
+            status=GateStatus.UNKNOWN if last is None else GateStatus.PASS,
+            observed="none" if last is None else f"{len(cycles)}",
+            required="at least one cycle since the phase was entered",
+            evidence=where,
+            remedy="wait for the next cycle; if none comes, see whether the runtime runs"
+            if last is None
+            else "",
+            cycles_help=True,
+        ),
+        GateResult(
+            name=EVIDENCE_FRESH,
+            surface=surface,
+            status=GateStatus.FAIL if age > longest else GateStatus.PASS,
+            observed=("the phase was entered " if last is None else "the last cycle ended ")
+            + (f"{in_words(age)} ago" if age >= 0 else f"{in_words(-age)} ahead of the clock"),
+            required=f"a cycle at least every {in_words(longest)} ({INTERVALS_TO_A_GAP} x the "
+            f"cycle interval of {in_words(cycle_interval_ms)}, set at 'start'"
+            + (", plus what the last one took)" if duration >= _LONG_CYCLE_MS else ")"),
+            evidence=where,
+            remedy="the runtime is not running, or less often than --cycle-interval says: see its "
+            "timer or service"
+            if age > longest
+            else "",
+        ),
+        GateResult(
+            name="evidence_not_in_future",
+            surface=surface,
+            status=GateStatus.PASS if future is None else GateStatus.FAIL,
+            observed="none is"
+            if future is None
+            else "a cycle is dated "
+            f"{in_words(future.event.timestamp_unix_ms - now_unix_ms)} ahead of the clock",
+            required=f"no cycle more than {in_words(CLOCK_TOLERANCE_MS)} ahead of the clock",
+            evidence=None if future is None else reference(future, now_unix_ms),
+            remedy=""
+            if future is None
+            else "set the clock of the machine that wrote the log, or of this one",
+            passes_from_unix_ms=None
+            if future is None
+            else future.event.timestamp_unix_ms - CLOCK_TOLERANCE_MS,
+        ),
+    ]

@@ -1,0 +1,101 @@
+"""Which rollback triggers fired: in the evidence, or in an earlier decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout
+from tau_rollout_gate.decision.answer import TriggerResult
+from tau_rollout_gate.decision.fold import CycleWalk
+from tau_rollout_gate.decision.integrity import reference
+from tau_rollout_gate.evidence.values import Evidence
+from tau_rollout_gate.policy.findings import EvidenceRef
+from tau_rollout_gate.policy.policy import Policy
+from tau_rollout_gate.policy.triggers.interface import CycleTrigger, RolloutTrigger, Sign, Trigger
+
+
+def judge_triggers(
+    policy: Policy,
+    rollout: Rollout,
+    evidence: Evidence,
+    *,
+    now_unix_ms: int,
+    walk: CycleWalk,
+) -> tuple[TriggerResult, ...]:
+    """Return how each trigger stands; those of an earlier decision stay fired.
+
+    Of a closed rollout only these are told: what its surfaces do now is the next one's matter.
+    """
+    latched = {(one.name, one.surface): one for one in rollout.fired_triggers}
+    results = []
+    for trigger in policy.triggers if rollout.is_open else ():
+        for surface, sign in _signs(trigger, policy, rollout, evidence, walk):
+            before = latched.pop((trigger.name, surface), None)
+            results.append(
+                _latched(before, now_unix_ms)
+                if before is not None and not sign.fired
+                else _result(trigger, surface, sign, now_unix_ms)
+            )
+    # A trigger that fired stays fired, also where the policy has it no longer.
+    results += [_latched(one, now_unix_ms) for one in latched.values()]
+    return tuple(results)
+
+
+def _signs(
+    trigger: RolloutTrigger | CycleTrigger,
+    policy: Policy,
+    rollout: Rollout,
+    evidence: Evidence,
+    walk: CycleWalk,
+) -> Iterator[tuple[str | None, Sign]]:
+    """Yield what a trigger sees, by surface; None for the rollout as a whole."""
+    if isinstance(trigger, RolloutTrigger):
+        yield None, trigger.look(evidence)
+    else:
+        is_canary = policy.phase(rollout.phase).canary_percent > 0
+        for pin in rollout.surfaces:
+            if not trigger.applies_to(pin.name):
+                continue
+            if is_canary:
+                cycles = evidence.surfaces[pin.name].cycles
+                before = pin.carried.is_last_unhealthy
+                yield pin.name, walk.sign(trigger, cycles, is_before_unhealthy=before)
+            else:
+                observed = f"judged from {policy.first_canary.name} on"
+                yield pin.name, Sign(fired=False, observed=observed)
+
+
+def _result(trigger: Trigger, surface: str | None, sign: Sign, now_unix_ms: int) -> TriggerResult:
+    return TriggerResult(
+        name=trigger.name,
+        surface=surface,
+        fired=sign.fired,
+        observed=sign.observed,
+        threshold=trigger.threshold,
+        evidence=sign.evidence if sign.cycle is None else reference(sign.cycle, now_unix_ms),
+        action=trigger.action,
+    )
+
+
+def _latched(fired: FiredTrigger, now_unix_ms: int) -> TriggerResult:
+    where = None
+    if fired.file is not None:
+        at = fired.timestamp_unix_ms
+        age_ms = None if at is None else now_unix_ms - at
+        where = EvidenceRef(
+            file=fired.file,
+            line=fired.line,
+            cycle_id=fired.cycle_id,
+            age_ms=age_ms,
+            fixture_name=fired.fixture_name,
+        )
+    return TriggerResult(
+        name=fired.name,
+        surface=fired.surface,
+        fired=True,
+        observed=fired.observed,
+        threshold=fired.threshold,
+        evidence=where,
+        action=fired.action,
+        is_latched=True,
+    )

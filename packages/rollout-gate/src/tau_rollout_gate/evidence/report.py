@@ -1,0 +1,94 @@
+"""Whether a validation report lets the release go on: what it says, and whose it is.
+
+The rules are the checklist's (runbooks/release-signoff-checklist.md, "The validation report").
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+from tau_rollout_gate.contract.rollout import UsedReport
+from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, NamedFileError, RefusedError
+from tau_rollout_gate.evidence.report_forms import Said, read_report
+from tau_rollout_gate.evidence.values import ReportEvidence, ReportStatus
+
+DEFAULT_NAME = "validation"
+"""What a report is called whose option gives it no name."""
+
+_NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)=(.*)", re.DOTALL)
+
+
+def parse_named(option: str) -> tuple[str, str]:
+    """Return the name and the file of `[NAME=]FILE`.
+
+    A file whose own name starts like one is given as `./a=b.json`.
+
+    Raises:
+        RefusedError: if it names no file.
+    """
+    named = _NAMED.fullmatch(option)
+    name, path = (named[1], named[2]) if named else (DEFAULT_NAME, option)
+    if not path:
+        raise RefusedError(f"--validation {option!r}: names no file; write [NAME=]FILE")
+    return name, path
+
+
+def parse_report(
+    raw: bytes, *, name: str, path: str, release: str, used_reports: tuple[UsedReport, ...]
+) -> ReportEvidence:
+    """Return what a report is worth for a release.
+
+    Args:
+        raw: The report's bytes, JSON or JUnit XML.
+        name: What the policy calls it.
+        path: Its file, as the operator named it.
+        release: The release that it has to be of.
+        used_reports: The reports that releases of this rollout directory were judged by.
+
+    Raises:
+        NamedFileError: if it is not a report that can be read; the text says why.
+    """
+    try:
+        said = read_report(raw)
+    except (FormRefusedError, JsonRefusedError) as error:
+        raise NamedFileError(f"{path}: not a validation report: {error}") from None
+    digest = sha256(raw).hexdigest()
+    status, detail = _judged(said, digest, release, used_reports)
+    return ReportEvidence(
+        name=name,
+        path=path,
+        sha256=digest,
+        status=status,
+        detail=detail,
+        total=said.total,
+        passed=said.passed,
+        failed=said.failed,
+    )
+
+
+def is_same_release(one: str, other: str) -> bool:
+    """Tell whether two versions name one release: a leading `v` says nothing."""
+    return one.removeprefix("v") == other.removeprefix("v")
+
+
+def _judged(
+    said: Said, digest: str, release: str, used_reports: tuple[UsedReport, ...]
+) -> tuple[ReportStatus, str]:
+    """Return the status: first whether the report is this release's at all, then what it says."""
+    for used in used_reports:
+        if used.sha256 == digest and not is_same_release(used.release, release):
+            return ReportStatus.USED_BEFORE, f"served the release {used.release} already"
+    for other in said.releases:
+        if not is_same_release(other, release):
+            return ReportStatus.OTHER_RELEASE, f"is of the release {other[:60]!r}"
+    if said.failed:
+        return ReportStatus.FAILED, f"{said.failed} of {said.total} failed"
+    contradiction = said.contradiction
+    if contradiction is None and said.passed != said.total:
+        contradiction = f"{said.passed} passed and {said.failed} failed are not {said.total}"
+    if contradiction is not None:
+        return ReportStatus.INCONSISTENT, contradiction
+    if said.total:
+        return ReportStatus.PASSED, f"all {said.total} passed"
+    return ReportStatus.EMPTY, "no test ran"

@@ -1,0 +1,231 @@
+"""Fills an archive of evidence: a `tar` whose manifest `sha256sum -c` reads.
+
+Each file is read once, as far as it reached when it was opened, since logs may grow meanwhile.
+Below a folder nothing is opened but folders and regular files, and no link is followed; what was
+left out is told in the archive's notes.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from tau_rollout_gate.files.storage import refuse_what_is_no_file
+from tau_rollout_gate.printable import printable
+
+MANIFEST = "SHA256SUMS"
+NOTES = "NOTES.txt"
+
+_DEEPEST_FOLDER = 64
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file or a folder to capture.
+
+    Args:
+        path: Where it is.
+        name: Its name in the archive: relative, of this program's making.
+        may_be_missing: Whether a capture without it is whole; the notes then say that it was not
+            there.
+        private: The names of what is left out right below it: its writer's own files.
+    """
+
+    path: Path
+    name: str
+    may_be_missing: bool = False
+    private: frozenset[str] = frozenset()
+
+
+def safe_name(name: str) -> str:
+    """Return a file's name with all that does not print, `%` and backslashes percent-encoded.
+
+    So a name takes one line of the manifest, needs no quoting there, and no two become one.
+    """
+    return "".join(
+        character
+        if character.isprintable() and character not in "%\\"
+        else "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogateescape"))
+        for character in name
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Archive:
+    """An archive that grows, with its manifest, what it is of, and notes on what is missing.
+
+    Args:
+        tar: The open archive.
+        top: The folder that everything in it is in.
+        seconds: The time of what it writes of its own, in Unix seconds.
+        left_out: The folder that is left out wherever it is met.
+        manifest: The lines of the manifest.
+        about: What was captured from where, and what is left out by its nature.
+        notes: What is not there, or not as it was.
+    """
+
+    tar: tarfile.TarFile
+    top: str
+    seconds: int
+    left_out: os.stat_result
+    manifest: list[str] = field(default_factory=list)
+    about: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add_source(self, source: Source) -> None:
+        """Add a file, or a folder with all that is below it; the operator's own links count."""
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            opened = os.open(source.path, flags)
+        except (FileNotFoundError, NotADirectoryError):
+            if not source.may_be_missing:
+                raise
+            self._note(source.name, f"was not there: {source.path}")
+            return
+        self.about.append(f"{source.name} is {printable(str(source.path))}")
+        try:
+            if stat.S_ISDIR(os.fstat(opened).st_mode):
+                self._add_tree(source.name, opened, depth=0, private=source.private)
+            else:
+                with _blaming(str(source.path)):
+                    self._add_opened(source.name, opened)
+        finally:
+            os.close(opened)
+
+    def add_notes_and_manifest(self) -> None:
+        """Add what is to be known of the rest, last of all."""
+        self.add_text(NOTES, "".join(f"{note}\n" for note in (*self.about, *self.notes)))
+        self.add_text(MANIFEST, "".join(self.manifest))
+
+    def add_folder(self, name: str, seconds: float) -> None:
+        """Add a folder as such, so that an empty one shows."""
+        info = self._info(name, seconds)
+        info.type, info.mode = tarfile.DIRTYPE, _FOLDER_MODE
+        self.tar.addfile(info)
+
+    def add_text(self, name: str, text: str) -> None:
+        """Add a file of the archive's own."""
+        content = text.encode()
+        self._add(name, io.BytesIO(content), len(content), self.seconds)
+
+    def _add_tree(
+        self, name: str, folder: int, *, depth: int, private: frozenset[str] = frozenset()
+    ) -> None:
+        if depth > _DEEPEST_FOLDER:
+            raise OSError(errno.ELOOP, f"folders are nested deeper than {_DEEPEST_FOLDER}", name)
+        self.add_folder(name, os.fstat(folder).st_mtime)
+        for each in sorted(os.listdir(folder)):
+            inside = f"{name}/{safe_name(each)}"
+            if each in private:
+                self.about.append(f"{inside} is left out: it is private to its writer")
+                continue
+            try:
+                with _blaming(inside):
+                    self._add_found(inside, each, folder, depth=depth)
+            except FileNotFoundError:
+                self._note(inside, "is left out: it went away meanwhile")
+
+    def _add_found(self, name: str, each: str, above: int, *, depth: int) -> None:
+        found = os.stat(each, dir_fd=above, follow_symlinks=False)
+        if stat.S_ISLNK(found.st_mode):
+            target = os.readlink(each, dir_fd=above)
+            self._note(name, f"is a symbolic link, not followed, to {target}")
+        elif os.path.samestat(found, self.left_out):
+            self.about.append(f"{name} is left out: it holds the evidence of rollbacks")
+        elif stat.S_ISDIR(found.st_mode):
+            with _opened(each, above, os.O_DIRECTORY) as folder:
+                self._add_tree(name, folder, depth=depth + 1)
+        elif stat.S_ISREG(found.st_mode):
+            with _opened(each, above, os.O_NONBLOCK) as file:
+                self._add_opened(name, file)
+        else:
+            self._note(name, "is left out: it is neither a file nor a folder")
+
+    def _add_opened(self, name: str, descriptor: int) -> None:
+        refuse_what_is_no_file(descriptor)
+        found = os.fstat(descriptor)
+        reading = _Reading(descriptor)
+        self._add(name, reading, found.st_size, found.st_mtime)
+        if reading.missing:
+            self._note(name, f"shrank while it was read: its last {reading.missing} bytes are 0")
+
+    def _add(self, name: str, content: io.BytesIO | _Reading, size: int, seconds: float) -> None:
+        info = self._info(name, seconds)
+        info.size = size
+        hashed = _Hashing(content)
+        self.tar.addfile(info, hashed)  # type: ignore[arg-type] # it calls nothing but read()
+        self.manifest.append(f"{hashed.digest()}  {name}\n")
+
+    def _info(self, name: str, seconds: float) -> tarfile.TarInfo:
+        info = tarfile.TarInfo(f"{self.top}/{name}".rstrip("/"))
+        info.mode, info.mtime = _FILE_MODE, max(int(seconds), 0)
+        return info
+
+    def _note(self, name: str, what: str) -> None:
+        self.notes.append(f"{name} {printable(what)}")
+
+
+class _Reading:
+    """Reads an open file; what it has lost since its size was asked for is read as zeros."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.missing = 0
+
+    def read(self, size: int) -> bytes:
+        piece = b"".join(_pieces(self._descriptor, size))
+        self.missing += size - len(piece)
+        return piece.ljust(size, b"\0")
+
+
+class _Hashing:
+    """Passes what is read through, and knows its digest."""
+
+    def __init__(self, content: io.BytesIO | _Reading) -> None:
+        self._content = content
+        self._hash = sha256()
+
+    def read(self, size: int) -> bytes:
+        piece = self._content.read(size)
+        self._hash.update(piece)
+        return piece
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _pieces(descriptor: int, wanted: int) -> Iterator[bytes]:
+    while wanted > 0 and (piece := os.read(descriptor, wanted)):
+        yield piece
+        wanted -= len(piece)
+
+
+@contextmanager
+def _opened(name: str, above: int, flags: int) -> Iterator[int]:
+    flags |= os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(name, flags, dir_fd=above)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Have what is refused inside name the file by its place in the archive, the innermost one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or "/" not in str(error.filename):
+            error.filename = name
+        raise

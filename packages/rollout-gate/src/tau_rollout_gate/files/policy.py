@@ -1,0 +1,67 @@
+"""Policies on disk: the built-in one, one that the command line names, and a copy to edit."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import tomli_w
+
+from tau_rollout_gate.files.named import create_named_file, read_named_file
+from tau_rollout_gate.policy.policy import Policy, parse_policy, policy_document
+
+BUILT_IN = "built-in"
+"""What stands for the built-in policy where one is named; a file of that name is `./built-in`."""
+
+_BUILT_IN = "default_policy.toml"
+_ABOUT_A_COPY = """\
+# A policy of tau-rollout-gate, to edit. What each line is for stands in the built-in one, which
+# 'tau-rollout-gate policy show' prints; 'policy lint FILE' tells what is hardly meant.
+
+"""
+
+
+def built_in_policy_text() -> str:
+    """Return the built-in policy as it is written, comments included."""
+    return resources.files("tau_rollout_gate").joinpath(_BUILT_IN).read_text("utf-8")
+
+
+def load_policy(path: Path | None) -> Policy:
+    """Return the policy of a file; the built-in one for None.
+
+    Raises:
+        NamedFileError: if the file cannot be read.
+        PolicyRefusedError: if it holds no usable policy; the text names every problem.
+    """
+    if path is None:
+        return parse_policy(built_in_policy_text().encode(), source=_BUILT_IN)
+    raw = read_named_file(path)
+    return parse_policy(raw, source=str(path))
+
+
+def named_policy(name: str, *, beside: Path = Path()) -> Policy:
+    """Return the policy `built-in`, or that of a file.
+
+    Args:
+        name: The one or the other.
+        beside: The folder that a relative name starts from.
+
+    Raises:
+        RolloutGateError: as `load_policy` does.
+    """
+    return load_policy(None if name == BUILT_IN else beside / name)
+
+
+def policy_text(policy: Policy) -> str:
+    """Return a policy as TOML that reads back equal; its comments, if it had any, are gone."""
+    return tomli_w.dumps(policy_document(policy))
+
+
+def create_policy_file(path: Path, policy: Policy) -> None:
+    """Write a policy to edit, with ordinary permissions.
+
+    Raises:
+        RefusedError: if there is a file of that name already; it is left alone.
+        StorageError: if the operating system refuses.
+    """
+    create_named_file(path, (_ABOUT_A_COPY + policy_text(policy)).encode())

@@ -1,0 +1,69 @@
+"""Reading a sign-off and looking at the files that it names; `signoff` judges them."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.evidence.references import problem_of_path
+from tau_rollout_gate.evidence.signoff import FoundFile, judge
+from tau_rollout_gate.evidence.signoff_form import parse_signoff
+from tau_rollout_gate.evidence.values import Input, SignoffEvidence
+from tau_rollout_gate.files.named import opened_file, read_named_file
+
+_LARGEST_CHECKLIST_BYTES = 1024 * 1024
+_BLOCK_BYTES = 1024 * 1024
+
+
+def read_signoff(path: Path, rollout: Rollout, *, now_unix_ms: int) -> SignoffEvidence:
+    """Return what of a sign-off is missing; that something is, is no error.
+
+    Paths in it are those of the repository that the working directory belongs to.
+
+    Raises:
+        NamedFileError: if the file cannot be read, is not TOML or not of the checklist's form.
+    """
+    raw = read_named_file(path, largest_bytes=_LARGEST_CHECKLIST_BYTES)
+    signoff = parse_signoff(raw, path=str(path))
+    root = repository_root(Path.cwd())
+    return judge(
+        signoff,
+        rollout,
+        cache(lambda text: look_up(root, text)),
+        file=Input(path=str(path), sha256=sha256(raw).hexdigest()),
+        now_unix_ms=now_unix_ms,
+    )
+
+
+def repository_root(folder: Path) -> Path:
+    """Return the nearest folder at or above `folder` that git keeps; `folder` if there is none."""
+    for candidate in (folder, *folder.parents):
+        if os.path.lexists(candidate / ".git"):  # a folder, or a file in a worktree
+            return candidate
+    return folder
+
+
+def look_up(root: Path, text: str) -> FoundFile:
+    """Return what is at a path of the repository: the digest of a file, or why it is no evidence.
+
+    A link counts if it ends inside the repository.
+    """
+    try:
+        real = Path(os.path.realpath(root / text, strict=True))
+        if problem_of_path(os.path.relpath(real, os.path.realpath(root))) is not None:
+            return FoundFile(problem="is a link that leads out of the repository")
+        return _digested(real)
+    except OSError as error:
+        return FoundFile(problem=f"cannot be read from {root}: {error.strerror or error}")
+
+
+def _digested(path: Path) -> FoundFile:
+    digest, is_blank = sha256(), True
+    with opened_file(path) as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+            is_blank = is_blank and not block.strip()
+    return FoundFile(problem="is empty") if is_blank else FoundFile(sha256=digest.hexdigest())

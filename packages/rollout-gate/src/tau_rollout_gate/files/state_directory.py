@@ -1,0 +1,261 @@
+"""Reads a surface's state directory: the state first, then its event log backwards from the end.
+
+Nothing is ever written here. What a reading costs depends on the evidence, not on the log's length.
+A reader may meet a writer between two of its writes, or a rotation between two renames; then it
+looks again, and what is still odd after that is neither (runbooks/state-files.md, "Reading while
+someone writes").
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
+from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
+from tau_rollout_gate.evidence.log import LogPart, TooLong, event_of
+from tau_rollout_gate.evidence.surface import RawLog, RawState, assemble, is_up_to
+from tau_rollout_gate.evidence.values import SurfaceEvidence
+
+STATE_FILE = "state.json"
+EVENT_LOG = "runtime-events.jsonl"
+LOOKS = 4
+"""How often a directory is looked at before what is odd counts: once, and three times again."""
+
+PAUSE_SECONDS = 0.05
+BLOCK_BYTES = 64 * 1024
+_MIB = 1024 * 1024
+LONGEST_STATE_BYTES = 256 * _MIB
+"""What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
+
+LONGEST_EVIDENCE_BYTES = 256 * _MIB
+"""What is read of a log at most: a month of a cycle every ten seconds. It bounds the memory."""
+
+_LINE_COSTS_BYTES = 512
+"""What a line takes in memory beside its bytes, so that many empty ones are bounded too."""
+
+_LINES_FOR_AGREEMENT = 2
+_LINES_BETWEEN_LOOKS_AT_THE_NUMBER = 64
+
+
+def read_surface(
+    pin: SurfacePin, state_dir: Path, *, sleep: Callable[[float], None]
+) -> SurfaceEvidence:
+    """Return what a surface's files say since `pin.evidence_from`, read again where that is odd.
+
+    Before canary-1 no more is read than the end of the log: where it stands, and whether its writer
+    chains its events. Files that are missing, damaged or no files at all are flaws in the answer.
+    """
+    evidence, seen = _look(pin, state_dir)
+    for _ in range(LOOKS - 1):
+        if not evidence.flaws:
+            break
+        sleep(PAUSE_SECONDS)
+        evidence, seen = _look(pin, state_dir, unless=(evidence, seen))
+    return evidence
+
+
+def _look(
+    pin: SurfacePin, state_dir: Path, *, unless: tuple[SurfaceEvidence, int] | None = None
+) -> tuple[SurfaceEvidence, int]:
+    """Return what the files say, and a hash of them; `unless` is that of a look before.
+
+    The files of two looks are never kept at once, and what is the same is not judged again.
+    """
+    state = read_state(state_dir / STATE_FILE)
+    log = read_log(state_dir / EVENT_LOG, pin.evidence_from)
+    seen = hash((state, log))
+    if unless is not None and unless[1] == seen:
+        return unless
+    return assemble(pin, state, log), seen
+
+
+def read_state(path: Path) -> RawState:
+    """Return the bytes of a `state.json`, or why there are none."""
+    try:
+        with _open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
+                problem = f"is longer than {LONGEST_STATE_BYTES // _MIB} MiB"
+                return RawState(path=str(path), raw=None, problem=problem)
+            raw = file.read(LONGEST_STATE_BYTES)
+    except FileNotFoundError:
+        return RawState(path=str(path), raw=None)
+    except OSError as error:
+        return RawState(path=str(path), raw=None, problem=_unreadable(error))
+    return RawState(path=str(path), raw=raw)
+
+
+def read_log(
+    path: Path, evidence_from: LogPosition | None, *, block_bytes: int = BLOCK_BYTES
+) -> RawLog:
+    """Return the end of an event log and of its rotated files `.1`, `.2` and so on.
+
+    It is read backwards until two lines were seen, which the state may belong to, and the line of
+    `evidence_from`, or an older one where lines are numbered. Of a line that is longer than
+    any may be, only length and digest are kept.
+    """
+    parts: list[LogPart] = []
+    search = _Search(evidence_from)
+    rotation = 0
+    while not search.is_over:
+        file_path = path.with_name(f"{path.name}.{rotation}") if rotation else path
+        try:
+            with _open_regular(file_path) as file:
+                parts[:0] = _read_file(file, str(file_path), search, block_bytes)
+        except FileNotFoundError:
+            if rotation:  # the log itself may have been rotated just now
+                break
+        except OSError as error:
+            problem = f"{file_path.name} {_unreadable(error)}"
+            return RawLog(path=str(path), parts=tuple(parts), problem=problem)
+        rotation += 1
+    return RawLog(path=str(path), parts=tuple(parts), problem=search.problem)
+
+
+class _Search:
+    """Decides, line by line from the end, how far back a log is read."""
+
+    def __init__(self, position: LogPosition | None) -> None:
+        self._position = position
+        self._wanted = None if position is None else position.event_sha256
+        self._is_reached = position is None
+        self._lines = 0
+        self._left_bytes = LONGEST_EVIDENCE_BYTES
+        self.problem: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing older is needed, or nothing more may be read."""
+        is_done = self._is_reached and self._lines >= _LINES_FOR_AGREEMENT
+        return is_done or self.problem is not None
+
+    def spend(self, size: int) -> None:
+        """Count the bytes that were read; past the longest evidence the search is over."""
+        self._left_bytes -= size
+        if self._left_bytes < 0:
+            self.problem = (
+                f"the evidence starts before the last {LONGEST_EVIDENCE_BYTES // _MIB} MiB of the "
+                "event log"
+            )
+
+    def take(self, line: bytes | TooLong) -> None:
+        """Take the next older line."""
+        self._lines += 1
+        self.spend(_LINE_COSTS_BYTES)
+        if self._is_reached:
+            return
+        if isinstance(line, TooLong):
+            self._is_reached = line.sha256 == self._wanted
+        else:
+            self._is_reached = line_digest(line) == self._wanted or self._is_too_old(line)
+
+    def _is_too_old(self, line: bytes) -> bool:
+        """Tell, every so many lines, whether a line is older than the one that is looked for."""
+        if self._position is None or self._lines % _LINES_BETWEEN_LOOKS_AT_THE_NUMBER:
+            return False
+        return is_up_to(event_of(line), self._position)
+
+
+def _read_file(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> list[LogPart]:
+    """Return the parts of a file, oldest first: more than one where a line is too long."""
+    descriptor = file.fileno()
+    size = os.fstat(descriptor).st_size
+    backwards = _backwards(descriptor, size, search, block_bytes)
+    ending = next(backwards)
+    offset = size - _length(ending)
+    parts: list[LogPart] = []
+    lines: list[bytes] = []
+    for line in backwards:
+        if isinstance(line, TooLong):
+            parts.insert(0, _part(path, offset, lines, ending))
+            lines, ending = [], line
+        else:
+            lines.append(line)
+        offset -= _length(line) + 1
+        search.take(line)
+        if search.is_over:
+            break
+    first = _first_number(descriptor) if offset else None
+    return [_part(path, offset, lines, ending)._replace(first_number=first), *parts]
+
+
+def _part(path: str, offset: int, lines: list[bytes], ending: bytes | TooLong) -> LogPart:
+    """Return a part from its lines, newest first, and what follows them."""
+    return LogPart(
+        path=path,
+        offset=offset,
+        lines=tuple(reversed(lines)),
+        torn=b"" if isinstance(ending, TooLong) else ending,
+        too_long=ending if isinstance(ending, TooLong) else None,
+    )
+
+
+def _length(line: bytes | TooLong) -> int:
+    return line.length if isinstance(line, TooLong) else len(line)
+
+
+def _backwards(
+    descriptor: int, size: int, search: _Search, block_bytes: int
+) -> Iterator[bytes | TooLong]:
+    """Yield what follows the last line break, then the lines without theirs, newest first."""
+    end = size
+    line_end = size
+    is_torn = True
+    later: list[bytes] = []  # what was read of the line that ends at `line_end`, newest first
+    while end > 0 and search.problem is None:
+        start = max(0, end - block_bytes)
+        block = os.pread(descriptor, end - start, start)
+        if len(block) < end - start:
+            raise OSError("it was cut while it was read")
+        search.spend(len(block))
+        first, *lines = block.split(b"\n")
+        if lines:
+            later.append(lines.pop())
+            yield _line(descriptor, line_end, later, end - len(later[-1]), is_torn=is_torn)
+            yield from reversed(lines)
+            later, line_end, is_torn = [], start + len(first), False
+        later.append(first)
+        if line_end - start > LONGEST_LINE_BYTES:
+            later.clear()  # it is never looked at
+        end = start
+    if search.problem is None:
+        yield _line(descriptor, line_end, later, 0, is_torn=is_torn)
+    elif is_torn:
+        yield b""
+
+
+def _line(
+    descriptor: int, end: int, pieces: list[bytes], start: int, *, is_torn: bool
+) -> bytes | TooLong:
+    """Return the line from `start` to `end`, whose pieces are given newest first."""
+    if end - start <= LONGEST_LINE_BYTES:
+        return b"".join(reversed(pieces))
+    if is_torn:
+        return TooLong(length=end - start, sha256=None)
+    digest = sha256()
+    for at in range(start, end, _MIB):
+        digest.update(os.pread(descriptor, min(_MIB, end - at), at))
+    return TooLong(length=end - start, sha256=digest.hexdigest())
+
+
+def _first_number(descriptor: int) -> int | None:
+    line, line_break, _ = os.pread(descriptor, BLOCK_BYTES, 0).partition(b"\n")
+    event = event_of(line) if line_break else None
+    return None if event is None else event.cycle_number
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read, without waiting for what is none, such as a pipe."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"

@@ -1,0 +1,276 @@
+"""The answer as text for a person on call at 3 a.m. who does not know the code.
+
+What is wrong, where to look, what would change it, what the verdict means, when the release can go
+on at the earliest, and what to type next.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
+from tau_rollout_gate.durations import utc
+from tau_rollout_gate.formats.context import PROGRAM, Surroundings
+from tau_rollout_gate.formats.layout import PIPED, Colour, Look, joined, paragraph
+from tau_rollout_gate.formats.outlook import (
+    Causes,
+    begins_anew,
+    causes,
+    next_words,
+    outlook,
+    soak_words,
+)
+from tau_rollout_gate.formats.phrases import is_closed, place, shown, step, subject
+from tau_rollout_gate.formats.rollback_steps import steps
+from tau_rollout_gate.formats.text import verdict_lines
+from tau_rollout_gate.policy.findings import (
+    PROMOTION_NOT_FROZEN,
+    SOAK_GATE,
+    EvidenceRef,
+    GateStatus,
+)
+
+_MALFORMED = "malformed_inputs_observed"
+_FACT_INDENT = 15
+_WIDEST = 100
+
+
+def render(answer: Answer, around: Surroundings, *, look: Look = PIPED) -> str:
+    """Return the explanation for a terminal of this look; prose is never wider than 100 columns."""
+    narrow = Look(width=min(look.width, _WIDEST), is_coloured=look.is_coloured)
+    return joined(_lines(answer, around, narrow))
+
+
+def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
+    yield from verdict_lines(answer, look)
+    yield f"Judged at {utc(answer.evaluated_unix_ms)}."
+    problems = list(_problems(answer, around, look))
+    if not problems:
+        yield from _section("Why", look)
+        for reason in answer.reasons:
+            yield from _item(reason, look)
+    yield from problems
+    for title, texts in (
+        ("What it means", _meaning(answer)),
+        ("When it can go on", _when(answer)),
+        ("Good to know", iter(answer.warnings)),
+    ):
+        items = list(texts)
+        if items:
+            yield from _section(title, look)
+        for item in items:
+            yield from _item(item, look)
+    if is_closed(answer) and answer.verdict is Verdict.ROLLBACK:
+        yield from _steps(around, look)
+        return
+    yield from _section("What to type next", look)
+    for command, what in _commands(answer, around):
+        yield _typed(command, look)
+        yield from paragraph(what, look, indent=6)
+
+
+def _section(title: str, look: Look) -> Iterator[str]:
+    yield ""
+    yield look.painted(title.upper(), Colour.HEADING)
+
+
+def _item(words: str, look: Look) -> Iterator[str]:
+    yield from paragraph(words, look, label="  -", indent=4)
+
+
+def _fact(label: str, words: str, look: Look) -> Iterator[str]:
+    yield from paragraph(words, look, label=f"    {label}", indent=_FACT_INDENT)
+
+
+def _typed(command: str, look: Look) -> str:
+    """Return a command on a line of its own, unbroken, so that it can be copied."""
+    return f"  {look.painted(shown(command), Colour.HEADING)}"
+
+
+# What is wrong
+
+
+def _problems(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
+    """Yield what stands in the way: the triggers alone, or the causes and what follows them."""
+    found = Causes((), ()) if answer.verdict is Verdict.ROLLBACK else causes(answer)
+    if answer.fired_triggers or found.causes:
+        yield from _section("What is wrong, and what would change it", look)
+    for trigger in answer.fired_triggers:
+        yield from _trigger(trigger, around, look)
+    for gate in found.causes:
+        yield from _gate(gate, around, look)
+    if found.following:
+        names = ", ".join(dict.fromkeys(gate.name for gate in found.following))
+        yield from _item(f"These follow from it, and need nothing of their own: {names}.", look)
+
+
+def _trigger(trigger: TriggerResult, around: Surroundings, look: Look) -> Iterator[str]:
+    earlier = ", recorded earlier" if trigger.is_latched else ""
+    yield from _item(f"Rollback trigger {subject(trigger)} fired{earlier}.", look)
+    yield from _fact("seen", trigger.observed, look)
+    yield from _fact("fires at", trigger.threshold, look)
+    yield from _where(trigger, around, look)
+    yield from _fact("to do", trigger.action, look)
+
+
+def _gate(gate: GateResult, around: Surroundings, look: Look) -> Iterator[str]:
+    standing = "does not hold"
+    if gate.status is GateStatus.UNKNOWN:
+        standing = "is unknown (counts as no)"
+    yield from _item(f"Gate {subject(gate)} {standing}.", look)
+    yield from _fact("seen", gate.observed or "nothing yet", look)
+    yield from _fact("needed", gate.required, look)
+    yield from _where(gate, around, look)
+    yield from _fact("to do", gate.remedy, look)
+    yield from _fact("waiting", _waiting(gate), look)
+
+
+def _waiting(gate: GateResult) -> str:
+    if gate.cycles_help:
+        return "helps, as long as every cycle is clean"
+    if gate.passes_from_unix_ms is not None:
+        return f"helps, until {utc(gate.passes_from_unix_ms)}"
+    return "does not help"
+
+
+def _where(result: GateResult | TriggerResult, around: Surroundings, look: Look) -> Iterator[str]:
+    """Yield where to look, and what the cycle there says of its cases."""
+    evidence = result.evidence
+    if evidence is None:
+        return
+    yield from _fact("look at", place(evidence), look)
+    event = around.event_at(result.surface, evidence)
+    if event is None:
+        return
+    failed = event.counters["failed_cases"]
+    unexpected = event.counters.get("unexpected_malformed_cases")
+    named = "" if event.fixture_name is None else f" (fixture '{event.fixture_name}')"
+    if failed or unexpected:
+        total = event.counters.get("discovered_cases")
+        words = f"{failed} failed" if total is None else f"{failed} of {total} failed"
+        malformed = f", {unexpected} malformed that were not expected" if unexpected else ""
+        yield from _fact("cases", f"{words}{malformed}{named}", look)
+        if result.surface == CHAINED_SURFACE:
+            yield from _failed_cases(around.state_dirs[result.surface], evidence, look)
+    elif _MALFORMED in (result.observed or "") and unexpected == 0:
+        yield from _fact("about it", _about_malformed(evidence), look)
+
+
+def _failed_cases(state_dir: str, evidence: EvidenceRef, look: Look) -> Iterator[str]:
+    yield from _fact("", f"{state_dir}/state.json, failed_case_keys: which cases", look)
+    if evidence.fixture_name is not None:
+        yield from _fact("", "expected and observed, of each:", look)
+        yield _typed(
+            "             " + shlex.join(["grep", "-r", '"drift"', f"{state_dir}/channel-store"]),
+            look,
+        )
+
+
+def _about_malformed(evidence: EvidenceRef) -> str:
+    """Return what to know of malformed inputs that a fixture has on purpose."""
+    fixture = evidence.fixture_name
+    named = "the fixture of that cycle" if fixture is None else f"the fixture '{fixture}'"
+    return (
+        f"no case failed: {named} has malformed cases, as it expects. In a canary they count as a "
+        "hard error all the same, so canary fixtures are all-success. Take them out, or start the "
+        f"next rollout with a policy that '{PROGRAM} policy init --expected-malformed ignore' "
+        "writes: it counts only unexpected ones."
+    )
+
+
+# What it means
+
+
+def _meaning(answer: Answer) -> Iterator[str]:
+    here = step(answer.phase, answer.canary_percent)
+    if answer.verdict is Verdict.PROMOTE:
+        yield f"Nothing is wrong: the release did what {here} asks of it."
+        yield (
+            "The gate moves no traffic and deploys nothing: it answers, and records the step. The "
+            "share of the canary is changed by you, or by what you run after it."
+        )
+    elif answer.verdict is Verdict.COMPLETE:
+        yield (
+            "The rollout is over, and recorded as complete. Its evidence is judged no longer."
+            if is_closed(answer)
+            else "Nothing is wrong: every phase is behind this release."
+        )
+    elif answer.verdict is Verdict.HOLD:
+        yield f"Leave everything as it is, at {answer.canary_percent} %. Nothing has to be undone."
+        yield from _meaning_of_a_hold(answer)
+    elif is_closed(answer):
+        yield "The rollout is over, marked as rolled back. Nothing it does is judged any longer."
+    else:
+        yield (
+            "A rollback trigger beats every gate and stays fired, however good later cycles are. "
+            "'freeze', 'resume' and 'reenter' do not mute it; only the rollback ends it."
+        )
+        yield "The gate reverts nothing by itself: it captures the evidence and prints the steps."
+
+
+def _meaning_of_a_hold(answer: Answer) -> Iterator[str]:
+    names = {gate.name for gate in answer.failing_gates}
+    if names == {SOAK_GATE}:
+        yield (
+            "A cycle is one run of the runtime, a line of its event log. The soak is the time for "
+            "which every cycle has to be clean, without a gap; waiting without cycles is no soak."
+        )
+    if PROMOTION_NOT_FROZEN in names:
+        yield (
+            "Promotion was frozen: nothing is promoted, however good the evidence is, until it is "
+            "resumed. Cycles are judged and the soak runs on."
+        )
+
+
+def _when(answer: Answer) -> Iterator[str]:
+    if answer.verdict is not Verdict.HOLD:
+        yield from outlook(answer)
+        return
+    if answer.soak.required_ms and begins_anew(answer) is None:
+        yield f"Soak of this phase: {soak_words(answer)}."
+    yield f"To {next_words(answer)}"
+
+
+# What to type
+
+
+def _commands(answer: Answer, around: Surroundings) -> Iterator[tuple[str, str]]:
+    if is_closed(answer):
+        yield around.command("history"), "shows what was decided, when, and who asked."
+        again = around.next_start(answer.release, around.rollout.channel)
+        yield again, "opens the next rollout."
+    elif answer.verdict is Verdict.ROLLBACK:
+        command = "rollback --reason 'WHAT HAPPENED'"
+        yield around.command(command), _what_it_does(command, around)
+    elif answer.verdict is Verdict.HOLD:
+        mending = list(dict.fromkeys(gate.command for gate in answer.failing_gates if gate.command))
+        for command in mending:
+            yield around.command(command), _what_it_does(command, around)
+        if not mending:
+            yield around.command("advance"), _what_it_does("advance", around)
+    else:
+        what = "the rollout as complete" if answer.verdict is Verdict.COMPLETE else "the new phase"
+        yield around.command("advance"), f"judges once more and records {what}."
+
+
+def _what_it_does(command: str, around: Surroundings) -> str:
+    if command.startswith("signoff init"):
+        return f"writes the checklist: fill in {around.rollout_dir}/signoff.toml, then ask again."
+    word = command.partition(" ")[0]
+    return {
+        "advance": "asks once; moves on if the answer is yes, else changes nothing.",
+        "reenter": "records what happened, and starts the phase and its soak anew.",
+        "resume": "ends the freeze, when its reason is gone.",
+        "rollback": "captures the evidence, ends this rollout, and prints what is left to do.",
+    }.get(word, "lists what is open, item by item.")
+
+
+def _steps(around: Surroundings, look: Look) -> Iterator[str]:
+    yield from _section("What is left to do, if nobody did it yet", look)
+    for number, each in enumerate(steps(around), start=1):
+        yield from paragraph(each.words, look, label=f"  {number}.", indent=5)
+        for command in each.commands:
+            yield _typed(f"   {command}", look)
+    yield from paragraph(f"Evidence: {around.archive}", look, indent=2)

@@ -1,0 +1,246 @@
+"""A case of a policy's unit tests, decided: what was expected, and what the policy says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from tau_rollout_gate.contract.event import Event, classify, contradiction_of
+from tau_rollout_gate.contract.rollout import (
+    Channel,
+    FiredTrigger,
+    Frozen,
+    LogPosition,
+    RollbackTarget,
+    Rollout,
+    RolloutStatus,
+    SurfacePin,
+)
+from tau_rollout_gate.decision.answer import Answer
+from tau_rollout_gate.decision.decide import decide
+from tau_rollout_gate.durations import parse_duration, written
+from tau_rollout_gate.errors import PolicyRefusedError
+from tau_rollout_gate.evidence.values import (
+    Cycle,
+    Evidence,
+    ReportEvidence,
+    ReportStatus,
+    SignoffEvidence,
+    SurfaceEvidence,
+)
+from tau_rollout_gate.policy.policy import Policy, policy_digest
+from tau_rollout_gate.policy.signals import Signal
+from tau_rollout_gate.rollout.simulation.cases import NEVER, Case, Run
+
+ENTERED_UNIX_MS = 1_767_225_600_000
+"""When every case's phase was entered: 2026-01-01T00:00:00Z."""
+
+_CODES = {
+    "queue_backpressure_applied": ("backlog_cases",),
+    "duplicate_cases_skipped": ("duplicate_skips",),
+    "malformed_inputs_observed": ("malformed_cases", "unexpected_malformed_cases"),
+    "retry_attempted": ("retry_attempts",),
+    "retryable_failures_observed": ("retryable_failures",),
+    "case_processing_failed": ("failed_cases",),
+    "command_registry_mutated": ("upserted_commands", "deleted_commands"),
+    "command_runs_recorded": ("executed_runs",),
+    "command_run_timeout_observed": ("run_timeout_failures",),
+    "command_run_non_zero_exit_observed": ("run_non_zero_exit_failures",),
+    "command_run_spawn_failures_observed": ("run_spawn_failures",),
+    "command_run_missing_command_observed": ("run_missing_command_failures",),
+}
+"""Which counters above 0 give a reason code (state-files.md, "Reason codes")."""
+
+_CLEAN = {signal.key: 0 for signal in Signal if not signal.words} | {"executed_runs": 1}
+_SHA256 = sha256(b"").hexdigest()
+_BEGINNING = LogPosition(cycle_number=None, event_sha256=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatch:
+    """Something that was expected, and what was seen instead, in words."""
+
+    what: str
+    expected: str
+    observed: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseOutcome:
+    """A case, the answer to it, and how that differs from what was expected."""
+
+    case: Case
+    answer: Answer
+    mismatches: tuple[Mismatch, ...]
+
+    @property
+    def is_passed(self) -> bool:
+        """Tell whether everything was as expected."""
+        return not self.mismatches
+
+
+def outcome_of(case: Case, policy: Policy) -> CaseOutcome:
+    """Return what a policy says of a case that it has a place for.
+
+    Raises:
+        PolicyRefusedError: if a cycle of the case contradicts itself; the text says which.
+    """
+    phase = policy.phase(case.phase or policy.first_canary.name)
+    before = _cycles(case.before, "before", start=ENTERED_UNIX_MS - _length_ms(case.before))
+    history = _cycles(case.history, "history", start=ENTERED_UNIX_MS, earlier=before)
+    surface = SurfaceEvidence(
+        surface=case.surface,
+        is_chained=True,
+        snapshot=None,
+        cycles=(*before, *history),
+        phase_start=len(before),
+    )
+    evidence = Evidence(
+        surfaces={case.surface: surface},
+        reports={name: _report(name, status) for name, status in case.reports.items()},
+        signoff=_signoff(case),
+    )
+    rollout = _rollout(case, policy, phase.name, is_canary=phase.canary_percent > 0)
+    at = _length_ms(case.history) if case.at is None else case.at
+    answer = decide(policy, rollout, evidence, now_unix_ms=ENTERED_UNIX_MS + at)
+    return CaseOutcome(case=case, answer=answer, mismatches=tuple(_mismatches(case, answer)))
+
+
+def _mismatches(case: Case, answer: Answer) -> Iterator[Mismatch]:
+    expected = case.expect
+    earliest = answer.soak.earliest_promotion_unix_ms
+    pairs: list[tuple[str, str | None, str | None]] = [
+        ("verdict", expected.verdict, answer.verdict),
+        ("held_by", _names(expected.held_by), _names([one.name for one in answer.failing_gates])),
+        ("fired", _names(expected.fired), _names([one.name for one in answer.fired_triggers])),
+        ("next_phase", expected.next_phase, answer.next_phase or "none"),
+        (
+            "earliest",
+            _normal(expected.earliest),
+            NEVER if earliest is None else written(earliest - ENTERED_UNIX_MS),
+        ),
+    ]
+    for what, wanted, observed in pairs:
+        if wanted is not None and wanted != observed:
+            yield Mismatch(what=what, expected=wanted, observed=observed or "")
+
+
+def _names(names: Sequence[str] | None) -> str | None:
+    return None if names is None else ", ".join(sorted(set(names))) or "none"
+
+
+def _normal(earliest: str | None) -> str | None:
+    if earliest is None or earliest == NEVER:
+        return earliest
+    return written(parse_duration(earliest))
+
+
+def _length_ms(runs: Sequence[Run]) -> int:
+    return sum(run.count * run.interval_ms for run in runs)
+
+
+def _cycles(
+    runs: Sequence[Run], part: str, *, start: int, earlier: Sequence[Cycle] = ()
+) -> tuple[Cycle, ...]:
+    """Return the cycles of a case's runs; `earlier` are those before them."""
+    cycles = list(earlier)
+    now = start
+    for index, run in enumerate(runs):
+        for _ in range(run.count):
+            now += run.interval_ms
+            streak = cycles[-1].event.counters["failure_streak"] if cycles else 0
+            event = _event(run, now, streak, number=len(cycles) + 1)
+            if reason := contradiction_of(event):
+                raise PolicyRefusedError(f"{part}[{index}]: {reason}")
+            cycles.append(Cycle(file="case", line=len(cycles) + 1, sha256=_SHA256, event=event))
+    return tuple(cycles[len(earlier) :])
+
+
+def _event(run: Run, unix_ms: int, streak_before: int, *, number: int) -> Event:
+    counters = _CLEAN | run.counters
+    failed = counters["failed_cases"]
+    if "failure_streak" not in run.counters:
+        counters["failure_streak"] = streak_before + 1 if failed else 0
+    codes = [code for code, names in _CODES.items() if any(counters[name] for name in names)]
+    health = classify(failure_streak=counters["failure_streak"], failed_cases=failed)
+    return Event(
+        timestamp_unix_ms=unix_ms,
+        health_state=run.health_state or health,
+        reason_codes=tuple(codes or ["healthy_cycle"])
+        if run.reason_codes is None
+        else run.reason_codes,
+        counters=counters,
+        cycle_duration_ms=run.cycle_duration,
+        cycle_id=f"cycle-{number}",
+        cycle_number=number,
+        run_mode=run.run_mode,
+        runtime_version=run.runtime_version,
+        timeline=run.timeline,
+    )
+
+
+def _report(name: str, status: ReportStatus) -> ReportEvidence:
+    failed = int(status is ReportStatus.FAILED)
+    return ReportEvidence(
+        name=name,
+        path=f"{name} report",
+        sha256=_SHA256,
+        status=status,
+        detail=f"the case says {status}",
+        total=1,
+        passed=1 - failed,
+        failed=failed,
+    )
+
+
+def _signoff(case: Case) -> SignoffEvidence | None:
+    if case.signoff is None:
+        return None
+    problems = () if case.signoff == "complete" else ("the case says incomplete",)
+    return SignoffEvidence(path="sign-off", problems=problems, items=(), inputs=())
+
+
+def _rollout(case: Case, policy: Policy, phase: str, *, is_canary: bool) -> Rollout:
+    start = ENTERED_UNIX_MS - _length_ms(case.before)
+    position = _BEGINNING if is_canary else None
+    frozen = Frozen(reason="the case says so", by="the case", since_unix_ms=ENTERED_UNIX_MS)
+    return Rollout(
+        status=RolloutStatus.OPEN,
+        release="1.0.0",
+        channel=Channel.STABLE,
+        started_unix_ms=start,
+        phase=phase,
+        phase_entered_unix_ms=ENTERED_UNIX_MS,
+        canary_entered_unix_ms=start if is_canary else None,
+        cycle_interval_ms=case.cycle_interval or policy.cycle_interval_ms,
+        registry_changes_expected=case.registry_changes_expected,
+        policy_sha256=policy_digest(policy),
+        policy_file=None,
+        surfaces=(
+            SurfacePin(
+                name=case.surface,
+                state_dir="case",
+                is_chained=True,
+                evidence_from=position,
+                phase_from=position,
+            ),
+        ),
+        rollback=RollbackTarget(rollback_channel=Channel.STABLE, rollback_version=case.rollback_to),
+        frozen=frozen if case.frozen else None,
+        fired_triggers=tuple(_recorded(name) for name in case.recorded_triggers),
+    )
+
+
+def _recorded(name: str) -> FiredTrigger:
+    return FiredTrigger(
+        name=name,
+        surface=None,
+        observed="recorded earlier",
+        threshold="whatever it was then",
+        action="roll back",
+        file=None,
+        line=None,
+        cycle_id=None,
+        timestamp_unix_ms=None,
+    )

@@ -1,0 +1,114 @@
+"""`rollback`: the evidence first, then the record. What is to be done by hand is told after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.errors import RolloutUnusableError, StorageError
+from tau_rollout_gate.evidence.values import Input
+from tau_rollout_gate.files.archive import Source, safe_name
+from tau_rollout_gate.files.capture import Captured, capture
+from tau_rollout_gate.files.rollout_directory import entries
+from tau_rollout_gate.rollout import transitions
+from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
+from tau_rollout_gate.services.evaluate import now_unix_ms, pinned_state_dirs
+from tau_rollout_gate.services.intervene import Asked, Request, pinned_change
+
+PRIVATE_FILES = frozenset({".journal", ".lock", "approvals.json"})
+"""What is private to the runtime, which no other program opens (state-files.md)."""
+
+_BUILT_IN_POLICY = Path(__file__).parents[1] / "default_policy.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack:
+    """A rollback that is recorded: its entry, its evidence, and where the state files are."""
+
+    entry: Entry
+    captured: Captured
+    state_dirs: Mapping[str, Path]
+
+
+def roll_back(request: Request, attached: Sequence[Path]) -> RolledBack:
+    """Capture the evidence, then freeze and close the rollout.
+
+    Raises:
+        StorageError: if the evidence cannot be captured: then promotion is frozen, that is
+            recorded, and the rollout is not closed, so that it can be tried again.
+        RolloutGateError: if it is refused, or the directory cannot be used.
+    """
+    asked, now = Asked.in_request(request), now_unix_ms(request.question.now_unix_ms)
+    with pinned_change(request.question) as change:
+        before = change.current.rollout
+        after = transitions.rolled_back(before, reason=asked.reason, by=asked.by, now_unix_ms=now)
+        state_dirs = pinned_state_dirs(request.question, before)
+        try:
+            captured = capture(
+                change.root,
+                change.folder,
+                tuple(_sources(change.root, before, state_dirs, attached)),
+                release=before.release,
+                now_unix_ms=now,
+            )
+        except StorageError as error:
+            change.commit(_failed(before, asked, str(error), now))
+            raise StorageError(
+                f"{error}\nnothing is rolled back yet, but promotion is frozen: mend that, and run "
+                "'rollback' again"
+            ) from None
+        decided = Decided(
+            action=Action.ROLLBACK,
+            by=asked.by,
+            reason=asked.reason,
+            decided_unix_ms=now,
+            phase=before.phase,
+            rollout_after=after,
+            inputs=(Input(path=str(captured.path), sha256=captured.sha256),),
+        )
+        entry = change.commit(decided)
+    return RolledBack(entry=entry, captured=captured, state_dirs=state_dirs)
+
+
+def _failed(before: Rollout, asked: Asked, detail: str, now: int) -> Decided:
+    return Decided(
+        action=Action.CAPTURE_FAILED,
+        by=asked.by,
+        reason=asked.reason,
+        decided_unix_ms=now,
+        phase=before.phase,
+        rollout_after=transitions.capture_failed(
+            before, detail=detail, by=asked.by, now_unix_ms=now
+        ),
+        reasons=(detail,),
+    )
+
+
+def _sources(
+    root: Path, rollout: Rollout, state_dirs: Mapping[str, Path], attached: Sequence[Path]
+) -> Iterator[Source]:
+    """Yield what is captured: state, rollout, policy, what it was judged by, what was attached."""
+    for name, path in state_dirs.items():
+        yield Source(path=path, name=f"state/{name}", may_be_missing=True, private=PRIVATE_FILES)
+    yield Source(path=root, name="rollout")
+    policy = Path(rollout.policy_file) if rollout.policy_file else _BUILT_IN_POLICY
+    yield Source(path=policy, name="policy.toml", may_be_missing=True)
+    inside = (*state_dirs.values(), root)
+    for number, path in enumerate(_judged_files(root, rollout, inside), start=1):
+        name = f"judged/{number}-{safe_name(path.name)}"
+        yield Source(path=path, name=name, may_be_missing=True)
+    for number, path in enumerate(attached, start=1):
+        yield Source(path=path, name=f"attached/{number}-{safe_name(path.name)}")
+
+
+def _judged_files(root: Path, rollout: Rollout, inside: Sequence[Path]) -> list[Path]:
+    """Return the reports and the sign-off, with its files, that the rollout was judged by."""
+    found: dict[Path, None] = {}
+    with suppress(RolloutUnusableError):  # a damaged ledger is no reason not to roll back
+        for entry in entries(root):
+            if entry.rollout_after.started_unix_ms == rollout.started_unix_ms:
+                found.update((Path(one.path), None) for one in entry.inputs)
+    return [path for path in found if not any(path.is_relative_to(one) for one in inside)]

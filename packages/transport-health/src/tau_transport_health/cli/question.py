@@ -1,0 +1,84 @@
+"""What the commands have in common: the options that say what is asked about, and how to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from inspect import Parameter, signature
+
+from tau_transport_health.cli.options import (
+    DEFAULT_MAX_AGE,
+    DEFAULT_ROOT,
+    DEFAULT_TARGETS_FILE,
+    AllTargets,
+    MaxAge,
+    MaybeTargetName,
+    NowUnixMs,
+    Root,
+    StateDir,
+    TargetName,
+    TargetsFile,
+    duration_ms,
+)
+from tau_transport_health.errors import TargetError
+from tau_transport_health.services.inspect import Question
+
+Command = Callable[..., None]
+
+
+def asks(*, about_all: bool = False, without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Give a command, which takes a question first, the parameters of `question` in its place.
+
+    On the command line the target comes first, then the command's own, then the common options.
+
+    Args:
+        about_all: Whether it may ask about every target at once.
+        without: Names of common options that would mean nothing to the command.
+    """
+    common = dict(signature(question, eval_str=True).parameters)
+    first = [common.pop("target"), common.pop("all_targets")]
+    if not about_all:
+        first = [first[0].replace(default=Parameter.empty, annotation=TargetName)]
+    last = [option for name, option in common.items() if name not in without]
+
+    def given_to(command: Command) -> Command:
+        _, *own = signature(command, eval_str=True).parameters.values()
+        parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*first, *own, *last)]
+
+        def ask(**given: object) -> None:
+            mine = {each.name: given.pop(each.name) for each in own}
+            command(question(**given), **mine)  # type: ignore[arg-type] # the parser checked them
+
+        ask.__doc__ = command.__doc__
+        ask.__annotations__ = {each.name: each.annotation for each in parameters}
+        ask.__signature__ = signature(ask).replace(parameters=parameters)  # type: ignore[attr-defined] # where it belongs
+        return ask
+
+    return given_to
+
+
+def question(  # noqa: PLR0913 - as many as there are options
+    target: MaybeTargetName = None,
+    *,
+    all_targets: AllTargets = False,
+    state_dir: StateDir = None,
+    root: Root = DEFAULT_ROOT,
+    targets: TargetsFile = DEFAULT_TARGETS_FILE,
+    max_age: MaxAge = DEFAULT_MAX_AGE,
+    now_unix_ms: NowUnixMs = None,
+) -> Question:
+    """Return the question that the common options ask.
+
+    Raises:
+        TargetError: if not just one of a target and all of them is asked about.
+        typer.BadParameter: if the age is no duration.
+    """
+    if (target is None) is not all_targets:
+        raise TargetError("name one target, or say --all")
+    return Question(
+        name=target,
+        root=root,
+        state_dir=state_dir,
+        targets_file=targets,
+        max_age_ms=duration_ms(max_age),
+        now_unix_ms=now_unix_ms,
+    )

@@ -1,0 +1,115 @@
+"""Opens the folders and files of a channel store, and nothing that lies outside of it.
+
+Names come from the command line and from files, so none is trusted: each part of a path is opened
+below the folder before it, and no symbolic link is followed inside the store.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from tau_transport_health.contract.channel import LONGEST_LINE_BYTES, is_channel_name
+from tau_transport_health.errors import NoChannelError
+from tau_transport_health.files.lines import WholeLines, open_regular
+from tau_transport_health.files.segments import open_segments
+from tau_transport_health.health.targets import CHAINED_TRANSPORT
+
+STORE = "channel-store"
+LOG, CONTEXT, DESCRIPTION, INDEX = "log.jsonl", "context.jsonl", "schema.json", "index.jsonl"
+ARTIFACTS = "artifacts"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class ChannelStore:
+    """The channel store of one transport in a state directory.
+
+    Args:
+        state_dir: The state directory, which the operator named.
+        transport: The transport whose folder it is, `custom-command` if it has none of its own.
+    """
+
+    def __init__(self, state_dir: Path, transport: str) -> None:
+        own = state_dir / STORE / transport
+        self.transport = transport if own.is_dir() else CHAINED_TRANSPORT
+        self.path = state_dir / STORE / self.transport
+        self._parts = (STORE, self.transport)
+        self.state_dir = state_dir
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """Return the channels, sorted, and whatever else lies there.
+
+        Raises:
+            NoChannelError: if there is no channel store that can be read.
+        """
+        try:
+            with self._folder(()) as folder, os.scandir(folder) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        except OSError as error:
+            raise NoChannelError(
+                f"{self.path}: there is no channel store: {error.strerror or error}"
+            ) from None
+        channels = sorted(name for name, is_dir in found if is_dir and is_channel_name(name))
+        return channels, sorted({name for name, _ in found} - set(channels))
+
+    def checked(self, channel: str) -> str:
+        """Return `channel` if there is one of this name.
+
+        Raises:
+            NoChannelError: if there is none, or nothing can be called so.
+        """
+        if not is_channel_name(channel):
+            raise NoChannelError(f"{channel!r:.80} is not a channel's name: see channels list")
+        if channel not in self.names()[0]:
+            raise NoChannelError(f"{self.path}: has no channel {channel!r}: see channels list")
+        return channel
+
+    def lines(self, channel: str, *parts: str) -> WholeLines:
+        """Return the whole lines of a file of a channel.
+
+        Raises:
+            OSError: if it cannot be opened, is no regular file, or a link leads to it.
+        """
+        return WholeLines(
+            self.opened(channel, *parts),
+            name="/".join(parts),
+            longest_line_bytes=LONGEST_LINE_BYTES,
+        )
+
+    def segments(self, channel: str, log: str) -> tuple[list[WholeLines], list[tuple[str, str]]]:
+        """Return the files of a channel's log, as `log_segments.open_segments` does."""
+        try:
+            with self._folder((channel,)) as folder, os.scandir(folder) as entries:
+                names = [entry.name for entry in entries]
+        except OSError:
+            names = []  # opening a file in it fails, too, and tells why
+        return open_segments(
+            log,
+            names,
+            lambda name: self.opened(channel, name),
+            longest_line_bytes=LONGEST_LINE_BYTES,
+        )
+
+    def opened(self, channel: str, *parts: str) -> BinaryIO:
+        """Return a file of a channel, open to read; whoever asks closes it.
+
+        Raises:
+            OSError: as `lines` does.
+        """
+        with self._folder((channel, *parts[:-1])) as folder:
+            return open_regular(parts[-1], folder=folder, follows=False)
+
+    @contextmanager
+    def _folder(self, parts: Sequence[str]) -> Iterator[int]:
+        descriptor = os.open(self.state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in (*self._parts, *parts):
+                below = os.open(part, _FOLDER, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = below
+            yield descriptor
+        finally:
+            os.close(descriptor)

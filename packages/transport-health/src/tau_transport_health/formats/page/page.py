@@ -1,0 +1,109 @@
+"""The page of `report`: a judgement and a timeline as one HTML file that needs nothing else.
+
+The template decides how it looks; this module gives it words, figures and charts. Whatever stands
+in the files reaches the page through `written`, and is escaped after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jinja2 import Environment, StrictUndefined
+
+from tau_transport_health import __version__
+from tau_transport_health.contract.event import KNOWN_REASON_CODES
+from tau_transport_health.contract.state import HealthState
+from tau_transport_health.durations import age
+from tau_transport_health.errors import PluginCode
+from tau_transport_health.formats.page.figures import figure, share, span, utc, written
+from tau_transport_health.formats.page.over_time import charts_of, code_rows
+from tau_transport_health.health.assessment import Assessment
+from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.log.timeline import OTHER_CODES, Timeline
+
+_ACCENTS = {
+    PluginCode.OK: HealthState.HEALTHY,
+    PluginCode.WARNING: HealthState.DEGRADED,
+    PluginCode.CRITICAL: HealthState.FAILING,
+    PluginCode.UNKNOWN: HealthState.UNKNOWN,
+}
+
+
+def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
+    """Return the page about one look at a target and its whole event log.
+
+    Args:
+        inspection: The look, with its judgement.
+        timeline: What the event log adds up to over time.
+        template: The text of the page's template.
+    """
+    environment = Environment(
+        autoescape=True,
+        finalize=written,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(utc=utc, span=span)
+    assessment = inspection.assessment
+    return environment.from_string(template).render(
+        accent=_ACCENTS[assessment.plugin_code],
+        assessment=assessment,
+        charts=charts_of(timeline),
+        codes=tuple(code_rows(timeline)),
+        cycles=tuple(reversed(timeline.recent)),
+        headline=_headline(assessment),
+        inspection=inspection,
+        known_codes=KNOWN_REASON_CODES,
+        share=share,
+        slots=[(start, held) for start, held in timeline.slots() if held is not None],
+        snapshot=tuple(_snapshot(assessment)),
+        timeline=timeline,
+        version=__version__,
+        warnings=(*assessment.warnings, *_warnings(timeline)),
+    )
+
+
+def _headline(assessment: Assessment) -> str:
+    word = assessment.health_state.capitalize()
+    if assessment.snapshot is not None and assessment.plugin_code is PluginCode.UNKNOWN:
+        return f"{word} on record, not to be relied on"
+    return word
+
+
+def _snapshot(assessment: Assessment) -> Iterator[tuple[str, str, str]]:
+    """Yield each figure of the health snapshot: its name, its value, its key in the file."""
+    health = assessment.snapshot
+    if health is None or assessment.age_ms is None:
+        return
+    yield "Written", age(assessment.age_ms), "updated_unix_ms"
+    for name, key in (
+        ("Failure streak", "failure_streak"),
+        ("Queue depth", "queue_depth"),
+        ("Active runs", "active_runs"),
+        ("Cycle took", "cycle_duration_ms"),
+        ("Discovered", "last_cycle_discovered"),
+        ("Processed", "last_cycle_processed"),
+        ("Completed", "last_cycle_completed"),
+        ("Failed", "last_cycle_failed"),
+        ("Duplicates", "last_cycle_duplicates"),
+    ):
+        unit = " ms" if key.endswith("_ms") else ""
+        yield name, f"{figure(getattr(health, key))}{unit}", key
+
+
+def _warnings(timeline: Timeline) -> Iterator[str]:
+    if timeline.invalid:
+        lines = "1 line is" if timeline.invalid == 1 else f"{figure(timeline.invalid)} lines are"
+        yield f"{lines} invalid in the event log, and counted nowhere else on this page"
+    if timeline.steps_back:
+        events = "1 event is" if timeline.steps_back == 1 else f"{figure(timeline.steps_back)} are"
+        yield (
+            f"times run backwards in the event log: {events} dated before the one above; "
+            f"the first is line {timeline.first_step_back}"
+        )
+    for code in sorted(timeline.total.reason_code_counts.keys() - KNOWN_REASON_CODES):
+        if code == OTHER_CODES:
+            yield "there are more codes that are not known than are counted by name"
+        else:
+            yield f"the reason code {code!r} is not known"

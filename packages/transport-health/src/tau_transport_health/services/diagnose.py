@@ -1,0 +1,69 @@
+"""Reads all that `diagnose` needs: the whole log once, and the channels if they matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tau_transport_health.errors import NoChannelError
+from tau_transport_health.files.channel_store import LOG, STORE, ChannelStore
+from tau_transport_health.files.lines import WholeLines, open_regular
+from tau_transport_health.files.segments import open_segments
+from tau_transport_health.files.state_directory import EVENT_LOG, read_once
+from tau_transport_health.health.diagnosis import Diagnosis, diagnose
+from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.log.history import History, read_history
+from tau_transport_health.log.traces import Trace, TraceKind, Traces
+
+
+def diagnosis_of(inspection: Inspection) -> Diagnosis:
+    """Return the diagnosis of a target that was just looked at."""
+    state_dir = Path(inspection.state_path).parent
+    segments, unread = open_event_log(state_dir)
+    history = read_history(
+        segments,
+        state=inspection.reading.state,
+        state_afterwards=lambda: read_once(state_dir, inspection.target).state,
+        chained=inspection.is_chained,
+        unread_files=unread,
+    )
+    return diagnose(inspection, history, _traces(state_dir, inspection, history))
+
+
+def open_event_log(state_dir: Path) -> tuple[list[WholeLines], list[tuple[str, str]]]:
+    """Return the files of the event log, oldest first, and those that cannot be opened, and why."""
+    try:
+        names = [path.name for path in state_dir.iterdir()]
+    except OSError:
+        names = []
+    return open_segments(EVENT_LOG, names, lambda name: open_regular(state_dir / name))
+
+
+def _traces(
+    state_dir: Path, inspection: Inspection, history: History
+) -> dict[TraceKind, list[Trace]]:
+    """Return what channels tell of the last cycles; none where these had no failure."""
+    failing = [
+        cycle.event
+        for cycle in history.recent
+        if cycle.event.failed_cases > 0
+        or cycle.event.retry_attempts > 0
+        or cycle.event.run_missing_command_failures > 0
+        or cycle.event.run_spawn_failures > 0
+        or cycle.event.run_timeout_failures > 0
+        or cycle.event.run_non_zero_exit_failures > 0
+    ]
+    if not failing:
+        return {}
+    since = min(event.timestamp_unix_ms - event.cycle_duration_ms for event in failing)
+    traces = Traces(since_unix_ms=since)
+    store = ChannelStore(state_dir, inspection.target.name)
+    try:
+        channels, _ = store.names()
+    except NoChannelError:
+        return {}
+    for channel in channels:
+        for segment in store.segments(channel, LOG)[0]:  # `channels verify` tells of the others
+            name = f"{STORE}/{store.transport}/{channel}/{segment.name}"
+            for number, line in enumerate(segment, start=1):
+                traces.take(name, number, line)
+    return traces.newest

@@ -1,0 +1,119 @@
+"""A live view in the terminal: looks again and again, and redraws in place, until interrupted.
+
+Only the command `watch` imports this module, since rich costs start-up time.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from rich.console import Console
+from rich.live import Live
+
+from tau_transport_health.errors import ExitCode, TransportHealthError
+from tau_transport_health.services.inspect import Question
+from tau_transport_health.watch.snapshot import aged, first_sight, next_sight
+from tau_transport_health.watch.view import view
+
+LONGEST_REDRAW_SECONDS = 1.0
+"""The ages tick at least this often, however seldom the files are looked at."""
+
+
+class NoTerminalError(TransportHealthError):
+    """The view needs a terminal that can be redrawn."""
+
+    exit_code = ExitCode.USAGE
+
+
+def watch_targets(question: Question, *, interval_seconds: float) -> None:
+    """Show the targets that `question` asks for until the process is interrupted.
+
+    Raises:
+        NoTerminalError: if the output is no terminal.
+        TargetError: if there is no such target.
+        KeyboardInterrupt: on Ctrl-C, with the terminal as it was before.
+    """
+    gc.enable()  # unlike other commands this one may run for days
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        raise NoTerminalError("watch needs a terminal to draw in; for one look use inspect")
+    sight = first_sight(question)
+    with (
+        _quiet_keyboard(),
+        _wake_on_resize() as resized,
+        Live(console=console, screen=True, auto_refresh=False) as live,
+    ):
+        looked = time.monotonic()
+        try:
+            while True:
+                live.update(view(sight, interval_seconds=interval_seconds), refresh=True)
+                _wait(resized, min(interval_seconds, LONGEST_REDRAW_SECONDS))
+                if time.monotonic() - looked >= interval_seconds:
+                    sight = next_sight(question)
+                    looked = time.monotonic()
+                else:
+                    sight = aged(sight, question)
+        except KeyboardInterrupt:
+            # A second Ctrl-C must not keep the terminal from being put back.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            raise
+
+
+@contextmanager
+def _quiet_keyboard() -> Iterator[None]:
+    """Show nothing of what is typed, and forget it at the end rather than leave it to the shell."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    import termios  # noqa: PLC0415 - only where there is a terminal
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    quiet = termios.tcgetattr(descriptor)
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+
+
+@contextmanager
+def _wake_on_resize() -> Iterator[int]:
+    """Give a descriptor that becomes readable when the terminal's size changes.
+
+    A request to terminate ends the process as Ctrl-C does: with the terminal put back.
+    """
+    readable, writable = os.pipe()
+    os.set_blocking(readable, False)
+    os.set_blocking(writable, False)
+
+    def resized(_signal: int, _frame: FrameType | None) -> None:
+        with suppress(BlockingIOError):  # where nobody read since, it is readable already
+            os.write(writable, b".")
+
+    def ended(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGWINCH, resized)
+    signal.signal(signal.SIGTERM, ended)
+    try:
+        yield readable
+    finally:
+        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+        os.close(readable)
+        os.close(writable)
+
+
+def _wait(resized: int, seconds: float) -> None:
+    woken, _, _ = select.select([resized], [], [], seconds)
+    if woken:
+        os.read(resized, 4096)
