@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.transport_health.files import StateDirectory
 from tests.transport_health.running import Inspector
+from tests.transport_health.state_files import StateDirectory
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.transport_health.files import NOW_UNIX_MS, StateDirectory
+from tests.transport_health.state_files import NOW_UNIX_MS, StateDirectory
 
 COMMAND = Path(sys.executable).parent / "tau-transport-health"
 PATIENCE_SECONDS = 30.0

@@ -1,0 +1,128 @@
+"""Where answers go: a terminal, a pipe, the files of a GitHub job."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tau_rollout_gate.cli.options import Format
+from tau_rollout_gate.cli.output import print_answer, print_explanation
+from tau_rollout_gate.errors import StorageError
+from tau_rollout_gate.formats import RENDERERS, explain, github
+from tests.rollout_gate.answers import HOSTILE, answer, around, filled_with
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from tau_rollout_gate.cli.output import print_answer, print_explanation
+from tau_rollout_gate.cli.options import Format
+from tests.rollout_gate.answers import answer, around
+print_answer(answer(), Format.TEXT)
+print_explanation(answer(), around())
+"""
+
+
+def on_a_terminal(**variables: str) -> str:
+    """Return what a terminal shows of the text and the explanation."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "72", "TERM": "xterm", **variables}
+    environment = {name: value for name, value in environment.items() if value != "unset"}
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, ROOT], stdout=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := os.read(ours, 65_536):
+                shown += chunk
+        except OSError:  # how Linux says that the other side is closed
+            pass
+        finally:
+            os.close(ours)
+    assert process.returncode == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+@pytest.fixture(autouse=True)
+def _no_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run outside a GitHub job, also where the tests run in one."""
+    monkeypatch.delenv("GITHUB_OUTPUT", raising=False)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
+@pytest.mark.parametrize("name", Format)
+def test_a_pipe_gets_the_format_and_nothing_else(
+    name: Format, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes are those of the format: no colour, no width, no locale of whoever asks."""
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LC_ALL", "C")
+    print_answer(answer(), name)
+    assert capfdbinary.readouterr().out == RENDERERS[name](answer()).encode()
+
+
+def test_a_pipe_gets_the_explanation(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """The same bytes every time."""
+    print_explanation(answer(), around())
+    assert capfdbinary.readouterr().out == explain.render(answer(), around()).encode()
+
+
+def test_a_terminal_gets_colours_and_its_width() -> None:
+    """Both texts keep to the columns that there are."""
+    shown = on_a_terminal(NO_COLOR="unset")
+    assert "\x1b[33mHOLD\x1b[0m  1.4.0" in shown
+    plain = on_a_terminal(NO_COLOR="1")
+    assert 60 < max(map(len, plain.splitlines())) <= 72
+
+
+@pytest.mark.parametrize(
+    "variables", [{"NO_COLOR": "1"}, {"TERM": "dumb", "NO_COLOR": "unset"}], ids=["asked", "dumb"]
+)
+def test_colours_can_be_refused(variables: dict[str, str]) -> None:
+    """By NO_COLOR, and by a terminal that has none."""
+    shown = on_a_terminal(**variables)
+    assert shown.startswith("HOLD  1.4.0")
+    assert "\x1b" not in shown
+
+
+def test_a_job_gets_its_outputs_and_its_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Appended to what earlier commands of the step wrote."""
+    outputs, summary = tmp_path / "outputs", tmp_path / "summary"
+    outputs.write_text("earlier=1\n")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    one = filled_with(answer(), HOSTILE["bytes that are no text"])
+    print_answer(one, Format.GITHUB)
+    assert outputs.read_text() == "earlier=1\n" + github.outputs(one)
+    assert summary.read_text() == github.summary(one) == RENDERERS["markdown"](one)
+
+
+@pytest.mark.parametrize("name", sorted(set(Format) - {Format.GITHUB}))
+def test_other_formats_leave_the_files_of_a_job_alone(
+    name: Format, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only who asks for `github` gets them written."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    print_answer(answer(), name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The answer is printed first; then it is said which file, why, and what names it."""
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path))
+    with pytest.raises(StorageError) as refused:
+        print_answer(answer(), Format.GITHUB)
+    assert str(refused.value) == (
+        f"{tmp_path}: cannot be written: Is a directory; GITHUB_OUTPUT names it"
+    )
+    assert capfd.readouterr().out == RENDERERS["github"](answer())
