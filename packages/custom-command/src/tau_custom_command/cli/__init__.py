@@ -1,1 +1,1 @@
-"""cli: say here what this room is, and what it may import."""
+"""The command line: options, commands, and what people see. It may import every room below it."""

@@ -1,1 +1,4 @@
-"""cycle: say here what this room is, and what it may import."""
+"""What one cycle does, without touching a file: plan it, evaluate each case, settle, account.
+
+Pure: it may import `fixture`, `contract` and `policy`.
+"""

@@ -1,1 +1,1 @@
-"""policy: say here what this room is, and what it may import."""
+"""What a command may do. Pure: it imports only the modules beside the rooms."""

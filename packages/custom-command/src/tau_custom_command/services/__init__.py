@@ -1,1 +1,4 @@
-"""services: say here what this room is, and what it may import."""
+"""One module for each thing that an operator asks for: run a cycle, recover, repair channels.
+
+A service puts the pure rooms and the storage together; it may import every room but `cli`.
+"""

@@ -1,1 +1,4 @@
-"""storage: say here what this room is, and what it may import."""
+"""The state directory on disk: the lock, the journal, rotation, and how bytes reach the disk.
+
+Of the package it imports the pure rooms alone: what is written is decided in `cycle`.
+"""

@@ -1,1 +1,1 @@
-"""contract: say here what this room is, and what it may import."""
+"""The forms of the files that are read and written (runbooks/state-files.md). Pure."""

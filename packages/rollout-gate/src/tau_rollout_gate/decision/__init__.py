@@ -1,1 +1,4 @@
-"""decision: say here what this room is, and what it may import."""
+"""From a policy, a rollout, its evidence and the time to an answer.
+
+Pure: it may import `policy`, `evidence` and `contract`.
+"""

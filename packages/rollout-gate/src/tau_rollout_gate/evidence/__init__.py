@@ -1,1 +1,4 @@
-"""evidence: say here what this room is, and what it may import."""
+"""From the bytes of logs, states, reports and sign-offs to evidence.
+
+Pure: it may import `contract`.
+"""

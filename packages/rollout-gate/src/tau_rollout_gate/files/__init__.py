@@ -1,1 +1,1 @@
-"""files: say here what this room is, and what it may import."""
+"""The rollout directory, the surfaces' state directories, named files, and archives."""

@@ -1,1 +1,4 @@
-"""policy: say here what this room is, and what it may import."""
+"""The policy as data: phases, gates, triggers, and what lint finds in them.
+
+Pure: it may import `evidence` and `contract`.
+"""

@@ -1,1 +1,4 @@
-"""rollout: say here what this room is, and what it may import."""
+"""A rollout's life: its start, its transitions, its ledger, and the simulation of one.
+
+Pure: it may import `decision` and what is below.
+"""

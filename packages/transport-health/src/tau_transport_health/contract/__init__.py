@@ -1,1 +1,1 @@
-"""contract: say here what this room is, and what it may import."""
+"""The state files as a tolerant reader sees them: unknown keys pass, wrong types do not. Pure."""

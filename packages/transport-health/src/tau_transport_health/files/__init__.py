@@ -1,1 +1,1 @@
-"""files: say here what this room is, and what it may import."""
+"""Opens what may be huge, torn, replaced meanwhile, or no file at all. It judges nothing."""

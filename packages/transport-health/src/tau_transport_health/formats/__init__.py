@@ -1,1 +1,1 @@
-"""The forms that an answer can take: one module each, all from the same judgement."""
+"""The forms that an answer can take: one module each, all from the same judgement. Pure."""

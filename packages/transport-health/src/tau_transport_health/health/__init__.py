@@ -1,1 +1,1 @@
-"""health: say here what this room is, and what it may import."""
+"""The judgement: healthy, degraded or failing, why, and what to do. Pure: it may import `log`."""

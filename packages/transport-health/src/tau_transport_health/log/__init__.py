@@ -1,1 +1,4 @@
-"""log: say here what this room is, and what it may import."""
+"""The event log as a stream: decoded, counted, its chain followed.
+
+Pure: it may import `contract`.
+"""

@@ -1,1 +1,4 @@
-"""services: say here what this room is, and what it may import."""
+"""One module for each question: inspect, diagnose, report, channels.
+
+A service reads by `files` and judges by `health`; it may import every room but `cli` and `watch`.
+"""

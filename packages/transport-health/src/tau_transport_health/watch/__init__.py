@@ -1,1 +1,1 @@
-"""watch: say here what this room is, and what it may import."""
+"""The live view in a terminal, the one room that imports `rich`. It may import `services`."""
