@@ -128,12 +128,14 @@ class Runtime:
         """Return what the cycles have left."""
         return StateFiles(self.state_dir)
 
-    def run(self, *cases: Json, case_suffix: str = "", **header: object) -> RunReport:
+    def run(
+        self, *cases: Json, case_suffix: str = "", fresh: bool = False, **header: object
+    ) -> RunReport:
         """Run one cycle of a fixture with these cases, a second after the one before."""
         fixture = {"schema_version": 1, "name": "demo", "cases": list(cases)} | header
-        return self.run_file(json.dumps(fixture).encode(), case_suffix=case_suffix)
+        return self.run_file(json.dumps(fixture).encode(), case_suffix=case_suffix, fresh=fresh)
 
-    def run_file(self, content: bytes, *, case_suffix: str = "") -> RunReport:
+    def run_file(self, content: bytes, *, case_suffix: str = "", fresh: bool = False) -> RunReport:
         """Run one cycle of a fixture with this content."""
         path = self.folder / "fixture.json"
         path.write_bytes(content)
@@ -151,6 +153,7 @@ class Runtime:
             run_mode=RunMode.RECORD,
             case_suffix=case_suffix,
             wait_seconds=0,
+            fresh=fresh,
             fsync=self.fsync,
             rotation=self.rotation,
         )

@@ -78,6 +78,27 @@ def test_the_same_suffix_again_is_the_same_work(runtime: Runtime) -> None:
     assert runtime.run(*creates("a"), case_suffix="@1").event.duplicate_skips == 1
 
 
+def test_a_fresh_cycle_is_new_work_each_time(runtime: Runtime) -> None:
+    """No earlier cycle used its suffix, which ends with the number of the cycle."""
+    for number in (1, 2, 3):
+        event = runtime.run(*creates("a", "b"), fresh=True).event
+        assert (event.applied_cases, event.duplicate_skips) == (2, 0)
+        assert runtime.files.entries("greet")[-1]["payload"]["case_id"] == f"b-{number}"
+
+
+@pytest.mark.parametrize("expected", [success("CREATE"), success("CREATE", status_code=299)])
+def test_a_fresh_cycle_is_new_work_whatever_ids_look_like(
+    runtime: Runtime, expected: dict[str, object]
+) -> None:
+    """Ids that already end as a fresh cycle's do, processed or failed, are not met again."""
+    earlier = [case_object(id_, "CREATE", expected=expected) for id_ in ("a-2", "a--2", "b-2")]
+    runtime.run(*earlier)
+    event = runtime.run(*creates("b", "a"), fresh=True).event
+    assert (event.applied_cases, event.duplicate_skips) == (2, 0)
+    ids = [entry["payload"]["case_id"] for entry in runtime.files.entries("greet")]
+    assert ids[-2:] == ["a---2", "b---2"]
+
+
 def test_a_case_suffix_keeps_the_fixtures_order(runtime: Runtime) -> None:
     """A suffix that sorts before or after what the ids hold does not change the order."""
     runtime.run(*creates("a", "a-1", "a1"), case_suffix="z")

@@ -91,6 +91,19 @@ def in_order(cases: Iterable[Case], *, case_suffix: str) -> tuple[Case, ...]:
     )
 
 
+def fresh_suffix(cases: Sequence[Case], before: StateFile | None, *, cycle_number: int) -> str:
+    """Return a suffix with which each of the cases is new work, whatever ran before.
+
+    It ends with the number of the cycle, which no other cycle has, so two fresh cycles never share
+    a key. Ids that were written with such an end could: then another hyphen tells them apart.
+    """
+    known = set() if before is None else {*before.processed_case_keys, *before.failed_case_keys}
+    suffix = f"-{cycle_number}"
+    while any(case.key + suffix in known for case in cases):
+        suffix = f"-{suffix}"
+    return suffix
+
+
 def plan(cases: Sequence[Case], before: StateFile | None, *, queue_limit: int) -> CyclePlan:
     """Return which of the ordered `cases` this cycle takes, given the state before it.
 

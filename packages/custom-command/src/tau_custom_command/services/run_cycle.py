@@ -63,7 +63,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What the operator asked for: a fixture, a state directory, limits, a policy."""
+    """What the operator asked for: a fixture, a state directory, limits, a policy.
+
+    `fresh` has every case be new work, by a suffix of its own in the place of `case_suffix`.
+    """
 
     fixture: Path
     state_dir: Path
@@ -72,6 +75,7 @@ class RunRequest:
     run_mode: RunMode
     case_suffix: str
     wait_seconds: float
+    fresh: bool = False
     fsync: bool = True
     rotation: RotationLimits = NEVER_ROTATED
 
@@ -133,7 +137,11 @@ def _run_locked(
     started_ms, identity = clock.monotonic_ms(), _identity(request, loaded, opened, clock)
     before = opened.state
     registry = Registry.of(() if before is None else before.commands)
-    cases = cycle.in_order(loaded.fixture.cases, case_suffix=request.case_suffix)
+    suffix = request.case_suffix
+    if request.fresh:
+        number = identity.cycle_number
+        suffix = cycle.fresh_suffix(loaded.fixture.cases, before, cycle_number=number)
+    cases = cycle.in_order(loaded.fixture.cases, case_suffix=suffix)
     plan = cycle.plan(cases, before, queue_limit=request.limits.queue_limit)
     settlements = [
         cycle.settle(
