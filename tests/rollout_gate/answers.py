@@ -6,8 +6,8 @@ from typing import Any, TypeVar, cast
 
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
-from tau_rollout_gate.evidence.values import Input
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.policy.findings import (
@@ -112,8 +112,8 @@ def answer(**changes: Any) -> Answer:  # noqa: ANN401 - any field
         "warnings": (),
         "policy_sha256": SHA,
         "inputs": (
-            Input(path=".tau/custom-command/state.json", sha256=SHA),
-            Input(path=LOG, sha256=SHA, offset=120, length=4096),
+            RecordedInput(path=".tau/custom-command/state.json", sha256=SHA),
+            RecordedInput(path=LOG, sha256=SHA, offset=120, length=4096),
         ),
     }
     return Answer(**(values | changes))

@@ -13,12 +13,17 @@ from tau_rollout_gate.contract.rollout import (
     Carried,
     Channel,
     LogPosition,
+    RecordedInput,
     RollbackTarget,
     Rollout,
     RolloutStatus,
     SurfacePin,
 )
-from tau_rollout_gate.evidence.values import Cycle, Evidence, Input, SurfaceEvidence
+from tau_rollout_gate.evidence.values import (
+    Cycle,
+    Evidence,
+    SurfaceEvidence,
+)
 
 Json = dict[str, Any]
 
@@ -200,7 +205,7 @@ def surface_evidence(
         "end_sha256": digest(history.lines[-1]) if history.lines else None,
         "end_cycle_number": len(history.lines) or None,
         "end_timestamp_unix_ms": history.last()["timestamp_unix_ms"] if history.lines else None,
-        "inputs": (Input(path="runtime-events.jsonl", sha256=SHA, offset=0, length=1),),
+        "inputs": (RecordedInput(path="runtime-events.jsonl", sha256=SHA, offset=0, length=1),),
     }
     return SurfaceEvidence(**(values | changes))
 

@@ -15,11 +15,11 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_rollout_gate.contract.rollout import Channel, Rollout
+from tau_rollout_gate.contract.rollout import Channel, RecordedInput, Rollout
 from tau_rollout_gate.errors import ExitCode, NamedFileError
 from tau_rollout_gate.evidence.signoff import FoundFile, judge
 from tau_rollout_gate.evidence.signoff_form import blank_signoff, checklist, parse_signoff
-from tau_rollout_gate.evidence.values import Input, SignoffEvidence
+from tau_rollout_gate.evidence.values import SignoffEvidence
 from tau_rollout_gate.files.signoff import look_up, read_signoff, repository_root
 from tests.rollout_gate.making import pin, rollout
 
@@ -95,7 +95,7 @@ def judged(
         parse_signoff(tomli_w.dumps(form).encode(), path="signoff.toml"),
         of or under_way(),
         found_in(files or {}),
-        file=Input(path="signoff.toml", sha256=OWN_SHA),
+        file=RecordedInput(path="signoff.toml", sha256=OWN_SHA),
         now_unix_ms=now_unix_ms,
     )
 
@@ -108,7 +108,7 @@ def test_a_complete_checklist() -> None:
     assert [item.key for item in result.items] == KEYS
     assert [item.claim for item in result.items] == [f"https://ci.tau-ops.dev/{k}" for k in KEYS]
     assert {item.file for item in result.items} == {None}
-    assert result.inputs == (Input(path="signoff.toml", sha256=OWN_SHA),)
+    assert result.inputs == (RecordedInput(path="signoff.toml", sha256=OWN_SHA),)
     assert result.path == "signoff.toml"
 
 
@@ -182,8 +182,8 @@ def test_a_file_is_recorded_by_its_digest() -> None:
     assert result.is_complete
     assert (result.items[0].file, result.items[0].claim) == ("r/h.json", None)
     assert result.inputs[1:] == (
-        Input(path="r/h.json", sha256=sha256(b"1").hexdigest()),
-        Input(path="a", sha256=sha256(b"2").hexdigest()),
+        RecordedInput(path="r/h.json", sha256=sha256(b"1").hexdigest()),
+        RecordedInput(path="a", sha256=sha256(b"2").hexdigest()),
     )
 
 
@@ -193,7 +193,7 @@ def test_the_checklist_is_no_evidence_of_itself() -> None:
         parse_signoff(tomli_w.dumps(filled(preflight__harness_passed="s")).encode(), path="s"),
         under_way(),
         lambda _: FoundFile(sha256=OWN_SHA),
-        file=Input(path="s", sha256=OWN_SHA),
+        file=RecordedInput(path="s", sha256=OWN_SHA),
         now_unix_ms=NOW,
     )
     assert result.items[0].problem == "'s' is this checklist itself"
@@ -284,7 +284,7 @@ def test_a_day_may_be_a_day_of_toml() -> None:
     raw = tomli_w.dumps(filled()).replace('date = "2026-01-02"', "date = 2026-01-02").encode()
     signoff = parse_signoff(raw, path="s")
     assert not isinstance(signoff.date, str)
-    file = Input(path="s", sha256=OWN_SHA)
+    file = RecordedInput(path="s", sha256=OWN_SHA)
     assert judge(signoff, under_way(), found_in({}), file=file, now_unix_ms=NOW).is_complete
     late = judge(signoff, under_way(), found_in({}), file=file, now_unix_ms=STARTED)
     assert late.problems == ("date: 2026-01-02 is yet to come (UTC)",)
@@ -330,7 +330,7 @@ def test_no_bytes_end_in_a_traceback(raw: bytes) -> None:
             parse_signoff(raw, path="s"),
             under_way(),
             found_in({}),
-            file=Input(path="s", sha256=OWN_SHA),
+            file=RecordedInput(path="s", sha256=OWN_SHA),
             now_unix_ms=NOW,
         )
         assert not result.is_complete
@@ -372,7 +372,7 @@ def test_a_blank_checklist_asks_for_everything() -> None:
         parse_signoff(text.encode(), path="s"),
         of,
         found_in({}),
-        file=Input(path="s", sha256=OWN_SHA),
+        file=RecordedInput(path="s", sha256=OWN_SHA),
         now_unix_ms=NOW,
     )
     assert result.problems == (
@@ -476,8 +476,8 @@ def test_a_sign_off_is_read_with_the_files_that_it_names(
     result = read_signoff(path, under_way(), now_unix_ms=NOW)
     assert result.is_complete
     assert result.inputs == (
-        Input(path=str(path), sha256=sha256(path.read_bytes()).hexdigest()),
-        Input(path="report.json", sha256=sha256(b"{}").hexdigest()),
+        RecordedInput(path=str(path), sha256=sha256(path.read_bytes()).hexdigest()),
+        RecordedInput(path="report.json", sha256=sha256(b"{}").hexdigest()),
     )
     form["preflight"]["harness_passed"] = "below/signoff.toml"
     path.write_text(tomli_w.dumps(form))

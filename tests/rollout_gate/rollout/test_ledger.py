@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout, RolloutFile, RolloutStatus
+from tau_rollout_gate.contract.rollout import (
+    FiredTrigger,
+    RecordedInput,
+    Rollout,
+    RolloutFile,
+    RolloutStatus,
+)
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, RolloutUnusableError
-from tau_rollout_gate.evidence.values import Input
 from tau_rollout_gate.rollout.ledger import Action, Entry, digest_of, standing
 from tau_rollout_gate.rollout.ledger_check import check
 from tests.rollout_gate import making
@@ -43,7 +48,7 @@ class TestEntry:
             verdict=Verdict.PROMOTE,
             reasons=("every gate holds",),
             held_by=("soak",),
-            inputs=(Input(path="e.jsonl", sha256=SHA, offset=1, length=2),),
+            inputs=(RecordedInput(path="e.jsonl", sha256=SHA, offset=1, length=2),),
         )
         entry = Entry.following(None, one)
         line = entry.as_line()

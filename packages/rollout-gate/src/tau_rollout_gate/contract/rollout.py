@@ -5,10 +5,11 @@ The rules are the contract's (runbooks/state-files.md, "The rollout directory").
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from tau_rollout_gate.contract import strict_json
 from tau_rollout_gate.contract.forms import (
@@ -154,6 +155,26 @@ class RollbackTarget(Form):
     rollback_version: Text
     rollback_reason: str | None = None
     rollback_reference_unix_ms: Count | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedInput:
+    """A file that a decision rests on, or that it left.
+
+    Args:
+        path: The file.
+        sha256: The digest of its bytes; of a log, of the part that was judged.
+        offset: Where that part of a log begins, in bytes; None for a whole file.
+        length: How long it is, in bytes; None for a whole file.
+    """
+
+    # Checked where a ledger is read; what is judged comes from this program's own reading.
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
+
+    path: str
+    sha256: Sha256
+    offset: Count | None = None
+    length: Count | None = None
 
 
 class UsedReport(Form):

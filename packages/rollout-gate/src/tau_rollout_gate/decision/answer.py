@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.errors import ExitCode
-from tau_rollout_gate.evidence.values import Input
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 
@@ -95,7 +95,7 @@ class Answer(NamedTuple):
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     policy_sha256: str
-    inputs: tuple[Input, ...]
+    inputs: tuple[RecordedInput, ...]
 
     @property
     def failing_gates(self) -> tuple[GateResult, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
 from tau_rollout_gate.decision.fold import EVERY_CYCLE, CycleWalk
 from tau_rollout_gate.decision.integrity import entry_gate, reference
@@ -17,7 +17,7 @@ from tau_rollout_gate.decision.soak import JointSoak, joint
 from tau_rollout_gate.decision.surfaces import gate_result, judge_surface
 from tau_rollout_gate.decision.triggers import judge_triggers
 from tau_rollout_gate.durations import in_words, utc
-from tau_rollout_gate.evidence.values import Evidence, Input, SurfaceEvidence
+from tau_rollout_gate.evidence.values import Evidence, SurfaceEvidence
 from tau_rollout_gate.policy.findings import (
     NO_ROLLBACK_TRIGGER,
     PROMOTION_NOT_FROZEN,
@@ -281,11 +281,11 @@ def _warnings(rollout: Rollout, surfaces: Sequence[SurfaceEvidence]) -> tuple[st
     return (*untied, *(warning for surface in surfaces for warning in surface.warnings))
 
 
-def _inputs(surfaces: Sequence[SurfaceEvidence], evidence: Evidence) -> tuple[Input, ...]:
+def _inputs(surfaces: Sequence[SurfaceEvidence], evidence: Evidence) -> tuple[RecordedInput, ...]:
     return (
         *(one for surface in surfaces for one in surface.inputs),
         *(
-            Input(path=report.path, sha256=report.sha256)
+            RecordedInput(path=report.path, sha256=report.sha256)
             for _, report in sorted(evidence.reports.items())
         ),
         *(evidence.signoff.inputs if evidence.signoff is not None else ()),

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.contract.rollout import RecordedInput, Rollout
 from tau_rollout_gate.errors import FormRefusedError
 from tau_rollout_gate.evidence.references import (
     folded,
@@ -22,7 +22,7 @@ from tau_rollout_gate.evidence.references import (
 )
 from tau_rollout_gate.evidence.report import is_same_release
 from tau_rollout_gate.evidence.signoff_form import Signoff, checklist
-from tau_rollout_gate.evidence.values import Input, SignoffEvidence, SignoffItem
+from tau_rollout_gate.evidence.values import SignoffEvidence, SignoffItem
 
 MOST_ITEMS_A_PIECE = 2
 """How many items one piece of evidence may serve (spec: "Sign-off")."""
@@ -44,7 +44,7 @@ LookUp = Callable[[str], FoundFile]
 
 
 def judge(
-    signoff: Signoff, rollout: Rollout, look_up: LookUp, *, file: Input, now_unix_ms: int
+    signoff: Signoff, rollout: Rollout, look_up: LookUp, *, file: RecordedInput, now_unix_ms: int
 ) -> SignoffEvidence:
     """Return what of a sign-off is missing.
 
@@ -68,7 +68,7 @@ def judge(
             served[piece].append(f"{section}.{name}")
         path = text if piece is not None and not is_address(text) else None
         if path is not None and piece is not None:
-            inputs[path] = Input(path=path, sha256=piece)
+            inputs[path] = RecordedInput(path=path, sha256=piece)
         claim = text if piece is not None and path is None else None
         items.append(SignoffItem(key=f"{section}.{name}", problem=problem, claim=claim, file=path))
     unknown = (f"{section}.{name}: is not an item of this rollout" for section, name in texts)

@@ -12,7 +12,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import KNOWN_REASON_CODES, Event
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE, LogPosition, SurfacePin
+from tau_rollout_gate.contract.rollout import (
+    CHAINED_SURFACE,
+    LogPosition,
+    RecordedInput,
+    SurfacePin,
+)
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.consistency import disagreement
@@ -22,7 +27,6 @@ from tau_rollout_gate.evidence.values import (
     Cycle,
     Flaw,
     FlawFound,
-    Input,
     SurfaceEvidence,
 )
 
@@ -275,10 +279,10 @@ def _warnings(
             yield f"{surface}: reason codes that are not known: {shown}"
 
 
-def _inputs(pin: SurfacePin, state: RawState, log: RawLog, start: int) -> Iterator[Input]:
+def _inputs(pin: SurfacePin, state: RawState, log: RawLog, start: int) -> Iterator[RecordedInput]:
     """Yield the files that the evidence rests on; of the log, what lies in the window."""
     if state.raw is not None:
-        yield Input(path=state.path, sha256=sha256(state.raw).hexdigest())
+        yield RecordedInput(path=state.path, sha256=sha256(state.raw).hexdigest())
     if pin.evidence_from is None:
         return
     for part in log.parts:
@@ -290,7 +294,7 @@ def _inputs(pin: SurfacePin, state: RawState, log: RawLog, start: int) -> Iterat
         for piece in chain((line + b"\n" for line in part.lines[skipped:]), (part.torn,)):
             digest.update(piece)
             length += len(piece)
-        yield Input(
+        yield RecordedInput(
             path=part.path,
             sha256=digest.hexdigest(),
             offset=part.offset + sum(len(line) + 1 for line in part.lines[:skipped]),

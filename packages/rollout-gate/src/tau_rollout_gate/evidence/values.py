@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.contract.snapshot import Snapshot
 
 
@@ -68,15 +69,6 @@ class FlawFound(NamedTuple):
     timestamp_unix_ms: int | None = None
 
 
-class Input(NamedTuple):
-    """A file that a decision rests on. Offset and length only for a part of a log."""
-
-    path: str
-    sha256: str
-    offset: int | None = None
-    length: int | None = None
-
-
 class SurfaceEvidence(NamedTuple):
     """What a surface's files say since `SurfacePin.evidence_from`.
 
@@ -107,7 +99,7 @@ class SurfaceEvidence(NamedTuple):
     end_problem: str | None = None
     flaws: tuple[FlawFound, ...] = ()
     warnings: tuple[str, ...] = ()
-    inputs: tuple[Input, ...] = ()
+    inputs: tuple[RecordedInput, ...] = ()
 
     @property
     def phase_cycles(self) -> tuple[Cycle, ...]:
@@ -160,7 +152,7 @@ class SignoffEvidence(NamedTuple):
     path: str
     problems: tuple[str, ...]
     items: tuple[SignoffItem, ...]
-    inputs: tuple[Input, ...]
+    inputs: tuple[RecordedInput, ...]
 
     @property
     def is_complete(self) -> bool:

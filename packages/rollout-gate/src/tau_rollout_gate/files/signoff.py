@@ -7,11 +7,11 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.contract.rollout import RecordedInput, Rollout
 from tau_rollout_gate.evidence.references import problem_of_path
 from tau_rollout_gate.evidence.signoff import FoundFile, judge
 from tau_rollout_gate.evidence.signoff_form import parse_signoff
-from tau_rollout_gate.evidence.values import Input, SignoffEvidence
+from tau_rollout_gate.evidence.values import SignoffEvidence
 from tau_rollout_gate.files.named import opened_file, read_named_file
 
 _LARGEST_CHECKLIST_BYTES = 1024 * 1024
@@ -33,7 +33,7 @@ def read_signoff(path: Path, rollout: Rollout, *, now_unix_ms: int) -> SignoffEv
         signoff,
         rollout,
         cache(lambda text: look_up(root, text)),
-        file=Input(path=str(path), sha256=sha256(raw).hexdigest()),
+        file=RecordedInput(path=str(path), sha256=sha256(raw).hexdigest()),
         now_unix_ms=now_unix_ms,
     )
 

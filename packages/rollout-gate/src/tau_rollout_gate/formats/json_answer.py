@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
+from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
-from tau_rollout_gate.evidence.values import Input
 from tau_rollout_gate.policy.findings import EvidenceRef
 
 _SCHEMA_VERSION = 1
@@ -84,7 +84,7 @@ def _evidence(evidence: EvidenceRef | None) -> dict[str, Any] | None:
     }
 
 
-def _input(each: Input) -> dict[str, Any]:
+def _input(each: RecordedInput) -> dict[str, Any]:
     whole = {"path": each.path, "sha256": each.sha256}
     if each.offset is None:
         return whole

@@ -24,10 +24,14 @@ from tau_rollout_gate.contract.forms import (
     Version,
     first_problem,
 )
-from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
+from tau_rollout_gate.contract.rollout import (
+    DecisionCount,
+    RecordedInput,
+    Rollout,
+    RolloutFile,
+)
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import FormRefusedError, RolloutGateError, RolloutUnusableError
-from tau_rollout_gate.evidence.values import Input
 
 
 class Action(StrEnum):
@@ -68,23 +72,7 @@ class Decided(NamedTuple):
     verdict: Verdict | None = None
     reasons: tuple[str, ...] = ()
     held_by: tuple[str, ...] = ()
-    inputs: tuple[Input, ...] = ()
-
-
-class RecordedInput(Form):
-    """A file that a decision rests on, or that it left.
-
-    Args:
-        path: The file.
-        sha256: The digest of its bytes; of a log, of the part that was judged.
-        offset: Where that part of a log begins, in bytes; None for a whole file.
-        length: How long it is, in bytes; None for a whole file.
-    """
-
-    path: str
-    sha256: Sha256
-    offset: Count | None = None
-    length: Count | None = None
+    inputs: tuple[RecordedInput, ...] = ()
 
 
 class Entry(Form):
@@ -140,12 +128,7 @@ class Entry(Form):
             reasons=decided.reasons,
             held_by=decided.held_by,
             policy_sha256=decided.rollout_after.policy_sha256,
-            inputs=tuple(
-                RecordedInput(
-                    path=one.path, sha256=one.sha256, offset=one.offset, length=one.length
-                )
-                for one in decided.inputs
-            ),
+            inputs=decided.inputs,
             rollout_after=decided.rollout_after,
         )
 

@@ -7,9 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.contract.rollout import RecordedInput, Rollout
 from tau_rollout_gate.errors import RolloutUnusableError, StorageError
-from tau_rollout_gate.evidence.values import Input
 from tau_rollout_gate.files.archive import Source, safe_name
 from tau_rollout_gate.files.capture import Captured, capture
 from tau_rollout_gate.files.rollout_directory import entries
@@ -67,7 +66,7 @@ def roll_back(request: Request, attached: Sequence[Path]) -> RolledBack:
             decided_unix_ms=now,
             phase=before.phase,
             rollout_after=after,
-            inputs=(Input(path=str(captured.path), sha256=captured.sha256),),
+            inputs=(RecordedInput(path=str(captured.path), sha256=captured.sha256),),
         )
         entry = change.commit(decided)
     return RolledBack(entry=entry, captured=captured, state_dirs=state_dirs)
