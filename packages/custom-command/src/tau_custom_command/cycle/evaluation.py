@@ -11,7 +11,8 @@ from tau_custom_command.contract import strict_json
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome, is_command_name
 from tau_custom_command.fixture.model import Case, Expectation
-from tau_custom_command.policy.model import ExecutionPolicy, denial
+from tau_custom_command.policy.model import ExecutionPolicy
+from tau_custom_command.policy.rules import denial
 
 COMMAND_NOT_FOUND = "command_not_found"
 
