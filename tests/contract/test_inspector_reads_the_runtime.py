@@ -23,7 +23,8 @@ from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.files.state_directory import blocks_of, observe
 from tau_transport_health.health.assessment import Gate, assess
 from tau_transport_health.health.targets import BUILT_IN
-from tau_transport_health.log.event_stream import count_events, recognised
+from tau_transport_health.log.counts import count_events
+from tau_transport_health.log.decode import is_recognised
 from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
@@ -98,7 +99,9 @@ def test_a_valid_raw_sample_is_taken(path: Path) -> None:
     if path.suffix == ".json":
         assert is_valid("state", path.read_bytes(), chained=True)
     else:
-        assert count_events(blocks_of(path), chained="unchained" not in path.name).invalid == 0
+        assert (
+            count_events(blocks_of(path), chained="unchained" not in path.name).invalid.total == 0
+        )
 
 
 @pytest.mark.parametrize("path", sorted(INVALID.glob("raw/state-*")), ids=lambda path: path.name)
@@ -112,10 +115,10 @@ def test_an_invalid_raw_log_is_told(path: Path) -> None:
     """Each line that is no event is counted; a torn one is left out instead, and reported."""
     counts = count_events(blocks_of(path), chained=False)
     if "last-line" in path.name:
-        assert counts.invalid == 0
+        assert counts.invalid.total == 0
         assert b"".join(blocks_of(path)).count(b"\n") == path.read_bytes().count(b"\n")
     else:
-        assert counts.invalid > 0
+        assert counts.invalid.total > 0
 
 
 @pytest.mark.parametrize("path", sorted(CONTRACTS.glob("*.json")), ids=lambda path: path.stem)
@@ -152,9 +155,9 @@ def test_what_a_fixture_leaves_is_read(path: Path, tmp_path: Path) -> None:
 def test_a_history_is_read_whole(state_dir: Path) -> None:
     """Six cycles of all kinds: every line is recognised, the end fits the state."""
     log = state_dir / "runtime-events.jsonl"
-    assert recognised(log.read_bytes()) is not None, "the fast way is the runtime's own"
+    assert is_recognised(log.read_bytes()), "the fast way is the runtime's own"
     counts = count_events(blocks_of(log), chained=True)
-    assert (counts.valid, counts.invalid) == (6, 0)
+    assert (counts.valid, counts.invalid.total) == (6, 0)
     reading = observe(state_dir, TARGET, sleep=lambda _: None)
     now = time.time_ns() // 1_000_000
     result = assess(TARGET, reading, now_unix_ms=now, max_age_ms=None)

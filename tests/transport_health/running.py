@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from tests.transport_health.state_files import NOW_UNIX_MS, StateDirectory
 
 COMMAND = Path(sys.executable).parent / "tau-transport-health"
 PATIENCE_SECONDS = 30.0
 """How long a test waits for a process before it gives up."""
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For tests of generated input: a loaded machine draws and answers slowly, which is no fault."""
 
 HARMLESS_CONTROLS = {"\n"}
 

@@ -17,6 +17,7 @@ from tau_transport_health.errors import (
     JsonRefusedError,
     TransportHealthError,
 )
+from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import (
     HEALTH_KEYS,
     Json,
@@ -214,6 +215,7 @@ ANY_JSON: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@UNHURRIED
 @given(
     where=st.sampled_from(["", "health", "last_cycle", "command"]),
     key=st.integers(0, 20),
@@ -233,6 +235,7 @@ def test_a_state_is_read_or_refused_and_nothing_else(where: str, key: int, value
         parse_state(raw(state), chained=True)
 
 
+@UNHURRIED
 @given(st.binary(max_size=60))
 def test_bytes_are_read_or_refused_and_nothing_else(content: bytes) -> None:
     """No bytes make the reader fail in another way than by saying why."""

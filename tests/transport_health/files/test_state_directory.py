@@ -15,6 +15,7 @@ from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.files.state_directory import LOOKS, blocks_of, observe, read_once
 from tau_transport_health.health.assessment import Reading
 from tau_transport_health.health.targets import BUILT_IN
+from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import StateDirectory, chain, event, line_of, state_of
 
 TARGET = BUILT_IN["custom-command"]
@@ -216,6 +217,7 @@ def test_the_log_is_read_up_to_its_size_at_opening(directory: StateDirectory) ->
     assert count == 5000
 
 
+@UNHURRIED
 @given(st.lists(st.binary(max_size=5).map(lambda raw: raw.replace(b"\n", b"")), max_size=6))
 def test_the_end_and_the_whole_agree(
     tmp_path_factory: pytest.TempPathFactory, parts: list[bytes]

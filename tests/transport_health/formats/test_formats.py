@@ -26,6 +26,7 @@ from tau_transport_health.health.targets import BUILT_IN, Target
 from tau_transport_health.printable import harmless
 from tau_transport_health.services.report import write_report
 from tests.transport_health.cli.test_damage import DAMAGES, Damage
+from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import NOW_UNIX_MS, StateDirectory, minimal_state
 
 TARGET = BUILT_IN["custom-command"]
@@ -237,6 +238,7 @@ def test_text_is_one_line_a_fact(directory: StateDirectory) -> None:
     assert all(line.isprintable() for line in targets_text(rows).split("\n"))
 
 
+@UNHURRIED
 @given(st.text())
 def test_harmless_text_is_printable_and_keeps_what_is(text: str) -> None:
     """Nothing that could act is left, and nothing else is changed."""

@@ -18,7 +18,8 @@ from tau_transport_health.health.diagnosis import Diagnosis, Severity, Symptom, 
 from tau_transport_health.health.remedies import ACTIONS, FileSymptom
 from tau_transport_health.health.symptoms import HistorySymptom
 from tau_transport_health.log.chain_verdict import ChainState
-from tau_transport_health.log.history import UNKNOWN_CODES_KEPT, WINDOW_CYCLES, read_history
+from tau_transport_health.log.codes import MOST_UNKNOWN_CODES
+from tau_transport_health.log.history import WINDOW_CYCLES, read_history
 from tau_transport_health.services.diagnose import diagnosis_of, open_event_log
 from tau_transport_health.services.inspect import Question, look
 from tests.transport_health.running import Inspector, unprintable
@@ -255,7 +256,7 @@ def test_a_torn_last_line(directory: StateDirectory) -> None:
     diagnosis = diagnosed(directory)
     assert "torn_line" in codes(diagnosis)
     assert the(diagnosis, "torn_line").severity is Severity.HOLD
-    assert (diagnosis.history.valid, diagnosis.history.invalid) == (3, 0)
+    assert (diagnosis.history.valid, diagnosis.history.invalid.total) == (3, 0)
 
 
 def test_a_torn_rotated_log(directory: StateDirectory) -> None:
@@ -437,7 +438,7 @@ def test_reason_codes_that_nobody_knows(directory: StateDirectory) -> None:
     assert symptom.sentence == "the reason code 'brand_new' is not known; lines with it: 2"
     assert (symptom.severity, diagnosis.exit_code) == (Severity.NOTICE, ExitCode.YES)
     diagnosis = after(directory, {"reason_codes": [f"code_{n}" for n in range(100)]})
-    assert len(diagnosis.symptoms) == UNKNOWN_CODES_KEPT
+    assert len(diagnosis.symptoms) == MOST_UNKNOWN_CODES + 1
 
 
 # What the last cycles tell.
@@ -463,6 +464,14 @@ def test_cases_that_failed(directory: StateDirectory) -> None:
     assert "drift: expected success 201, observed success 200" in symptom.evidence[2].excerpt
     assert (
         symptom.evidence[0].excerpt == "cycle 3: degraded, failed_cases=5, fixture 'rollout-pass'"
+    )
+
+
+def test_a_newer_runtime_s_line_keeps_its_fixture(directory: StateDirectory) -> None:
+    """A key that is not known yet takes nothing from what the evidence tells of the cycle."""
+    symptom = the(after(directory, {}, failed(streak=1) | {"new": 1}), "case_processing_failed")
+    assert (
+        symptom.evidence[0].excerpt == "cycle 2: degraded, failed_cases=2, fixture 'rollout-pass'"
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tau_transport_health.errors import OutputError, TargetError
 from tau_transport_health.files.targets import add_target, read_targets
 from tau_transport_health.health.targets import BUILT_IN, Target, find, parse_targets
-from tests.transport_health.running import Inspector
+from tests.transport_health.running import UNHURRIED, Inspector
 
 BUILT_IN_NAMES = [
     "custom-command",
@@ -93,6 +93,7 @@ def test_no_table_is_no_target() -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 
 
+@UNHURRIED
 @given(
     name=st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,63}", fullmatch=True).filter(
         lambda name: name not in BUILT_IN

@@ -14,6 +14,7 @@ from tau_transport_health.contract.state import State, parse_state
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.log.chain import IDS_KEPT, ChainVerifier
 from tau_transport_health.log.chain_verdict import BreakKind, ChainBreak, ChainState, ChainVerdict
+from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import (
     chain,
     digest,
@@ -314,6 +315,7 @@ def test_a_later_state_must_be_of_this_log() -> None:
     assert verdict_on(LINES, state_at(LINES[1]), UNCHAINED_STATE).state is ChainState.BROKEN
 
 
+@UNHURRIED
 @given(data=st.data())
 def test_any_one_change_shows(data: st.DataObject) -> None:
     """Whatever byte of a line is altered, or line is removed or moved: the chain is not whole."""

@@ -11,17 +11,16 @@ from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import KNOWN_REASON_CODES
 from tau_transport_health.contract.state import HealthState
-from tau_transport_health.log.event_stream import PROBLEMS_KEPT
+from tau_transport_health.log.codes import LONGEST_CODE, MOST_UNKNOWN_CODES, OTHER_CODES
+from tau_transport_health.log.decode import PROBLEMS_KEPT, InvalidLine
 from tau_transport_health.log.timeline import (
-    LONGEST_CODE,
     MOST_BINS,
-    MOST_UNKNOWN_CODES,
-    OTHER_CODES,
     RECENT_CYCLES,
     Bin,
     Timeline,
     read_timeline,
 )
+from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import NOW_UNIX_MS, event, failed, line_of, minimal_event
 
 DAY_MS = 86_400_000
@@ -43,7 +42,7 @@ def test_an_empty_log_has_no_slots() -> None:
     """Nothing is made up where there is nothing."""
     timeline = over()
     assert timeline.slots() == []
-    assert (timeline.total.cycles, timeline.invalid, len(timeline.recent)) == (0, 0, 0)
+    assert (timeline.total.cycles, timeline.invalid.total, len(timeline.recent)) == (0, 0, 0)
 
 
 def test_one_event_is_one_bin() -> None:
@@ -100,6 +99,7 @@ def test_the_worst_health_of_a_bin_wins() -> None:
         assert [held.worst_health for _, held in filled(timeline)] == [worst]
 
 
+@UNHURRIED
 @given(
     st.lists(
         st.tuples(
@@ -157,9 +157,11 @@ def test_invalid_lines_are_counted_and_nothing_else() -> None:
     """The first are kept with their number and reason; none reaches a bin."""
     lines = [b"{}\n" if index % 2 else line_of(minimal_event()) for index in range(100)]
     timeline = read_timeline(lines, chained=False)
-    assert (timeline.invalid, timeline.total.cycles) == (50, 50)
-    assert len(timeline.problems) == PROBLEMS_KEPT
-    assert timeline.problems[0] == (2, "health_state: is missing; must be a string")
+    assert (timeline.invalid.total, timeline.total.cycles) == (50, 50)
+    assert len(timeline.invalid.first) == PROBLEMS_KEPT
+    assert timeline.invalid.first[0] == InvalidLine(
+        "runtime-events.jsonl", 2, "health_state: is missing; must be a string"
+    )
 
 
 def test_a_code_counts_once_a_cycle() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from tau_transport_health.contract import strict_json
 from tau_transport_health.contract.state import HealthState, classify, count, digest, text
@@ -64,7 +64,7 @@ LONGEST_LINE_BYTES = 16 * 1024 * 1024
 
 
 class Event(NamedTuple):
-    """A valid line. Counts that the writer left out are 0.
+    """A valid line: what is asked of it. Counts that the writer left out are 0.
 
     `cycle_number` and `cycle_id` are None where the writer chains nothing; `previous_sha256` is
     None there too, and in the first line of a chain.
@@ -96,6 +96,7 @@ class Event(NamedTuple):
     run_spawn_failures: int = 0
     run_missing_command_failures: int = 0
     cycle_duration_ms: int = 0
+    fixture_name: str = ""
 
 
 def line_digest(line: bytes) -> str:
@@ -135,6 +136,7 @@ def parse_event(line: bytes, *, chained: bool) -> Event:
     event = Event(
         health_state=_health_state(value),
         health_reason=value.get("health_reason"),
+        fixture_name=value.get("fixture_name", ""),
         reason_codes=_reason_codes(value),
         **_chain_keys(value, required=chained),
         **_counts(value),
@@ -144,41 +146,7 @@ def parse_event(line: bytes, *, chained: bool) -> Event:
     return event
 
 
-class JudgedFields(Protocol):
-    """The fields by which a line can contradict itself."""
-
-    @property
-    def health_state(self) -> str:
-        """Return the health that the line states."""
-        ...
-
-    @property
-    def reason_codes(self) -> tuple[str, ...]:
-        """Return what was noteworthy."""
-        ...
-
-    @property
-    def failed_cases(self) -> int:
-        """Return how many cases failed."""
-        ...
-
-    @property
-    def failure_streak(self) -> int:
-        """Return how many cycles in a row had a failure."""
-        ...
-
-    @property
-    def malformed_cases(self) -> int:
-        """Return how many cases were malformed as expected."""
-        ...
-
-    @property
-    def unexpected_malformed_cases(self) -> int:
-        """Return how many were malformed otherwise."""
-        ...
-
-
-def contradiction_of(event: JudgedFields) -> str | None:
+def contradiction_of(event: Event) -> str | None:
     """Return how a line contradicts itself, or None; nothing but this is judged so."""
     codes, failed, streak = event.reason_codes, event.failed_cases, event.failure_streak
     given = classify(failed_cases=failed, failure_streak=streak)

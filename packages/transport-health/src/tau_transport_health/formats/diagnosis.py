@@ -29,7 +29,7 @@ def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "exit_code": diagnosis.exit_code,
         "symptoms": [_symptom_json(symptom) for symptom in diagnosis.symptoms],
         "cycle_reports": history.valid,
-        "invalid_cycle_reports": history.invalid,
+        "invalid_cycle_reports": history.invalid.total,
         "window_cycles": len(history.recent),
         "chain": {
             "state": chain.state,
@@ -72,7 +72,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield from _part("do", (symptom.action,))
     yield ""
     history = diagnosis.history
-    invalid = f", {history.invalid} invalid" if history.invalid else ""
+    invalid = f", {history.invalid.total} invalid" if history.invalid.total else ""
     yield from _part("log", (f"{history.valid} valid lines{invalid}",))
     yield from _part("chain", (history.chain.sentence,))
     window = f"the last {WINDOW_CYCLES} cycles" if history.recent else "no cycle: there is none"

@@ -44,6 +44,9 @@ _OF_HOLD = {
     Hold.LOG_DISAGREES: FileSymptom.LOG_DISAGREES,
     Hold.UNHEALTHY: FileSymptom.UNHEALTHY,
 }
+INVALID_LINES_SHOWN = 5
+"""How many invalid lines are shown as evidence; all are counted."""
+
 _ORDER: tuple[SymptomCode, ...] = (*FileSymptom, *HistorySymptom)
 _STATE_FILE = "state.json"
 
@@ -91,7 +94,7 @@ class Diagnosis:
         history = self.history
         is_damaged = (
             history.chain.state is ChainState.BROKEN
-            or history.invalid > 0
+            or history.invalid.total > 0
             or bool(history.torn_files or history.unread_files)
         )
         return ExitCode.NO if exit_code is ExitCode.YES and is_damaged else exit_code
@@ -146,14 +149,15 @@ def _symptoms_of_files(inspection: Inspection, history: History) -> Iterator[Sym
 
 
 def _invalid_lines(holds: Mapping[Hold, str], history: History) -> Iterator[Symptom]:
-    if history.invalid == 0:
+    invalid = history.invalid.total
+    if invalid == 0:
         return
-    total = history.valid + history.invalid
-    verb = "is" if history.invalid == 1 else "are"
+    total = history.valid + invalid
+    verb = "is" if invalid == 1 else "are"
     yield _symptom(
         FileSymptom.INVALID_LINES,
-        f"{history.invalid} of {total} lines of the event log {verb} invalid",
-        tuple(_evidence(each.file, each.line, each.reason) for each in history.invalid_lines),
+        f"{invalid} of {total} lines of the event log {verb} invalid",
+        tuple(_evidence(*each) for each in history.invalid.first[:INVALID_LINES_SHOWN]),
         Severity.HOLD if Hold.LOG_INVALID in holds else Severity.FAULT,
     )
 
@@ -226,11 +230,10 @@ def _of_finding(
 def _of_cycle(cycle: Cycle, counter: str) -> Evidence:
     event = cycle.event
     name = "cycle" if event.cycle_number is None else f"cycle {event.cycle_number}"
-    fixture = getattr(event, "fixture_name", "")
     words = f"{name}: {event.health_state}, {counter}={getattr(event, counter)}"
-    return _evidence(
-        cycle.file, cycle.line, f"{words}, fixture {fixture!r:.60}" if fixture else words
-    )
+    if event.fixture_name:
+        words += f", fixture {event.fixture_name!r:.60}"
+    return _evidence(cycle.file, cycle.line, words)
 
 
 def _last_line(history: History) -> tuple[Evidence, ...]:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from tau_transport_health.contract.event import KNOWN_REASON_CODES
 from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.log.event_stream import EventCounts
+from tau_transport_health.log.codes import warnings_of as code_warnings
+from tau_transport_health.log.counts import EventCounts
 
 
 def status_report(inspection: Inspection, counts: EventCounts) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def status_report(inspection: Inspection, counts: EventCounts) -> dict[str, Any]
         "status_code_counts": _counted(str(command.last_status_code) for command in commands),
         "total_run_count": sum(command.run_count for command in commands),
         "cycle_reports": counts.valid,
-        "invalid_cycle_reports": counts.invalid,
+        "invalid_cycle_reports": counts.invalid.total,
         "last_reason_codes": list(counts.last_reason_codes),
         "reason_code_counts": dict(sorted(counts.reason_code_counts.items())),
         "health": None if health is None else health.as_json(),
@@ -47,9 +47,8 @@ def _counted(values: Iterable[str]) -> dict[str, int]:
 
 
 def _log_warnings(counts: EventCounts) -> Iterable[str]:
-    if counts.invalid:
-        number, reason = counts.problems[0]
-        lines = "1 line is" if counts.invalid == 1 else f"{counts.invalid} lines are"
-        yield f"{lines} invalid in the event log; the first is line {number}: {reason}"
-    for code in sorted(counts.reason_code_counts.keys() - KNOWN_REASON_CODES):
-        yield f"the reason code {code!r} is not known"
+    if total := counts.invalid.total:
+        first = counts.invalid.first[0]
+        lines = "1 line is" if total == 1 else f"{total} lines are"
+        yield f"{lines} invalid in the event log; the first is line {first.line}: {first.reason}"
+    yield from code_warnings(counts.reason_code_counts.keys())

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
 
+from tau_transport_health.contract.event import Event
 from tau_transport_health.health.assessment import Hold
 from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.log.event_stream import AnyEvent
 from tau_transport_health.log.history import Cycle, History
 from tau_transport_health.log.traces import TraceKind
 
@@ -201,17 +201,17 @@ def _no_registry_change(recent: Sequence[Cycle]) -> Iterator[Finding]:
     )
 
 
-def _did_nothing_but_skip(event: AnyEvent) -> bool:
+def _did_nothing_but_skip(event: Event) -> bool:
     malformed = event.malformed_cases + event.unexpected_malformed_cases
     return event.duplicate_skips > 0 and not (event.applied_cases + malformed + event.failed_cases)
 
 
-def _last_that(recent: Sequence[Cycle], shows: Callable[[AnyEvent], bool]) -> tuple[Cycle, ...]:
+def _last_that(recent: Sequence[Cycle], shows: Callable[[Event], bool]) -> tuple[Cycle, ...]:
     """Return the last cycles without a gap that show something, newest first."""
     return tuple(takewhile(lambda cycle: shows(cycle.event), reversed(recent)))
 
 
-def _all_that(recent: Sequence[Cycle], shows: Callable[[AnyEvent], bool]) -> tuple[Cycle, ...]:
+def _all_that(recent: Sequence[Cycle], shows: Callable[[Event], bool]) -> tuple[Cycle, ...]:
     """Return all cycles of the window that show something, newest first."""
     return tuple(cycle for cycle in reversed(recent) if shows(cycle.event))
 

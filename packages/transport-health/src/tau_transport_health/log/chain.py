@@ -8,9 +8,8 @@ chain"). Nothing is kept but the last lines' keys: memory does not grow with the
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
 
-from tau_transport_health.contract.event import line_digest
+from tau_transport_health.contract.event import Event, line_digest
 from tau_transport_health.contract.state import LastCycle, State
 from tau_transport_health.log.chain_verdict import BreakKind, ChainBreak, ChainState, ChainVerdict
 
@@ -21,25 +20,6 @@ EVENT_LOG = "runtime-events.jsonl"
 """What a break is named by where the log has no line at all."""
 
 _DIGEST_SHOWN = 12
-
-
-class ChainedFields(Protocol):
-    """The chain keys of a valid line; None where its writer chains nothing."""
-
-    @property
-    def cycle_id(self) -> str | None:
-        """Return the cycle's id."""
-        ...
-
-    @property
-    def cycle_number(self) -> int | None:
-        """Return the cycle's number."""
-        ...
-
-    @property
-    def previous_sha256(self) -> str | None:
-        """Return the digest of the line before."""
-        ...
 
 
 class ChainVerifier:
@@ -66,7 +46,7 @@ class ChainVerifier:
         self._ids: set[str] = set()
         self._ids_in_order: deque[str] = deque()
 
-    def take(self, file: str, line_number: int, line: bytes, event: ChainedFields | None) -> None:
+    def take(self, file: str, line_number: int, line: bytes, event: Event | None) -> None:
         """Take the next line; `event` is None where the line is invalid.
 
         An invalid line's own keys cannot be read. Its bytes still count: the next line has their
@@ -134,7 +114,7 @@ class ChainVerifier:
         self._ids_in_order.append(cycle_id)
         self._ids.add(cycle_id)
 
-    def _broken_by(self, event: ChainedFields) -> ChainBreak | None:
+    def _broken_by(self, event: Event) -> ChainBreak | None:
         if event.cycle_number is None:
             return self._unchained_line() if self._is_chained else None
         if not self._is_chained and not self._had_invalid:

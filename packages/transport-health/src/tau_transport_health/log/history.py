@@ -6,19 +6,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from tau_transport_health.contract.event import KNOWN_REASON_CODES, LONGEST_LINE_BYTES
+from tau_transport_health.contract.event import KNOWN_REASON_CODES, LONGEST_LINE_BYTES, Event
 from tau_transport_health.contract.state import State
 from tau_transport_health.log.chain import ChainVerifier
 from tau_transport_health.log.chain_verdict import ChainVerdict
-from tau_transport_health.log.event_stream import AnyEvent, read_blocks
-
-PROBLEMS_KEPT = 5
-"""How many invalid lines are kept with their reason; all are counted."""
-
-UNKNOWN_CODES_KEPT = 20
-"""How many reason codes that nobody knows are told apart; a hostile log may hold any number."""
+from tau_transport_health.log.codes import CodeNames
+from tau_transport_health.log.decode import InvalidLines, read_blocks
 
 WINDOW_CYCLES = 20
 """How many of the last cycles symptoms of history are judged by.
@@ -51,22 +46,12 @@ class LogSegment(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cycle:
-    """A valid line, and where it stands."""
+class Cycle(NamedTuple):
+    """A valid line, and where it stands; a tuple, since one is made of every line."""
 
     file: str
     line: int
-    event: AnyEvent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvalidLine:
-    """A line that is no event, and why."""
-
-    file: str
-    line: int
-    reason: str
+    event: Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +64,7 @@ class History:
     """
 
     valid: int
-    invalid: int
-    invalid_lines: tuple[InvalidLine, ...]
+    invalid: InvalidLines
     torn_files: tuple[str, ...]
     unread_files: tuple[tuple[str, str], ...]
     recent: tuple[Cycle, ...]
@@ -106,27 +90,22 @@ def read_history(
         unread_files: Files of the log that could not even be opened, with the reason.
     """
     verifier = ChainVerifier(state)
-    recent: deque[tuple[str, int, AnyEvent]] = deque(maxlen=WINDOW_CYCLES)
-    unknown: Counter[str] = Counter()
-    problems: list[InvalidLine] = []
+    recent: deque[Cycle] = deque(maxlen=WINDOW_CYCLES)
+    invalid, names = InvalidLines(), CodeNames()
+    counted: Counter[str] = Counter()
     torn: list[str] = []
     unread = list(unread_files)
-    valid = invalid = 0
+    valid = 0
     for segment in segments:
         name = segment.name
         for number, line, event in _lines(segment, chained=chained):
             if isinstance(event, str):
-                invalid += 1
-                if len(problems) < PROBLEMS_KEPT:
-                    problems.append(InvalidLine(file=name, line=number, reason=event))
+                invalid.add(number, event, file=name)
             else:
                 valid += 1
-                recent.append((name, number, event))
-                for code in event.reason_codes:
-                    if code not in KNOWN_REASON_CODES and (
-                        code in unknown or len(unknown) < UNKNOWN_CODES_KEPT
-                    ):
-                        unknown[code] += 1
+                recent.append(Cycle(name, number, event))
+                for code in names.of(event.reason_codes):
+                    counted[code] += 1
             if len(line) > LONGEST_LINE_BYTES:
                 verifier.take_too_long(name, number)
             else:
@@ -138,16 +117,17 @@ def read_history(
     return History(
         valid=valid,
         invalid=invalid,
-        invalid_lines=tuple(problems),
         torn_files=tuple(torn),
         unread_files=tuple(unread),
-        recent=tuple(Cycle(file=file, line=line, event=event) for file, line, event in recent),
-        unknown_codes=tuple(sorted(unknown.items())),
+        recent=tuple(recent),
+        unknown_codes=tuple(
+            (code, counted[code]) for code in sorted(counted.keys() - KNOWN_REASON_CODES)
+        ),
         chain=verifier.verdict(state_afterwards()),
     )
 
 
-def _lines(segment: LogSegment, *, chained: bool) -> Iterator[tuple[int, bytes, AnyEvent | str]]:
+def _lines(segment: LogSegment, *, chained: bool) -> Iterator[tuple[int, bytes, Event | str]]:
     return chain.from_iterable(
         read.lines() for read in read_blocks(segment.blocks(), chained=chained)
     )

@@ -13,24 +13,16 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from tau_transport_health.contract.event import KNOWN_REASON_CODES
+from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthState
-from tau_transport_health.log.event_stream import PROBLEMS_KEPT, AnyEvent, read_blocks
+from tau_transport_health.log.codes import CodeNames
+from tau_transport_health.log.decode import InvalidLines, read_blocks
 
 MOST_BINS = 120
 """How many bins there are at most: as many bars as a page can show apart."""
 
 RECENT_CYCLES = 20
 """How many of the last cycles are kept one by one."""
-
-OTHER_CODES = "(other codes)"
-"""Stands for the codes beyond what is counted by name."""
-
-MOST_UNKNOWN_CODES = 20
-"""How many codes that the contract does not know are counted by name."""
-
-LONGEST_CODE = 80
-"""A code that the contract does not know and that is longer is not counted by name."""
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
 # Each length divides the next, so that whole bins become whole bins.
@@ -39,7 +31,6 @@ _BIN_LENGTHS_MS = (
     *(_MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
     *(_HOUR, 2 * _HOUR, 4 * _HOUR, 12 * _HOUR, _DAY),
 )
-_COMBINATIONS_KEPT = 1000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,22 +89,20 @@ class Cycle(NamedTuple):
 class Timeline:
     """What a log adds up to over time; `read_timeline` makes one.
 
-    `problems` are the first invalid lines, by number. `steps_back` counts the events that are
-    dated before the one in the line above; `first_step_back` is the first such line.
+    `steps_back` counts the events that are dated before the one in the line above;
+    `first_step_back` is the first such line.
     """
 
     bin_length_ms: int = _BIN_LENGTHS_MS[0]
     first_unix_ms: int = 0
     last_unix_ms: int = 0
     total: Bin = field(default_factory=Bin)
-    invalid: int = 0
-    problems: list[tuple[int, str]] = field(default_factory=list)
+    invalid: InvalidLines = field(default_factory=InvalidLines)
     steps_back: int = 0
     first_step_back: int | None = None
     recent: deque[Cycle] = field(default_factory=lambda: deque(maxlen=RECENT_CYCLES))
     _bins: dict[int, Bin] = field(default_factory=dict)
-    _named_codes: set[str] = field(default_factory=lambda: set(KNOWN_REASON_CODES))
-    _names_of: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    _names: CodeNames = field(default_factory=CodeNames)
 
     def slots(self) -> list[tuple[int, Bin | None]]:
         """Return each stretch from the first event to the last: its start, and its bin if any."""
@@ -124,7 +113,7 @@ class Timeline:
             for index in range(min(self._bins), max(self._bins) + 1)
         ]
 
-    def add(self, number: int, event: AnyEvent) -> None:
+    def add(self, number: int, event: Event) -> None:
         """Count a valid line; `number` is the line's, from 1."""
         time = event.timestamp_unix_ms
         if not self.recent:
@@ -136,7 +125,7 @@ class Timeline:
         self.first_unix_ms = min(self.first_unix_ms, time)
         self.last_unix_ms = max(self.last_unix_ms, time)
         held = self._bins.get(time // self.bin_length_ms) or self._bin_at(time)
-        names = self._names_of.get(event.reason_codes) or self._names(event.reason_codes)
+        names = self._names.of(event.reason_codes)
         malformed = event.malformed_cases + event.unexpected_malformed_cases
         held.cycles_by_health[event.health_state] += 1
         held.max_queue_depth = max(held.max_queue_depth, event.backlog_cases)
@@ -161,12 +150,6 @@ class Timeline:
             )
         )
 
-    def refuse(self, number: int, reason: str) -> None:
-        """Count an invalid line; `number` is the line's, from 1."""
-        self.invalid += 1
-        if len(self.problems) < PROBLEMS_KEPT:
-            self.problems.append((number, reason))
-
     def close(self) -> None:
         """Add up the bins, once all lines are counted."""
         for held in self._bins.values():
@@ -184,21 +167,6 @@ class Timeline:
             self._bins, self.bin_length_ms = merged, length
         return self._bins.setdefault(time // length, Bin())
 
-    def _names(self, codes: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the names that codes are counted by, each once; hostile ones share one name."""
-        names = tuple(dict.fromkeys(map(self._name, codes)))
-        if names == codes and len(self._names_of) < _COMBINATIONS_KEPT:
-            self._names_of[codes] = names
-        return names
-
-    def _name(self, code: str) -> str:
-        room = len(KNOWN_REASON_CODES) + MOST_UNKNOWN_CODES
-        if code not in self._named_codes:
-            if len(code) > LONGEST_CODE or len(self._named_codes) >= room:
-                return OTHER_CODES
-            self._named_codes.add(code)
-        return code
-
 
 def read_timeline(blocks: Iterable[bytes], *, chained: bool) -> Timeline:
     """Return what a log's whole lines add up to over time.
@@ -211,7 +179,7 @@ def read_timeline(blocks: Iterable[bytes], *, chained: bool) -> Timeline:
     for read in read_blocks(blocks, chained=chained):
         for number, _, event in read.lines():
             if isinstance(event, str):
-                timeline.refuse(number, event)
+                timeline.invalid.add(number, event)
             else:
                 timeline.add(number, event)
     timeline.close()

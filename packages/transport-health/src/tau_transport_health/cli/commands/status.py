@@ -21,7 +21,7 @@ def command(question: Question, *, as_json: AsJson = False) -> None:
     Exits 0 if the gate passes, 3 if it holds, 5 if there is no valid state.
     """
     from tau_transport_health.health.status import status_report
-    from tau_transport_health.log.event_stream import count_events
+    from tau_transport_health.log.counts import count_events
 
     (inspection,) = look(question)
     blocks = blocks_of(Path(inspection.events_log_path))

@@ -19,7 +19,8 @@ from tau_transport_health.formats.page.figures import figure, share, span, utc, 
 from tau_transport_health.formats.page.over_time import charts_of, code_rows
 from tau_transport_health.health.assessment import Assessment
 from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.log.timeline import OTHER_CODES, Timeline
+from tau_transport_health.log.codes import warnings_of as code_warnings
+from tau_transport_health.log.timeline import Timeline
 
 _ACCENTS = {
     PluginCode.OK: HealthState.HEALTHY,
@@ -93,8 +94,8 @@ def _snapshot(assessment: Assessment) -> Iterator[tuple[str, str, str]]:
 
 
 def _warnings(timeline: Timeline) -> Iterator[str]:
-    if timeline.invalid:
-        lines = "1 line is" if timeline.invalid == 1 else f"{figure(timeline.invalid)} lines are"
+    if total := timeline.invalid.total:
+        lines = "1 line is" if total == 1 else f"{figure(total)} lines are"
         yield f"{lines} invalid in the event log, and counted nowhere else on this page"
     if timeline.steps_back:
         events = "1 event is" if timeline.steps_back == 1 else f"{figure(timeline.steps_back)} are"
@@ -102,8 +103,4 @@ def _warnings(timeline: Timeline) -> Iterator[str]:
             f"times run backwards in the event log: {events} dated before the one above; "
             f"the first is line {timeline.first_step_back}"
         )
-    for code in sorted(timeline.total.reason_code_counts.keys() - KNOWN_REASON_CODES):
-        if code == OTHER_CODES:
-            yield "there are more codes that are not known than are counted by name"
-        else:
-            yield f"the reason code {code!r} is not known"
+    yield from code_warnings(timeline.total.reason_code_counts.keys())

@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES, Event, parse_event
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.log.event_stream import (
-    OTHER_CODES,
-    PROBLEMS_KEPT,
-    REASON_CODES_TOLD,
-    RuntimeLine,
-    count_events,
-    read_blocks,
-    recognised,
-)
+from tau_transport_health.log.decode import is_recognised, read_blocks
+from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import Json, chain, event, failed, line_of, minimal_event
 
 LINE = line_of(event(number=2, previous=b"x", health_reason="as it should be"))
@@ -78,8 +71,9 @@ LITERALS = st.sampled_from(ODD_LITERALS) | st.builds(
 
 
 def fields_of(found: object) -> Json:
-    """Return the fields of an event, however it was recognised."""
-    return {key: getattr(found, key) for key in Event._fields}
+    """Return the fields of an event, and of which types they are."""
+    assert isinstance(found, Event)
+    return {key: (type(value), value) for key, value in found._asdict().items()}
 
 
 def ruled(line: bytes, *, chained: bool) -> Said:
@@ -172,10 +166,9 @@ def test_lines_of_the_runtime_are_recognised_together() -> None:
         line_of(event(fixture_name='a "b" \\ \u00e9\u2028\U0001f600 \x7f', health_reason="")),
         line_of(event(reason_codes=["unheard_of"])),
     ]
-    assert recognised(b"".join(lines)) is not None
+    assert is_recognised(b"".join(lines))
     agree(b"".join(lines))
-    (read,) = read_blocks([LINE + b"{\n"], chained=True)
-    assert isinstance(read.events[0], RuntimeLine), "not even beside a line that is not"
+    assert all(map(is_recognised, lines)), "also one by one, beside a line that is not"
 
 
 def test_a_line_of_another_writer_is_read_by_the_rules() -> None:
@@ -188,12 +181,13 @@ def test_a_line_of_another_writer_is_read_by_the_rules() -> None:
         LINE.replace(b"rollout", b"\\u0072ollout"),
         spaced,
     ):
-        assert recognised(line) is None
+        assert not is_recognised(line)
         agree(line)
         assert not isinstance(ruled(line, chained=False), str)
         agree(LINE + line + LINE)
 
 
+@UNHURRIED
 @given(changed_lines())
 def test_lines_changed_key_by_key_are_read_by_the_rules(line: bytes) -> None:
     """Valid with the same fields, or refused for the same reason; alone and among others."""
@@ -208,6 +202,7 @@ def test_each_odd_value_is_read_by_the_rules(key: str) -> None:
         agree(joined([(k, literal if k == key else v) for k, v in pairs_of(event())]) + b"\n")
 
 
+@UNHURRIED
 @given(key=st.sampled_from(KEYS), literal=LITERALS)
 @example(key="previous_sha256", literal='"' + "a" * 64 + '\\n"')
 @example(key="fixture_sha256", literal='"' + "a" * 64 + '\\n"')
@@ -220,6 +215,7 @@ def test_each_value_is_read_by_the_rules(key: str, literal: str) -> None:
     agree(joined([(k, literal if k == key else v) for k, v in pairs_of(event())]) + b"\n")
 
 
+@UNHURRIED
 @given(key=st.sampled_from(KEYS), literal=LITERALS, at_end=st.booleans())
 def test_a_repeated_key_is_refused(key: str, literal: str, at_end: bool) -> None:  # noqa: FBT001 - both places
     """Whichever value stands twice, before or after: no reader picks one of them."""
@@ -229,6 +225,7 @@ def test_a_repeated_key_is_refused(key: str, literal: str, at_end: bool) -> None
     assert isinstance(said([line], chained=True)[0][2], str)
 
 
+@UNHURRIED
 @given(
     parts=st.lists(
         st.sampled_from(chain(4)) | changed_bytes() | changed_lines().map(lambda raw: raw + b"\n"),
@@ -273,7 +270,7 @@ def test_any_log_in_any_blocks_is_read_by_the_rules(
 )
 def test_what_a_lenient_decoder_lets_pass_is_not_recognised(odd: bytes) -> None:
     """Each by itself and between good lines, whose numbers it does not move."""
-    assert recognised(odd) is None
+    assert not is_recognised(odd)
     agree(odd)
     agree(LINE + odd + LINE, odd + LINE)
 
@@ -290,53 +287,3 @@ def test_arrays_nested_beyond_reason_are_refused() -> None:
     for key in ("cycle_number", "reason_codes", "new"):
         deep = "[" * 100_000 + "]" * 100_000
         agree(line_of(event() | {key: "DEEP"}).replace(b'"DEEP"', deep.encode()))
-
-
-def test_a_log_adds_up() -> None:
-    """Valid and invalid lines are counted, codes once a line, the first problems kept by number."""
-    codes = ["healthy_cycle", "healthy_cycle", "unheard_of"]
-    lines = [
-        *chain(2),
-        b"broken\n",
-        line_of(event(number=4, previous=b"", reason_codes=codes)),
-        line_of(minimal_event()),
-    ]
-    assert count_events([b"".join(lines)], chained=True) == count_events(lines, chained=True)
-    counts = count_events(lines[-1:] + lines[:-1], chained=True)
-    assert [number for number, _ in counts.problems] == [1, 4]
-    counts = count_events(lines, chained=True)
-    assert (counts.valid, counts.invalid) == (3, 2)
-    assert counts.last_reason_codes == tuple(codes)
-    assert counts.reason_code_counts == {
-        "command_registry_mutated": 2,
-        "command_runs_recorded": 2,
-        "healthy_cycle": 1,
-        "unheard_of": 1,
-    }
-    assert [number for number, _ in counts.problems] == [3, 5]
-    assert count_events(lines, chained=False).valid == 4
-
-
-def test_an_empty_log_adds_up_to_nothing() -> None:
-    """No line, no count, no code."""
-    counts = count_events([], chained=True)
-    assert (counts.valid, counts.invalid, counts.last_reason_codes) == (0, 0, ())
-
-
-def test_few_problems_are_kept_of_many() -> None:
-    """Memory does not grow with a log of nothing but broken lines; the count is right."""
-    for blocks in ([b"{\n"] * 1000, [b"{\n" * 1000]):
-        counts = count_events(blocks, chained=False)
-        assert (counts.valid, counts.invalid) == (0, 1000)
-        assert [number for number, _ in counts.problems] == list(range(1, PROBLEMS_KEPT + 1))
-
-
-def test_endless_codes_take_no_endless_memory() -> None:
-    """Of a log whose every line names a new code all lines count, and some codes are told."""
-    template = line_of(event(reason_codes=["healthy_cycle", "code-X"]))
-    lines = (template.replace(b"code-X", b"code-%d" % number) for number in range(10_050))
-    counts = count_events(lines, chained=True)
-    assert (counts.valid, counts.invalid) == (10_050, 0)
-    assert counts.reason_code_counts["healthy_cycle"] == 10_050
-    assert len(counts.reason_code_counts) == REASON_CODES_TOLD + 1
-    assert counts.reason_code_counts[OTHER_CODES] == 10_050 - (REASON_CODES_TOLD - 1)

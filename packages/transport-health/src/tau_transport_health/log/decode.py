@@ -1,0 +1,210 @@
+"""Decodes a log of any length at speed: what `status`, `report` and `diagnose` need of each line.
+
+The rules are `contract.event.parse_event`'s alone. Most lines stand byte for byte as the runtime
+writes them: those are recognised many at once, and every other line goes through the rules. Only
+what reads whole logs imports this module, since the decoder costs start-up time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+
+from tau_transport_health.contract.event import (
+    LONGEST_LINE_BYTES,
+    Event,
+    contradiction_of,
+    parse_event,
+)
+from tau_transport_health.contract.state import LARGEST_INTEGER, HealthState
+from tau_transport_health.errors import TransportHealthError
+from tau_transport_health.log.chain import EVENT_LOG
+
+PROBLEMS_KEPT = 20
+"""How many invalid lines are kept with their reason; all are counted."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_INTEGER)]
+_Number = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_INTEGER)]
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
+_Digest = Annotated[str, msgspec.Meta(min_length=64, max_length=64)]
+_Codes = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+
+
+class _RuntimeLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A line with exactly the keys that the runtime writes, in its order, each of its type."""
+
+    schema_version: Literal[1]
+    timestamp_unix_ms: _Count
+    cycle_id: _Name
+    cycle_number: _Number
+    previous_sha256: _Digest | None
+    run_mode: Literal["record", "execute"]
+    health_state: HealthState  # `unknown` contradicts every number
+    health_reason: str
+    reason_codes: _Codes
+    discovered_cases: _Count
+    queued_cases: _Count
+    applied_cases: _Count
+    duplicate_skips: _Count
+    malformed_cases: _Count
+    unexpected_malformed_cases: _Count
+    retryable_failures: _Count
+    retry_attempts: _Count
+    failed_cases: _Count
+    upserted_commands: _Count
+    deleted_commands: _Count
+    executed_runs: _Count
+    run_timeout_failures: _Count
+    run_non_zero_exit_failures: _Count
+    run_spawn_failures: _Count
+    run_missing_command_failures: _Count
+    backlog_cases: _Count
+    failure_streak: _Count
+    recovered: bool
+    cycle_duration_ms: _Count
+    fixture_name: str
+    fixture_sha256: _Digest
+    runtime_version: str
+
+
+_decoded = msgspec.json.Decoder(_RuntimeLine).decode_lines
+_encoded = msgspec.json.Encoder().encode_lines
+_previous_digest = attrgetter("previous_sha256")
+_fixture_digest = attrgetter("fixture_sha256")
+_codes = attrgetter("reason_codes")
+_event_fields = attrgetter(*Event._fields)
+_judged = attrgetter(
+    "reason_codes",
+    "health_state",
+    "failed_cases",
+    "failure_streak",
+    "malformed_cases",
+    "unexpected_malformed_cases",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBlock:
+    """Lines that follow each other in a log, read.
+
+    `events` are those of the valid lines, in order, to be iterated once: they are made as they are
+    asked for, and whoever counts `reason_codes` needs none. `refusals` say of each other line, by
+    its number in the log, why it is none.
+    """
+
+    first_line: int
+    raw: bytes
+    reason_codes: Sequence[tuple[str, ...]]
+    events: Iterable[Event]
+    refusals: Mapping[int, str]
+
+    def lines(self) -> Iterator[tuple[int, bytes, Event | str]]:
+        """Each line: its number, its bytes without the line break, its event or refusal."""
+        events = iter(self.events)
+        for number, line in enumerate(_split(self.raw), self.first_line):
+            refusal = self.refusals.get(number)
+            yield number, line, next(events) if refusal is None else refusal
+
+
+class InvalidLine(NamedTuple):
+    """A line that is no event, where it stands, and why."""
+
+    file: str
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class InvalidLines:
+    """The lines of a log that are no events: all are counted, the first few are kept."""
+
+    total: int = 0
+    first: list[InvalidLine] = field(default_factory=list)
+
+    def add(self, line: int, reason: str, *, file: str = EVENT_LOG) -> None:
+        """Count a line, and keep it if it is among the first."""
+        self.total += 1
+        if len(self.first) < PROBLEMS_KEPT:
+            self.first.append(InvalidLine(file, line, reason))
+
+
+def read_blocks(blocks: Iterable[bytes], *, chained: bool) -> Iterator[ReadBlock]:
+    """Read the whole lines of a log, just as `parse_event` reads each of them.
+
+    Args:
+        blocks: The lines, oldest first, some together, each ended by its line break.
+        chained: Whether the writer chains its events, so that the chain keys are required.
+    """
+    number = 1
+    for block in blocks:
+        lines = _recognised(block)
+        if lines is None:
+            read = _read_each(block, number, chained=chained)
+        else:
+            read = ReadBlock(
+                first_line=number,
+                raw=block,
+                reason_codes=list(map(_codes, lines)),
+                events=map(_event, lines),
+                refusals={},
+            )
+        yield read
+        number += len(read.reason_codes) + len(read.refusals)
+
+
+def is_recognised(block: bytes) -> bool:
+    """Tell whether lines are decoded together, rather than each by the rules."""
+    return _recognised(block) is not None
+
+
+def _recognised(block: bytes) -> list[_RuntimeLine] | None:
+    """Decode lines that are the runtime's and valid; None where the rules decide.
+
+    What is read and written again is the same bytes only where each line is one object, has each
+    key once and in its place, and nothing besides: the decoder alone is more lenient. The digests
+    are held to their digits in the same way. The rest of the rules are the types' and
+    `contradiction_of`, asked once for each combination of what it judges.
+    """
+    if len(block) > LONGEST_LINE_BYTES:
+        return None
+    try:
+        lines = _decoded(block)
+        previous = filter(None, map(_previous_digest, lines))
+        digests = "".join((*set(map(_fixture_digest, lines)), *previous))
+        if _encoded(lines) != block or bytes.fromhex(digests).hex() != digests:
+            return None
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    examples = dict(zip(map(_judged, lines), lines, strict=True)).values()
+    return None if any(map(contradiction_of, map(_event, examples))) else lines
+
+
+def _event(line: _RuntimeLine) -> Event:
+    return Event._make(_event_fields(line))
+
+
+def _read_each(block: bytes, first_line: int, *, chained: bool) -> ReadBlock:
+    """Read a block that was not recognised as a whole: most of its lines may be, one by one."""
+    events: list[Event] = []
+    refusals: dict[int, str] = {}
+    for number, line in enumerate(_split(block), first_line):
+        try:
+            lines = _recognised(line + b"\n")
+            events += map(_event, lines) if lines else [parse_event(line, chained=chained)]
+        except TransportHealthError as error:
+            refusals[number] = str(error)
+    return ReadBlock(
+        first_line=first_line,
+        raw=block,
+        reason_codes=list(map(_codes, events)),
+        events=events,
+        refusals=refusals,
+    )
+
+
+def _split(block: bytes) -> list[bytes]:
+    return block.split(b"\n")[:-1]
