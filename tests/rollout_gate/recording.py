@@ -63,6 +63,12 @@ class Ledger:
         last = self.entries[-1]
         return RolloutFile.of(last.rollout_after, last.counted)
 
+    def write(self, root: Path) -> None:
+        """Write both files into a rollout directory."""
+        root.mkdir(parents=True)
+        (root / "decisions.jsonl").write_bytes(b"".join(one.as_line() for one in self.entries))
+        (root / "rollout.json").write_bytes(self.file().as_document())
+
 
 def ledger_of(length: int) -> Ledger:
     """Return a ledger of that many entries: a start, then promotion frozen and free in turn."""

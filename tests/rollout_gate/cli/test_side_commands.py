@@ -1,4 +1,4 @@
-"""`signoff` and `release-channel`, as processes: what they print, write and exit with."""
+"""`signoff`, as a process: what they print, write and exit with."""
 
 from __future__ import annotations
 
@@ -214,59 +214,3 @@ def test_text_of_a_checklist_cannot_act_on_a_terminal(gate: Gate) -> None:
     assert not {character for character in done.out if not character.isprintable()} - {"\n"}
     found = json.loads(gate("signoff", "verify", name, "--format", "json").out)
     assert found["path"] == found["inputs"][0]["path"] == r"\udcff.toml"
-
-
-def test_the_channel_is_stored_and_shown(gate: Gate) -> None:
-    """Nothing stored is exit code 3; what `set` stored is shown, beside the rollout's own."""
-    assert gate("release-channel", "show").code == 3
-    assert not (gate.folder / ".tau").exists()
-    stored = gate("release-channel", "set", "beta", "--rollback-to", "v1.3.1", "--by", "ann")
-    assert (stored.code, stored.out) == (0, "")
-    gate.open()
-    shown = gate("release-channel", "show")
-    assert shown.code == 0
-    assert shown.out == (
-        "channel          beta\n"
-        "rollback target  v1.3.1 (beta)\n"
-        "set              2026-01-01T01:00:00Z by ann\n"
-        "rollout          1.4.0 (stable), in canary-1\n"
-        "its own target   1.3.2 (stable), pinned at its start\n"
-    )
-    found = json.loads(gate("release-channel", "show", "--format", "json").out)
-    assert (found["stored"]["rollback_version"], found["rollout"]["release"]) == ("v1.3.1", "1.4.0")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("stable",),
-        ("nightly", "--rollback-to", "1.3.2"),
-        ("stable", "--rollback-to", "1.3.2-rc.1"),
-        ("stable", "--rollback-to", "latest"),
-        ("stable", "--rollback-to", "1.3.2", "--rollback-channel", "none"),
-        ("stable", "--rollback-to", "1.3.2", "--by", b"\xff"),
-        ("stable", "--rollback-to", b"\xff"),
-        ("stable", "--rollback-to", "1.3.2", "--now-unix-ms", str(2**63)),
-    ],
-)
-def test_what_is_refused_writes_nothing(gate: Gate, arguments: tuple[str | bytes, ...]) -> None:
-    """Exit code 2, and not even the directory is made."""
-    done = gate("release-channel", "set", *arguments)
-    assert (done.code, done.out) == (2, "")
-    assert done.err
-    assert not (gate.folder / ".tau").exists()
-
-
-def test_a_stored_channel_that_cannot_be_used(gate: Gate) -> None:
-    """Exit code 5, with the file and what is wrong; setting it anew mends it."""
-    gate.open()
-    path = gate.root / "release-channel.json"
-    path.write_text("{}")
-    done = gate("release-channel", "show")
-    assert (done.code, done.out) == (5, "")
-    assert "release-channel.json: channel: field required; set it anew" in done.err
-    path.unlink()
-    os.mkfifo(path)
-    assert gate("release-channel", "show").code == 5
-    assert gate("release-channel", "set", "dev", "--rollback-to", "1.3.2").code == 0
-    assert gate("release-channel", "show").code == 0

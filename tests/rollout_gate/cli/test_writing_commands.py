@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tau_rollout_gate.contract.rollout import RolloutStatus
 from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.rollout.ledger import Action
 from tau_rollout_gate.services.actor import CI_ACTORS
+from tests.rollout_gate import making
 from tests.rollout_gate.making import ENTERED, MINUTE, History, failed
-from tests.rollout_gate.recording import ROLLOUT_DIR, Gate
+from tests.rollout_gate.recording import ROLLOUT_DIR, Gate, Ledger, decided
 
 STATE_DIR = ".tau/custom-command"
 REPORT = {"schema_version": 1, "total": 3, "passed": 3, "failed": 0}
@@ -126,6 +129,55 @@ class TestStart:
         assert load(gate.root).decisions.count == 3
         assert [path.name for path in (gate.root / "archive").iterdir()] == ["000002-1.4.0.json"]
         assert gate("verify").code == 0
+
+    def test_without_a_target_it_goes_back_to_what_was_completed_last(self, gate: Gate) -> None:
+        """Said on stderr and in the record; what was rolled back since does not count."""
+        closed = self._closed("1.3.0", RolloutStatus.COMPLETE, "1.3.1", RolloutStatus.ROLLED_BACK)
+        closed.write(gate.root)
+        done = gate("start", "--release", "1.4.0", "--by", "ada")
+        assert (done.code, done.out) == (0, "opened: 1.4.0 in preflight (decision 5, by ada)\n")
+        why = "goes back to 1.3.0 on stable: completed here last, by decision 2"
+        assert done.err == f"note: 1.4.0 {why}\n"
+        assert load(gate.root).rollout.rollback.rollback_version == "1.3.0"
+        assert load(gate.root).last.reason == why
+        assert gate("verify").code == 0
+
+    def test_without_a_target_where_none_was_completed(self, gate: Gate) -> None:
+        """Refused by the option's name; not even the directory is made."""
+        done = gate("start", "--release", "1.4.0")
+        assert done.code == 2
+        assert "--rollback-to: this rollout directory has completed no release yet" in done.err
+        assert gate.contents() == {}
+        self._closed("1.3.0", RolloutStatus.ROLLED_BACK).write(gate.root)
+        assert gate("start", "--release", "1.4.0").code == 2
+
+    def test_without_a_target_where_the_record_is_not_whole(self, gate: Gate) -> None:
+        """What cannot be read is not known: refused by the option's name, which helps."""
+        self._closed("1.3.0", RolloutStatus.COMPLETE, "1.3.1", RolloutStatus.COMPLETE).write(
+            gate.root
+        )
+        path = gate.root / "decisions.jsonl"
+        for damage in (b"x", b'{"schema_version":1}'):
+            lines = path.read_bytes().splitlines()
+            path.write_bytes(b"\n".join([lines[0], damage, *lines[2:], b""]))
+            before = gate.contents()
+            done = gate("start", "--release", "1.4.0")
+            assert done.code == 2
+            assert "--rollback-to: what this rollout directory completed last is not" in done.err
+            assert gate.contents() == before
+        assert gate("start", "--release", "1.4.0", "--rollback-to", "1.3.1").code == 0
+
+    @staticmethod
+    def _closed(*ends: str | RolloutStatus) -> Ledger:
+        """Return the ledger of rollouts one after another: each a release, and how it ended."""
+        ledger = Ledger()
+        for release, status in zip(ends[::2], ends[1::2], strict=True):
+            opened = making.rollout("preflight", release=release)
+            closed = opened.model_copy(update={"status": status})
+            ledger.add(decided(opened, Action.START))
+            how = Action.ADVANCE if status is RolloutStatus.COMPLETE else Action.ROLLBACK
+            ledger.add(decided(closed, how))
+        return ledger
 
     def test_a_major_jump_that_is_allowed(self, gate: Gate) -> None:
         """The one refusal with an option against it."""

@@ -14,6 +14,7 @@ from tau_rollout_gate.contract.rollout import (
     Carried,
     Channel,
     LogPosition,
+    RollbackTarget,
     Rollout,
     RolloutStatus,
     UsedReport,
@@ -58,19 +59,25 @@ def damaged(log: History, *flaws: Flaw) -> Found:
     return Found(answer=answer(Verdict.HOLD), evidence=making.evidence_of(log, flaws=flawed))
 
 
+def begin(
+    one: Opening, before: Rollout | None = None, *, completed: Rollout | None = None
+) -> Rollout:
+    """Open a rollout by the built-in policy."""
+    return opened(one, POLICY, before=before, completed=completed, now_unix_ms=NOW)
+
+
 def opening(**changes: Any) -> Opening:  # noqa: ANN401 - any field
     """Return what a sound start asks for, but for `changes`."""
     values: dict[str, Any] = {
         "release": "1.4.0",
         "channel": Channel.STABLE,
         "rollback_version": "1.3.2",
-        "rollback_channel": Channel.STABLE,
-        "surfaces": {SURFACE: ".tau/custom-command"},
-        "cycle_interval_ms": 5 * MINUTE,
+        "rollback_channel": None,
+        "surfaces": [f"{SURFACE}=.tau/custom-command"],
+        "expected": [],
+        "cycle_interval_ms": None,
         "registry_changes_expected": False,
         "allows_major": False,
-        "first_phase": "preflight",
-        "policy_sha256": SHA,
         "policy_file": None,
     }
     return Opening(**(values | changes))
@@ -93,14 +100,12 @@ class TestOpening:
 
     def test_it_starts_at_the_first_phase(self) -> None:
         """Release, target, names, expectations and policy are pinned; nothing is judged yet."""
-        after = opened(
+        after = begin(
             opening(
                 release="v1.4.0",
-                surfaces={SURFACE: "s", "voice": "v"},
-                expected={"voice": {"runtime_version": "2"}},
-            ),
-            None,
-            now_unix_ms=NOW,
+                surfaces=[f"{SURFACE}=s", "voice=v"],
+                expected=["voice:runtime_version=2"],
+            )
         )
         assert after.is_open
         assert (after.release, after.phase, after.phase_entered_unix_ms) == (
@@ -127,13 +132,13 @@ class TestOpening:
             {"release": "2.0.0", "allows_major": True},
             {"release": "1.4.0+build.5"},
             {"release": "1.3.1"},
-            {"expected": {SURFACE: {"fixture_sha256": SHA}}},
+            {"expected": [f"{SURFACE}:fixture_sha256={SHA}"]},
         ],
         ids=str,
     )
     def test_what_is_allowed(self, changes: dict[str, Any]) -> None:
         """A leading v, build metadata, a prerelease off stable, an allowed major jump."""
-        assert opened(opening(**changes), None, now_unix_ms=NOW).is_open
+        assert begin(opening(**changes)).is_open
 
     @pytest.mark.parametrize(
         ("changes", "message"),
@@ -154,24 +159,24 @@ class TestOpening:
             ({"rollback_version": "1.4.0+other"}, "is the release itself"),
             ({"release": "2.0.0"}, "major jump: pass --allow-major"),
             ({"release": "0.9.0"}, "major jump"),
-            ({"surfaces": {"a/b": "s"}}, "not a surface's name"),
-            ({"surfaces": {"..": "s"}}, "not a surface's name"),
-            ({"expected": {"voice": {"runtime_version": "1"}}}, "there is no surface 'voice'"),
-            ({"expected": {SURFACE: {"health": "1"}}}, "cannot be expected"),
-            ({"expected": {SURFACE: {"runtime_version": " "}}}, "the value is empty"),
-            ({"expected": {SURFACE: {"fixture_sha256": "AB"}}}, "64 lower-case hex digits"),
+            ({"surfaces": ["a/b=s"]}, "not a surface's name"),
+            ({"surfaces": ["..=s"]}, "not a surface's name"),
+            ({"expected": ["voice:runtime_version=1"]}, "there is no surface 'voice'"),
+            ({"expected": [f"{SURFACE}:health=1"]}, "cannot be expected"),
+            ({"expected": [f"{SURFACE}:runtime_version= "]}, "the value is empty"),
+            ({"expected": [f"{SURFACE}:fixture_sha256=AB"]}, "64 lower-case hex digits"),
         ],
     )
     def test_what_is_refused(self, changes: dict[str, Any], message: str) -> None:
         """Each refusal says which option, what, and what to do."""
         with pytest.raises(RefusedError) as refused:
-            opened(opening(**changes), None, now_unix_ms=NOW)
+            begin(opening(**changes))
         assert message in str(refused.value)
 
     def test_a_second_open_rollout_is_refused(self) -> None:
         """One at a time in a directory; the message names the one that is open."""
         with pytest.raises(RefusedError, match=r"1\.4\.0 is open, in canary-1"):
-            opened(opening(release="1.5.0"), making.rollout(), now_unix_ms=NOW)
+            begin(opening(release="1.5.0"), making.rollout())
 
     @pytest.mark.parametrize("status", [RolloutStatus.COMPLETE, RolloutStatus.ROLLED_BACK])
     def test_after_a_closed_one_the_next_may_start(self, status: RolloutStatus) -> None:
@@ -179,10 +184,30 @@ class TestOpening:
         used = (UsedReport(release="1.4.0", sha256=SHA),)
         before = making.rollout(status=status, frozen=frozen_by("ada"), used_reports=used)
         before = with_fired(before, answer(Verdict.ROLLBACK, fired=[trigger()]))
-        after = opened(opening(release="1.5.0"), before, now_unix_ms=NOW)
+        after = begin(opening(release="1.5.0"), before)
         assert after.frozen is None
         assert after.fired_triggers == ()
         assert after.used_reports == used
+
+    def test_a_target_that_is_not_named_is_what_was_completed_last(self) -> None:
+        """With the channel that it was published to, unless another one is named."""
+        completed = making.rollout(release="1.3.9", channel=Channel.BETA)
+        one = opening(rollback_version=None, channel=Channel.DEV)
+        assert begin(one, completed=completed).rollback == RollbackTarget(
+            rollback_version="1.3.9", rollback_channel=Channel.BETA
+        )
+        other = opening(rollback_version=None, rollback_channel=Channel.STABLE)
+        assert begin(other, completed=completed).rollback.rollback_channel is Channel.STABLE
+
+    def test_no_target_at_all_is_refused(self) -> None:
+        """Nothing is guessed; the message names the option."""
+        with pytest.raises(RefusedError, match=r"--rollback-to: .* completed no release yet"):
+            begin(opening(rollback_version=None))
+
+    def test_the_release_that_was_completed_last_is_no_target_of_its_own(self) -> None:
+        """Rolled out once more, it needs a target that somebody names."""
+        with pytest.raises(RefusedError, match="is the release itself"):
+            begin(opening(rollback_version=None), completed=making.rollout(release="1.4.0"))
 
     def test_options_of_surfaces_and_expectations(self) -> None:
         """NAME=STATE_DIR and SURFACE:FIELD=VALUE, the value with whatever signs it has."""

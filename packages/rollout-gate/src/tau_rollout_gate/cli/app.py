@@ -64,11 +64,6 @@ class _Signoff(LazyGroup):
     names = ("init", "verify")
 
 
-class _ReleaseChannel(LazyGroup):
-    prefix = "release_channel_"
-    names = ("show", "set")
-
-
 app = typer.Typer(
     name="tau-rollout-gate",
     help="Decide from the state files alone whether a release may go on.",
@@ -83,7 +78,6 @@ app = typer.Typer(
 for _name, _cls, _help in (
     ("policy", _Policy, "The policy: phases, gates and triggers."),
     ("signoff", _Signoff, "The sign-off checklist."),
-    ("release-channel", _ReleaseChannel, "The stored channel and rollback target."),
 ):
     _group = typer.Typer(cls=_cls, help=_help, no_args_is_help=True, rich_markup_mode=None)
     _group.callback()(lambda: None)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tau_rollout_gate.durations import parse_duration
+
 LARGEST_INTEGER = 2**63 - 1  # forms.LARGEST_INTEGER, which --help does not wait for
 
 _PREFIX = "TAU_ROLLOUT_GATE_"
@@ -31,6 +33,21 @@ class PlainFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+def interval_ms(text: str) -> int:
+    """Read `--cycle-interval`.
+
+    Raises:
+        typer.BadParameter: if it is no duration with a unit, or none at all.
+    """
+    try:
+        found = parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if found == 0:
+        raise typer.BadParameter("must be longer than 0")
+    return found
 
 
 RolloutDir = Annotated[
@@ -100,6 +117,22 @@ By = Annotated[
 Reason = Annotated[
     str,
     typer.Option("--reason", metavar="TEXT", show_default=False, help="Why, for the record."),
+]
+CycleInterval = Annotated[
+    int | None,
+    typer.Option(
+        "--cycle-interval",
+        metavar="DURATION",
+        parser=interval_ms,
+        show_default=False,
+        help="How often the runtime runs a cycle: 90s, 5m. [default: the policy's]",
+    ),
+]
+RegistryChangesExpected = Annotated[
+    bool,
+    typer.Option(
+        "--registry-changes-expected", help="The release has to change the command registry."
+    ),
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="How the answer is printed.")]
 PlainOutputFormat = Annotated[PlainFormat, typer.Option("--format", help="How it is printed.")]

@@ -19,7 +19,14 @@ from tau_rollout_gate.files.storage import (
     read_whole,
     replace_file,
 )
-from tau_rollout_gate.rollout.ledger import Action, Decided, Entry, Standing, standing
+from tau_rollout_gate.rollout.ledger import (
+    Action,
+    Decided,
+    Entry,
+    Standing,
+    completed_last,
+    standing,
+)
 from tau_rollout_gate.rollout.ledger_check import LedgerReport, check
 
 ROLLOUT_FILE = "rollout.json"
@@ -171,6 +178,19 @@ def entries(root: Path) -> tuple[Entry, ...]:
                 f"{root / LEDGER_FILE}: entry {number}: {error}; see 'verify'"
             ) from None
     return tuple(found)
+
+
+def find_completed(root: Path) -> Entry | None:
+    """Find the decision that completed a release in a rollout directory last; None if none did.
+
+    Raises:
+        RolloutUnusableError: if a file cannot be read or the ledger is not whole: nobody knows.
+    """
+    if find(root) is None:
+        return None
+    if not verified(root).is_whole:
+        raise RolloutUnusableError(f"{root / LEDGER_FILE}: is not whole: see 'verify'")
+    return completed_last(entries(root))
 
 
 def verified(root: Path) -> LedgerReport:

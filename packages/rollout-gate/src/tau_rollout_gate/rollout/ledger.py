@@ -29,6 +29,7 @@ from tau_rollout_gate.contract.rollout import (
     RecordedInput,
     Rollout,
     RolloutFile,
+    RolloutStatus,
 )
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import FormRefusedError, RolloutGateError, RolloutUnusableError
@@ -216,4 +217,20 @@ def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | Non
         decisions=DecisionCount(count=len(lines), sha256=digest_of(lines[-1])),
         last=last,
         is_ahead=is_ahead,
+    )
+
+
+def completed_last(entries: Sequence[Entry]) -> Entry | None:
+    """Find the decision that ended the last rollout here that is complete and was not taken back.
+
+    A rollout ends with the entry before the next `start`; a rollback after completion counts.
+    """
+    followers = (*(entry.action for entry in entries[1:]), Action.START)
+    return next(
+        (
+            entry
+            for entry, follower in reversed(list(zip(entries, followers, strict=True)))
+            if follower is Action.START and entry.rollout_after.status is RolloutStatus.COMPLETE
+        ),
+        None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from tau_rollout_gate.contract.rollout import (
@@ -17,6 +17,7 @@ from tau_rollout_gate.contract.rollout import (
     SurfacePin,
 )
 from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.versions import parse_version
 
 if TYPE_CHECKING:
@@ -30,43 +31,49 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """What `start` was told.
+    """What `start` was told, as the command line has it.
 
     Args:
         release: The version under rollout.
+        rollback_version: The version it goes back to; None for what was completed last.
         channel: The channel it is published to.
-        rollback_version: The version it goes back to.
-        rollback_channel: The channel of that version.
-        surfaces: The directory of each surface's state files, by its name.
-        expected: What every cycle of a surface has to have, by surface and field.
-        cycle_interval_ms: How often a surface's runtime runs a cycle.
+        rollback_channel: The channel of the version it goes back to; None for that version's own
+            where it was completed here, else for the release's.
+        surfaces: The surfaces, each as `NAME=STATE_DIR`.
+        expected: What every cycle has to have, each as `SURFACE:FIELD=VALUE`.
+        cycle_interval_ms: How often a surface's runtime runs a cycle; None for the policy's.
         registry_changes_expected: Whether the release changes the command registry.
         allows_major: Whether release and target may differ in their major version.
-        first_phase: The policy's first phase.
-        policy_sha256: The policy's digest.
         policy_file: Where the policy is; None for the built-in one.
     """
 
     release: str
+    rollback_version: str | None
     channel: Channel
-    rollback_version: str
-    rollback_channel: Channel
-    surfaces: Mapping[str, str]
-    cycle_interval_ms: int
+    rollback_channel: Channel | None
+    surfaces: Sequence[str]
+    expected: Sequence[str]
+    cycle_interval_ms: int | None
     registry_changes_expected: bool
     allows_major: bool
-    first_phase: str
-    policy_sha256: str
     policy_file: str | None
-    expected: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def opened(opening: Opening, before: Rollout | None, *, now_unix_ms: int) -> Rollout:
-    """Return the rollout that is opened.
+def opened(
+    opening: Opening,
+    policy: Policy,
+    *,
+    before: Rollout | None,
+    completed: Rollout | None,
+    now_unix_ms: int,
+) -> Rollout:
+    """Open a rollout, or refuse to.
 
     Args:
         opening: What was asked for.
+        policy: What it is to be judged by.
         before: The last rollout of the directory; None if this is its first.
+        completed: The one that was completed last there; None if none was.
         now_unix_ms: When.
 
     Raises:
@@ -79,18 +86,20 @@ def opened(opening: Opening, before: Rollout | None, *, now_unix_ms: int) -> Rol
             f"the rollout of {before.release} is open, in {before.phase}: complete it with "
             "'advance' or end it with 'rollback --reason' first"
         )
-    _check_versions(opening)
-    _check_surfaces(opening)
+    target = _target(opening, completed)
+    _check_versions(opening, target)
+    surfaces, expected = surfaces_in(opening.surfaces), expected_in(opening.expected)
+    _check_surfaces(surfaces, expected)
     return Rollout(
         status=RolloutStatus.OPEN,
         release=opening.release,
         channel=opening.channel,
         started_unix_ms=now_unix_ms,
-        phase=opening.first_phase,
+        phase=policy.phases[0].name,
         phase_entered_unix_ms=now_unix_ms,
-        cycle_interval_ms=opening.cycle_interval_ms,
+        cycle_interval_ms=opening.cycle_interval_ms or policy.cycle_interval_ms,
         registry_changes_expected=opening.registry_changes_expected,
-        policy_sha256=opening.policy_sha256,
+        policy_sha256=policy_digest(policy),
         policy_file=opening.policy_file,
         surfaces=tuple(
             SurfacePin(
@@ -98,17 +107,32 @@ def opened(opening: Opening, before: Rollout | None, *, now_unix_ms: int) -> Rol
                 state_dir=state_dir,
                 is_chained=name == CHAINED_SURFACE,
                 expected={
-                    one: opening.expected[name][one]
+                    one: expected[name][one]
                     for one in get_args(ExpectedField)
-                    if one in opening.expected.get(name, {})
+                    if one in expected.get(name, {})
                 },
             )
-            for name, state_dir in opening.surfaces.items()
+            for name, state_dir in surfaces.items()
         ),
-        rollback=RollbackTarget(
-            rollback_channel=opening.rollback_channel, rollback_version=opening.rollback_version
-        ),
+        rollback=target,
         used_reports=() if before is None else before.used_reports,
+    )
+
+
+def _target(opening: Opening, completed: Rollout | None) -> RollbackTarget:
+    if opening.rollback_version is not None:
+        return RollbackTarget(
+            rollback_version=opening.rollback_version,
+            rollback_channel=opening.rollback_channel or opening.channel,
+        )
+    if completed is None:
+        raise RefusedError(
+            "--rollback-to: this rollout directory has completed no release yet: name the version "
+            "that runs now"
+        )
+    return RollbackTarget(
+        rollback_version=completed.release,
+        rollback_channel=opening.rollback_channel or completed.channel,
     )
 
 
@@ -147,12 +171,7 @@ def expected_in(options: Sequence[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def version_of(text: str, *, option: str) -> Version:
-    """Return a semantic version, a leading `v` allowed.
-
-    Raises:
-        RefusedError: if it is none; `option` is where it was given.
-    """
+def _version_of(text: str, *, option: str) -> Version:
     version = parse_version(text)
     if version is None:
         raise RefusedError(
@@ -161,12 +180,12 @@ def version_of(text: str, *, option: str) -> Version:
     return version
 
 
-def _check_versions(opening: Opening) -> None:
-    release = version_of(opening.release, option="--release")
-    target = version_of(opening.rollback_version, option="--rollback-to")
+def _check_versions(opening: Opening, rollback: RollbackTarget) -> None:
+    release = _version_of(opening.release, option="--release")
+    target = _version_of(rollback.rollback_version, option="--rollback-to")
     for option, version, channel in (
         ("--release", release, opening.channel),
-        ("--rollback-to", target, opening.rollback_channel),
+        ("--rollback-to", target, rollback.rollback_channel),
     ):
         if channel is Channel.STABLE and version.prerelease is not None:
             raise RefusedError(
@@ -175,28 +194,27 @@ def _check_versions(opening: Opening) -> None:
             )
     if release == target:  # build metadata does not count, as in every comparison of versions
         raise RefusedError(
-            f"--rollback-to: {opening.rollback_version} is the release itself: name the version "
+            f"--rollback-to: {rollback.rollback_version} is the release itself: name the version "
             "that ran before it"
         )
     if release.major != target.major and not opening.allows_major:
         raise RefusedError(
-            f"--release: from {opening.rollback_version} to {opening.release} is a major jump: "
+            f"--release: from {rollback.rollback_version} to {opening.release} is a major jump: "
             "pass --allow-major if that is meant"
         )
 
 
-def _check_surfaces(opening: Opening) -> None:
-    for name in opening.surfaces:
+def _check_surfaces(surfaces: Mapping[str, str], expected: Mapping[str, Mapping[str, str]]) -> None:
+    for name in surfaces:
         if not _SURFACE_NAME.fullmatch(name):
             raise RefusedError(
                 f"--surface: {name!r} is not a surface's name: lower-case letters, digits, '.', "
                 "'_' and '-', at most 64"
             )
-    for surface, fields in opening.expected.items():
-        if surface not in opening.surfaces:
+    for surface, fields in expected.items():
+        if surface not in surfaces:
             raise RefusedError(
-                f"--expect: there is no surface {surface!r}; there are "
-                f"{', '.join(opening.surfaces)}"
+                f"--expect: there is no surface {surface!r}; there are {', '.join(surfaces)}"
             )
         for name, value in fields.items():
             _check_expectation(surface, name, value)

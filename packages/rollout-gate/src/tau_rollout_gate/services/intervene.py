@@ -6,16 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.policy import load_policy
-from tau_rollout_gate.files.rollout_directory import Change, changing, find
-from tau_rollout_gate.rollout import start as opening
+from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.rollout import transitions
 from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
-from tau_rollout_gate.rollout.start import Opening
 from tau_rollout_gate.rollout.transitions import Found
 from tau_rollout_gate.services.actor import actor
 from tau_rollout_gate.services.evaluate import (
@@ -75,29 +72,6 @@ def as_text(option: str, text: str) -> str:
     if not text.strip():
         raise RefusedError(f"{option}: is empty; say something for the record")
     return text.strip()
-
-
-def start(root: Path, asked: Opening, *, by: str | None, now_unix_ms: int) -> Entry:
-    """Open a rollout.
-
-    Raises:
-        RolloutGateError: if it is refused, or the directory cannot be used.
-    """
-    name = who(by)
-    before = find(root)
-    # First without the lock, so that what is refused does not even make the directory.
-    opening.opened(asked, before.rollout if before else None, now_unix_ms=now_unix_ms)
-    with changing(root, may_begin=True) as change:
-        earlier = change.standing.rollout if change.standing else None
-        after = opening.opened(asked, earlier, now_unix_ms=now_unix_ms)
-        decided = Decided(
-            action=Action.START,
-            by=name,
-            decided_unix_ms=now_unix_ms,
-            phase=after.phase,
-            rollout_after=after,
-        )
-        return change.commit(decided)
 
 
 def freeze(request: Request) -> Entry:

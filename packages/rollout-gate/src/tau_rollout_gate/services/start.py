@@ -1,70 +1,70 @@
-"""Makes of `start`'s options what a rollout is opened with: the policy is read here."""
+"""`start`: opens a rollout, and archives the closed one before it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from tau_rollout_gate.contract.rollout import Channel
-from tau_rollout_gate.durations import parse_duration
-from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.errors import RefusedError, RolloutUnusableError
 from tau_rollout_gate.files.policy import load_policy
-from tau_rollout_gate.policy.policy import policy_digest
-from tau_rollout_gate.rollout.start import Opening, expected_in, surfaces_in
-from tau_rollout_gate.services.intervene import as_text
+from tau_rollout_gate.files.rollout_directory import changing, find, find_completed
+from tau_rollout_gate.policy.policy import Policy
+from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
+from tau_rollout_gate.rollout.start import Opening, opened
+from tau_rollout_gate.services.evaluate import Question, now_unix_ms
 
 
-def opening_of(  # noqa: PLR0913 - as many as there are options
-    *,
-    release: str,
-    channel: Channel,
-    rollback_version: str,
-    rollback_channel: Channel,
-    surfaces: Sequence[str],
-    expected: Sequence[str],
-    cycle_interval: str | None,
-    registry_changes_expected: bool,
-    allows_major: bool,
-    policy: Path | None,
-) -> Opening:
-    """Return what the options say.
+def start(question: Question, opening: Opening, *, by: str) -> Entry:
+    """Open a rollout; where no rollback target was named, its record says which was taken.
 
     Raises:
-        RefusedError: if one says nothing that can be meant.
-        RolloutGateError: if the policy cannot be used.
+        RolloutGateError: if it is refused, or the policy or the directory cannot be used.
     """
-    for option, texts in (("--surface", surfaces), ("--expect", expected)):
-        for text in texts:
-            as_text(option, text)
-    loaded = load_policy(policy)
-    return Opening(
-        release=release,
-        channel=channel,
-        rollback_version=rollback_version,
-        rollback_channel=rollback_channel,
-        surfaces=surfaces_in(surfaces),
-        expected=expected_in(expected),
-        cycle_interval_ms=loaded.cycle_interval_ms
-        if cycle_interval is None
-        else interval_ms_in(cycle_interval),
-        registry_changes_expected=registry_changes_expected,
-        allows_major=allows_major,
-        first_phase=loaded.phases[0].name,
-        policy_sha256=policy_digest(loaded),
-        policy_file=None if policy is None else as_text("--policy", str(policy)),
+    root, policy = question.rollout_dir, load_policy(question.policy)
+    now = now_unix_ms(question.now_unix_ms)
+    # First without the lock, so that what is refused does not even make the directory.
+    standing = find(root)
+    _opened(root, opening, policy, standing.rollout if standing else None, now)
+    with changing(root, may_begin=True) as change:
+        before = change.standing.rollout if change.standing else None
+        after, reason = _opened(root, opening, policy, before, now)
+        return change.commit(
+            Decided(
+                action=Action.START,
+                by=by,
+                reason=reason,
+                decided_unix_ms=now,
+                phase=after.phase,
+                rollout_after=after,
+            )
+        )
+
+
+def _opened(
+    root: Path, opening: Opening, policy: Policy, before: Rollout | None, now: int
+) -> tuple[Rollout, str | None]:
+    """Open a rollout, and say why it goes back to what it does where nobody said so."""
+    completed = None if opening.rollback_version is not None else _completed(root)
+    after = opened(
+        opening,
+        policy,
+        before=before,
+        completed=None if completed is None else completed.rollout_after,
+        now_unix_ms=now,
+    )
+    if completed is None:
+        return after, None
+    return after, (
+        f"goes back to {completed.release} on {after.rollback.rollback_channel}: completed here "
+        f"last, by decision {completed.decision_number}"
     )
 
 
-def interval_ms_in(text: str) -> int:
-    """Return the milliseconds of `--cycle-interval`.
-
-    Raises:
-        RefusedError: if it is no duration, or none at all.
-    """
+def _completed(root: Path) -> Entry | None:
     try:
-        interval_ms = parse_duration(text)
-    except ValueError as error:
-        raise RefusedError(f"--cycle-interval: {error}") from None
-    if interval_ms == 0:
-        raise RefusedError("--cycle-interval: must be longer than 0")
-    return interval_ms
+        return find_completed(root)
+    except RolloutUnusableError as error:
+        raise RefusedError(
+            f"--rollback-to: what this rollout directory completed last is not known: {error}; "
+            "name the version that runs now"
+        ) from None

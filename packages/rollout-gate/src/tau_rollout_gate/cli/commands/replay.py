@@ -15,7 +15,6 @@ from tau_rollout_gate.files.policy import BUILT_IN
 from tau_rollout_gate.formats.replayed import replays_json, replays_text
 from tau_rollout_gate.rollout.simulation.replay import parting
 from tau_rollout_gate.services.replay import Recording, replays
-from tau_rollout_gate.services.start import interval_ms_in
 
 
 def command(
@@ -41,20 +40,8 @@ def command(
     surface_name: Annotated[
         str, typer.Option(metavar="NAME", help="The surface that the log is of.")
     ] = CHAINED_SURFACE,
-    cycle_interval: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            show_default=False,
-            help="How often a cycle is to be expected, such as 5m. [default: the policy's]",
-        ),
-    ] = None,
-    registry_changes_expected: Annotated[
-        bool,
-        typer.Option(
-            "--registry-changes-expected", help="The release changes the command registry."
-        ),
-    ] = False,
+    cycle_interval: options.CycleInterval = None,
+    registry_changes_expected: options.RegistryChangesExpected = False,
     output_format: options.PlainOutputFormat = options.PlainFormat.TEXT,
 ) -> None:
     """Step a recorded event log through a policy, or through two to see where they part.
@@ -65,7 +52,7 @@ def command(
     recording = Recording(
         files=events,
         surface=surface_name,
-        cycle_interval_ms=None if cycle_interval is None else interval_ms_in(cycle_interval),
+        cycle_interval_ms=cycle_interval,
         registry_changes_expected=registry_changes_expected,
     )
     replayed = replays(recording, [policy] if against is None else [policy, against])
