@@ -149,22 +149,28 @@ def test_a_suffix_has_a_longest(command: Command) -> None:
 
 MANY_KEYS = {f"k{number}": 0 for number in range(50_000)}
 MANY = [
-    ({"execution_policy": {"allowed_env": [0] * 700_000}}, "execution_policy.allowed_env: holds"),
+    (
+        {"execution_policy": {"allowed_env": [0] * 700_000}},
+        "execution_policy.allowed_env.0: must be",
+    ),
     ({"execution_policy": {"denied_env": ["1"] * 300_000}}, "execution_policy.denied_env: holds"),
     (
         {
             "command_spec": {
                 "name": "greet",
                 "template": "echo {{who}}",
-                "execution_policy": {"allowed_env": [0] * 300_000},
+                "execution_policy": {"allowed_env": ["a"] * 300_000},
             }
         },
         "command_spec.execution_policy.allowed_env: holds 300,000 names",
     ),
-    (MANY_KEYS, "has 49,900 more keys that are not known"),
-    ({"expected": MANY_KEYS}, "expected: has 49,900 more keys that are not known"),
-    ({"command_spec": MANY_KEYS}, "command_spec: has 49,900 more keys that are not known"),
-    ({"execution_policy": MANY_KEYS}, "execution_policy: has 49,900 more keys that are not known"),
+    (MANY_KEYS, "has 50,000 keys that are not known, 'k0' first"),
+    ({"expected": MANY_KEYS}, "expected: has 50,000 keys that are not known, 'k0' first"),
+    ({"command_spec": MANY_KEYS}, "command_spec: has 50,000 keys that are not known, 'k0' first"),
+    (
+        {"execution_policy": MANY_KEYS},
+        "execution_policy: has 50,000 keys that are not known, 'k0' first",
+    ),
 ]
 
 
@@ -177,17 +183,17 @@ def test_very_many_problems_of_a_case_take_little(
     fixture.write_bytes(fixture_bytes(case_object("a", **changes)))
     code, said, mib = peak("validate", fixture)
     assert (code, f"case 'a': {expected}" in said) == (5, True)
-    assert len(said.splitlines()) < 110
+    assert len(said.splitlines()) <= 3
     assert mib < SMALL_MIB
 
 
 def test_very_many_unknown_keys_of_a_header_take_little(tmp_path: Path) -> None:
-    """The first hundred are told, and how many more there are."""
+    """They are one problem, told by the first of them."""
     fixture = tmp_path / "many.json"
     fixture.write_bytes(fixture_bytes(**MANY_KEYS))
     code, said, mib = peak("validate", fixture)
-    assert (code, f"{fixture}: has 49,900 more keys that are not known" in said) == (5, True)
-    assert said.splitlines()[-1] == f"{fixture}: 101 problems"
+    assert (code, f"{fixture}: has 50,000 keys that are not known, 'k0' first" in said) == (5, True)
+    assert said.splitlines()[-1] == f"{fixture}: 1 problem"
     assert mib < SMALL_MIB
 
 
@@ -283,7 +289,7 @@ class TestStateDirectories:
         ("policy", "expected"),
         [
             ({"allowed_env": ["a", *[0] * 400_000]}, "allowed_env.1: must be a string (found 0)"),
-            (MANY_KEYS, "k0: is not a known key; "),
+            (MANY_KEYS, " has 50,000 keys that are not known, 'k0' first"),
             (5, " must be an object (found 5)"),
         ],
         ids=["names", "keys", "no object"],

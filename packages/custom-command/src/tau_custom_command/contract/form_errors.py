@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from tau_custom_command.contract import strict_json
-from tau_custom_command.limits import MOST_UNKNOWN_KEYS
 
 EDITOR_KEY = "$schema"
 """Allowed in a fixture so that editors find the schema; it says nothing to the runtime."""
@@ -52,15 +50,3 @@ def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
     else:
         return str(detail["msg"])
     return f"must {expected} (found {strict_json.describe(detail['input'])})"
-
-
-def with_few_unknown_keys(value: object, form: type[BaseModel]) -> tuple[Any, int]:
-    """Return an object less most of the keys that its form does not know, and how many it lost.
-
-    Each unknown key is an error that takes a kilobyte; the first ones show what is wrong.
-    """
-    if not isinstance(value, dict) or len(value) <= MOST_UNKNOWN_KEYS:
-        return value, 0
-    unknown = [key for key in value if key not in form.model_fields]
-    lost = frozenset(unknown[MOST_UNKNOWN_KEYS:])
-    return {key: item for key, item in value.items() if key not in lost}, len(lost)

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from tau_custom_command.contract import strict_json
-from tau_custom_command.contract.form_errors import form_message, with_few_unknown_keys
+from tau_custom_command.contract.form_errors import form_message
 from tau_custom_command.errors import JsonRefusedError
-from tau_custom_command.policy.model import ExecutionPolicy
 
 LARGEST_INTEGER = 2**63 - 1
 """What every language that reads the files has room for."""
@@ -58,9 +57,6 @@ class FileForm(BaseModel):
         for field in cls.model_fields.values():
             if get_origin(field.annotation) is tuple:
                 field.metadata.insert(0, FailFast())
-            elif field.annotation is ExecutionPolicy:
-                # A fixture's form, of which every problem is told; here it is one of many.
-                field.metadata.append(BeforeValidator(_with_few_problems))
         cls.model_rebuild(force=True)
 
     def as_line(self) -> bytes:
@@ -101,21 +97,6 @@ class FileForm(BaseModel):
 def line_digest(line: bytes) -> str:
     """Return the SHA-256 of a line over its bytes without the line break, in hex."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
-
-
-def _with_few_problems(policy: object) -> object:
-    """Return a policy less what is wrong with it beyond the first problems."""
-    policy, _ = with_few_unknown_keys(policy, ExecutionPolicy)
-    if not isinstance(policy, dict):
-        return policy
-    return {key: _up_to_the_first_wrong(value) for key, value in policy.items()}
-
-
-def _up_to_the_first_wrong(value: object) -> object:
-    if not isinstance(value, list):
-        return value
-    wrong = (place for place, name in enumerate(value) if not isinstance(name, str))
-    return value[: next(wrong, len(value)) + 1]
 
 
 def _problems(error: ValidationError) -> Iterator[str]:

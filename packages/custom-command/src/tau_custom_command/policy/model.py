@@ -11,8 +11,18 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    StrictBool,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
+
+from tau_custom_command.limits import MOST_NAMES, MOST_UNKNOWN_KEYS
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -38,12 +48,33 @@ class SandboxProfile(StrEnum):
     UNRESTRICTED = "unrestricted"
 
 
-class ExecutionPolicy(BaseModel):
+class StrictForm(BaseModel):
+    """A form that people write: each key that it does not have is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unknown_keys_are_few(cls, value: object) -> object:
+        """Make one error of very many unknown keys: each by itself takes a kilobyte of memory."""
+        if isinstance(value, dict) and len(value) > MOST_UNKNOWN_KEYS:
+            unknown = [key for key in value if key not in cls.model_fields]
+            if len(unknown) > MOST_UNKNOWN_KEYS:
+                found = {"count": f"{len(unknown):,}", "first": repr(unknown[0][:60])}
+                raise PydanticCustomError(
+                    "many_unknown_keys", "has {count} keys that are not known, {first} first", found
+                )
+        return value
+
+
+Names = Annotated[tuple[str, ...], FailFast()]
+"""Names of placeholders. Only the first that is no text is told: there may be a million."""
+
+
+class ExecutionPolicy(StrictForm):
     """What a command may do when it runs; a field that is left out says nothing of it."""
 
     # What is left out has its default here; `model_fields_set` tells which fields were written.
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     schema_version: Annotated[
         VersionOne, Field(description="The version of the policy's form; 1 is the only one.")
     ] = 1
@@ -61,14 +92,14 @@ class ExecutionPolicy(BaseModel):
         SandboxProfile, Field(description="How far the command is confined, narrowest first.")
     ] = SandboxProfile.RESTRICTED
     allowed_env: Annotated[
-        tuple[str, ...],
+        Names,
         Field(
             description="The only names that placeholders and arguments may have, compared without "
             "regard to case; empty: any name that is not denied."
         ),
     ] = ()
     denied_env: Annotated[
-        tuple[str, ...],
+        Names,
         Field(
             description="Names that placeholders and arguments never have, compared without regard "
             "to case."
@@ -84,7 +115,15 @@ class ExecutionPolicy(BaseModel):
 
 def contradictions(policy: ExecutionPolicy) -> Iterator[tuple[str, str]]:
     """Yield the field and the message of each thing that is wrong with a policy in itself."""
-    for field, keys in (("allowed_env", policy.allowed_env), ("denied_env", policy.denied_env)):
+    lists = {"allowed_env": policy.allowed_env, "denied_env": policy.denied_env}
+    if too_long := [(field, keys) for field, keys in lists.items() if len(keys) > MOST_NAMES]:
+        for field, keys in too_long:
+            yield (
+                field,
+                f"holds {len(keys):,} names, and the most is {MOST_NAMES:,}; leave some out",
+            )
+        return
+    for field, keys in lists.items():
         seen: set[str] = set()
         for key in keys:
             if not is_identifier(key):
