@@ -83,7 +83,7 @@ def state_files(state_dir: Path) -> Iterator[tuple[str, Path]]:
         "index.jsonl": "artifact-index",
         "MEMORY.md": "",
         ".lock": "",
-        ".journal": "",
+        ".journal.done": "",
     }
     for path in sorted(state_dir.rglob("*")):
         if path.is_file() and forms[path.name]:

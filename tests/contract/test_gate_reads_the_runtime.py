@@ -22,6 +22,7 @@ from tau_rollout_gate.contract.snapshot import parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
 from tau_rollout_gate.files.state_directory import read_surface
+from tau_rollout_gate.services.rollback import PRIVATE_FILES
 from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
 
 VALID = STATE_CONTRACT / "valid"
@@ -174,6 +175,13 @@ def seven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for cycle in range(7):
         run_fixture(CONTRACTS / "rollout-pass.json", state_dir, f"--case-suffix=-{cycle}")
     return state_dir
+
+
+def test_what_is_private_to_the_runtime_is_no_evidence(seven: Path) -> None:
+    """The gate's archive leaves out what no other program opens: all that is hidden."""
+    hidden = {path.name for path in seven.rglob(".*")}
+    assert ".journal.done" in hidden
+    assert hidden <= PRIVATE_FILES
 
 
 def position_of(lines: list[bytes], number: int) -> LogPosition:

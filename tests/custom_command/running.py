@@ -90,11 +90,11 @@ class StateFiles:
         return [json.loads(line) for line in lines]
 
     def contents(self) -> dict[str, bytes]:
-        """Return every file's bytes by its path, but for lock and journal."""
+        """Return every file's bytes by its path, but for lock and journals."""
         return {
             str(path.relative_to(self.root)): path.read_bytes()
             for path in sorted(self.root.rglob("*"))
-            if path.is_file() and path.name not in {".lock", ".journal"}
+            if path.is_file() and path.name not in {".lock", ".journal", ".journal.done"}
         }
 
     def _path(self, relative: str) -> Path:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tau_custom_command.contract.vocabulary import ErrorCode
+from tau_custom_command.storage.journal import last_state
 from tests.custom_command.cases import (
     case_object,
     fixture_bytes,
@@ -129,15 +130,19 @@ class Scenarios:
 def files_of(state_dir: Path) -> dict[str, tuple[int, bytes | None]]:
     """Return every file and folder with its mode and content, less durations, ids and digests.
 
-    The digests depend on those; that they make a whole chain is held here instead.
+    The digests depend on those; that they make a whole chain is held here instead, as is that the
+    journal is put by and has the state.
     """
     assert_chain_is_whole(state_dir)
     found: dict[str, tuple[int, bytes | None]] = {}
     for path in sorted(state_dir.rglob("*")):
         content = None if path.is_dir() else without_chance(path.read_bytes())
-        if path.name != ".lock":
+        if path.name not in {".lock", ".journal.done"}:
             found[str(path.relative_to(state_dir))] = (stat.S_IMODE(path.stat().st_mode), content)
-    assert found[".journal"] == (0o600, b"")
+    kept = state_dir / ".journal.done"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert last_state(state_dir) == (state_dir / "state.json").read_bytes()
+    assert ".journal" not in found
     return found
 
 

@@ -182,7 +182,7 @@ def _calls_in(trace: str, folder: Path) -> list[Call]:
         first, _, second = words.partition(", ")
         label = f"{name} {re.split(r'[<>]', first)[1] if '<' in first else first}"
         if second.startswith('"') and "write" not in name:
-            about = second.split(",")[0]
+            about = re.split("[,)]", second)[0]
             label = f"{name} {about}" if first.startswith("AT_FDCWD") else f"{label} {about}"
         label = label.replace(str(folder), "FOLDER")
         found.append(Call(name=name, ordinal=seen[name], label=label))

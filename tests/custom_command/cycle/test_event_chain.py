@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from tau_custom_command.contract.state import LastCycle
-from tau_custom_command.cycle.event_chain import chain_end
+from tau_custom_command.cycle.event_chain import chain_end, ends_with
 from tau_custom_command.errors import StateUnusableError
 
 
@@ -133,3 +133,20 @@ def test_cycles_without_a_state_are_refused(last: bytes) -> None:
     """Where the log has cycles and the state is gone, beginning anew would hide that."""
     with pytest.raises(StateUnusableError, match=r"has cycles, but state\.json is missing"):
         chain_end(None, [last, FIRST])
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([SECOND, FIRST], True),
+        ([b"not JSON\n", b"{}\n", SECOND, FIRST], True),
+        ([THIRD, SECOND], False),
+        ([FIRST], False),
+        ([b"not JSON\n"], False),
+        ([], False),
+    ],
+    ids=["the last", "the last event", "an earlier one", "a later one", "no event", "no line"],
+)
+def test_a_state_is_held_against_the_newest_event(lines: list[bytes], *, expected: bool) -> None:
+    """What is no event says nothing; a state of another cycle than the last is told apart."""
+    assert ends_with(named_by(SECOND, 2), lines) is expected

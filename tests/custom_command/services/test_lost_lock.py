@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tau_custom_command.contract.writes import AppendLines, Write
-from tau_custom_command.cycle import rebuilding
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
 from tau_custom_command.services import recover, repair_channels
 from tau_custom_command.storage.lock import locked
@@ -228,18 +227,16 @@ class TestRepairing:
 
     @pytest.mark.parametrize("lose", [remove, put_another])
     def test_recover(self, used: Runtime, monkeypatch: pytest.MonkeyPatch, lose: Lose) -> None:
-        """A state that was rebuilt from logs that may have grown since is not written."""
+        """A state beside which another runner may have written a newer one is not written."""
         (used.state_dir / "state.json").write_bytes(b"{")
         left: dict[str, bytes] = {}
-        whole = rebuilding.rebuild
 
-        def rebuild(*remains: object) -> object:
-            rebuilt = whole(*remains)  # type: ignore[arg-type]
+        def lose_then(*_: object) -> bool:
             lose(used.state_dir)
             left.update(everything(used.folder))
-            return rebuilt
+            return True
 
-        monkeypatch.setattr("tau_custom_command.services.recover.rebuild", rebuild)
+        monkeypatch.setattr("tau_custom_command.services.recover.ends_with", lose_then)
         with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
             recover.recover(used.state_dir, carry_out=True, wait_seconds=0)
         assert everything(used.folder) == left

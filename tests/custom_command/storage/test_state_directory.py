@@ -252,7 +252,7 @@ def test_a_missing_state_beside_a_log_is_refused(used: Runtime) -> None:
     before = used.files.contents()
     wanted = (
         f"{used.state_dir}: .*state.json is missing: put it back .*, or see what "
-        f"'tau-custom-command recover --state-dir {used.state_dir}' can rebuild"
+        f"'tau-custom-command recover --state-dir {used.state_dir}' can do"
     )
     with pytest.raises(StateUnusableError, match=wanted):
         used.run(LIST)

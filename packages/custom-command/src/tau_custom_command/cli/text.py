@@ -8,7 +8,6 @@ from typing import Any
 from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
 from tau_custom_command.cycle.channel_records import sentence, utc
 from tau_custom_command.cycle.cycle import Settlement
-from tau_custom_command.cycle.rebuilding import Recovery
 from tau_custom_command.errors import Problem
 from tau_custom_command.printable import printable
 
@@ -84,29 +83,27 @@ def validation_as_json(
 
 
 def recovery_as_text(
-    state_dir: str, recovery: Recovery, *, carried_out: bool, verb: str = "recover"
+    state_dir: str, steps: Sequence[str], *, carried_out: bool, verb: str = "recover"
 ) -> str:
-    """Return what would be or was done, a line each, what is lost, and the next step.
+    """Return what would be or was done, a line each, and the next step.
 
     `verb` says what that is, `recover` or `repair`.
     """
     state_dir = printable(state_dir)
-    if not recovery.steps:
+    if not steps:
         return f"{state_dir}: nothing to {verb}"
     word = "done" if carried_out else "would"
-    lines = [f"{word}: {printable(step)}" for step in recovery.steps]
-    lines += [f"lost: {printable(loss)}" for loss in recovery.lost]
+    lines = [f"{word}: {printable(step)}" for step in steps]
     end = f"{verb}ed" if carried_out else "nothing was changed; --yes does it"
     return "\n".join([*lines, f"{state_dir}: {end}"])
 
 
-def recovery_as_json(recovery: Recovery, *, carried_out: bool) -> dict[str, Any]:
+def recovery_as_json(steps: Sequence[str], *, carried_out: bool) -> dict[str, Any]:
     """Return the same for programs."""
     return {
-        "needed": bool(recovery.steps),
-        "carried_out": carried_out and bool(recovery.steps),
-        "steps": list(recovery.steps),
-        "lost": list(recovery.lost),
+        "needed": bool(steps),
+        "carried_out": carried_out and bool(steps),
+        "steps": list(steps),
     }
 
 

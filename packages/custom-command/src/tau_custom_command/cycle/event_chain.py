@@ -62,6 +62,12 @@ def chain_end(last_cycle: LastCycle | None, lines_backwards: Iterable[bytes]) ->
     )
 
 
+def ends_with(last_cycle: LastCycle, lines_backwards: Iterable[bytes]) -> bool:
+    """Tell whether the log's newest event, found past lines that are none, is the one named."""
+    newest = next(filter(ChainLink.is_read, lines_backwards), None)
+    return newest is not None and line_digest(newest) == last_cycle.event_sha256
+
+
 def _lines_ahead(newest: bytes, older: Iterator[bytes], of_state: ChainEnd) -> int:
     """Return how many lines the log goes on, unbroken, after the state's; 0 where it does not."""
     line, link = newest, _link(newest)

@@ -1,47 +1,40 @@
-"""`recover`: what is broken in a state directory, what can be made of it, and doing that."""
+"""`recover`: what is broken in a state directory, and mending it from what the journal keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from tau_custom_command.contract.writes import CHANNEL_STORE, EVENT_LOG, STATE_FILE, ReplaceFile
-from tau_custom_command.cycle.rebuilding import ChannelRemains, Rebuilt, Recovery, rebuild
-from tau_custom_command.errors import StateUnusableError, StorageError
-from tau_custom_command.storage import journal as journal_file
-from tau_custom_command.storage import read
+from tau_custom_command.contract.state import StateFile
+from tau_custom_command.contract.writes import EVENT_LOG, STATE_FILE, ReplaceFile
+from tau_custom_command.cycle.event_chain import ends_with
+from tau_custom_command.errors import JsonRefusedError, StateUnusableError, StorageError
+from tau_custom_command.storage import journal, read
 from tau_custom_command.storage.lock import HeldLock, locked
 from tau_custom_command.storage.signals import interruptions_held
 from tau_custom_command.storage.state_directory import (
-    channel_names,
     complete_committed,
     has_channel_entries,
-    read_state,
     write,
 )
 from tau_custom_command.storage.sync import TO_DISK
 
 
-def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> Recovery:
-    """Return what recovers the state directory `root`; do it if `carry_out`.
+def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> tuple[str, ...]:
+    """Return what recovers the state directory `root`, a sentence each; do it if `carry_out`.
 
     Raises:
         StateDirectoryBusyError: if a runner is at work there, or the lock is lost.
-        StateUnusableError: if nothing can be rebuilt.
+        StateUnusableError: if the state is gone, and no journal keeps it.
         StorageError: if there is no such directory, or a file cannot be read or written.
     """
     if not root.is_dir():
         raise StorageError(f"{root}: there is no such directory; pass --state-dir")
     with locked(root, wait_seconds=wait_seconds) as lock, interruptions_held():
-        journal_steps = journal_recovered(root, carry_out=carry_out)
-        if not _needs_state(root):
-            return Recovery(steps=journal_steps)
-        try:
-            rebuilt = rebuild(read.history_backwards(root / EVENT_LOG), tuple(_channels(root)))
-        except StateUnusableError as error:
-            raise StateUnusableError(f"{root}: {error}") from None
-        steps = tuple(_state_replaced(lock, rebuilt, carry_out=carry_out))
-    return Recovery(steps=(*journal_steps, *steps), lost=rebuilt.lost)
+        steps = journal_recovered(root, carry_out=carry_out)
+        if _needs_state(root):
+            steps += tuple(_state_put_back(lock, *_kept_state(root), carry_out=carry_out))
+    return steps
 
 
 def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
@@ -53,8 +46,8 @@ def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
         StorageError: if a file cannot be read or written.
     """
     try:
-        with journal_file.opened(root) as journal:
-            if not journal.batches:
+        with journal.opened(root) as pending:
+            if not pending.batches:
                 return ()
     except StateUnusableError:
         return (_journal_put_aside(root, carry_out=carry_out),)
@@ -64,31 +57,60 @@ def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
 
 
 def _journal_put_aside(root: Path, *, carry_out: bool) -> str:
-    raw = read.read_state_file(root / journal_file.JOURNAL_FILE) or b""
-    kept = read.corrupt_path(root, journal_file.JOURNAL_FILE, raw)
+    raw = read.read_state_file(root / journal.JOURNAL_FILE) or b""
+    kept = read.corrupt_path(root, journal.JOURNAL_FILE, raw)
     if carry_out:
-        journal_file.put_aside(root, ReplaceFile(path=kept, content=raw), TO_DISK)
+        journal.rename(root, kept)
     return f"keep the journal, which a newer version wrote, in {kept}, and begin another"
 
 
 def _needs_state(root: Path) -> bool:
     """Tell whether a run would refuse the state as it is, or as the journal completes it."""
-    try:
-        if read_state(root) is not None:
-            return False
-    except StateUnusableError:
-        return True
+    raw = _committed_state(root) or read.read_state_file(root / STATE_FILE)
+    if raw is not None:
+        return not StateFile.is_read(raw)
     has_events = next(read.history_backwards(root / EVENT_LOG), None) is not None
     return has_events or has_channel_entries(root)
 
 
-def _state_replaced(lock: HeldLock, rebuilt: Rebuilt, *, carry_out: bool) -> Iterator[str]:
-    root, state = lock.root, rebuilt.state
-    changes = [ReplaceFile(path=STATE_FILE, content=state.as_document())]
-    raw = read.read_state_file(root / STATE_FILE)
-    if raw is not None:
-        kept = read.corrupt_path(root, STATE_FILE, raw)
-        changes.insert(0, ReplaceFile(path=kept, content=raw))
+def _committed_state(root: Path) -> bytes | None:
+    try:
+        with journal.opened(root) as pending:
+            return pending.content_of(STATE_FILE)
+    except StateUnusableError:  # put aside, or to be
+        return None
+
+
+def _kept_state(root: Path) -> tuple[bytes, StateFile]:
+    """Return the state after the last completed cycle, if that is the event log's last one too.
+
+    Another one, as from a copy, would have cycles done again, or forgotten.
+    """
+    raw = journal.last_state(root) or b""
+    try:
+        state = StateFile.parse(raw)
+    except JsonRefusedError:
+        found = "does not hold the last cycle whole"
+    else:
+        if ends_with(state.last_cycle, read.history_backwards(root / EVENT_LOG)):
+            return raw, state
+        number = state.last_cycle.cycle_number
+        found = f"is of cycle {number}, which is not the last one in {EVENT_LOG}"
+    raise StateUnusableError(
+        f"{root / journal.DONE_FILE}: {found}, so {STATE_FILE} cannot be had from it; nothing was "
+        f"changed: put {STATE_FILE} back from a copy, or move {root} away to begin anew"
+    )
+
+
+def _state_put_back(
+    lock: HeldLock, content: bytes, state: StateFile, *, carry_out: bool
+) -> Iterator[str]:
+    root = lock.root
+    changes = [ReplaceFile(path=STATE_FILE, content=content)]
+    broken = read.read_state_file(root / STATE_FILE)
+    if broken is not None:
+        kept = read.corrupt_path(root, STATE_FILE, broken)
+        changes.insert(0, ReplaceFile(path=kept, content=broken))
         yield f"keep {STATE_FILE} in {kept}"
     if carry_out:
         write(lock, changes, TO_DISK)
@@ -97,15 +119,3 @@ def _state_replaced(lock: HeldLock, rebuilt: Rebuilt, *, carry_out: bool) -> Ite
         f"{len(state.commands)} commands, {len(state.processed_case_keys)} processed and "
         f"{len(state.failed_case_keys)} failed case keys"
     )
-
-
-def _channels(root: Path) -> Iterator[ChannelRemains]:
-    for name in channel_names(root):
-        folder = root / CHANNEL_STORE / name
-        log = folder / "log.jsonl"
-        memory = read.read_state_file(folder / "MEMORY.md") or b""
-        yield ChannelRemains(
-            name=name,
-            log_lines=tuple(read.history_backwards(log))[::-1],
-            memory=memory.decode(errors="replace"),
-        )

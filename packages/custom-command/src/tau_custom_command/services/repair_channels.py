@@ -14,7 +14,6 @@ from tau_custom_command.contract.channel import ChannelLogEntry, ContextEntry
 from tau_custom_command.contract.forms import FileForm
 from tau_custom_command.contract.writes import CHANNEL_STORE, AppendLines, ReplaceFile
 from tau_custom_command.cycle.channel_records import logs_of
-from tau_custom_command.cycle.rebuilding import Recovery
 from tau_custom_command.errors import StorageError
 from tau_custom_command.services.recover import journal_recovered
 from tau_custom_command.storage import locate, read
@@ -36,7 +35,9 @@ class _SortedOut:
     numbers: tuple[int, ...]
 
 
-def repair(root: Path, channel: str | None, *, carry_out: bool, wait_seconds: float) -> Recovery:
+def repair(
+    root: Path, channel: str | None, *, carry_out: bool, wait_seconds: float
+) -> tuple[str, ...]:
     """Return what repairs the logs of a channel, or of all, in `root`; do it if `carry_out`.
 
     Raises:
@@ -53,7 +54,7 @@ def repair(root: Path, channel: str | None, *, carry_out: bool, wait_seconds: fl
         for name in channels if channel is None else (channel,):
             for path, form in zip(logs_of(name), _FORMS, strict=True):
                 steps += tuple(_log_repaired(lock, path, form, carry_out=carry_out))
-    return Recovery(steps=steps)
+    return steps
 
 
 def _log_repaired(

@@ -1,8 +1,9 @@
 """The journal of a state directory: a batch is committed to it, and the files follow from it.
 
 `commit` returns once a batch is on the disk; from then on it is what happened. `finish` brings the
-files up from what is committed, has them reach the disk, and only then empties the journal. Both
-are called under the lock.
+files up from what is committed, has them reach the disk, and only then renames the journal: the
+last batch that had a state is kept, so that a state that is lost later can be had from it. Both are
+called under the lock.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tau_custom_command.contract.writes import Change, ReplaceFile
+from tau_custom_command.contract.writes import STATE_FILE, Change
 from tau_custom_command.errors import StateUnusableError, StorageError
 from tau_custom_command.storage import apply, journal_format
 from tau_custom_command.storage import read as file_reading
@@ -22,11 +23,14 @@ from tau_custom_command.storage.read import storage_errors
 from tau_custom_command.storage.sync import Syncing
 
 JOURNAL_FILE = ".journal"
+DONE_FILE = ".journal.done"
+"""The last journal that was completed and had a state: `recover` takes a lost state from it."""
+
 _PIECE_BYTES = 1024 * 1024
 
 
 @contextmanager
-def opened(root: Path) -> Iterator[Journal]:
+def opened(root: Path, name: str = JOURNAL_FILE) -> Iterator[Journal]:
     """Give what the journal in `root` holds: nothing, where all that was committed is done.
 
     Its batches may be large, so they are read as they are asked for.
@@ -35,7 +39,7 @@ def opened(root: Path) -> Iterator[Journal]:
         StateUnusableError: if a newer version wrote it.
         StorageError: if it cannot be read.
     """
-    path = root / JOURNAL_FILE
+    path = root / name
     with storage_errors(path, "read"), file_reading.opened(path) as descriptor:
         try:
             read = _nothing if descriptor is None else _Window(descriptor).read
@@ -75,7 +79,7 @@ def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
     """Add a batch to the journal, and return once it is on the disk.
 
     Raises:
-        StateUnusableError: as `read`.
+        StateUnusableError: as `opened`.
         StorageError: if the operating system refuses; the batch was then never committed.
     """
     path = root / JOURNAL_FILE
@@ -97,51 +101,55 @@ def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
 
 
 def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:
-    """Bring the files up from what is committed, empty the journal, and return what is remarkable.
+    """Bring the files up from what is committed, put the journal by, and return what is remarkable.
 
     Raises:
-        StateUnusableError: as `read`.
+        StateUnusableError: as `opened`.
         StorageError: if the operating system refuses; the journal then keeps its batches.
     """
     with opened(root) as found:
+        if not found.batches:
+            return ()
         try:
-            remarks = _brought_up(root, found, syncing) if found.batches else ()
-            if found.size:
-                _empty(root / JOURNAL_FILE)
+            brought_up = apply.bring_up(root, found.changes())
+            with storage_errors(root, "write to the disk"):
+                syncing.touched(root, brought_up.paths)
+            _put_by(root, has_state=STATE_FILE in brought_up.paths)
         except StorageError as error:
-            if not found.batches:
-                raise
             kept = f"the cycle is kept in {root / JOURNAL_FILE}, and the next run completes it"
             raise StorageError(f"{error}; {kept}") from error
-    return remarks
+    return brought_up.remarks
 
 
-def put_aside(root: Path, kept: ReplaceFile, syncing: Syncing) -> None:
-    """Write a journal that cannot be read to another file, and only then empty it.
+def last_state(root: Path) -> bytes | None:
+    """Return the `state.json` of the last completed cycle; None where it is not kept whole.
+
+    Raises:
+        StorageError: if it cannot be read.
+    """
+    with contextlib.suppress(StateUnusableError), opened(root, DONE_FILE) as done:
+        return done.content_of(STATE_FILE)
+    return None
+
+
+def rename(root: Path, name: str) -> None:
+    """Rename the journal: what it holds is then committed no more.
 
     Raises:
         StorageError: if the operating system refuses.
     """
-    brought_up = apply.bring_up(root, [kept])
-    with storage_errors(root, "write to the disk"):
-        syncing.touched(root, brought_up.paths)
-    _empty(root / JOURNAL_FILE)
+    path = root / JOURNAL_FILE
+    with storage_errors(path, f"rename to {name}"):
+        path.rename(root / name)
 
 
-def _brought_up(root: Path, found: Journal, syncing: Syncing) -> tuple[str, ...]:
-    brought_up = apply.bring_up(root, found.changes())
-    with storage_errors(root, "write to the disk"):
-        syncing.touched(root, brought_up.paths)
-    return brought_up.remarks
-
-
-def _empty(path: Path) -> None:
-    with storage_errors(path, "empty"):
-        descriptor = apply.open_for_writing(os.fspath(path), None, os.O_RDWR)
-        try:
-            os.ftruncate(descriptor, 0)
-        finally:
-            os.close(descriptor)
+def _put_by(root: Path, *, has_state: bool) -> None:
+    if has_state:
+        rename(root, DONE_FILE)
+    else:  # the repair of a channel: the state is still that of the batch that is kept
+        path = root / JOURNAL_FILE
+        with storage_errors(path, "remove"):
+            path.unlink()
 
 
 def _write(descriptor: int, changes: Iterable[Change], offset: int) -> None:

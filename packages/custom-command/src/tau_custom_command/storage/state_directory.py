@@ -60,7 +60,7 @@ def read_state(root: Path) -> StateFile | None:
     except JsonRefusedError as error:
         raise StateUnusableError(
             f"{path}: {error}; the file is left as it is: put it back from a copy, or see what "
-            f"'tau-custom-command recover --state-dir {root}' can rebuild"
+            f"'tau-custom-command recover --state-dir {root}' can do"
         ) from None
 
 
@@ -81,7 +81,7 @@ def open_state(root: Path, syncing: Syncing) -> OpenedState:
     except StateUnusableError as error:
         raise StateUnusableError(
             f"{root}: {error}: put it back from a copy, or see what "
-            f"'tau-custom-command recover --state-dir {root}' can rebuild"
+            f"'tau-custom-command recover --state-dir {root}' can do"
         ) from None
     if state is None and end.cycle_number == 0 and has_channel_entries(root):
         raise StateUnusableError(

@@ -17,7 +17,7 @@ from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
 from tau_rollout_gate.services.evaluate import now_unix_ms, pinned_state_dirs
 from tau_rollout_gate.services.intervene import Asked, Request, pinned_change
 
-PRIVATE_FILES = frozenset({".journal", ".lock", "approvals.json"})
+PRIVATE_FILES = frozenset({".journal", ".journal.done", ".lock", "approvals.json"})
 """What is private to the runtime, which no other program opens (state-files.md)."""
 
 _BUILT_IN_POLICY = Path(__file__).parents[1] / "default_policy.toml"

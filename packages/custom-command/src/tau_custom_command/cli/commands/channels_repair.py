@@ -33,4 +33,4 @@ def channels_repair(
     else:
         text = summary.recovery_as_text(str(state_dir), found, carried_out=yes, verb="repair")
         typer.echo(text)
-    raise typer.Exit(ExitCode.NO if found.steps and not yes else ExitCode.YES)
+    raise typer.Exit(ExitCode.NO if found and not yes else ExitCode.YES)

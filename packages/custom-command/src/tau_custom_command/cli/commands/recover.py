@@ -1,4 +1,4 @@
-"""`recover`: what is broken in a state directory, rebuilt."""
+"""`recover`: what is broken in a state directory, mended."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def recover(
     yes: options.Yes = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what is broken in a state directory and can be rebuilt; with --yes, do it.
+    """Show what is broken in a state directory and can be mended; with --yes, do it.
 
     Broken files are kept beside the new ones. Exits 0 if there is nothing to recover, or it was
-    done, 3 if there is, 5 if nothing can be rebuilt.
+    done, 3 if there is, 5 if it cannot be mended.
     """
     found = recovery.recover(state_dir, carry_out=yes, wait_seconds=wait)
     if as_json:
         print_json(text.recovery_as_json(found, carried_out=yes))
     else:
         typer.echo(text.recovery_as_text(str(state_dir), found, carried_out=yes))
-    raise typer.Exit(ExitCode.NO if found.steps and not yes else ExitCode.YES)
+    raise typer.Exit(ExitCode.NO if found and not yes else ExitCode.YES)
