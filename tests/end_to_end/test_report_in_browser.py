@@ -45,7 +45,8 @@ FRAME = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" conten
 onload = () => {{
   const page = document.querySelector("iframe").contentDocument, root = page.documentElement;
   const shown = [...page.querySelectorAll(".chart")].filter(chart => chart.checkVisibility());
-  const texts = shown.flatMap(chart => [...chart.querySelectorAll("text")]);
+  const texts = shown.flatMap(chart => [...chart.querySelectorAll("text")])
+    .filter(text => text.checkVisibility());
   const probe = document.createElement("pre");
   probe.id = "probe";
   probe.textContent = JSON.stringify({{

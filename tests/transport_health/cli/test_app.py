@@ -230,7 +230,7 @@ class TestWrongUsage:
         (["inspect", "custom-command"], {"pydantic", "rich", "msgspec", "tomli_w"}),
         (["check", "custom-command"], {"pydantic", "rich", "msgspec", "tomli_w"}),
         (["status", "custom-command", "--json"], {"pydantic", "rich", "tomli_w", "jinja2"}),
-        (["export", "custom-command"], {"pydantic", "rich", "pygal", "jinja2"}),
+        (["export", "custom-command"], {"pydantic", "rich", "jinja2"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -13,7 +13,7 @@ from tests.transport_health.running import Inspector, environment
 
 PACKAGE = "tau_transport_health.cli.commands"
 FOLDERS = ("", ".targets", ".channels")
-HEAVY = {"jinja2", "msgspec", "pydantic", "pygal", "rich", "tomli_w"}
+HEAVY = {"jinja2", "msgspec", "pydantic", "rich", "tomli_w"}
 ABOUT_ALL = {"inspect", "export", "watch"}
 ABOUT_ONE = {"status", "diagnose", "check", "report"}
 CHANNELS = {f"channels {name}" for name in ("list", "show", "verify")}

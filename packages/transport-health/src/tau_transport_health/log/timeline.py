@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple
 
 from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthState
@@ -70,21 +69,6 @@ class Bin:
         self.reason_code_counts.update(other.reason_code_counts)
 
 
-class Cycle(NamedTuple):
-    """One cycle as the page lists it; a tuple, since one is made of every line."""
-
-    timestamp_unix_ms: int
-    cycle_number: int | None
-    health_state: str
-    failed_cases: int
-    retry_attempts: int
-    duplicate_skips: int
-    malformed_cases: int
-    queue_depth: int
-    duration_ms: int
-    reason_codes: tuple[str, ...]
-
-
 @dataclass(slots=True, kw_only=True)
 class Timeline:
     """What a log adds up to over time; `read_timeline` makes one.
@@ -100,7 +84,7 @@ class Timeline:
     invalid: InvalidLines = field(default_factory=InvalidLines)
     steps_back: int = 0
     first_step_back: int | None = None
-    recent: deque[Cycle] = field(default_factory=lambda: deque(maxlen=RECENT_CYCLES))
+    recent: deque[Event] = field(default_factory=lambda: deque(maxlen=RECENT_CYCLES))
     _bins: dict[int, Bin] = field(default_factory=dict)
     _names: CodeNames = field(default_factory=CodeNames)
 
@@ -126,28 +110,17 @@ class Timeline:
         self.last_unix_ms = max(self.last_unix_ms, time)
         held = self._bins.get(time // self.bin_length_ms) or self._bin_at(time)
         names = self._names.of(event.reason_codes)
-        malformed = event.malformed_cases + event.unexpected_malformed_cases
         held.cycles_by_health[event.health_state] += 1
         held.max_queue_depth = max(held.max_queue_depth, event.backlog_cases)
         held.failed_cases += event.failed_cases
         held.retry_attempts += event.retry_attempts
         held.duplicate_skips += event.duplicate_skips
-        held.malformed_cases += malformed
+        held.malformed_cases += event.malformed_cases + event.unexpected_malformed_cases
         for name in names:
             held.reason_code_counts[name] += 1
+        # What is kept of a hostile line must be as short as what is counted of it.
         self.recent.append(
-            Cycle(
-                time,
-                event.cycle_number,
-                event.health_state,
-                event.failed_cases,
-                event.retry_attempts,
-                event.duplicate_skips,
-                malformed,
-                event.backlog_cases,
-                event.cycle_duration_ms,
-                names,
-            )
+            event if names == event.reason_codes else event._replace(reason_codes=names)
         )
 
     def close(self) -> None:

@@ -25,5 +25,4 @@ def write_report(inspection: Inspection, output: Path) -> None:
 
 def template() -> str:
     """Return the template of the page, wherever the package is installed."""
-    folder = files("tau_transport_health") / "templates"
-    return folder.joinpath("report.html").read_text("utf-8")
+    return files("tau_transport_health.formats.page").joinpath("report.html").read_text("utf-8")

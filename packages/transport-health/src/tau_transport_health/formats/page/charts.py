@@ -1,36 +1,28 @@
-"""Charts as inline SVG, drawn by pygal: no script, no style and no address of their own.
+"""What a page shows of a timeline: charts with a bar for each stretch of time, and their words.
 
-The page's style sheet gives them their colours, so that they follow light and dark. What a chart
-shows is also in its title and description, and in the page's tables.
+The page's template draws them. What a chart shows is also in its words, and in the page's tables.
 """
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import pygal  # type: ignore[import-untyped] # it ships no types
-from markupsafe import Markup
-from pygal.etree import etree  # type: ignore[import-untyped] # as above
-from pygal.util import get_texts_box  # type: ignore[import-untyped] # as above
-
-# pygal leaves an importer behind, for map plugins, that Python 3.11 warns of at later imports.
-sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+from tau_transport_health.contract.state import HealthState
+from tau_transport_health.formats.page.figures import figure, share, span, utc
+from tau_transport_health.log.timeline import Bin, Timeline
 
 LARGEST_DRAWN = 10**15
 """A greater number is drawn as this one: a hostile file must not overflow the drawing."""
 
-_FONT_SIZE = 12
-_SPACING = 6
-_MARGIN = 10
-_LEFT = 68
-_SVG = "http://www.w3.org/2000/svg"
-_NUMERIC = frozenset({"x", "y", "d"})
-_NUMBER = re.compile(r"-?\d+\.\d+")
-_ZERO_MARK = 1.5  # how high the mark is that tells a bar of nothing from a gap
+FEWEST_SLOTS = 24
+"""A shorter history is drawn with room around it, so that one cycle is no bar as wide as a page."""
+
+_TIMES_SHOWN = 6
+_HEIGHTS = {HealthState.HEALTHY: 1, HealthState.DEGRADED: 2, HealthState.FAILING: 3}
+
+Slots = Sequence[tuple[int, Bin | None]]
+"""Each stretch of time in order: when it starts, and what happened in it, if anything did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,168 +35,212 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """A chart's name within its page, what it shows, and what there is to see in it."""
+class Chart:
+    """A chart, its name within the page, and its words; without bars there is nothing to draw.
+
+    `bars` are one for each stretch of time, None a gap. `times` are the labels of some of them, by
+    their index. `axis` are the labelled values, the least first; the axis ends with the last.
+    """
 
     name: str
     title: str
     summary: str
+    explained: str = ""
+    bars: Sequence[Bar | None] = ()
+    times: Sequence[tuple[int, str]] = ()
+    axis: Sequence[tuple[int, str]] = ()
+
+    @property
+    def top(self) -> int:
+        """The value at which a bar is as high as the chart."""
+        values = (bar.value for bar in self.bars if bar is not None)
+        return self.axis[-1][0] if self.axis else max(values, default=0) or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """How large a chart is drawn, in the units of its view box."""
+class CodeRow:
+    """A reason code: in how many cycles it stood, their share, and when."""
+
+    code: str
+    cycles: int
+    share: str
+    chart: Chart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measure:
+    """A figure of a bin that has a chart."""
 
     name: str
-    width: int
-    height: int
+    title: str
+    explained: str
+    none: str
+    of: Callable[[Bin], int]
+    is_sum: bool = True
+
+    def bar(self, held: Bin) -> Bar:
+        value = self.of(held)
+        return Bar(
+            value=min(value, LARGEST_DRAWN),
+            says=f"{figure(value)} in {_cycles(held.cycles)}",
+            kind=self.name if value else "zero",
+        )
 
 
-WIDE = Size(name="wide", width=1040, height=150)
-NARROW = Size(name="narrow", width=340, height=150)
-SPARK = Size(name="spark", width=180, height=22)
+_MEASURES = (
+    _Measure(
+        name="queue",
+        title="Queue depth",
+        explained="Cases that the queue limit left over; a bar shows the deepest queue.",
+        none="No case was ever left over.",
+        of=lambda held: held.max_queue_depth,
+        is_sum=False,
+    ),
+    _Measure(
+        name="failed",
+        title="Failed cases",
+        explained="Cases out of attempts, or with another result than their fixture expects.",
+        none="No case failed.",
+        of=lambda held: held.failed_cases,
+    ),
+    _Measure(
+        name="retries",
+        title="Retries",
+        explained="Further attempts at a case, after one that failed in a retryable way.",
+        none="Nothing was tried again.",
+        of=lambda held: held.retry_attempts,
+    ),
+)
 
 
-def bar_chart(
-    bars: Sequence[Bar | None],
-    *,
-    times: Sequence[str],
-    values: Sequence[tuple[int, str]],
-    words: Words,
-    size: Size,
-) -> Markup:
-    """Return a chart with axes and a bar for each time; None is a gap.
-
-    Args:
-        bars: The bars.
-        times: The label of each bar; "" where it has none.
-        values: The labelled values, the least first; the axis ends with the last.
-        words: What the chart says without being seen.
-        size: One of the sizes.
-    """
-    labels_width = get_texts_box([label for _, label in values], _FONT_SIZE)[1]
-    chart = _chart(
-        size,
-        # pygal adds the width of the labels; this makes the charts of a page start at one line.
-        margin_left=_LEFT - _SPACING - int(labels_width),
-        range=(0, values[-1][0]),
-        x_labels=times,
-        x_labels_major=sorted(set(times) - {""}),
-        y_labels=[{"label": label, "value": value} for value, label in values],
+def charts_of(timeline: Timeline) -> Iterator[Chart]:
+    """The charts of a timeline; none where it is empty."""
+    slots = _padded(timeline)
+    if not slots:
+        return
+    times = _times(slots, timeline.bin_length_ms)
+    yield Chart(
+        name="health",
+        title="Health",
+        summary=f"{_healths(timeline.total)}.",
+        explained="A bar shows the worst health that a cycle had: the higher, the worse.",
+        bars=_bars(slots, _health_bar),
+        times=times,
+        axis=[(height, state) for state, height in _HEIGHTS.items()],
     )
-    return _drawn(chart, bars, words=words, size=size)
+    for measure in _MEASURES:
+        peak = max(measure.of(held) for _, held in slots if held is not None)
+        yield Chart(
+            name=measure.name,
+            title=measure.title,
+            summary=_summary(measure, timeline, slots),
+            explained=measure.explained,
+            bars=_bars(slots, measure.bar) if peak else (),
+            times=times,
+            axis=value_axis(peak),
+        )
 
 
-def sparkline(bars: Sequence[Bar | None], *, words: Words) -> Markup:
-    """Return a small chart without axes, for a table's cell."""
-    chart = _chart(
-        SPARK,
-        margin=1,
-        spacing=0,
-        range=(0, max((bar.value for bar in bars if bar is not None), default=0) or 1),
-        show_x_labels=False,
-        show_y_labels=False,
-    )
-    return _drawn(chart, bars, words=words, size=SPARK)
+def code_rows(timeline: Timeline) -> Iterator[CodeRow]:
+    """The reason codes of a timeline, the most frequent first."""
+    slots = _padded(timeline)
+    for index, (code, cycles) in enumerate(timeline.total.reason_code_counts.most_common()):
+        counts = [None if held is None else held.reason_code_counts[code] for _, held in slots]
+        most = max(count for count in counts if count is not None)
+        part = share(cycles, timeline.total.cycles)
+        chart = Chart(
+            name=f"code-{index}",
+            title=code,
+            summary=f"In {part} of the cycles; at most in {figure(most)} within one bar.",
+            bars=[
+                None if count is None else Bar(value=count, kind="" if count else "zero")
+                for count in counts
+            ],
+        )
+        yield CodeRow(code=code, cycles=cycles, share=part, chart=chart)
 
 
 def value_axis(peak: int) -> tuple[tuple[int, str], ...]:
-    """Return the labelled values of an axis from 0 to at least `peak`: round, at most five."""
+    """The labelled values of an axis from 0 to at least `peak`: round, at most five."""
     highest = max(1, min(peak, LARGEST_DRAWN))
     size = 1
     while True:
         for step in (size, 2 * size, 5 * size):
             if 4 * step >= highest:
                 steps = -(-highest // step)
-                return tuple((step * index, short(step * index)) for index in range(steps + 1))
+                return tuple((step * index, _short(step * index)) for index in range(steps + 1))
         size *= 10
 
 
-def short(value: int) -> str:
-    """Return a round number in at most five characters: `950`, `1.5k`, `20M`."""
+def _short(value: int) -> str:
+    """A round number in at most five characters: `950`, `1.5k`, `20M`."""
     for size, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):
         if value >= size:
             return f"{value / size:g}{unit}"
     return str(value)
 
 
-def _chart(size: Size, **options: object) -> Any:  # noqa: ANN401 - pygal ships no types
-    return pygal.Bar(
-        **{
-            "width": size.width,
-            "height": size.height,
-            "margin": _MARGIN,
-            "margin_bottom": 1,
-            "spacing": _SPACING,
-            "show_legend": False,
-            "show_minor_x_labels": False,
-            "truncate_label": -1,
-            "js": (),
-            "css": (),
-            "style": pygal.style.Style(label_font_size=_FONT_SIZE),
-            **options,
-        }
+def _padded(timeline: Timeline) -> Slots:
+    slots, length = timeline.slots(), timeline.bin_length_ms
+    if not slots:
+        return slots
+    missing = max(0, FEWEST_SLOTS - len(slots))
+    first, last = slots[0][0], slots[-1][0]
+    return [
+        *((first - number * length, None) for number in range(missing // 2, 0, -1)),
+        *slots,
+        *((last + number * length, None) for number in range(1, missing - missing // 2 + 1)),
+    ]
+
+
+def _times(slots: Slots, length_ms: int) -> list[tuple[int, str]]:
+    shown = (int((number + 0.5) * len(slots) / _TIMES_SHOWN) for number in range(_TIMES_SHOWN))
+    return [(index, _tick(slots[index][0], length_ms)) for index in shown]
+
+
+def _tick(unix_ms: int, length_ms: int) -> str:
+    if length_ms < 60_000:  # noqa: PLR2004 - a minute: bins of seconds cover two hours at most
+        return utc(unix_ms, "%H:%M:%S")
+    return utc(unix_ms, "%b %d %H:%M" if length_ms < 86_400_000 else "%Y-%m-%d")  # noqa: PLR2004 - a day
+
+
+def _bars(slots: Slots, bar_of: Callable[[Bin], Bar]) -> list[Bar | None]:
+    return [None if held is None else _dated(start, bar_of(held)) for start, held in slots]
+
+
+def _dated(start_unix_ms: int, bar: Bar) -> Bar:
+    return Bar(value=bar.value, kind=bar.kind, says=f"{utc(start_unix_ms)}: {bar.says}")
+
+
+def _health_bar(held: Bin) -> Bar:
+    worst = held.worst_health
+    return Bar(value=_HEIGHTS[worst], says=_healths(held), kind=worst)
+
+
+def _healths(held: Bin) -> str:
+    """All of a bin's cycles: `12 cycles: 10 healthy (83.3 %), 2 failing (16.7 %)`."""
+    parts = ", ".join(
+        f"{figure(cycles)} {state} ({share(cycles, held.cycles)})"
+        for state in _HEIGHTS
+        if (cycles := held.cycles_by_health[state])
     )
+    return f"{_cycles(held.cycles)}: {parts}"
 
 
-def _drawn(
-    chart: Any,  # noqa: ANN401 - as above
-    bars: Sequence[Bar | None],
-    *,
-    words: Words,
-    size: Size,
-) -> Markup:
-    name = f"{words.name}-{size.name}"
-    chart.add(
-        words.title,
-        [
-            None
-            if bar is None
-            else {
-                "value": min(bar.value, LARGEST_DRAWN),
-                **({"label": bar.says} if bar.says else {}),
-                "node": {"class": f"bar {bar.kind}".rstrip()},
-            }
-            for bar in bars
-        ],
+def _cycles(number: int) -> str:
+    return "1 cycle" if number == 1 else f"{figure(number)} cycles"
+
+
+def _summary(measure: _Measure, timeline: Timeline, slots: Slots) -> str:
+    total = measure.of(timeline.total)
+    if total == 0:
+        return measure.none
+    start, held = max(
+        ((start, held) for start, held in slots if held is not None),
+        key=lambda slot: measure.of(slot[1]),
     )
-    rendered = chart.render_tree()
-    root = etree.Element("svg", {"xmlns": _SVG, "viewBox": rendered.get("viewBox")})
-    root.attrib.update({"id": name, "class": f"chart {size.name}", "role": "img"})
-    root.set("aria-labelledby", f"{name}-title {name}-desc")
-    for tag, text in (("title", words.title), ("desc", words.summary)):
-        etree.SubElement(root, tag, {"id": f"{name}-{tag}"}).text = text
-    # The first group of the graph is the plot, axes and bars; the rest is for scripts.
-    root.append(_tidied(rendered.find("g/g")))
-    # It is XML of a renderer that escapes all text, and every text here went through it.
-    return Markup(etree.tostring(root, encoding="unicode"))  # noqa: S704 - see above
-
-
-def _tidied(node: Any) -> Any:  # noqa: ANN401 - as above
-    """Return a copy with what a page without scripts can use, in fewer characters."""
-    copy = etree.Element(node.tag, {key: _rounded(key, text) for key, text in node.items()})
-    copy.text = node.text
-    for child in node:
-        if child.get("class") == "bar":
-            copy.append(_bar(child))
-        elif child.tag in {"g", "path", "text"}:
-            copy.append(_tidied(child))
-    return copy
-
-
-def _bar(group: Any) -> Any:  # noqa: ANN401 - as above
-    rectangle = group.find("rect")
-    x, y, width, height = (float(rectangle.get(key)) for key in ("x", "y", "width", "height"))
-    if height == 0:
-        y, height = y - _ZERO_MARK, _ZERO_MARK
-    bar = etree.Element("rect", {"class": rectangle.get("class")})
-    for key, number in (("x", x), ("y", y), ("width", width), ("height", height)):
-        bar.set(key, f"{number:.1f}")
-    label = group.find("desc[@class='label']")
-    if label is not None:
-        etree.SubElement(bar, "title").text = label.text
-    return bar
-
-
-def _rounded(key: str, text: str) -> str:
-    return _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", text) if key in _NUMERIC else text
+    length = span(timeline.bin_length_ms)
+    peak = f"{figure(measure.of(held))} within {length}, from {utc(start)} UTC on"
+    if measure.is_sum:
+        return f"{figure(total)} in all; at most {peak}."
+    return f"At most {peak}; {figure(timeline.recent[-1].backlog_cases)} after the last cycle."

@@ -45,6 +45,11 @@ def span(duration_ms: int) -> str:
     return f"1 {unit}" if number == 1 else f"{figure(number)} {unit}s"
 
 
+def pixels(number: float) -> str:
+    """A length in a drawing, to a tenth, or a place in it in percent."""
+    return f"{number:.1f}"
+
+
 def written(value: object) -> object:
     """Return what a value comes to on a page; texts are made harmless, and are not escaped yet."""
     if isinstance(value, Markup):

@@ -15,8 +15,8 @@ from tau_transport_health.contract.event import KNOWN_REASON_CODES
 from tau_transport_health.contract.state import HealthState
 from tau_transport_health.durations import age
 from tau_transport_health.errors import PluginCode
-from tau_transport_health.formats.page.figures import figure, share, span, utc, written
-from tau_transport_health.formats.page.over_time import charts_of, code_rows
+from tau_transport_health.formats.page.charts import charts_of, code_rows
+from tau_transport_health.formats.page.figures import figure, pixels, share, span, utc, written
 from tau_transport_health.health.assessment import Assessment
 from tau_transport_health.health.inspection import Inspection
 from tau_transport_health.log.codes import warnings_of as code_warnings
@@ -45,12 +45,12 @@ def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(utc=utc, span=span)
+    environment.filters.update(px=pixels, span=span, utc=utc)
     assessment = inspection.assessment
     return environment.from_string(template).render(
         accent=_ACCENTS[assessment.plugin_code],
         assessment=assessment,
-        charts=charts_of(timeline),
+        charts=tuple(charts_of(timeline)),
         codes=tuple(code_rows(timeline)),
         cycles=tuple(reversed(timeline.recent)),
         headline=_headline(assessment),
