@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tau_custom_command import limits
-from tau_custom_command.contract.strict_json import decode
+from tau_custom_command.contract import strict_json
 from tau_custom_command.contract.writes import AppendAt
-from tau_custom_command.errors import FixtureRefusedError, JsonRefusedError, StorageError
+from tau_custom_command.errors import FixtureRefusedError, StorageError
 from tau_custom_command.fixture.loading import load
 from tau_custom_command.storage import apply, read, state_directory
 from tests.custom_command.cases import case_object, fixture_bytes
@@ -235,15 +235,15 @@ def test_a_policy_may_name_a_thousand() -> None:
 def test_very_many_values_are_refused_before_they_are_made(value: bytes) -> None:
     """However they are written: each would take many times the memory that it has in the file."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(JsonRefusedError, match="more than 10,000,000 values"):
-        decode(b"[%b0]" % ((value + b",") * limits.MOST_VALUES))
+    with pytest.raises(strict_json.JsonRefusedError, match="more than 10,000,000 values"):
+        strict_json.decode(b"[%b0]" % ((value + b",") * strict_json.MOST_VALUES))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
 
 
 def test_marks_in_strings_are_no_values() -> None:
     """A text may hold as many commas and braces as it likes, also after escaped quotes."""
     text = ',[{\\"' * 4_000_000
-    assert len(decode(f'["{text}"]'.encode())[0]) == 4 * 4_000_000
+    assert len(strict_json.decode(f'["{text}"]'.encode())[0]) == 4 * 4_000_000
 
 
 class TestStateDirectories:

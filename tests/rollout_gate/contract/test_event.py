@@ -17,7 +17,7 @@ from tau_rollout_gate.contract.event import (
     line_digest,
     parse_event,
 )
-from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, RolloutGateError
+from tau_rollout_gate.errors import FormRefusedError, RolloutGateError
 from tests.rollout_gate.making import FIXTURE_SHA, MINUTE, History, Json, failed, malformed
 
 LAST = History().every(MINUTE, 2).last()
@@ -155,7 +155,7 @@ def test_lines_that_are_no_object() -> None:
     """They are refused as what they are."""
     with pytest.raises(FormRefusedError, match="not an object"):
         parse([])
-    with pytest.raises(JsonRefusedError):
+    with pytest.raises(FormRefusedError):
         parse_event(b"")
     with pytest.raises(FormRefusedError, match="longer than 16 MiB"):
         parse_event(b" " * (LONGEST_LINE_BYTES + 1))

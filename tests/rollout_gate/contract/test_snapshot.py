@@ -8,7 +8,7 @@ import pytest
 
 from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
-from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError
+from tau_rollout_gate.errors import FormRefusedError
 from tests.rollout_gate.making import MINUTE, History, Json, failed
 
 HEALTH_KEYS = tuple(History().every(MINUTE, 1).state()["health"])
@@ -75,5 +75,5 @@ def test_what_is_refused(value: object, words: str) -> None:
 
 def test_what_is_no_json() -> None:
     """It is refused as such."""
-    with pytest.raises(JsonRefusedError):
+    with pytest.raises(FormRefusedError):
         parse_snapshot(b"{")

@@ -244,11 +244,11 @@ DAMAGES = (
         hold="no_state",
         words="state.json: there is no such file",
     ),
-    unknown("empty state", raw_state(b""), "state.json: not JSON"),
+    unknown("empty state", raw_state(b""), "state.json: column 1: not JSON"),
     unknown("an empty object", raw_state(b"{}"), "schema_version: is missing"),
     unknown("null", raw_state(b"null"), "is missing or null"),
     unknown("health key missing", health(queue_depth=...), "health.queue_depth: is missing"),
-    unknown("truncated", truncated, "state.json: not JSON"),
+    unknown("truncated", truncated, "state.json: column 501: not JSON"),
     unknown(
         "other version",
         state_text(b'"schema_version": 1', b'"schema_version": 2'),

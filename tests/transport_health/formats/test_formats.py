@@ -23,7 +23,7 @@ from tau_transport_health.formats.text import inspection_text, targets_text
 from tau_transport_health.health.assessment import assess
 from tau_transport_health.health.inspection import Inspection
 from tau_transport_health.health.targets import BUILT_IN, Target
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 from tau_transport_health.services.report import write_report
 from tests.transport_health.cli.test_damage import DAMAGES, Damage
 from tests.transport_health.running import UNHURRIED
@@ -242,13 +242,13 @@ def test_text_is_one_line_a_fact(directory: StateDirectory) -> None:
 @given(st.text())
 def test_harmless_text_is_printable_and_keeps_what_is(text: str) -> None:
     """Nothing that could act is left, and nothing else is changed."""
-    assert harmless(text).isprintable()
+    assert printable(text).isprintable()
     if text.isprintable():
-        assert harmless(text) == text
+        assert printable(text) == text
 
 
 def test_lone_surrogates_are_harmless(tmp_path: Path) -> None:
     """A folder's name that is no text can be shown."""
-    shown = harmless(str(tmp_path / "\udcff"))
+    shown = printable(str(tmp_path / "\udcff"))
     assert shown.encode()
     assert shown.endswith(r"\udcff")

@@ -116,7 +116,9 @@ def test_unknown_codes_and_invalid_lines_are_warned_of(inspector: Inspector) -> 
     done = inspector("status", "custom-command", "--json")
     first, second, third = done.json()["warnings"]
     assert done.code == 0, "warnings hold nothing"
-    assert first.startswith("2 lines are invalid in the event log; the first is line 2: not JSON")
+    assert first.startswith(
+        "2 lines are invalid in the event log; the first is line 2: column 2: not JSON"
+    )
     assert second == "the reason code 'a_code' is not known"
     assert third == r"the reason code 'b\x1b[31m' is not known"
 

@@ -179,7 +179,7 @@ def test_all_figures_of_the_log_are_said(directory: StateDirectory) -> None:
         "1 line is invalid in the event log, and counted nowhere else on this page",
         "1 event is dated before the one above; the first is line 5",
         "the reason code &#39;sunspots&#39; is not known",
-        "not JSON: Expecting value (line 1, column 1)",
+        "column 1: not JSON: Expecting value",
     ):
         assert words in text, words
 

@@ -56,8 +56,8 @@ class FixtureRefusedError(CommandRuntimeError):
         self.problems = problems
 
 
-class JsonRefusedError(CommandRuntimeError):
-    """Bytes that are not strict JSON; the text says where and what."""
+class FormRefusedError(CommandRuntimeError):
+    """Bytes that are not strict JSON of the documented form; the text says where and what."""
 
 
 class StateUnusableError(CommandRuntimeError):

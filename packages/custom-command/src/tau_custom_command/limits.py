@@ -26,9 +26,6 @@ MOST_UNKNOWN_KEYS = 100
 MOST_PROBLEMS = 10_000
 """Problems of a fixture that are told; there can be as many as it has values."""
 
-MOST_VALUES = 10_000_000
-"""Values in one JSON text: each takes about 60 bytes of memory, however few it has in the file."""
-
 LARGEST_STATE_FILE_BYTES = 256 * MIB
 """A file that is read as a whole: `state.json`, a channel's log that is repaired."""
 

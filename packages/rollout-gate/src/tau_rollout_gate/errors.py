@@ -30,10 +30,6 @@ class RefusedError(RolloutGateError):
     exit_code = ExitCode.USAGE
 
 
-class JsonRefusedError(RolloutGateError):
-    """Bytes that are not strict JSON; the text says where and what."""
-
-
 class FormRefusedError(RolloutGateError):
     """A value that is not of its documented form; the text names the field."""
 

@@ -1,4 +1,7 @@
-"""Text from fixtures and state files, made harmless for a terminal: it is somebody's data."""
+"""Text from fixtures and files, made harmless for a terminal: it is somebody's data, not ours.
+
+The three packages share no code: each has this file, the same to the byte.
+"""
 
 from __future__ import annotations
 

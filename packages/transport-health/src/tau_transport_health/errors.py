@@ -32,10 +32,6 @@ class TransportHealthError(Exception):
     exit_code = ExitCode.CANNOT_ANSWER
 
 
-class JsonRefusedError(TransportHealthError):
-    """Bytes that are not strict JSON; the text says where and what."""
-
-
 class FormRefusedError(TransportHealthError):
     """A JSON value that is not of the contract's form; the text names the field."""
 

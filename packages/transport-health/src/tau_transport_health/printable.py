@@ -1,10 +1,13 @@
-"""Text from the files, made harmless for a terminal: it is somebody's data, not ours."""
+"""Text from fixtures and files, made harmless for a terminal: it is somebody's data, not ours.
+
+The three packages share no code: each has this file, the same to the byte.
+"""
 
 from __future__ import annotations
 
 
-def harmless(text: str) -> str:
-    """Return `text` on one line, with control, escape and invisible characters escaped."""
+def printable(text: str) -> str:
+    """Return `text` on one line: control, escape and invisible characters are escaped."""
     if text.isprintable():
         return text
     return "".join(

@@ -7,7 +7,7 @@ import difflib
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from tau_custom_command.contract import strict_json
+from tau_custom_command.contract import json_values
 
 EDITOR_KEY = "$schema"
 """Allowed in a fixture so that editors find the schema; it says nothing to the runtime."""
@@ -49,4 +49,4 @@ def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
         expected = _EXPECTED_TYPE[kind]
     else:
         return str(detail["msg"])
-    return f"must {expected} (found {strict_json.describe(detail['input'])})"
+    return f"must {expected} (found {json_values.describe(detail['input'])})"

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
-from tau_custom_command.contract import strict_json
+from tau_custom_command.contract import json_values, strict_json
 from tau_custom_command.contract.form_errors import form_message
-from tau_custom_command.errors import JsonRefusedError
+from tau_custom_command.errors import FormRefusedError
 
 LARGEST_INTEGER = 2**63 - 1
 """What every language that reads the files has room for."""
@@ -72,24 +72,27 @@ class FileForm(BaseModel):
         """Return the form that `raw` holds; keys that are not known are ignored.
 
         Raises:
-            JsonRefusedError: where `raw` is not strict JSON of this form; the text names each
+            FormRefusedError: where `raw` is not strict JSON of this form; the text names each
                 field that is wrong.
         """
-        value = strict_json.decode(raw)
-        if isinstance(value, dict) and not strict_json.same(value.get("schema_version", 1), 1):
-            found = strict_json.describe(value["schema_version"])
-            raise JsonRefusedError(f"schema_version: {found} is not known; this program reads 1")
+        try:
+            value = strict_json.decode(raw)
+        except strict_json.JsonRefusedError as error:
+            raise FormRefusedError(str(error)) from None
+        if isinstance(value, dict) and not json_values.same(value.get("schema_version", 1), 1):
+            found = json_values.describe(value["schema_version"])
+            raise FormRefusedError(f"schema_version: {found} is not known; this program reads 1")
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise JsonRefusedError("; ".join(_problems(error))) from None
+            raise FormRefusedError("; ".join(_problems(error))) from None
 
     @classmethod
     def is_read(cls, raw: bytes) -> bool:
         """Tell whether `raw` holds the form."""
         try:
             cls.parse(raw)
-        except JsonRefusedError:
+        except FormRefusedError:
             return False
         return True
 

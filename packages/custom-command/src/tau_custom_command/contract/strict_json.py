@@ -2,36 +2,32 @@
 
 The standard decoder accepts `NaN`, repeated keys and halves of surrogate pairs. Each of them
 would let two readers of one file see different things, so each is refused here
-(runbooks/state-files.md, "Rules for every file").
+(runbooks/state-files.md, "Rules for every file"). The three packages share no code: each has this
+file, the same to the byte (tests/contract/test_copies.py).
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import re
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NoReturn
 
-from tau_custom_command.errors import JsonRefusedError
-from tau_custom_command.limits import MOST_VALUES
-
 DEEPEST_NESTING = 100
-"""Arrays and objects within each other: more than a fixture needs, less than a stack has."""
+"""Arrays and objects within each other: more than a file needs, less than a stack has."""
 
-_LONGEST_QUOTE = 60
+MOST_VALUES = 10_000_000
+"""Values in one JSON text: each takes about 60 bytes of memory, however few it has in the file."""
+
+_LONGEST_QUOTE = 40
 _STRING_OR_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|([,[{])', re.DOTALL)
 _TOO_DEEP = f"not usable: arrays and objects are nested too deeply (the most is {DEEPEST_NESTING})"
-_TYPE_NAMES = {
-    bool: "a boolean",
-    int: "an integer",
-    float: "a number with a fraction",
-    str: "a string",
-    list: "an array",
-    dict: "an object",
-    type(None): "null",
-}
+
+
+class JsonRefusedError(ValueError):
+    """Bytes that are not strict JSON; the text says where and what."""
 
 
 def decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller's model narrows it
@@ -41,69 +37,45 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller's
         JsonRefusedError: for anything but one strict JSON value in UTF-8; the text begins with
             `line L, column C: ` where the place is known.
     """
+    if raw.startswith(codecs.BOM_UTF8):
+        raise JsonRefusedError("line 1: a byte order mark (BOM) comes first; save the file without")
     _refuse_many_values(raw)
     try:
-        text = raw.decode("utf-8")
+        value = _DECODER.decode(raw.decode("utf-8"))
+        # Only an escape can make half of a surrogate pair.
+        if b"\\u" in raw:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise JsonRefusedError(f"line {line}: not UTF-8 text (byte {error.start})") from None
-    try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object_without_repeated_keys,
-            parse_constant=_refuse_constant,
-            parse_float=_finite_float,
-        )
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start : error.end][:_LONGEST_QUOTE])
+        raise JsonRefusedError(f"{half} holds half of a surrogate pair") from None
     except json.JSONDecodeError as error:
         raise JsonRefusedError(
             f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
         ) from None
     except RecursionError:
         raise JsonRefusedError(_TOO_DEEP) from None
+    except JsonRefusedError:
+        raise
     except ValueError as error:  # an integer of more digits than Python converts
         raise JsonRefusedError(f"not usable: {error}") from None
-    _refuse_deep_nesting(value)
-    # Only an escape can make half of a surrogate pair, so the walk is rarely needed.
-    if b"\\u" in raw:
-        _refuse_lone_surrogates(value)
+    if raw.count(b"[") + raw.count(b"{") > DEEPEST_NESTING:
+        _refuse_deep_nesting(value)
     return value
-
-
-def encode_document(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Return `value` indented for people, its final line break included."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).encode("utf-8") + b"\n"
-
-
-def same(left: object, right: object) -> bool:
-    """Tell whether two JSON values are equal by type and value: 1 is not 1.0 and not true."""
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    return left == right
-
-
-def describe(value: object) -> str:
-    """Return `value` as an error message quotes it: short, on one line; a nested one by type."""
-    if isinstance(value, (dict, list)):
-        return _TYPE_NAMES[type(value)]
-    if isinstance(value, str):
-        return repr(_cut(value))
-    return _cut(json.dumps(value))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
 
 
 def _object_without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
         seen: set[str] = set()
-        repeated = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise JsonRefusedError(f"the key {repeated!r} stands twice in one object")
+        for key, _ in pairs:
+            if key in seen:
+                raise JsonRefusedError(
+                    f"the key {key[:_LONGEST_QUOTE]!r} stands twice in one object"
+                )
+            seen.add(key)
     return value
 
 
@@ -114,8 +86,15 @@ def _refuse_constant(name: str) -> NoReturn:
 def _finite_float(digits: str) -> float:
     value = float(digits)
     if math.isinf(value):
-        raise JsonRefusedError(f"the number {digits[:40]} is too large")
+        raise JsonRefusedError(f"the number {digits[:_LONGEST_QUOTE]} is too large")
     return value
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object_without_repeated_keys,
+    parse_constant=_refuse_constant,
+    parse_float=_finite_float,
+)
 
 
 def _refuse_many_values(raw: bytes) -> None:
@@ -140,21 +119,3 @@ def _refuse_deep_nesting(value: object) -> None:
             return
         level = inner
     raise JsonRefusedError(_TOO_DEEP)
-
-
-def _strings(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield key
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
-
-
-def _refuse_lone_surrogates(value: object) -> None:
-    for string in _strings(value):
-        if any("\ud800" <= character <= "\udfff" for character in string):
-            raise JsonRefusedError(f"{ascii(string)[:60]} holds half of a surrogate pair")

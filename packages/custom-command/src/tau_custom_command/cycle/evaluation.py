@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from tau_custom_command.contract import strict_json
+from tau_custom_command.contract import json_values
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome, is_command_name
 from tau_custom_command.fixture.model import Case, Expectation
@@ -72,7 +72,7 @@ def drifts(expected: Expectation, result: Result) -> bool:
         or result.error_code is not expected.error_code
         or (
             expected.response_body is not None
-            and not strict_json.same(result.response_body, expected.response_body)
+            and not json_values.same(result.response_body, expected.response_body)
         )
     )
 

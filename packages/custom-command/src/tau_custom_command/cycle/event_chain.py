@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tau_custom_command.contract.forms import line_digest
 from tau_custom_command.contract.state import ChainLink, LastCycle
-from tau_custom_command.errors import JsonRefusedError, StateUnusableError
+from tau_custom_command.errors import FormRefusedError, StateUnusableError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,5 +86,5 @@ def _lines_ahead(newest: bytes, older: Iterator[bytes], of_state: ChainEnd) -> i
 def _link(line: bytes) -> ChainLink | None:
     try:
         return ChainLink.parse(line)
-    except JsonRefusedError:
+    except FormRefusedError:
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from tau_custom_command.contract.state import StateFile
 from tau_custom_command.contract.writes import EVENT_LOG, STATE_FILE, ReplaceFile
 from tau_custom_command.cycle.event_chain import ends_with
-from tau_custom_command.errors import JsonRefusedError, StateUnusableError, StorageError
+from tau_custom_command.errors import FormRefusedError, StateUnusableError, StorageError
 from tau_custom_command.storage import journal, read
 from tau_custom_command.storage.lock import HeldLock, locked
 from tau_custom_command.storage.signals import interruptions_held
@@ -89,7 +89,7 @@ def _kept_state(root: Path) -> tuple[bytes, StateFile]:
     raw = journal.last_state(root) or b""
     try:
         state = StateFile.parse(raw)
-    except JsonRefusedError:
+    except FormRefusedError:
         found = "does not hold the last cycle whole"
     else:
         if ends_with(state.last_cycle, read.history_backwards(root / EVENT_LOG)):

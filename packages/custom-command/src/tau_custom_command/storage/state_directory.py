@@ -21,7 +21,7 @@ from tau_custom_command.contract.writes import (
 )
 from tau_custom_command.cycle.accounting import ClosedCycle
 from tau_custom_command.cycle.event_chain import ChainEnd, chain_end
-from tau_custom_command.errors import JsonRefusedError, StateUnusableError
+from tau_custom_command.errors import FormRefusedError, StateUnusableError
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, MIB
 from tau_custom_command.storage import apply, locate, read
 from tau_custom_command.storage import journal as journal_file
@@ -57,7 +57,7 @@ def read_state(root: Path) -> StateFile | None:
         return None
     try:
         return StateFile.parse(raw)
-    except JsonRefusedError as error:
+    except FormRefusedError as error:
         raise StateUnusableError(
             f"{path}: {error}; the file is left as it is: put it back from a copy, or see what "
             f"'tau-custom-command recover --state-dir {root}' can do"
@@ -207,7 +207,7 @@ def _other_state_kept(root: Path, journal: Journal) -> tuple[str, ...]:
         return ()
     try:
         last, new = StateFile.parse(raw).last_cycle, StateFile.parse(own).last_cycle
-    except JsonRefusedError as error:
+    except FormRefusedError as error:
         reason = str(error)
     else:
         if last.event_sha256 in _previous_digests(journal):

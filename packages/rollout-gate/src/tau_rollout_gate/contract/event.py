@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tau_rollout_gate.contract import strict_json
 from tau_rollout_gate.contract.forms import (
     LARGEST_INTEGER,
     Count,
@@ -21,6 +20,7 @@ from tau_rollout_gate.contract.forms import (
     Sha256,
     Version,
     first_problem,
+    json_of,
 )
 from tau_rollout_gate.errors import FormRefusedError
 
@@ -181,12 +181,11 @@ def parse_event(line: bytes) -> Event:
     tell. The bytes may be given with or without their line break.
 
     Raises:
-        JsonRefusedError: if the line is not strict JSON.
         FormRefusedError: if it is not of the contract's form, or contradicts itself.
     """
     if len(line) > LONGEST_LINE_BYTES:
         raise FormRefusedError(f"the line is longer than {LONGEST_LINE_BYTES // 1024 // 1024} MiB")
-    value = strict_json.decode(line)
+    value = json_of(line)
     if not isinstance(value, dict):
         raise FormRefusedError("the line is not an object")
     _check_nulls(value)

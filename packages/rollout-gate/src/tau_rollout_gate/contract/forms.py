@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from tau_rollout_gate.contract import strict_json
+from tau_rollout_gate.errors import FormRefusedError
 
 LARGEST_INTEGER = 2**63 - 1
 """What every program that reads the files has room for."""
@@ -38,6 +41,21 @@ class Form(BaseModel):
 
 Location = tuple[int | str, ...]
 """A place in a file: keys and indices, from the outside in."""
+
+
+def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller narrows it
+    """Return the value of strict JSON.
+
+    Raises:
+        FormRefusedError: for anything else; the text says where and what.
+    """
+    try:
+        return strict_json.decode(raw)
+    except strict_json.JsonRefusedError as error:
+        message = str(error)
+        if b"\n" not in raw.rstrip():  # one line: what it is called is told by whoever read it
+            message = message.removeprefix("line 1").lstrip(",: ")
+        raise FormRefusedError(message) from None
 
 
 def problems(

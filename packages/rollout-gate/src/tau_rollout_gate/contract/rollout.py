@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from tau_rollout_gate.contract import strict_json
 from tau_rollout_gate.contract.forms import (
     Count,
     Form,
@@ -20,6 +19,7 @@ from tau_rollout_gate.contract.forms import (
     Text,
     Version,
     first_problem,
+    json_of,
 )
 from tau_rollout_gate.errors import FormRefusedError
 
@@ -267,10 +267,9 @@ class RolloutFile(Rollout):
         """Return what the bytes of a `rollout.json` say.
 
         Raises:
-            JsonRefusedError: if they are not strict JSON.
             FormRefusedError: if they are not of this form; the text names the field.
         """
-        strict_json.decode(raw)
+        json_of(raw)
         try:
             return cls.model_validate_json(raw)
         except ValidationError as error:

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tau_rollout_gate.contract import strict_json
 from tau_rollout_gate.contract.event import HealthState, classify
-from tau_rollout_gate.contract.forms import Count, Number, Sha256, Text, Version, first_problem
+from tau_rollout_gate.contract.forms import (
+    Count,
+    Number,
+    Sha256,
+    Text,
+    Version,
+    first_problem,
+    json_of,
+)
 from tau_rollout_gate.errors import FormRefusedError
 
 
@@ -59,10 +66,9 @@ def parse_snapshot(raw: bytes) -> Snapshot:
     Whether there has to be a `last_cycle`, the lines of the writer's log tell.
 
     Raises:
-        JsonRefusedError: if it is not strict JSON.
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = strict_json.decode(raw)
+    value = json_of(raw)
     if not isinstance(value, dict):
         raise FormRefusedError("the file is not an object")
     if value.get("last_cycle", ...) is None:

@@ -9,7 +9,7 @@ import re
 from hashlib import sha256
 
 from tau_rollout_gate.contract.rollout import UsedReport
-from tau_rollout_gate.errors import FormRefusedError, JsonRefusedError, NamedFileError, RefusedError
+from tau_rollout_gate.errors import FormRefusedError, NamedFileError, RefusedError
 from tau_rollout_gate.evidence.report_forms import Said, read_report
 from tau_rollout_gate.evidence.values import ReportEvidence, ReportStatus
 
@@ -51,7 +51,7 @@ def parse_report(
     """
     try:
         said = read_report(raw)
-    except (FormRefusedError, JsonRefusedError) as error:
+    except FormRefusedError as error:
         raise NamedFileError(f"{path}: not a validation report: {error}") from None
     digest = sha256(raw).hexdigest()
     status, detail = _judged(said, digest, release, used_reports)

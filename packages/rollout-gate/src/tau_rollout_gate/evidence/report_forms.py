@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tau_rollout_gate.contract import strict_json
-from tau_rollout_gate.contract.forms import LARGEST_INTEGER
+from tau_rollout_gate.contract.forms import LARGEST_INTEGER, json_of
 from tau_rollout_gate.errors import FormRefusedError
 
 if TYPE_CHECKING:
@@ -50,12 +49,11 @@ def read_report(raw: bytes) -> Said:
     """Return what the bytes of a report say.
 
     Raises:
-        JsonRefusedError: if it is neither XML nor strict JSON.
         FormRefusedError: if it is not a report of either form; the text says why.
     """
     if raw.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"<"):
         return _said_in_xml(_parsed(raw))
-    value = strict_json.decode(raw)
+    value = json_of(raw)
     if not isinstance(value, dict):
         raise FormRefusedError("the report is not an object")
     return _said_in_json(value)

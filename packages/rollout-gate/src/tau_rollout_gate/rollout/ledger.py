@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from tau_rollout_gate.contract import strict_json
 from tau_rollout_gate.contract.forms import (
     Count,
     Form,
@@ -23,6 +22,7 @@ from tau_rollout_gate.contract.forms import (
     Text,
     Version,
     first_problem,
+    json_of,
 )
 from tau_rollout_gate.contract.rollout import (
     DecisionCount,
@@ -138,10 +138,9 @@ class Entry(Form):
         """Return what a line says.
 
         Raises:
-            JsonRefusedError: if it is not strict JSON.
             FormRefusedError: if it is not of this form; the text names the field.
         """
-        strict_json.decode(line)
+        json_of(line)
         try:
             return cls.model_validate_json(line)
         except ValidationError as error:

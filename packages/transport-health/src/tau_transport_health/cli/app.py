@@ -20,7 +20,7 @@ from typer.main import get_command, get_group
 from tau_transport_health import __version__
 from tau_transport_health.cli import commands
 from tau_transport_health.errors import ExitCode, PluginCode, TransportHealthError
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 
 _CHECK = "check"
 
@@ -39,7 +39,7 @@ class _ErrorBorder(TyperGroup):
             if ctx.invoked_subcommand == _CHECK:
                 _exit_unknown(str(error))
             for line in str(error).splitlines():
-                typer.echo(f"error: {harmless(line)}", err=True)
+                typer.echo(f"error: {printable(line)}", err=True)
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
             _forget_what_stdout_holds()
@@ -109,7 +109,7 @@ def _usage_message(error: Exception) -> str | None:
 
 
 def _exit_unknown(reason: str) -> None:
-    typer.echo(f"{PluginCode.UNKNOWN.name} - {harmless(reason).replace('|', '/')}")
+    typer.echo(f"{PluginCode.UNKNOWN.name} - {printable(reason).replace('|', '/')}")
     raise typer.Exit(PluginCode.UNKNOWN) from None
 
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tau_transport_health.contract import strict_json
-from tau_transport_health.contract.state import count, digest, text
+from tau_transport_health.contract.state import count, digest, json_of, text
 from tau_transport_health.errors import FormRefusedError
 
 REGISTRY_CHANNEL = "registry"
@@ -120,10 +119,9 @@ def parse_log_entry(line: bytes) -> LogEntry:
     """Return what a line of `log.jsonl` holds.
 
     Raises:
-        JsonRefusedError: if the line is not strict JSON.
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = _object(strict_json.decode(line), "the line")
+    value = _object(json_of(line), "the line")
     _constant(value, "direction", "system")
     text(value, "event_key")
     text(value, "source")
@@ -161,10 +159,9 @@ def check_context_entry(line: bytes) -> None:
     """Check a line of `context.jsonl`.
 
     Raises:
-        JsonRefusedError: if the line is not strict JSON.
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = _object(strict_json.decode(line), "the line")
+    value = _object(json_of(line), "the line")
     count(value, "timestamp_unix_ms")
     _constant(value, "role", "system")
     text(value, "text")
@@ -174,10 +171,9 @@ def check_description(raw: bytes, *, channel: str, transport: str) -> None:
     """Check a channel's `schema.json` against the folder that it stands in.
 
     Raises:
-        JsonRefusedError: if it is not strict JSON.
         FormRefusedError: if it is not of the contract's form, or describes another channel.
     """
-    value = _object(strict_json.decode(raw), "the file")
+    value = _object(json_of(raw), "the file")
     if type(value.get("schema_version")) is not int or value["schema_version"] != 1:
         raise FormRefusedError("schema_version: must be the integer 1")
     _constant(value, "transport", transport)
@@ -188,10 +184,9 @@ def parse_artifact(line: bytes) -> Artifact:
     """Return what a line of `artifacts/index.jsonl` holds.
 
     Raises:
-        JsonRefusedError: if the line is not strict JSON.
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = _object(strict_json.decode(line), "the line")
+    value = _object(json_of(line), "the line")
     for key in ("id", "run_id"):
         if not text(value, key):
             raise FormRefusedError(f"{key}: is empty")

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from tau_transport_health.contract import strict_json
-from tau_transport_health.contract.state import HealthState, classify, count, digest, text
+from tau_transport_health.contract.state import HealthState, classify, count, digest, json_of, text
 from tau_transport_health.errors import FormRefusedError
 
 KNOWN_REASON_CODES = frozenset(
@@ -112,12 +111,11 @@ def parse_event(line: bytes, *, chained: bool) -> Event:
         chained: Whether the writer chains its events, so that the chain keys are required.
 
     Raises:
-        JsonRefusedError: if the line is not strict JSON.
         FormRefusedError: if it is not of the contract's form, or contradicts itself.
     """
     if len(line) > LONGEST_LINE_BYTES:
         raise FormRefusedError(f"the line is longer than {LONGEST_LINE_BYTES // 1024 // 1024} MiB")
-    value = strict_json.decode(line)
+    value = json_of(line)
     if not isinstance(value, dict):
         raise FormRefusedError("the line is not an object")
     if "schema_version" in value and (

@@ -97,6 +97,21 @@ def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
     return HealthState.HEALTHY
 
 
+def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller narrows it
+    """Return the value of strict JSON.
+
+    Raises:
+        FormRefusedError: for anything else; the text says where and what.
+    """
+    try:
+        return strict_json.decode(raw)
+    except strict_json.JsonRefusedError as error:
+        message = str(error)
+        if b"\n" not in raw.rstrip():  # one line: what it is called is told by whoever read it
+            message = message.removeprefix("line 1").lstrip(",: ")
+        raise FormRefusedError(message) from None
+
+
 def parse_state(raw: bytes, *, chained: bool) -> State:
     """Return the state that the bytes of a `state.json` hold.
 
@@ -105,10 +120,9 @@ def parse_state(raw: bytes, *, chained: bool) -> State:
         chained: Whether the writer chains its events, so that `last_cycle` is required.
 
     Raises:
-        JsonRefusedError: if it is not strict JSON.
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = _object(strict_json.decode(raw), "the file")
+    value = _object(json_of(raw), "the file")
     version = value.get("schema_version")
     if type(version) is not int or version != 1:
         raise FormRefusedError(f"schema_version: {_found(value, 'schema_version')}; 1 is known")

@@ -15,7 +15,7 @@ from tau_transport_health.health.channels import (
     UnreadFile,
     Verification,
 )
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 
 _REMARK_CHARACTERS = 160
 _LATEST_DATE_UNIX_MS = 253_402_300_799_999
@@ -57,7 +57,7 @@ def summaries_text(summaries: Sequence[ChannelSummary]) -> str:
         for file, reason in each.unread_files
     ]
     return (
-        "\n".join([*_aligned(rows), *map(harmless, notes)])
+        "\n".join([*_aligned(rows), *map(printable, notes)])
         if summaries
         else "there is no channel yet"
     )
@@ -84,11 +84,11 @@ def entries_text(entries: ChannelEntries) -> str:
     rows = [
         (
             _time(entry.timestamp_unix_ms),
-            harmless(_short(entry.operation, 20)),
-            harmless(_short(entry.case_id, 60)),
+            printable(_short(entry.operation, 20)),
+            printable(_short(entry.case_id, 60)),
             entry.outcome,
             str(entry.status_code),
-            harmless(_short(entry.remark, _REMARK_CHARACTERS)),
+            printable(_short(entry.remark, _REMARK_CHARACTERS)),
         )
         for _, _, entry in entries.entries
     ]
@@ -98,7 +98,7 @@ def entries_text(entries: ChannelEntries) -> str:
     if entries.is_torn:
         notes.append("the last line is torn and left out")
     notes += [_unread_note(file, reason) for file, reason in entries.unread_files]
-    return "\n".join([*_aligned(rows), *map(harmless, notes)])
+    return "\n".join([*_aligned(rows), *map(printable, notes)])
 
 
 def verification_json(verification: Verification) -> dict[str, Any]:
@@ -116,16 +116,16 @@ def verification_json(verification: Verification) -> dict[str, Any]:
 
 def verification_text(verification: Verification) -> str:
     """Return what was verified: the problems, a line each, then what to do, then the figures."""
-    lines = [harmless(_problem(problem)) for problem in verification.problems]
+    lines = [printable(_problem(problem)) for problem in verification.problems]
     if (more := verification.problem_count - len(lines)) > 0:
         lines.append(f"and {more} more")
     if verification.remedy is not None:
-        lines.append(harmless(f"do: {verification.remedy}"))
+        lines.append(printable(f"do: {verification.remedy}"))
     verdict = (
         "sound" if not verification.problem_count else f"{verification.problem_count} problems"
     )
     lines.append(
-        harmless(
+        printable(
             f"{verification.path}: {verdict}; {verification.channels} channels, "
             f"{verification.lines} lines, {verification.artifacts} artifacts"
         )

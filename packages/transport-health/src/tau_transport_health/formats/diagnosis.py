@@ -8,7 +8,7 @@ from typing import Any
 
 from tau_transport_health.health.diagnosis import Diagnosis, Evidence, Symptom
 from tau_transport_health.log.history import WINDOW_CYCLES
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 
 _WIDTH = 100
 _INDENT = 10
@@ -60,7 +60,7 @@ def diagnosis_text(diagnosis: Diagnosis) -> str:
 def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     inspection, symptoms = diagnosis.inspection, diagnosis.symptoms
     found = "nothing wrong found" if not symptoms else f"symptoms: {len(symptoms)}"
-    yield harmless(
+    yield printable(
         f"{inspection.target.name} ({inspection.target.label}): "
         f"{inspection.assessment.health_state}, gate {inspection.assessment.gate}, {found}"
     )
@@ -85,7 +85,7 @@ def _part(name: str, texts: Iterable[str]) -> Iterator[str]:
     """Yield a named part, wrapped; the name stands before its first line only."""
     label = f"{name}:"
     for text in texts:
-        for line in textwrap.wrap(harmless(text), _WIDTH - _INDENT - 2, break_on_hyphens=False):
+        for line in textwrap.wrap(printable(text), _WIDTH - _INDENT - 2, break_on_hyphens=False):
             yield f"  {label:<{_INDENT}}{line}".rstrip()
             label = ""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tau_transport_health.contract.state import HealthSnapshot, HealthState
 from tau_transport_health.health.assessment import Gate
 from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 
 _PREFIX = "tau_transport_"
 _OF_SNAPSHOT = (
@@ -91,4 +91,4 @@ def _labels(inspection: Inspection, **more: str) -> str:
 
 
 def _escaped(value: str) -> str:
-    return harmless(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return printable(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 
 _LONGEST_REASON = 500
 """Monitoring systems cut what is long, and would cut the figures."""
@@ -19,7 +19,7 @@ def plugin_line(inspection: Inspection) -> str:
     reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "…"
     warnings = f" (warning: {'; '.join(assessment.warnings)})" if assessment.warnings else ""
     # The convention gives the bar a meaning, so none may come from the files.
-    words = harmless(
+    words = printable(
         f"{assessment.plugin_code.name} - {inspection.target.name} {assessment.health_state}, "
         f"gate {assessment.gate}: {reason}{warnings}"
     ).replace("|", "/")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tau_transport_health.durations import age
 from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 
 _NAME_WIDTH = 24
 
@@ -32,14 +32,14 @@ def inspection_text(inspection: Inspection) -> str:
         facts.append(("age", f"{age(assessment.age_ms)}, of {inspection.state_path}"))
         facts.append(("last cycle", cycle))
     facts.append(("do", assessment.recommendation))
-    lines = (f"  {name + ':':<12}{harmless(text)}" for name, text in facts)
-    return "\n".join([harmless(head), *lines])
+    lines = (f"  {name + ':':<12}{printable(text)}" for name, text in facts)
+    return "\n".join([printable(head), *lines])
 
 
 def status_text(report: Mapping[str, Any]) -> str:
     """Return the status report, a line a key, the keys as in JSON."""
     return "\n".join(
-        f"{harmless(name) + ':':<{_NAME_WIDTH}} {harmless(text)}" for name, text in _flat(report)
+        f"{printable(name) + ':':<{_NAME_WIDTH}} {printable(text)}" for name, text in _flat(report)
     )
 
 
@@ -49,9 +49,9 @@ def targets_text(rows: Sequence[Mapping[str, Any]]) -> str:
     cells += [
         (
             row["transport"],
-            harmless(row["target"]),
+            printable(row["target"]),
             "there" if row["exists"] else "-",
-            harmless(row["state_dir"]),
+            printable(row["state_dir"]),
         )
         for row in rows
     ]

@@ -18,7 +18,7 @@ from tau_transport_health.contract.state import HealthSnapshot, HealthState
 from tau_transport_health.durations import age
 from tau_transport_health.health.assessment import Gate
 from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 from tau_transport_health.watch.snapshot import Sight
 
 _LONGEST_TEXT = 400
@@ -49,7 +49,7 @@ def view(sight: Sight, *, interval_seconds: float) -> RenderableType:
 def _safe(text: str, *, style: str = "") -> Text:
     # Cut first: a line of the files may be of any length.
     cut = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
-    return Text(harmless(cut), style=style)
+    return Text(printable(cut), style=style)
 
 
 def _state(state: HealthState) -> Text:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tau_custom_command.cli.output import print_json
-from tau_custom_command.contract.strict_json import encode_document
+from tau_custom_command.contract.json_values import encode_document
 from tau_custom_command.fixture import starter
 from tau_custom_command.fixture.schemas import SchemaName, json_schema
 from tau_custom_command.printable import printable

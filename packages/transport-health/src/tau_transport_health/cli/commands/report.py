@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tau_transport_health.cli.question import asks
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 from tau_transport_health.services.inspect import Question, look
 
 
@@ -28,5 +28,5 @@ def command(
 
     (inspection,) = look(question)
     write_report(inspection, output)
-    typer.echo(f"wrote {harmless(str(output))}", err=True)
+    typer.echo(f"wrote {printable(str(output))}", err=True)
     raise typer.Exit(inspection.assessment.exit_code)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
 
-from tau_transport_health.printable import harmless
+from tau_transport_health.printable import printable
 
 LARGEST_WRITTEN = 10**15
 """A greater number, which only a damaged file holds, is written as being greater than this."""
@@ -51,10 +51,10 @@ def pixels(number: float) -> str:
 
 
 def written(value: object) -> object:
-    """Return what a value comes to on a page; texts are made harmless, and are not escaped yet."""
+    """Return what a value comes to on a page; texts are made printable, and are not escaped yet."""
     if isinstance(value, Markup):
         return value
     if isinstance(value, int):
         return figure(value)
     text = str(value)
-    return harmless(text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…")
+    return printable(text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…")
