@@ -479,36 +479,37 @@ def recorded(lines: Sequence[bytes]) -> LogPart:
 
 
 def test_a_recorded_history_is_stepped_through() -> None:
-    """After each cycle there is what a reader would have known then; nothing is said of a state."""
-    log = [line.removesuffix(b"\n") for line in (*LINES[:3], b"x\n", *LINES[3:])]
+    """With each cycle comes what is wrong up to the next; nothing is said of a state."""
+    log = [line.removesuffix(b"\n") for line in (b"y", *LINES[:3], b"x\n", *LINES[3:])]
     history = RecordedHistory("custom-command", [recorded(log)])
-    assert len(history) == 6
-    nothing, third, fourth = (history.evidence_at(count) for count in (0, 3, 4))
-    assert (nothing.cycles, nothing.flaws, nothing.end_sha256) == ((), (), None)
-    assert flaws(history.evidence_at(2)) == []
-    assert (len(third.cycles), flaws(third)) == (3, [Flaw.INVALID_LINE])
-    assert flaws(fourth) == [Flaw.INVALID_LINE, Flaw.CHAIN_BROKEN]
-    assert [(one.line, one.file) for one in fourth.flaws] == [
-        (4, "recorded.jsonl"),
-        (5, "recorded.jsonl"),
+    assert len(history) == 8
+    assert history.is_chained
+    moments = list(history.moments())
+    assert [cycle.sha256 for cycle, _ in moments] == [digest(line) for line in LINES]
+    told = [
+        (number, one.flaw, one.line)
+        for number, (_, found) in enumerate(moments, 1)
+        for one in found
     ]
-    assert (fourth.end_sha256, fourth.end_cycle_number) == (digest(LINES[3]), 4)
-    assert fourth.is_chained
-    assert len(history.evidence_at(6, phase_start=4).phase_cycles) == 2
+    assert told == [
+        (1, Flaw.INVALID_LINE, 1),
+        (1, Flaw.CHAIN_BROKEN, 2),
+        (3, Flaw.INVALID_LINE, 5),
+        (4, Flaw.CHAIN_BROKEN, 6),
+    ]
+    assert list(RecordedHistory("voice", [recorded([b"x"])]).moments()) == []
 
 
 def test_a_recorded_history_may_start_anywhere() -> None:
     """An excerpt of a log is a history."""
     log = [line.removesuffix(b"\n") for line in LINES[3:]]
-    assert RecordedHistory("custom-command", [recorded(log)]).evidence_at(3).flaws == ()
-    (lacking,) = (
-        RecordedHistory("voice", [recorded([unchained(1).lines[0][:-1], *log])])
-        .evidence_at(1)
-        .flaws
-    )
+    excerpt = RecordedHistory("custom-command", [recorded(log)])
+    assert [found for _, found in excerpt.moments()] == [[], [], []]
+    late = RecordedHistory("voice", [recorded([unchained(1).lines[0][:-1], *log])])
+    ((_, (lacking,)), *_) = late.moments()
     assert "chain keys are missing" in lacking.detail
     without = [line.removesuffix(b"\n") for line in unchained().lines]
-    assert not RecordedHistory("voice", [recorded(without)]).evidence_at(5).is_chained
+    assert not RecordedHistory("voice", [recorded(without)]).is_chained
 
 
 Damage = Callable[[list[bytes], int, int], bytes]

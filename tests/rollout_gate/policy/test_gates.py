@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tau_rollout_gate.contract.rollout import Channel, RollbackTarget
+from tau_rollout_gate.contract.rollout import Carried, Channel, RollbackTarget
 from tau_rollout_gate.evidence.values import (
     Cycle,
     Evidence,
@@ -18,7 +21,7 @@ from tau_rollout_gate.evidence.values import (
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
 from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
-from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, PhaseWindow
+from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, PhaseWindow, WindowGate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.pressure_does_not_rise import PressureDoesNotRiseGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
@@ -28,7 +31,7 @@ from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.gates.target_recorded import TargetRecordedGate
 from tau_rollout_gate.policy.gates.timeline_ok import TimelineOkGate
 from tau_rollout_gate.policy.signals import Signal
-from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE, History, failed, rollout
+from tests.rollout_gate.making import ENTERED, MINUTE, SHA, History, failed, pin, rollout
 
 PASS, FAIL = GateStatus.PASS, GateStatus.FAIL
 UNKNOWN, NOT_APPLICABLE = GateStatus.UNKNOWN, GateStatus.NOT_APPLICABLE
@@ -39,20 +42,27 @@ def one_cycle(**changes: Any) -> Cycle:  # noqa: ANN401 - any JSON
     return History().add(ENTERED + MINUTE, **changes).cycles()[0]
 
 
-def window(*cycles: tuple[int, dict[str, Any]], **changes: Any) -> PhaseWindow:  # noqa: ANN401
-    """Return a window with a cycle at each number of minutes after the entry."""
+def judged(
+    gate: WindowGate,
+    *cycles: tuple[int, dict[str, Any]],
+    earlier: tuple[Cycle, ...] = (),
+    carried: tuple[str, ...] = (),
+    is_change_expected: bool = False,
+) -> Finding:
+    """Return how a gate stands with a cycle at each number of minutes after the entry."""
     history = History()
     for minutes, differs in cycles:
         history.add(ENTERED + minutes * MINUTE, **differs)
-    values: dict[str, Any] = {
-        "surface": SURFACE,
-        "entered_unix_ms": ENTERED,
-        "cycles": history.cycles(),
-        "canary_cycles": history.cycles(),
-        "carried_reason_codes": (),
-        "registry_changes_expected": False,
-    }
-    return PhaseWindow(**(values | changes))
+    tally = gate.tally(
+        rollout(registry_changes_expected=is_change_expected),
+        pin(carried=Carried(reason_codes=carried)),
+    )
+    for cycle in earlier:
+        tally.add(cycle)
+    window = PhaseWindow(ENTERED, [tally])
+    for cycle in history.cycles():
+        window.add(cycle)
+    return tally.finding(window)
 
 
 def says_what_to_do(finding: Finding) -> bool:
@@ -206,7 +216,7 @@ def test_a_reason_code_advances_in_both_halves(
 ) -> None:
     """At least one cycle of each half has it; a half without cycles tells nothing."""
     gate = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded")
-    finding = gate.judge(window(*cycles))
+    finding = judged(gate, *cycles)
     assert finding.status is status
     assert finding.cycles_help == (status is not PASS)
     assert says_what_to_do(finding)
@@ -215,9 +225,8 @@ def test_a_reason_code_advances_in_both_halves(
 
 def test_an_advance_shows_the_last_cycle_that_has_it() -> None:
     """The evidence of a pass is a cycle with the code, not merely the last one."""
-    finding = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded").judge(
-        window((1, RUN), (8, RUN), (10, IDLE))
-    )
+    gate = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded")
+    finding = judged(gate, (1, RUN), (8, RUN), (10, IDLE))
     assert finding.observed == "1 of 1 and 1 of 2 cycles of the two halves"
     assert finding.cycle is not None
     assert finding.cycle.line == 2
@@ -258,7 +267,7 @@ def test_pressure_does_not_rise(
 ) -> None:
     """The later half's mean is at most the earlier one's; what is not told is not a zero."""
     gate = PressureDoesNotRiseGate(name="it", counters=(Signal.RETRY_ATTEMPTS,))
-    finding = gate.judge(window(*cycles))
+    finding = judged(gate, *cycles)
     assert (finding.status, finding.cycles_help) == (status, cycles_help)
     assert says_what_to_do(finding)
     assert gate.required.startswith("retry_attempts a cycle")
@@ -269,12 +278,11 @@ def test_each_counter_is_judged_by_itself() -> None:
     gate = PressureDoesNotRiseGate(
         name="it", counters=(Signal.RETRY_ATTEMPTS, Signal.RETRYABLE_FAILURES)
     )
-    finding = gate.judge(
-        window(
-            (5, {"retry_attempts": 9, "retryable_failures": 0}),
-            (8, {"retry_attempts": 0, "retryable_failures": 1}),
-            (10, {"retry_attempts": 0, "retryable_failures": 0}),
-        )
+    finding = judged(
+        gate,
+        (5, {"retry_attempts": 9, "retryable_failures": 0}),
+        (8, {"retry_attempts": 0, "retryable_failures": 1}),
+        (10, {"retry_attempts": 0, "retryable_failures": 0}),
     )
     assert finding.status is FAIL
     assert finding.cycle is not None
@@ -284,24 +292,27 @@ def test_each_counter_is_judged_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "status", "observed"),
+    ("cycles", "changes", "status", "observed"),
     [
-        ({"registry_changes_expected": False}, NOT_APPLICABLE, "no registry changes are expected"),
-        ({}, FAIL, "in none of 2 cycles"),
-        ({"carried_reason_codes": ("command_registry_mutated",)}, PASS, None),
-        ({"canary_cycles": (), "cycles": ()}, UNKNOWN, "in none of 0 cycles"),
+        (
+            [RUN, RUN],
+            {"is_change_expected": False},
+            NOT_APPLICABLE,
+            "no registry changes are expected",
+        ),
+        ([RUN, RUN], {}, FAIL, "in none of 2 cycles"),
+        ([RUN, RUN], {"carried": ("command_registry_mutated",)}, PASS, None),
+        ([], {}, UNKNOWN, "in none of 0 cycles"),
     ],
 )
 def test_a_reason_code_is_present_when_it_is_expected(
-    changes: dict[str, Any], status: GateStatus, observed: str | None
+    cycles: list[dict[str, Any]], changes: dict[str, Any], status: GateStatus, observed: str | None
 ) -> None:
     """Only an announced change is asked for, and waiting alone does not make it."""
     gate = ReasonCodePresentGate(
         name="it", code="command_registry_mutated", when="registry_changes_expected"
     )
-    finding = gate.judge(
-        window((5, RUN), (10, RUN), **({"registry_changes_expected": True} | changes))
-    )
+    finding = judged(gate, *enumerate(cycles, start=5), **({"is_change_expected": True} | changes))
     assert finding.status is status
     assert observed in {None, finding.observed}
     assert not finding.cycles_help
@@ -314,9 +325,51 @@ def test_a_reason_code_of_an_earlier_phase_is_present() -> None:
     gate = ReasonCodePresentGate(
         name="it", code="command_registry_mutated", when="registry_changes_expected"
     )
+    assert gate.is_since_canary
     earlier = History().add(ENTERED - MINUTE).cycles()
-    finding = gate.judge(window((5, RUN), canary_cycles=earlier, registry_changes_expected=True))
+    finding = judged(gate, (5, RUN), earlier=earlier, is_change_expected=True)
     assert (finding.status, finding.cycle) == (PASS, earlier[0])
+
+
+@given(
+    pauses=st.lists(st.integers(0, 9), max_size=12),
+    values=st.lists(st.integers(0, 3), min_size=12, max_size=12),
+    first=st.integers(-5, 9),
+)
+def test_halves_that_run_along_are_those_by_definition(
+    pauses: list[int], values: list[int], first: int
+) -> None:
+    """After every cycle: by time from the entry to the last one, the middle with the first."""
+    code = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded")
+    sums = PressureDoesNotRiseGate(name="it", counters=(Signal.RETRY_ATTEMPTS,))
+    minutes = list(accumulate(pauses, initial=first))
+    cycles = [
+        (at, (RUN if value else IDLE) | {"retry_attempts": value})
+        for at, value in zip(minutes, values, strict=False)
+    ]
+    for count in range(1, len(cycles) + 1):
+        end = cycles[count - 1][0]
+        halves: tuple[list[int], list[int]] = ([], [])
+        for (at, _), value in zip(cycles[:count], values, strict=False):
+            halves[2 * at > end].append(value)
+        advance, pressure = judged(code, *cycles[:count]), judged(sums, *cycles[:count])
+        early, late = (f"{sum(map(bool, half))} of {len(half)}" for half in halves)
+        assert advance.observed == f"{early} and {late} cycles of the two halves"
+        if all(halves):
+            early, late = (f"{sum(half)} in {len(half)}" for half in halves)
+            assert pressure.observed == f"retry_attempts {early} cycles, then {late}"
+        if pressure.status is FAIL:
+            assert pressure.cycle is not None
+            peak = len(halves[0]) + halves[1].index(max(halves[1])) + 1
+            assert pressure.cycle.line == peak
+
+
+def test_a_clock_that_runs_backwards_takes_no_cycle_out_of_its_half() -> None:
+    """A cycle dated before an earlier one counts as of that one's time; the window holds anyway."""
+    gate = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded")
+    assert judged(gate, (1, RUN), (10, IDLE), (2, RUN)).observed == (
+        "1 of 1 and 1 of 2 cycles of the two halves"
+    )
 
 
 def store(records: int | None, executed: int | None) -> dict[str, Any]:
@@ -345,7 +398,7 @@ def test_artifacts_grow_with_executed_cases(
 ) -> None:
     """More records after every cycle that executed cases, never fewer, and no proof from idling."""
     gate = ArtifactsGrowGate(name="it")
-    finding = gate.judge(window(*cycles))
+    finding = judged(gate, *cycles)
     assert (finding.status, finding.cycles_help) == (status, cycles_help)
     assert says_what_to_do(finding)
     assert "artifact_records" in gate.required

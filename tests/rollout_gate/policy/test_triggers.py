@@ -8,6 +8,7 @@ import pytest
 
 from tau_rollout_gate.evidence.values import Cycle, Evidence, ReportEvidence, ReportStatus
 from tau_rollout_gate.policy.signals import Signal
+from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign, Watch
 from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
 from tau_rollout_gate.policy.triggers.report_fails import ReportFailsTrigger
 from tau_rollout_gate.policy.triggers.signal import SignalTrigger
@@ -24,6 +25,16 @@ def cycles(*differences: dict[str, Any]) -> tuple[Cycle, ...]:
     for number, differs in enumerate(differences, start=1):
         history.add(ENTERED + number * MINUTE, **differs)
     return history.cycles()
+
+
+def look(
+    trigger: CycleTrigger, seen: tuple[Cycle, ...], *, is_before_unhealthy: bool = False
+) -> Sign:
+    """Return what a trigger has seen after these cycles."""
+    watch = Watch(trigger, is_before_unhealthy=is_before_unhealthy)
+    for cycle in seen:
+        watch.add(cycle)
+    return watch.sign
 
 
 def health(**changes: Any) -> SignalTrigger:  # noqa: ANN401 - any field
@@ -52,7 +63,7 @@ def test_health_regresses_in_two_neighbouring_cycles(
     differences: list[dict[str, Any]], fired_at: int | None
 ) -> None:
     """One unhealthy cycle is one check, two neighbours fire, two with a healthy one between not."""
-    sign = health().look(cycles(*differences), is_before_unhealthy=False)
+    sign = look(health(), cycles(*differences))
     assert sign.fired == (fired_at is not None)
     if fired_at is not None:
         assert sign.cycle is not None
@@ -63,7 +74,7 @@ def test_looking_again_is_not_another_check() -> None:
     """A check is one distinct cycle, however often the evaluator is called."""
     trigger, seen = health(), cycles(SICK)
     for _ in range(5):
-        assert not trigger.look(seen, is_before_unhealthy=False).fired
+        assert not look(trigger, seen).fired
 
 
 @pytest.mark.parametrize(
@@ -85,14 +96,14 @@ def test_an_unhealthy_neighbour_before_counts_for_health(
     trigger: SignalTrigger, differences: list[dict[str, Any]], *, fires: bool
 ) -> None:
     """Evidence that was left behind still makes the first cycle the second bad one in a row."""
-    assert trigger.look(cycles(*differences), is_before_unhealthy=True).fired == fires
+    assert look(trigger, cycles(*differences), is_before_unhealthy=True).fired == fires
 
 
 @pytest.mark.parametrize(("streak", "fires"), [(2, False), (3, True), (4, True)])
 def test_a_streak_breaches_at_three(streak: int, *, fires: bool) -> None:
     """The threshold itself fires, and what was seen says by how much."""
     trigger = SignalTrigger(name="it", action=ACTION, signal=Signal.FAILURE_STREAK, at_least=3)
-    sign = trigger.look(cycles(failed(streak=streak)), is_before_unhealthy=False)
+    sign = look(trigger, cycles(failed(streak=streak)))
     assert (sign.fired, sign.observed) == (fires, f"failure_streak = {streak}")
     assert trigger.threshold == "failure_streak >= 3"
 
@@ -103,8 +114,8 @@ def test_a_signal_that_is_not_told_ends_a_row() -> None:
         name="it", action=ACTION, signal=Signal.RETRY_ATTEMPTS, at_least=1, consecutive=2
     )
     told, silent = {"retry_attempts": 1}, {"retry_attempts": None}
-    assert trigger.look(cycles(told, told), is_before_unhealthy=False).fired
-    sign = trigger.look(cycles(told, silent, told), is_before_unhealthy=False)
+    assert look(trigger, cycles(told, told)).fired
+    sign = look(trigger, cycles(told, silent, told))
     assert not sign.fired
     assert sign.observed == "retry_attempts = 1; 1 such in a row"
 
@@ -149,7 +160,7 @@ def test_a_hard_error_fires_at_once(
     """One cycle with a code, or with a counter above 0, is enough, wherever it stands."""
     codes = ("case_processing_failed", "malformed_inputs_observed")
     trigger = NewReasonCodeTrigger(name="it", action=ACTION, **({"codes": codes} | changes))
-    sign = trigger.look(cycles({}, differs, {}), is_before_unhealthy=False)
+    sign = look(trigger, cycles({}, differs, {}))
     assert (sign.fired, sign.observed) == (fired, observed)
     assert sign.cycle is not None
     assert sign.cycle.line == (2 if fired else 3)
@@ -165,7 +176,7 @@ def test_a_hard_error_says_what_it_fires_at() -> None:
     )
     words = "a new case_processing_failed or unexpected_malformed_cases > 0"
     assert trigger.threshold == words
-    assert trigger.look((), is_before_unhealthy=True).observed == "no cycle yet"
+    assert look(trigger, (), is_before_unhealthy=True).observed == "no cycle yet"
 
 
 @pytest.mark.parametrize(
@@ -182,13 +193,11 @@ def test_a_hard_error_says_what_it_fires_at() -> None:
 def test_a_failed_timeline_item_fires(differs: dict[str, Any], *, fired: bool) -> None:
     """Any item that is not `ok`, or has an error code; a missing timeline is the gate's matter."""
     trigger = TimelineItemFailedTrigger(name="it", action=ACTION)
-    sign = trigger.look(
-        cycles(differs, {"timeline": [{"status": "ok"}]}), is_before_unhealthy=False
-    )
+    sign = look(trigger, cycles(differs, {"timeline": [{"status": "ok"}]}))
     assert sign.fired == fired
     assert sign.cycle is not None
     assert sign.cycle.line == (1 if fired else 2)
-    assert trigger.look((), is_before_unhealthy=True).fired is False
+    assert look(trigger, (), is_before_unhealthy=True).fired is False
     assert trigger.threshold
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,18 +18,17 @@ from tau_rollout_gate.cli.app import app
 from tau_rollout_gate.contract.rollout import LogPosition
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.decision.decide import decide
-from tau_rollout_gate.decision.fold import OnwardWalk
-from tau_rollout_gate.decision.soak import soak_of
 from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.history import RecordedHistory
 from tau_rollout_gate.evidence.log import LogPart
-from tau_rollout_gate.evidence.values import Cycle, Evidence, SignoffEvidence
+from tau_rollout_gate.evidence.values import Cycle, Evidence, SignoffEvidence, SurfaceEvidence
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.replayed import replays_text
-from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
+from tau_rollout_gate.policy.gates.interface import Observation
+from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.policy import Policy, parse_policy
-from tau_rollout_gate.rollout.simulation.replay import Replay, Step, parting, steps
+from tau_rollout_gate.rollout.simulation.replay import Step, side_by_side, steps
 from tau_rollout_gate.rollout.transitions import Found, advanced
 from tau_rollout_gate.services.replay import Recording, replays, watched
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, failed, pin, rollout
@@ -50,10 +49,9 @@ def recorded(lines: Sequence[bytes], torn: bytes = b"") -> RecordedHistory:
     return RecordedHistory(SURFACE, [part(lines, torn=torn)])
 
 
-def replayed(lines: Sequence[bytes], policy: Policy = BUILT_IN, **changes: Any) -> Replay:  # noqa: ANN401
-    """Return what lines come to."""
-    taken = tuple(steps(policy, recorded(lines), **changes))
-    return Replay(policy="tried", policy_sha256="", steps=taken)
+def replayed(lines: Sequence[bytes], policy: Policy = BUILT_IN, **changes: Any) -> list[Step]:  # noqa: ANN401
+    """Return what is decided at each of the lines."""
+    return list(steps(policy, recorded(lines), **changes))
 
 
 def altered(*changes: tuple[str, str]) -> Policy:
@@ -114,7 +112,7 @@ def test_the_shipped_histories_come_to_what_their_readme_says(
     assert [one for one in shown if one in changes] == changes
     assert {one[2] for one in shown} == {"hold", *(one[2] for one in changes)}
     lines = path.read_bytes().splitlines(keepends=True)
-    assert recorded(lines).evidence_at(len(lines)).flaws == ()
+    assert not any(flaws for _, flaws in recorded(lines).moments())
     readme = (HISTORIES / "README.md").read_text("utf-8")
     row = next(line for line in readme.splitlines() if line.startswith(f"| `{name}.jsonl`"))
     assert f"exit {exit_code}" in row
@@ -151,7 +149,7 @@ def by_the_commands(lines: Sequence[bytes], folder: Path) -> Iterator[tuple[str,
 def test_a_replay_agrees_with_the_commands(name: str, tmp_path: Path) -> None:
     """`start` and `advance` over the same files, cycle by cycle, say what the replay says."""
     lines = (HISTORIES / f"{name}.jsonl").read_bytes().splitlines(keepends=True)
-    expected = [(one.verdict, one.phase, one.verdict.exit_code) for one in replayed(lines).steps]
+    expected = [(one.verdict, one.phase, one.verdict.exit_code) for one in replayed(lines)]
     assert list(by_the_commands(lines[: len(expected)], tmp_path)) == expected
 
 
@@ -184,25 +182,30 @@ def history_of(cycles: Sequence[tuple[int, dict[str, Any]]]) -> History:
 
 def by_whole_decisions(lines: Sequence[bytes], policy: Policy) -> list[tuple[object, ...]]:
     """Return what decisions over all the cycles say, each made as if it were the only one."""
-    history, phase_start = recorded(lines), 0
+    moments, phase_start = list(recorded(lines).moments()), 0
     said: list[tuple[object, ...]] = []
     start = LogPosition(cycle_number=None, event_sha256=None)
-    entered = ENTERED
-    now_rollout = None
-    for number in range(1, len(history) + 1):
-        found = history.evidence_at(number, phase_start=phase_start)
-        cycle = found.cycles[-1].event
-        if now_rollout is None:
-            entered = cycle.timestamp_unix_ms - cycle.cycle_duration_ms
-            now_rollout = rollout(
-                phase_entered_unix_ms=entered,
-                canary_entered_unix_ms=entered,
-                surfaces=(pin(expected={}, evidence_from=start, phase_from=start),),
-                cycle_interval_ms=policy.cycle_interval_ms,
-            )
+    first = moments[0][0].event
+    entered = first.timestamp_unix_ms - first.cycle_duration_ms
+    now_rollout = rollout(
+        phase_entered_unix_ms=entered,
+        canary_entered_unix_ms=entered,
+        surfaces=(pin(expected={}, evidence_from=start, phase_from=start),),
+        cycle_interval_ms=policy.cycle_interval_ms,
+    )
+    for number, (last, _) in enumerate(moments, start=1):
+        found = SurfaceEvidence(
+            surface=SURFACE,
+            is_chained=True,
+            snapshot=None,
+            cycles=tuple(cycle for cycle, _ in moments[:number]),
+            phase_start=phase_start,
+            end_sha256=last.sha256,
+            flaws=tuple(flaw for _, flaws in moments[:number] for flaw in flaws),
+        )
         signoff = SignoffEvidence(path="s", problems=(), items=(), inputs=())
         evidence = Evidence(surfaces={SURFACE: found}, signoff=signoff)
-        now = cycle.timestamp_unix_ms
+        now = last.event.timestamp_unix_ms
         answer = decide(policy, now_rollout, evidence, now_unix_ms=now)
         said.append((number, answer.phase, answer.verdict, answer.held_by, answer.reasons))
         if answer.verdict is Verdict.PROMOTE:
@@ -226,51 +229,31 @@ def test_a_replay_agrees_with_decisions_over_all_cycles(
 ) -> None:
     """Going on from the decision before says what looking at every cycle again would say."""
     lines = history_of(cycles).lines
-    assert gists(replayed(lines, policy).steps) == by_whole_decisions(lines, policy)
+    assert gists(replayed(lines, policy)) == by_whole_decisions(lines, policy)
 
 
 def test_a_row_of_cycles_fires_in_a_replay_as_it_does_for_real() -> None:
     """It is looked for in as many of the last cycles as it takes, and in no fewer."""
     lines = history_of([(5, {}), *[(5, failed(streak=1))] * 4]).lines
     assert by_whole_decisions(lines, LONG_ROW)[-1][2] is Verdict.ROLLBACK
-    assert gists(replayed(lines, LONG_ROW).steps) == by_whole_decisions(lines, LONG_ROW)
+    assert gists(replayed(lines, LONG_ROW)) == by_whole_decisions(lines, LONG_ROW)
 
 
-class Counting(CycleGate):
-    """A gate that keeps which cycles it was shown."""
-
-    name: str = "counting"
-    seen: ClassVar[list[Cycle]] = []
-
-    @property
-    def required(self) -> str:
-        """Return what has to be seen."""
-        return "nothing"
-
-    @property
-    def remedy(self) -> str:
-        """Return what to do."""
-        return ""
-
-    def observe(self, cycle: Cycle) -> Observation:
-        """Keep the cycle; it holds."""
-        self.seen.append(cycle)
-        return Observation(observed="", holds=True)
-
-
-def test_a_replay_looks_at_each_cycle_once_for_the_soak() -> None:
+def test_a_replay_takes_each_cycle_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A day of a cycle a minute would else be a million looks at each gate."""
-    cycles, walk = History(lines=list(LINES)).cycles(), OnwardWalk()
-    soak = partial(soak_of, gates=[], entered_unix_ms=ENTERED, cycle_interval_ms=5 * MINUTE)
-    for number in range(1, len(cycles) + 1):
-        found = walk.soak(
-            cycles[:number],
-            [Counting()],
-            entered_unix_ms=ENTERED,
-            cycle_interval_ms=5 * MINUTE,
-        )
-        assert found == soak(cycles[:number])
-    assert Counting.seen == list(cycles)
+    looks: list[int] = []
+    observe = SignalGate.observe
+
+    def counted(gate: SignalGate, cycle: Cycle) -> Observation:
+        looks.append(cycle.line or 0)
+        return observe(gate, cycle)
+
+    monkeypatch.setattr(SignalGate, "observe", counted)
+    in_force = sum(isinstance(one, SignalGate) for one in BUILT_IN.gates_in_force("canary-1"))
+    held = altered(('soak = "30m"', 'soak = "30d"'))
+    assert len(replayed(History().every(5 * MINUTE, 60).lines, held)) == 60
+    # Once as it is taken, and once more to say how the last cycle stands.
+    assert Counter(looks) == dict.fromkeys(range(1, 61), 2 * in_force)
 
 
 @settings(max_examples=60, deadline=None)
@@ -282,12 +265,12 @@ def test_the_replay_of_a_prefix_is_a_prefix_of_the_replay(
     lines = history_of(cycles).lines
     if bad:
         lines.insert(len(lines) // 2, b"{}\n")
-    whole = gists(replayed(lines).steps)
+    whole = gists(replayed(lines))
     early = [line for line in lines if line in set(lines[:cut])]
     while early and early[-1] == b"{}\n":
         early.pop()
     if early and lines[len(early) : len(early) + 1] != [b"{}\n"]:
-        short = gists(replayed(early).steps)
+        short = gists(replayed(early))
         assert short == whole[: len(short)]
 
 
@@ -308,7 +291,7 @@ def test_a_stricter_policy_never_promotes_earlier(
     lines = history_of(cycles).lines
 
     def first(policy: Policy) -> float:
-        taken = replayed(lines, policy).steps
+        taken = replayed(lines, policy)
         return next((one.number for one in taken if one.next_phase is not None), float("inf"))
 
     assert first(stricter) >= first(BUILT_IN)
@@ -319,8 +302,8 @@ def test_nor_over_the_shipped_histories(stricter: Policy) -> None:
     """Each phase is left no earlier."""
     for path in sorted(HISTORIES.glob("*.jsonl")):
         lines = path.read_bytes().splitlines(keepends=True)
-        ours = {one.phase: one.number for one in replayed(lines).steps if one.next_phase}
-        for step in replayed(lines, stricter).steps:
+        ours = {one.phase: one.number for one in replayed(lines) if one.next_phase}
+        for step in replayed(lines, stricter):
             if step.next_phase is not None:
                 assert step.number >= ours[step.phase]
 
@@ -342,16 +325,16 @@ LINES = History().every(5 * MINUTE, 12).lines
 def test_damage_holds_to_the_end(lines: list[bytes], gate: str) -> None:
     """What no cycle mends is not mended by a replay."""
     found = replayed(lines)
-    assert found.last.verdict is Verdict.HOLD
-    assert f"{SURFACE}:{gate}" in found.last.held_by
-    assert all(one.next_phase is None for one in found.steps)
+    assert found[-1].verdict is Verdict.HOLD
+    assert f"{SURFACE}:{gate}" in found[-1].held_by
+    assert all(one.next_phase is None for one in found)
 
 
 def test_a_torn_end_holds_at_the_last_cycle() -> None:
     """It would have held then; the cycles before it are as they were."""
     *before, last = steps(BUILT_IN, recorded(LINES[:7], torn=b'{"half'))
     assert f"{SURFACE}:last_line_whole" in last.held_by
-    assert gists(before) == gists(replayed(LINES[:6]).steps)
+    assert gists(before) == gists(replayed(LINES[:6]))
 
 
 def test_a_file_that_ends_in_the_middle_of_a_line(tmp_path: Path) -> None:
@@ -386,9 +369,9 @@ def test_the_options_reach_the_rollout(tmp_path: Path) -> None:
     voice = run("replay", "--events", log, "--surface-name", "voice")
     assert "voice: wake_word_detected" in voice.stdout
     lines = History().every(5 * MINUTE, 50, reason_codes=["command_runs_recorded"]).lines
-    assert replayed(lines).last.phase == "general-availability"
+    assert replayed(lines)[-1].phase == "general-availability"
     expecting = replayed(lines, registry_changes_expected=True)
-    assert expecting.last.held_by == (f"{SURFACE}:command_registry_mutated",)
+    assert expecting[-1].held_by == (f"{SURFACE}:command_registry_mutated",)
 
 
 def test_where_two_policies_part(tmp_path: Path) -> None:
@@ -414,7 +397,6 @@ def test_two_policies_that_agree() -> None:
         done = run("replay", "--events", history, "--against", "built-in")
         assert done.exit_code == 0
         assert "AGREE  at all" in done.stdout
-    assert parting(replayed(LINES), replayed(LINES)) is None
 
 
 def test_the_text_says_what_was_assumed() -> None:
@@ -424,7 +406,8 @@ def test_the_text_says_what_was_assumed() -> None:
     assert "the sign-off checklist is complete" in plain.stdout
     assert "ROLLBACK  in canary-2 after 10 cycles" in plain.stdout
     assert "canary-2 is entered" in plain.stdout
-    coloured = replays_text([replayed(LINES)], None, look=Look(width=80, is_coloured=True))
+    found = side_by_side([("tried", BUILT_IN)], [(step,) for step in replayed(LINES)])
+    coloured = replays_text(found, look=Look(width=80, is_coloured=True))
     assert "\x1b[33mHOLD\x1b[0m  in canary-2" in coloured
 
 
@@ -470,11 +453,11 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [((0.0, 0.3, 0.6), ""), ((0.0, 0.5, 1.5), "\r2 of 9 cycles\r\x1b[K")],
+    [((0.0, 0.3, 0.6), ""), ((0.0, 0.5, 1.5), "\r2 of 9 lines\r\x1b[K")],
 )
 def test_who_waits_is_told_how_far_it_is(seconds: Sequence[float], expected: str) -> None:
     """After a second, at a terminal; and the line is gone at the end."""
-    taken = replayed(LINES[:2]).steps
+    taken = tuple(replayed(LINES[:2]))
     terminal, times = Terminal(), iter(seconds)
-    assert tuple(watched(iter(taken), 9, stream=terminal, clock=lambda: next(times))) == taken
+    assert tuple(watched(taken, 9, stream=terminal, clock=lambda: next(times))) == taken
     assert terminal.getvalue() == expected

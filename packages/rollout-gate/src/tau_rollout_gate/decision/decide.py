@@ -7,14 +7,13 @@ verdict").
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus
+from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus, SurfacePin
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
-from tau_rollout_gate.decision.fold import EVERY_CYCLE, CycleWalk
-from tau_rollout_gate.decision.integrity import entry_gate, reference
+from tau_rollout_gate.decision.fold import SurfaceFold, folded
+from tau_rollout_gate.decision.integrity import entry_gate, gate_result, reference
 from tau_rollout_gate.decision.soak import JointSoak, joint
-from tau_rollout_gate.decision.surfaces import gate_result, judge_surface
 from tau_rollout_gate.decision.triggers import judge_triggers
 from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.evidence.values import Evidence, SurfaceEvidence
@@ -28,30 +27,41 @@ from tau_rollout_gate.policy.gates.interface import RolloutGate
 from tau_rollout_gate.policy.policy import Phase, Policy, policy_digest
 
 
-def decide(
-    policy: Policy,
-    rollout: Rollout,
-    evidence: Evidence,
-    *,
-    now_unix_ms: int,
-    walk: CycleWalk = EVERY_CYCLE,
-) -> Answer:
-    """Return what may be done now, and everything that led to it.
+def decide(policy: Policy, rollout: Rollout, evidence: Evidence, *, now_unix_ms: int) -> Answer:
+    """What may be done now, and everything that led to it.
 
     Args:
         policy: The policy that the rollout is judged by.
         rollout: Where the rollout stands.
         evidence: What was read; of each surface of the rollout, from the first canary phase on.
         now_unix_ms: The time to decide at.
-        walk: How the cycles are walked over; all of them, unless decisions follow one another.
     """
+    surfaces = {
+        pin.name: folded(policy, rollout, pin, evidence.surfaces[pin.name])
+        for pin in judged_surfaces(policy, rollout)
+    }
+    return conclude(policy, rollout, evidence, surfaces, now_unix_ms=now_unix_ms)
+
+
+def judged_surfaces(policy: Policy, rollout: Rollout) -> tuple[SurfacePin, ...]:
+    """The surfaces whose cycles are judged: all of them, in a canary phase of an open rollout."""
+    is_canary = policy.phase(rollout.phase).canary_percent > 0
+    return rollout.surfaces if rollout.is_open and is_canary else ()
+
+
+def conclude(
+    policy: Policy,
+    rollout: Rollout,
+    evidence: Evidence,
+    surfaces: Mapping[str, SurfaceFold],
+    *,
+    now_unix_ms: int,
+) -> Answer:
+    """The answer, once the cycles of the judged `surfaces` were taken; `evidence` has the rest."""
     phase = policy.phase(rollout.phase)
     following = policy.next_phase(phase.name)
-    surfaces = _judged_evidence(policy, rollout, evidence)
-    triggers = judge_triggers(policy, rollout, evidence, now_unix_ms=now_unix_ms, walk=walk)
-    judged = [
-        judge_surface(policy, rollout, one, now_unix_ms=now_unix_ms, walk=walk) for one in surfaces
-    ]
+    triggers = judge_triggers(policy, rollout, evidence, surfaces, now_unix_ms=now_unix_ms)
+    judged = [fold.finish(evidence.surfaces[name], now_unix_ms) for name, fold in surfaces.items()]
     soak = joint([surface.soak for surface in judged]) if judged else None
     gates: tuple[GateResult, ...] = ()
     if rollout.is_open:  # of a closed one, nothing is to be passed any more
@@ -63,6 +73,7 @@ def decide(
             *of_surfaces,
             *_soak_gate(phase.soak_ms, soak, of_surfaces, now_unix_ms),
         )
+    found = [evidence.surfaces[name] for name in surfaces]
     verdict = _verdict(rollout, gates, triggers, is_last_phase=following is None)
     if verdict not in {Verdict.PROMOTE, Verdict.HOLD}:
         following = None
@@ -83,19 +94,10 @@ def decide(
         gates=gates,
         triggers=triggers,
         reasons=_reasons(rollout, verdict, gates, triggers),
-        warnings=_warnings(rollout, surfaces),
+        warnings=_warnings(rollout, found),
         policy_sha256=policy_digest(policy),
-        inputs=_inputs(surfaces, evidence),
+        inputs=_inputs(found, evidence),
     )
-
-
-def _judged_evidence(
-    policy: Policy, rollout: Rollout, evidence: Evidence
-) -> tuple[SurfaceEvidence, ...]:
-    """Return the evidence of the surfaces as far as it is judged: in the canary phases."""
-    if not rollout.is_open or policy.phase(rollout.phase).canary_percent == 0:
-        return ()
-    return tuple(evidence.surfaces[pin.name] for pin in rollout.surfaces)
 
 
 def _verdict(

@@ -5,7 +5,7 @@ Each is a reason to hold of its own (runbooks/rollout-gate-ops.md, "Reasons to h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
@@ -27,6 +27,7 @@ from tau_rollout_gate.policy.findings import (
     EvidenceRef,
     GateStatus,
 )
+from tau_rollout_gate.policy.gates.interface import Finding, Gate, PhaseWindow
 
 _LONG_CYCLE_MS = 1000
 
@@ -103,6 +104,22 @@ def reference(cycle: Cycle, now_unix_ms: int) -> EvidenceRef:
     )
 
 
+def gate_result(gate: Gate, surface: str | None, finding: Finding, now_unix_ms: int) -> GateResult:
+    """A gate's finding as it stands in the answer."""
+    cycle = finding.cycle
+    return GateResult(
+        name=gate.name,
+        surface=surface,
+        status=finding.status,
+        observed=finding.observed,
+        required=gate.required,
+        evidence=finding.evidence if cycle is None else reference(cycle, now_unix_ms),
+        remedy=finding.remedy,
+        cycles_help=finding.cycles_help,
+        command=finding.command,
+    )
+
+
 def entry_gate(evidence: SurfaceEvidence) -> GateResult:
     """Return the gate before the first canary phase: it is known after which line that starts.
 
@@ -124,11 +141,13 @@ def entry_gate(evidence: SurfaceEvidence) -> GateResult:
     )
 
 
-def flaw_gates(evidence: SurfaceEvidence, now_unix_ms: int) -> list[GateResult]:
-    """Return one gate for each kind of flaw; the first flaw of a kind is told, and how many."""
+def flaw_gates(
+    evidence: SurfaceEvidence, flaws: Mapping[Flaw, Sequence[FlawFound]], now_unix_ms: int
+) -> list[GateResult]:
+    """One gate for each kind of flaw; the first flaw of a kind is told, and how many."""
     results = []
     for flaw, gate in FLAW_GATES.items():
-        found = [one for one in evidence.flaws if one.flaw is flaw]
+        found = flaws.get(flaw)
         if not found:
             unchained = flaw in {Flaw.CHAIN_BROKEN, Flaw.DISAGREES} and not evidence.is_chained
             results.append(
@@ -157,30 +176,31 @@ def flaw_gates(evidence: SurfaceEvidence, now_unix_ms: int) -> list[GateResult]:
                 else EvidenceRef(
                     file=first.file, line=first.line, cycle_id=first.cycle_id, age_ms=age
                 ),
-                remedy=_remedy_in_place(flaw, found, evidence) or gate.remedy,
+                remedy=_remedy_in_place(flaw, flaws, evidence) or gate.remedy,
                 command=_REENTER_COMMAND if flaw in UNHEALABLE else "",
             )
         )
     return results
 
 
-def _remedy_in_place(flaw: Flaw, found: list[FlawFound], evidence: SurfaceEvidence) -> str | None:
+def _remedy_in_place(
+    flaw: Flaw, flaws: Mapping[Flaw, Sequence[FlawFound]], evidence: SurfaceEvidence
+) -> str | None:
     """Return what to do where the other files, or other flaws, leave only that; None otherwise."""
-    if flaw is Flaw.NO_FILES and len(found) == 1:
-        if not str(found[0].file).endswith("state.json"):
+    if flaw is Flaw.NO_FILES and len(flaws[flaw]) == 1:
+        if not str(flaws[flaw][0].file).endswith("state.json"):
             return "put the event log back from a copy: state.json is there"
         refusal = ", or rebuild it: 'tau-custom-command recover' shows what it can"
         return "the event log is there: put state.json back from a copy" + (
             refusal if evidence.surface == CHAINED_SURFACE else ""
         )
-    flaws = {one.flaw for one in evidence.flaws}
-    lost = _cut_off_cycle(evidence)
+    lost = _cut_off_cycle(evidence) if Flaw.TORN_TAIL in flaws else None
     if flaw is Flaw.TORN_TAIL and lost is not None:
         return (
             f"cycle {lost} is in state.json, but its line is cut off: put the line back from a "
             "copy; otherwise the next cycle leaves a break in the chain, and only 'reenter' helps"
         )
-    if flaw is Flaw.DISAGREES and flaws & UNHEALABLE:
+    if flaw is Flaw.DISAGREES and UNHEALABLE & flaws.keys():
         return "this may follow from the damage to the log: see to that first"
     if flaw is Flaw.DISAGREES and lost is not None:
         return "this follows from the line that was cut off: see to that first"
@@ -188,45 +208,32 @@ def _remedy_in_place(flaw: Flaw, found: list[FlawFound], evidence: SurfaceEviden
 
 
 def _cut_off_cycle(evidence: SurfaceEvidence) -> int | None:
-    """Return the cycle of a torn line that the state names already; None if there is none."""
+    """Return the cycle of the torn line, if the state names it already."""
     last = None if evidence.snapshot is None else evidence.snapshot.last_cycle
-    is_torn = any(one.flaw is Flaw.TORN_TAIL for one in evidence.flaws)
-    if last is None or not is_torn or last.cycle_number != (evidence.end_cycle_number or 0) + 1:
+    if last is None or last.cycle_number != (evidence.end_cycle_number or 0) + 1:
         return None
     return last.cycle_number
 
 
 def time_gates(
-    evidence: SurfaceEvidence,
-    *,
-    entered_unix_ms: int,
-    cycle_interval_ms: int,
-    now_unix_ms: int,
+    surface: str, window: PhaseWindow, *, cycle_interval_ms: int, now_unix_ms: int
 ) -> list[GateResult]:
-    """Return the gates of a surface's times: a cycle since the entry, recent, not in the future."""
-    cycles = evidence.phase_cycles
-    last = cycles[-1] if cycles else None
-    point = entered_unix_ms if last is None else last.event.timestamp_unix_ms
+    """The gates of a surface's times: a cycle since the entry, recent, not in the future."""
+    last = window.last
+    point = window.entered_unix_ms if last is None else last.event.timestamp_unix_ms
     duration = 0 if last is None else last.event.cycle_duration_ms
     longest = longest_pause_ms(cycle_interval_ms, duration)
     age = now_unix_ms - point
     where = None if last is None else reference(last, now_unix_ms)
-    future = max(
-        (
-            cycle
-            for cycle in cycles
-            if cycle.event.timestamp_unix_ms > now_unix_ms + CLOCK_TOLERANCE_MS
-        ),
-        key=lambda cycle: cycle.event.timestamp_unix_ms,
-        default=None,
-    )
-    surface = evidence.surface
+    future = window.latest
+    if future is not None and future.event.timestamp_unix_ms <= now_unix_ms + CLOCK_TOLERANCE_MS:
+        future = None
     return [
         GateResult(
             name=CYCLE_IN_WINDOW,
             surface=surface,
             status=GateStatus.UNKNOWN if last is None else GateStatus.PASS,
-            observed="none" if last is None else f"{len(cycles)}",
+            observed="none" if last is None else f"{window.count}",
             required="at least one cycle since the phase was entered",
             evidence=where,
             remedy="wait for the next cycle; if none comes, see whether the runtime runs"

@@ -5,7 +5,7 @@ Source of the rules: runbooks/rollout-gate-ops.md, "Soak".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tau_rollout_gate.durations import in_words
@@ -34,6 +34,33 @@ class SurfaceSoak(NamedTuple):
     last_unix_ms: int | None
     restart: Restart | None = None
 
+    def after(
+        self,
+        cycle: Cycle,
+        gates: Sequence[CycleGate],
+        *,
+        entered_unix_ms: int,
+        cycle_interval_ms: int,
+    ) -> SurfaceSoak:
+        """The soak after the next cycle of the phase.
+
+        It starts at the entry or, if later, with the first clean cycle after one that broke a
+        gate, or after a gap. The entry counts as a point for gaps.
+        """
+        now = cycle.event.timestamp_unix_ms
+        pause = now - (entered_unix_ms if self.last_unix_ms is None else self.last_unix_ms)
+        since, restart = self.since_unix_ms, self.restart
+        broken = next((gate for gate in gates if gate.observe(cycle).holds is not True), None)
+        if broken is not None:
+            since = None
+            restart = Restart(cause=f"{broken.name} broke in one cycle", cycle=cycle)
+        elif pause > longest_pause_ms(cycle_interval_ms, cycle.event.cycle_duration_ms):
+            since = max(now, entered_unix_ms)
+            restart = Restart(cause=f"a gap of {in_words(pause)} without a cycle", cycle=cycle)
+        elif since is None:
+            since = max(now, entered_unix_ms)
+        return SurfaceSoak(since_unix_ms=since, last_unix_ms=now, restart=restart)
+
 
 class JointSoak(NamedTuple):
     """The soak of all surfaces of a rollout together: since the latest, until the earliest."""
@@ -46,39 +73,6 @@ class JointSoak(NamedTuple):
 def longest_pause_ms(cycle_interval_ms: int, duration_ms: int) -> int:
     """Return how long a gap or an age may be, given the duration of the cycle that ends it."""
     return INTERVALS_TO_A_GAP * cycle_interval_ms + duration_ms
-
-
-def soak_of(
-    cycles: Iterable[Cycle],
-    gates: Sequence[CycleGate],
-    *,
-    entered_unix_ms: int,
-    cycle_interval_ms: int,
-    so_far: SurfaceSoak | None = None,
-) -> SurfaceSoak:
-    """Return the soak of a surface's cycles since the phase was entered.
-
-    It starts at the entry or, if later, with the first clean cycle after one that broke a gate, or
-    after a gap. The entry counts as a point for gaps. `so_far` is the soak of the phase's cycles
-    before these, None where there are none.
-    """
-    start = so_far or SurfaceSoak(since_unix_ms=entered_unix_ms, last_unix_ms=None)
-    since, last, restart = start.since_unix_ms, start.last_unix_ms, start.restart
-    before = entered_unix_ms if last is None else last
-    for cycle in cycles:
-        last = cycle.event.timestamp_unix_ms
-        pause = last - before
-        broken = next((gate for gate in gates if gate.observe(cycle).holds is not True), None)
-        if broken is not None:
-            since = None
-            restart = Restart(cause=f"{broken.name} broke in one cycle", cycle=cycle)
-        elif pause > longest_pause_ms(cycle_interval_ms, cycle.event.cycle_duration_ms):
-            since = max(last, entered_unix_ms)
-            restart = Restart(cause=f"a gap of {in_words(pause)} without a cycle", cycle=cycle)
-        elif since is None:
-            since = max(last, entered_unix_ms)
-        before = last
-    return SurfaceSoak(since_unix_ms=since, last_unix_ms=last, restart=restart)
 
 
 def joint(soaks: Sequence[SurfaceSoak]) -> JointSoak:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout
 from tau_rollout_gate.decision.answer import TriggerResult
-from tau_rollout_gate.decision.fold import CycleWalk
+from tau_rollout_gate.decision.fold import SurfaceFold
 from tau_rollout_gate.decision.integrity import reference
 from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef
@@ -18,9 +18,9 @@ def judge_triggers(
     policy: Policy,
     rollout: Rollout,
     evidence: Evidence,
+    surfaces: Mapping[str, SurfaceFold],
     *,
     now_unix_ms: int,
-    walk: CycleWalk,
 ) -> tuple[TriggerResult, ...]:
     """Return how each trigger stands; those of an earlier decision stay fired.
 
@@ -29,7 +29,7 @@ def judge_triggers(
     latched = {(one.name, one.surface): one for one in rollout.fired_triggers}
     results = []
     for trigger in policy.triggers if rollout.is_open else ():
-        for surface, sign in _signs(trigger, policy, rollout, evidence, walk):
+        for surface, sign in _signs(trigger, policy, rollout, evidence, surfaces):
             before = latched.pop((trigger.name, surface), None)
             results.append(
                 _latched(before, now_unix_ms)
@@ -46,20 +46,17 @@ def _signs(
     policy: Policy,
     rollout: Rollout,
     evidence: Evidence,
-    walk: CycleWalk,
+    surfaces: Mapping[str, SurfaceFold],
 ) -> Iterator[tuple[str | None, Sign]]:
     """Yield what a trigger sees, by surface; None for the rollout as a whole."""
     if isinstance(trigger, RolloutTrigger):
         yield None, trigger.look(evidence)
     else:
-        is_canary = policy.phase(rollout.phase).canary_percent > 0
         for pin in rollout.surfaces:
             if not trigger.applies_to(pin.name):
                 continue
-            if is_canary:
-                cycles = evidence.surfaces[pin.name].cycles
-                before = pin.carried.is_last_unhealthy
-                yield pin.name, walk.sign(trigger, cycles, is_before_unhealthy=before)
+            if pin.name in surfaces:
+                yield pin.name, surfaces[pin.name].sign(trigger)
             else:
                 observed = f"judged from {policy.first_canary.name} on"
                 yield pin.name, Sign(fired=False, observed=observed)

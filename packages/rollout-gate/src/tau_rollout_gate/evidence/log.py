@@ -86,17 +86,6 @@ class Link(NamedTuple):
     timestamp_unix_ms: int | None = None
 
 
-class Judged(NamedTuple):
-    """The valid cycles of some lines, and what is wrong with the lines, in their order.
-
-    `cycles_at_flaws` says of each flaw how many cycles there were up to its line.
-    """
-
-    cycles: tuple[Cycle, ...]
-    flaws: tuple[FlawFound, ...]
-    cycles_at_flaws: tuple[int, ...]
-
-
 def lines_of(parts: Sequence[LogPart]) -> Iterator[Line]:
     """Yield the lines of a log's parts, parsed and placed; the parts are given oldest first.
 
@@ -166,36 +155,28 @@ def event_of(raw: bytes) -> Event | None:
         return None
 
 
-def judge(lines: Iterable[Line], *, before: Link, is_chained: bool) -> Judged:
-    """Return the valid cycles of consecutive lines, and what is wrong with them.
+def judge(lines: Iterable[Line], *, before: Link, is_chained: bool) -> Iterator[Cycle | FlawFound]:
+    """Yield the valid cycles of consecutive lines, each followed by what is wrong with its line.
 
     Args:
         lines: The lines, oldest first.
         before: The line before the first of them.
         is_chained: Whether the writer chains its events.
     """
-    cycles: list[Cycle] = []
-    flaws: list[FlawFound] = []
-    cycles_at_flaws: list[int] = []
-
-    def tell(line: Line, flaw: Flaw, detail: str) -> None:
-        flaws.append(_found(flaw, detail, line))
-        cycles_at_flaws.append(len(cycles))
-
     seen: set[str] = set()
     for line in lines:
         if line.flaw is not None:
-            tell(line, line.flaw, line.problem)
+            yield _found(line.flaw, line.problem, line)
         if line.event is None or line.sha256 is None:
             if line.sha256 is not None:
                 before = Link(sha256=line.sha256, timestamp_unix_ms=before.timestamp_unix_ms)
             continue
         event = line.event
-        cycles.append(Cycle(file=line.file, line=line.line, sha256=line.sha256, event=event))
+        yield Cycle(file=line.file, line=line.line, sha256=line.sha256, event=event)
         if is_chained and (broken := _break(event, before, seen)):
-            tell(line, Flaw.CHAIN_BROKEN, broken)
+            yield _found(Flaw.CHAIN_BROKEN, broken, line)
         if backwards := _backwards(event, before):
-            tell(line, Flaw.CLOCK_BACKWARDS, backwards)
+            yield _found(Flaw.CLOCK_BACKWARDS, backwards, line)
         if event.cycle_id is not None:
             seen.add(event.cycle_id)
         before = Link(
@@ -203,7 +184,6 @@ def judge(lines: Iterable[Line], *, before: Link, is_chained: bool) -> Judged:
             cycle_number=event.cycle_number,
             timestamp_unix_ms=event.timestamp_unix_ms,
         )
-    return Judged(cycles=tuple(cycles), flaws=tuple(flaws), cycles_at_flaws=tuple(cycles_at_flaws))
 
 
 def _found(flaw: Flaw, detail: str, line: Line) -> FlawFound:

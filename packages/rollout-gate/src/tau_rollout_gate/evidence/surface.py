@@ -78,7 +78,8 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         state_flaw = FlawFound(flaw=Flaw.INVALID_STATE, detail=detail, file=state.path)
         snapshot = None
     window = _window(pin.evidence_from, lines, log, is_chained=is_chained)
-    judged = judge(lines[window.start :], before=window.before, is_chained=is_chained)
+    judged = tuple(judge(lines[window.start :], before=window.before, is_chained=is_chained))
+    cycles = tuple(one for one in judged if isinstance(one, Cycle))
     phase_start = _phase_start(pin, lines[window.start :]) if log.parts else 0
     phase_flaw = _rewritten("the phase", log) if phase_start is None else None
     place_flaw = window.flaw or phase_flaw
@@ -87,7 +88,7 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         surface=pin.name,
         is_chained=is_chained,
         snapshot=snapshot,
-        cycles=judged.cycles,
+        cycles=cycles,
         phase_start=phase_start or 0,
         end_sha256=None if end is None else end.sha256,
         end_cycle_number=None if end is None or end.event is None else end.event.cycle_number,
@@ -95,10 +96,10 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         end_problem=_end_problem(state, snapshot, whole, log),
         flaws=(
             *(flaw for flaw in (state_flaw, place_flaw) if flaw is not None),
-            *judged.flaws,
+            *(one for one in judged if isinstance(one, FlawFound)),
             *_end_flaws(snapshot, whole, state, log),
         ),
-        warnings=tuple(_warnings(pin.name, lines, judged.cycles, is_chained=is_chained)),
+        warnings=tuple(_warnings(pin.name, lines, cycles, is_chained=is_chained)),
         inputs=tuple(_inputs(pin, state, log, window.start)),
     )
 

@@ -10,7 +10,7 @@ from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
 from tau_rollout_gate.formats.phrases import shown
-from tau_rollout_gate.rollout.simulation.replay import ASSUMED, Parting, Replay, Step
+from tau_rollout_gate.rollout.simulation.replay import ASSUMED, Replay, Replays, Step
 
 _HEADINGS = ("CYCLE", "LINE", "TIME", "PHASE", "VERDICT")
 _LABEL_WIDTH = 10
@@ -23,12 +23,12 @@ _COLOURS = {
 }
 
 
-def replays_text(replays: Sequence[Replay], parted: Parting | None, *, look: Look = PIPED) -> str:
+def replays_text(found: Replays, *, look: Look = PIPED) -> str:
     """Return where the replays part, if there are two, then what each came to and how."""
-    return joined(_lines(replays, parted, look))
+    return joined(_lines(found, look))
 
 
-def replays_json(replays: Sequence[Replay], parted: Parting | None) -> str:
+def replays_json(found: Replays) -> str:
     """Return the same as JSON; `parting` is null where two agree, or there is one."""
     value = {
         "schema_version": 1,
@@ -37,43 +37,47 @@ def replays_json(replays: Sequence[Replay], parted: Parting | None) -> str:
             {
                 "policy": replay.policy,
                 "policy_sha256": replay.policy_sha256,
-                "cycles": len(replay.steps),
+                "cycles": replay.last.number,
                 "verdict": replay.last.verdict,
                 "phase": replay.last.phase,
-                "changes": [_step(step) for step in replay.news()],
+                "changes": [_step(step) for step in replay.news],
             }
-            for replay in replays
+            for replay in found.replays
         ],
         "parting": None
-        if parted is None
-        else {"cycle": parted.ours.number, "steps": [_step(parted.ours), _step(parted.theirs)]},
+        if found.parting is None
+        else {
+            "cycle": found.parting.ours.number,
+            "steps": [_step(found.parting.ours), _step(found.parting.theirs)],
+        },
     }
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
-def _lines(replays: Sequence[Replay], parted: Parting | None, look: Look) -> Iterator[str]:
+def _lines(found: Replays, look: Look) -> Iterator[str]:
     label = "assumed"
     for words in ASSUMED:
         yield from paragraph(words, look, label=label, indent=_LABEL_WIDTH)
         label = ""
-    if len(replays) > 1:
+    if len(found.replays) > 1:
         yield ""
-        yield from _parting(replays, parted, look)
-    for replay in replays:
+        yield from _parting(found, look)
+    for replay in found.replays:
         yield ""
         yield look.painted(f"POLICY  {shown(replay.policy)}", Colour.HEADING)
-        yield from _table(tuple(replay.news()), look)
+        yield from _table(replay.news, look)
         yield from _end(replay, look)
 
 
-def _parting(replays: Sequence[Replay], parted: Parting | None, look: Look) -> Iterator[str]:
+def _parting(found: Replays, look: Look) -> Iterator[str]:
+    parted = found.parting
     if parted is None:
-        count = len(replays[0].steps)
+        count = found.replays[0].last.number
         yield look.painted(f"AGREE  at all {count} cycles", Colour.GOOD)
         return
     where = f"cycle {parted.ours.number}, {_place(parted.ours)}, {utc(parted.ours.unix_ms)}"
     yield look.painted(f"PART  at {shown(where)}", Colour.WARNING)
-    starts = aligned([(replay.policy,) for replay in replays])
+    starts = aligned([(replay.policy,) for replay in found.replays])
     for start, step in zip(starts, (parted.ours, parted.theirs), strict=True):
         for label, words in zip((start, ""), (_said(step), "; ".join(step.reasons)), strict=True):
             yield from paragraph(words, look, label=f"  {label}", indent=2 + len(start))
@@ -106,7 +110,7 @@ def _cells(step: Step) -> tuple[str, ...]:
 def _end(replay: Replay, look: Look) -> Iterator[str]:
     last = replay.last
     word = look.painted(last.verdict.upper(), _COLOURS[last.verdict])
-    yield f"{word}  in {shown(last.phase)} after {len(replay.steps)} cycles, {shown(_place(last))}"
+    yield f"{word}  in {shown(last.phase)} after {last.number} cycles, {shown(_place(last))}"
 
 
 def _said(step: Step) -> str:

@@ -63,7 +63,7 @@ class GateStatus(StrEnum):
     @property
     def lets_pass(self) -> bool:
         """Tell whether this status stands in nobody's way."""
-        return self in {GateStatus.PASS, GateStatus.NOT_APPLICABLE}
+        return self is GateStatus.PASS or self is GateStatus.NOT_APPLICABLE
 
 
 class EvidenceRef(NamedTuple):

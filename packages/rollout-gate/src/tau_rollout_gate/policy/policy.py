@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, combinations, pairwise, product
 from typing import Annotated, Any, Literal
@@ -162,8 +163,9 @@ def policy_document(policy: Policy) -> dict[str, Any]:
     return policy.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+@lru_cache(maxsize=4)
 def policy_digest(policy: Policy) -> str:
-    """Return the SHA-256 of what the policy says, in hex; comments and order do not count."""
+    """The SHA-256 of what the policy says, in hex; comments and order do not count."""
     document = json.dumps(policy_document(policy), sort_keys=True, separators=(",", ":"))
     return sha256(document.encode()).hexdigest()
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.history import RecordedHistory
 from tau_rollout_gate.evidence.log import LogPart
+from tau_rollout_gate.evidence.values import FlawFound
 from tau_rollout_gate.files.named import read_named_lines
 from tau_rollout_gate.files.policy import named_policy
-from tau_rollout_gate.policy.policy import Policy, policy_digest
-from tau_rollout_gate.rollout.simulation.replay import Replay, Step, steps
+from tau_rollout_gate.rollout.simulation.replay import Replays, side_by_side, steps
 
 LARGEST_LOG_BYTES = 256 * 1024 * 1024
 """Half a year of a cycle a minute; a larger file was named by mistake."""
@@ -25,6 +26,8 @@ MOST_LINES = 500_000
 """Twice as many as that."""
 
 _QUIET_S = 1.0
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,8 @@ class Recording:
     registry_changes_expected: bool
 
 
-def replays(recording: Recording, policies: Sequence[str]) -> list[Replay]:
-    """Return what a recorded log comes to under each policy.
+def replays(recording: Recording, policies: Sequence[str]) -> Replays:
+    """Step a recorded log through one policy, or through two side by side.
 
     Args:
         recording: The log, and what else is to be known.
@@ -48,31 +51,21 @@ def replays(recording: Recording, policies: Sequence[str]) -> list[Replay]:
         RolloutGateError: if a file cannot be read, or holds no policy or no valid cycle.
     """
     loaded = [(name, named_policy(name)) for name in policies]
-    history = _history(recording)
-    return [_replay(name, policy, history, recording) for name, policy in loaded]
-
-
-def _replay(name: str, policy: Policy, history: RecordedHistory, recording: Recording) -> Replay:
-    taken = steps(
-        policy,
-        history,
-        cycle_interval_ms=recording.cycle_interval_ms,
-        registry_changes_expected=recording.registry_changes_expected,
-    )
-    return Replay(
-        policy=name,
-        policy_sha256=policy_digest(policy),
-        steps=tuple(watched(taken, len(history))),
-    )
-
-
-def _history(recording: Recording) -> RecordedHistory:
     history = RecordedHistory(recording.surface, [_part(path) for path in recording.files])
-    if not len(history):
-        first = next(iter(history.evidence_at(0).flaws), None)
+    if next(history.moments(), None) is None:
+        first = next((one for one in history if isinstance(one, FlawFound)), None)
         why = "it is empty" if first is None else f"line {first.line}: {first.detail}"
         raise NamedFileError(f"{recording.files[0]}: holds no valid cycle: {why}")
-    return history
+    taken = [
+        steps(
+            policy,
+            history,
+            cycle_interval_ms=recording.cycle_interval_ms,
+            registry_changes_expected=recording.registry_changes_expected,
+        )
+        for _, policy in loaded
+    ]
+    return side_by_side(loaded, watched(zip_longest(*taken), len(history)))
 
 
 def _part(path: Path) -> LogPart:
@@ -86,23 +79,23 @@ def _part(path: Path) -> LogPart:
 
 
 def watched(
-    taken: Iterator[Step],
+    taken: Iterable[_T],
     total: int,
     *,
     stream: TextIO | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[Step]:
+) -> Iterator[_T]:
     """Yield the steps; somebody who waits at a terminal is told how far it is."""
     stream = stream or sys.stderr
     if not stream.isatty():
         yield from taken
         return
     told = started = clock()
-    for step in taken:
+    for number, step in enumerate(taken, start=1):
         yield step
         now = clock()
         if now - told >= _QUIET_S:
-            stream.write(f"\r{step.number} of {total} cycles")
+            stream.write(f"\r{number} of {total} lines")
             stream.flush()
             told = now
     if told != started:

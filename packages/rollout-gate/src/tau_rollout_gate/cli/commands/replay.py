@@ -13,7 +13,6 @@ from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.policy import BUILT_IN
 from tau_rollout_gate.formats.replayed import replays_json, replays_text
-from tau_rollout_gate.rollout.simulation.replay import parting
 from tau_rollout_gate.services.replay import Recording, replays
 
 
@@ -55,12 +54,11 @@ def command(
         cycle_interval_ms=cycle_interval,
         registry_changes_expected=registry_changes_expected,
     )
-    replayed = replays(recording, [policy] if against is None else [policy, against])
-    parted = None if against is None else parting(replayed[0], replayed[1])
+    found = replays(recording, [policy] if against is None else [policy, against])
     if output_format is options.PlainFormat.JSON:
-        print_text(replays_json(replayed, parted))
+        print_text(replays_json(found))
     else:
-        print_text(replays_text(replayed, parted, look=terminal_look()))
+        print_text(replays_text(found, look=terminal_look()))
     if against is not None:
-        raise typer.Exit(ExitCode.YES if parted is None else ExitCode.HOLD)
-    raise typer.Exit(replayed[0].last.verdict.exit_code)
+        raise typer.Exit(ExitCode.YES if found.parting is None else ExitCode.HOLD)
+    raise typer.Exit(found.replays[0].last.verdict.exit_code)

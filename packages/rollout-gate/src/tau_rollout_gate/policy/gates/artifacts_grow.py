@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Literal
 
+from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import REENTER, Finding, PhaseWindow, WindowGate
+from tau_rollout_gate.policy.gates.interface import (
+    REENTER,
+    Finding,
+    PhaseWindow,
+    Tally,
+    WindowGate,
+)
 
 _REENTER = "then start the phase anew with 'reenter --reason'"
 
@@ -27,49 +33,66 @@ class ArtifactsGrowGate(WindowGate):
         """Return what has to be seen."""
         return "artifact_records grows in every cycle with executed_cases, and falls in none"
 
-    def judge(self, window: PhaseWindow) -> Finding:
-        """Return how it stands."""
-        for cycle in window.cycles:
-            if _records(cycle) is None or _executed(cycle) is None:
-                return Finding(
-                    status=GateStatus.UNKNOWN,
-                    observed="a cycle does not tell artifact_records and executed_cases",
-                    cycle=cycle,
-                    remedy=f"have the writer record both in every cycle, {_REENTER}",
-                    command=REENTER,
-                )
-        pairs = [
-            (cycle, _records(before) or 0, _records(cycle) or 0, _executed(cycle) or 0)
-            for before, cycle in pairwise(window.cycles)
-        ]
-        for cycle, before, after, executed in pairs:
-            if after < before + (executed > 0):
-                return Finding(
-                    status=GateStatus.FAIL,
-                    observed=f"{before} records, then {after} after {executed} executed cases",
-                    cycle=cycle,
-                    remedy="find out why the artifact store lost records or got none (disk, "
-                    f"retention, permissions), mend it, {_REENTER}",
-                    command=REENTER,
-                )
-        if not any(executed for *_, executed in pairs):
+    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
+        """Begin to compare neighbours."""
+        del rollout, pin
+        return _Growth()
+
+
+class _Growth(Tally):
+    def __init__(self) -> None:
+        self._silent: Cycle | None = None
+        self._loss: Finding | None = None
+        self._first: int | None = None
+        self._records = 0
+        self._is_used = False
+
+    def add(self, cycle: Cycle) -> None:
+        counters = cycle.event.counters
+        records, executed = counters.get("artifact_records"), counters.get("executed_cases")
+        if records is None or executed is None:
+            self._silent = self._silent or cycle
+            return
+        if self._first is None:
+            self._first = records
+        else:
+            self._is_used = self._is_used or executed > 0
+            if records < self._records + (executed > 0):
+                self._loss = self._loss or _lost(cycle, self._records, records, executed)
+        self._records = records
+
+    def finding(self, window: PhaseWindow) -> Finding:
+        if self._silent is not None:
+            return Finding(
+                status=GateStatus.UNKNOWN,
+                observed="a cycle does not tell artifact_records and executed_cases",
+                cycle=self._silent,
+                remedy=f"have the writer record both in every cycle, {_REENTER}",
+                command=REENTER,
+            )
+        if self._loss is not None:
+            return self._loss
+        if not self._is_used:
             return Finding(
                 status=GateStatus.UNKNOWN,
                 observed="no case was executed after the window's first cycle",
-                cycle=window.cycles[-1] if window.cycles else None,
+                cycle=window.last,
                 remedy="go on running cycles with cases that the browser executes",
                 cycles_help=True,
             )
         return Finding(
             status=GateStatus.PASS,
-            observed=f"{pairs[0][1]} records, then {pairs[-1][2]}",
-            cycle=window.cycles[-1],
+            observed=f"{self._first} records, then {self._records}",
+            cycle=window.last,
         )
 
 
-def _records(cycle: Cycle) -> int | None:
-    return cycle.event.counters.get("artifact_records")
-
-
-def _executed(cycle: Cycle) -> int | None:
-    return cycle.event.counters.get("executed_cases")
+def _lost(cycle: Cycle, before: int, after: int, executed: int) -> Finding:
+    return Finding(
+        status=GateStatus.FAIL,
+        observed=f"{before} records, then {after} after {executed} executed cases",
+        cycle=cycle,
+        remedy="find out why the artifact store lost records or got none (disk, retention, "
+        f"permissions), mend it, {_REENTER}",
+        command=REENTER,
+    )

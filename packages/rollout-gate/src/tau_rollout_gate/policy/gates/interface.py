@@ -1,17 +1,19 @@
 """What a gate is: a typed kind with its parameters, which judges evidence.
 
 There are three shapes. A `CycleGate` is judged in every single cycle, so that it moves the start of
-the soak; a `WindowGate` over the cycles of the phase together; a `RolloutGate` over what is no
-cycle at all. A kind is a module of this folder and one line in `gates/__init__.py`.
+the soak; a `WindowGate` over many cycles together, of which it keeps a `Tally`; a `RolloutGate`
+over what is no cycle at all. A kind is a module of this folder and one line in `gates/__init__.py`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 from tau_rollout_gate.contract.forms import Form, Name, Surfaces
-from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
 from tau_rollout_gate.evidence.values import Cycle, Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
@@ -27,7 +29,7 @@ class Observation(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """How a gate stands over a window or a rollout; `cycle` is the one to look at, if any."""
+    """How a gate stands; `cycle` is the one to look at, if any."""
 
     status: GateStatus
     observed: str | None
@@ -38,38 +40,73 @@ class Finding(NamedTuple):
     command: str = ""
 
 
-class PhaseWindow(NamedTuple):
-    """A surface's cycles as a gate over a window sees them.
+class Tally(ABC):
+    """What one gate keeps of a surface's cycles: as little as it takes, so that none is kept."""
+
+    @abstractmethod
+    def add(self, cycle: Cycle) -> None:
+        """Take the next cycle; of a window, it is in the second half."""
+
+    def pass_middle(self, cycle: Cycle) -> None:
+        """Take the oldest cycle of the second half over into the first."""
+        del cycle  # a gate that looks at halves counts it over
+
+    @abstractmethod
+    def finding(self, window: PhaseWindow) -> Finding:
+        """Say how the gate stands after the cycles so far."""
+
+
+class PhaseWindow:
+    """A surface's cycles since its phase was entered, as far as gates ask for them.
+
+    It runs from the entry to the last cycle; its halves are by time, and a cycle at the middle
+    belongs to the first (spec: "Windows and evidence"). A cycle that is dated before an earlier
+    one, which holds anyway, counts as of that one's time: so the middle only ever moves on, and
+    each cycle passes it once.
 
     Args:
-        surface: The surface's name.
         entered_unix_ms: When the phase was entered.
-        cycles: The cycles since, oldest first.
-        canary_cycles: Those since canary-1 was entered, these among them.
-        carried_reason_codes: The codes seen since canary-1 in cycles that are judged no longer.
-        registry_changes_expected: Whether the operator said so at the start.
+        tallies: What the gates keep of it.
+
+    Attributes:
+        count: How many cycles there are.
+        first_count: How many of them are in the first half.
+        last: The last one.
+        latest: The one with the latest date.
     """
 
-    surface: str
-    entered_unix_ms: int
-    cycles: tuple[Cycle, ...]
-    canary_cycles: tuple[Cycle, ...]
-    carried_reason_codes: tuple[str, ...]
-    registry_changes_expected: bool
+    def __init__(self, entered_unix_ms: int, tallies: Sequence[Tally]) -> None:
+        self.entered_unix_ms = entered_unix_ms
+        self.count = 0
+        self.first_count = 0
+        self.last: Cycle | None = None
+        self.latest: Cycle | None = None
+        self._tallies = tallies
+        self._second: deque[tuple[int, Cycle]] = deque()
 
-    def halves(self) -> tuple[tuple[Cycle, ...], tuple[Cycle, ...]]:
-        """Return the cycles of the first and of the second half of the window.
+    def add(self, cycle: Cycle) -> None:
+        """Take the next cycle."""
+        if (
+            self.latest is None
+            or cycle.event.timestamp_unix_ms > self.latest.event.timestamp_unix_ms
+        ):
+            self.latest = cycle
+        end = self.latest.event.timestamp_unix_ms
+        self.count += 1
+        self.last = cycle
+        self._second.append((end, cycle))
+        for tally in self._tallies:
+            tally.add(cycle)
+        while self._second and 2 * self._second[0][0] <= self.entered_unix_ms + end:
+            _, passing = self._second.popleft()
+            self.first_count += 1
+            for tally in self._tallies:
+                tally.pass_middle(passing)
 
-        The window runs from the entry to the last cycle, its halves are by time, and a cycle at the
-        middle belongs to the first (spec: "Windows and evidence").
-        """
-        if not self.cycles:
-            return (), ()
-        double_middle = self.entered_unix_ms + self.cycles[-1].event.timestamp_unix_ms
-        first = tuple(
-            cycle for cycle in self.cycles if 2 * cycle.event.timestamp_unix_ms <= double_middle
-        )
-        return first, self.cycles[len(first) :]
+    @property
+    def halves(self) -> tuple[int, int]:
+        """How many cycles are in the first half, and how many in the second."""
+        return self.first_count, self.count - self.first_count
 
 
 class Gate(Form, ABC):
@@ -107,11 +144,14 @@ class CycleGate(Gate):
 
 
 class WindowGate(Gate):
-    """A gate over all cycles of the phase together."""
+    """A gate over many cycles together."""
+
+    is_since_canary: ClassVar[bool] = False
+    """Whether it is over all cycles since canary-1 was entered, not over the phase's alone."""
 
     @abstractmethod
-    def judge(self, window: PhaseWindow) -> Finding:
-        """Return how it stands."""
+    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
+        """Begin to keep what it needs of a surface's cycles."""
 
 
 class RolloutGate(Gate):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import REENTER, Finding, PhaseWindow, WindowGate
+from tau_rollout_gate.policy.gates.interface import (
+    REENTER,
+    Finding,
+    PhaseWindow,
+    Tally,
+    WindowGate,
+)
 from tau_rollout_gate.policy.signals import Counters, Signal
 
 
@@ -28,54 +36,99 @@ class PressureDoesNotRiseGate(WindowGate):
         names = " and ".join(self.counters)
         return f"{names} a cycle no higher in the second half of the window than in the first"
 
-    def judge(self, window: PhaseWindow) -> Finding:
-        """Return how it stands."""
-        silent = self._without_a_counter(window.cycles)
-        if silent is not None:
-            return silent
-        first, second = window.halves()
+    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
+        """Begin to add up the counters."""
+        del rollout, pin
+        return _Pressure(self.counters)
+
+
+class _Pressure(Tally):
+    def __init__(self, counters: tuple[Signal, ...]) -> None:
+        self._sums = {counter: _Sums(counter.key) for counter in counters}
+        self._silent: tuple[Signal, Cycle] | None = None
+
+    def add(self, cycle: Cycle) -> None:
+        told = cycle.event.counters
+        if self._silent is None:
+            silent = (counter for counter in self._sums if counter.key not in told)
+            self._silent = next(((counter, cycle) for counter in silent), None)
+        if self._silent is None:
+            for sums in self._sums.values():
+                sums.add(cycle)
+
+    def pass_middle(self, cycle: Cycle) -> None:
+        if self._silent is None:
+            for sums in self._sums.values():
+                sums.pass_middle(cycle)
+
+    def finding(self, window: PhaseWindow) -> Finding:
+        if self._silent is not None:
+            return _untold(*self._silent)
+        first, second = window.halves
         if not first or not second:
             return Finding(
                 status=GateStatus.UNKNOWN,
-                observed=f"{len(first)} and {len(second)} cycles in the two halves",
-                cycle=window.cycles[-1] if window.cycles else None,
+                observed=f"{first} and {second} cycles in the two halves",
+                cycle=window.last,
                 remedy="go on running cycles: both halves of the window need at least one",
                 cycles_help=True,
             )
-        sums = [(name, _sum(first, name), _sum(second, name)) for name in self.counters]
         # Products instead of means, so that equal is equal: no division, no rounding.
-        risen = [name for name, one, two in sums if two * len(first) > one * len(second)]
+        risen = [
+            counter
+            for counter, one in self._sums.items()
+            if one.second * first > one.first * second
+        ]
         observed = "; ".join(
-            f"{name} {one} in {len(first)} cycles, then {two} in {len(second)}"
-            for name, one, two in sums
+            f"{counter} {one.first} in {first} cycles, then {one.second} in {second}"
+            for counter, one in self._sums.items()
         )
         if not risen:
-            return Finding(status=GateStatus.PASS, observed=observed, cycle=window.cycles[-1])
+            return Finding(status=GateStatus.PASS, observed=observed, cycle=window.last)
         return Finding(
             status=GateStatus.FAIL,
             observed=observed,
-            cycle=max(second, key=lambda cycle: cycle.event.counters[risen[0].key]),
+            cycle=self._sums[risen[0]].peak,
             remedy=f"find out what makes {' and '.join(risen)} rise, mend it, and let cycles run "
             "until the later half is no worse than the earlier",
             cycles_help=True,
         )
 
-    def _without_a_counter(self, cycles: tuple[Cycle, ...]) -> Finding | None:
-        told = [(name, name.key) for name in self.counters]
-        for cycle in cycles:
-            for name, key in told:
-                if key not in cycle.event.counters:
-                    return Finding(
-                        status=GateStatus.UNKNOWN,
-                        observed=f"a cycle does not tell {name}",
-                        cycle=cycle,
-                        remedy=f"have the writer record {key} in every cycle, then start the "
-                        "phase anew with 'reenter --reason'",
-                        command=REENTER,
-                    )
-        return None
+
+class _Sums:
+    """A counter's sum in each half, and the first cycle with its highest value in the second."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self.first = self.second = 0
+        # Only cycles that no later one exceeds: the first of them is the highest.
+        self._peaks: deque[Cycle] = deque()
+
+    @property
+    def peak(self) -> Cycle:
+        return self._peaks[0]
+
+    def add(self, cycle: Cycle) -> None:
+        value = cycle.event.counters[self._key]
+        self.second += value
+        while self._peaks and self._peaks[-1].event.counters[self._key] < value:
+            self._peaks.pop()
+        self._peaks.append(cycle)
+
+    def pass_middle(self, cycle: Cycle) -> None:
+        value = cycle.event.counters[self._key]
+        self.second -= value
+        self.first += value
+        if self._peaks[0] is cycle:
+            self._peaks.popleft()
 
 
-def _sum(cycles: tuple[Cycle, ...], counter: Signal) -> int:
-    key = counter.key
-    return sum(cycle.event.counters[key] for cycle in cycles)
+def _untold(counter: Signal, cycle: Cycle) -> Finding:
+    return Finding(
+        status=GateStatus.UNKNOWN,
+        observed=f"a cycle does not tell {counter}",
+        cycle=cycle,
+        remedy=f"have the writer record {counter.key} in every cycle, then start the phase anew "
+        "with 'reenter --reason'",
+        command=REENTER,
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import Finding, PhaseWindow, WindowGate
+from tau_rollout_gate.policy.gates.interface import Finding, PhaseWindow, Tally, WindowGate
 from tau_rollout_gate.policy.signals import ReasonCode
 
 
@@ -24,27 +25,42 @@ class ReasonCodeAdvancesGate(WindowGate):
         """Return what has to be seen."""
         return f"{self.code} in at least one cycle of each half of the window"
 
-    def judge(self, window: PhaseWindow) -> Finding:
-        """Return how it stands."""
-        halves = window.halves()
-        numbers = [sum(self._is_in(cycle) for cycle in half) for half in halves]
-        observed = " and ".join(
-            f"{number} of {len(half)}" for number, half in zip(numbers, halves, strict=True)
+    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
+        """Begin to count the cycles that have the code."""
+        del rollout, pin
+        return _Advance(self.code)
+
+
+class _Advance(Tally):
+    def __init__(self, code: str) -> None:
+        self._code = code
+        self._first = self._second = 0
+        self._last: Cycle | None = None
+
+    def add(self, cycle: Cycle) -> None:
+        if self._code in cycle.event.reason_codes:
+            self._second += 1
+            self._last = cycle
+
+    def pass_middle(self, cycle: Cycle) -> None:
+        if self._code in cycle.event.reason_codes:
+            self._second -= 1
+            self._first += 1
+
+    def finding(self, window: PhaseWindow) -> Finding:
+        first, second = window.halves
+        observed = (
+            f"{self._first} of {first} and {self._second} of {second} cycles of the two halves"
         )
-        observed += " cycles of the two halves"
-        if all(numbers):
-            last = next(cycle for cycle in reversed(halves[1]) if self._is_in(cycle))
-            return Finding(status=GateStatus.PASS, observed=observed, cycle=last)
-        is_known = all(halves)
+        if self._first and self._second:
+            return Finding(status=GateStatus.PASS, observed=observed, cycle=self._last)
+        is_known = first > 0 and second > 0
         return Finding(
             status=GateStatus.FAIL if is_known else GateStatus.UNKNOWN,
             observed=observed,
-            cycle=window.cycles[-1] if window.cycles else None,
-            remedy=f"see that the fixture has new cases that give {self.code}, and run them"
+            cycle=window.last,
+            remedy=f"see that the fixture has new cases that give {self._code}, and run them"
             if is_known
-            else f"go on running cycles with cases that give {self.code}",
+            else f"go on running cycles with cases that give {self._code}",
             cycles_help=True,
         )
-
-    def _is_in(self, cycle: Cycle) -> bool:
-        return self.code in cycle.event.reason_codes

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
+from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import Finding, PhaseWindow, WindowGate
+from tau_rollout_gate.policy.gates.interface import Finding, PhaseWindow, Tally, WindowGate
 from tau_rollout_gate.policy.signals import ReasonCode
 
 
@@ -17,6 +19,7 @@ class ReasonCodePresentGate(WindowGate):
     """
 
     kind: Literal["reason_code_present"] = "reason_code_present"
+    is_since_canary: ClassVar[bool] = True
     code: ReasonCode
     when: Literal["registry_changes_expected"]
 
@@ -25,22 +28,45 @@ class ReasonCodePresentGate(WindowGate):
         """Return what has to be seen."""
         return f"{self.code} in a cycle since the canary began, as registry changes are expected"
 
-    def judge(self, window: PhaseWindow) -> Finding:
-        """Return how it stands."""
-        if not window.registry_changes_expected:
+    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
+        """Begin to look for the code."""
+        return _Presence(
+            self.code,
+            is_expected=rollout.registry_changes_expected,
+            is_carried=self.code in pin.carried.reason_codes,
+        )
+
+
+class _Presence(Tally):
+    def __init__(self, code: str, *, is_expected: bool, is_carried: bool) -> None:
+        self._code = code
+        self._is_expected = is_expected
+        self._is_carried = is_carried
+        self._count = 0
+        self._last: Cycle | None = None
+        self._present: Cycle | None = None
+
+    def add(self, cycle: Cycle) -> None:
+        self._count += 1
+        self._last = cycle
+        if self._code in cycle.event.reason_codes:
+            self._present = cycle
+
+    def finding(self, window: PhaseWindow) -> Finding:
+        del window  # it is of the phase alone
+        if not self._is_expected:
             return Finding(
                 status=GateStatus.NOT_APPLICABLE, observed="no registry changes are expected"
             )
-        for cycle in reversed(window.canary_cycles):
-            if self.code in cycle.event.reason_codes:
-                return Finding(status=GateStatus.PASS, observed="present", cycle=cycle)
-        if self.code in window.carried_reason_codes:
+        if self._present is not None:
+            return Finding(status=GateStatus.PASS, observed="present", cycle=self._present)
+        if self._is_carried:
             return Finding(
                 status=GateStatus.PASS, observed="present before the phase was re-entered"
             )
         return Finding(
-            status=GateStatus.FAIL if window.canary_cycles else GateStatus.UNKNOWN,
-            observed=f"in none of {len(window.canary_cycles)} cycles",
-            cycle=window.canary_cycles[-1] if window.canary_cycles else None,
+            status=GateStatus.FAIL if self._count else GateStatus.UNKNOWN,
+            observed=f"in none of {self._count} cycles",
+            cycle=self._last,
             remedy="run a cycle with the registry changes that were announced at the start",
         )

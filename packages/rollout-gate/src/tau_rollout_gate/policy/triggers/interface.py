@@ -49,15 +49,52 @@ class CycleTrigger(Trigger):
         """Return how many neighbouring cycles together fire it: it needs no more of them."""
         return 1
 
-    @abstractmethod
-    def look(self, cycles: tuple[Cycle, ...], *, is_before_unhealthy: bool) -> Sign:
-        """Return the first cycle that fires it, or what the last one shows.
+    @property
+    def is_about_bad_health(self) -> bool:
+        """Whether a cycle that is only known to have been unhealthy counts as one of them."""
+        return False
 
-        Args:
-            cycles: All since canary-1 was entered, oldest first.
-            is_before_unhealthy: Whether the neighbour before the first of them is known to have
-                been degraded or failing, after canary-1 was entered.
-        """
+    @abstractmethod
+    def is_bad(self, cycle: Cycle) -> bool:
+        """Tell whether a cycle is one of those that together fire it."""
+
+    @abstractmethod
+    def seen_in(self, cycle: Cycle) -> str:
+        """Say what a cycle shows of it."""
+
+
+class Watch:
+    """What a trigger has seen of a surface's cycles since canary-1 was entered.
+
+    Args:
+        trigger: The trigger.
+        is_before_unhealthy: Whether the neighbour before the first cycle is known to have been
+            degraded or failing, after canary-1 was entered.
+    """
+
+    def __init__(self, trigger: CycleTrigger, *, is_before_unhealthy: bool) -> None:
+        self._trigger = trigger
+        self._row = int(is_before_unhealthy and trigger.is_about_bad_health)
+        self._last: Cycle | None = None
+        self._fired = False
+
+    def add(self, cycle: Cycle) -> None:
+        """Take the next cycle; once fired it stays with the cycle that fired it."""
+        if self._fired:
+            return
+        self._last = cycle
+        self._row = self._row + 1 if self._trigger.is_bad(cycle) else 0
+        self._fired = self._row >= self._trigger.reach
+
+    @property
+    def sign(self) -> Sign:
+        """The cycle that fired it, or what the last one shows."""
+        if self._last is None:
+            return Sign(fired=False, observed="no cycle yet")
+        observed = self._trigger.seen_in(self._last)
+        if self._trigger.reach > 1:
+            observed += f"; {self._row} such in a row"
+        return Sign(fired=self._fired, observed=observed, cycle=self._last)
 
 
 class RolloutTrigger(Trigger):

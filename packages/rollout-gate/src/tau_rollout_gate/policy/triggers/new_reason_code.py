@@ -9,7 +9,7 @@ from pydantic import model_validator
 from tau_rollout_gate.contract.event import Event
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.signals import Counters, ReasonCodes
-from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign
+from tau_rollout_gate.policy.triggers.interface import CycleTrigger
 
 
 class NewReasonCodeTrigger(CycleTrigger):
@@ -34,15 +34,13 @@ class NewReasonCodeTrigger(CycleTrigger):
         above = [f"{counter} > 0" for counter in self.counters]
         return f"a new {' or '.join([*self.codes, *above])}"
 
-    def look(self, cycles: tuple[Cycle, ...], *, is_before_unhealthy: bool) -> Sign:
-        """Return the first cycle that fires it, or what the last one shows."""
-        del is_before_unhealthy  # each cycle fires it alone
-        for cycle in cycles:
-            if found := self._found_in(cycle.event):
-                return Sign(fired=True, observed=", ".join(found), cycle=cycle)
-        if not cycles:
-            return Sign(fired=False, observed="no cycle yet")
-        return Sign(fired=False, observed="none", cycle=cycles[-1])
+    def is_bad(self, cycle: Cycle) -> bool:
+        """Tell whether any of them is in the cycle."""
+        return bool(self._found_in(cycle.event))
+
+    def seen_in(self, cycle: Cycle) -> str:
+        """Name those that are in the cycle."""
+        return ", ".join(self._found_in(cycle.event)) or "none"
 
     def _found_in(self, event: Event) -> list[str]:
         counts = [(counter, event.counters.get(counter.key, 0)) for counter in self.counters]

@@ -11,7 +11,7 @@ from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.forms import Number
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.signals import Comparison, Signal, Value
-from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign
+from tau_rollout_gate.policy.triggers.interface import CycleTrigger
 
 _UNHEALTHY = {
     Signal.HEALTH_STATE: (HealthState.DEGRADED.value, HealthState.FAILING.value),
@@ -57,21 +57,16 @@ class SignalTrigger(CycleTrigger):
         row = f" in {self.consecutive} consecutive cycles" if self.consecutive > 1 else ""
         return f"{self.comparison.in_words()}{row}"
 
-    def look(self, cycles: tuple[Cycle, ...], *, is_before_unhealthy: bool) -> Sign:
-        """Return the first cycle that fires it, or what the last one shows."""
-        row = int(is_before_unhealthy and self._is_about_bad_health())
-        for cycle in cycles:
-            row = row + 1 if self.comparison.holds_in(cycle.event) else 0
-            if row >= self.consecutive:
-                return Sign(fired=True, observed=self._seen(cycle, row), cycle=cycle)
-        if not cycles:
-            return Sign(fired=False, observed="no cycle yet")
-        return Sign(fired=False, observed=self._seen(cycles[-1], row), cycle=cycles[-1])
-
-    def _is_about_bad_health(self) -> bool:
+    @property
+    def is_about_bad_health(self) -> bool:
+        """Whether it is bad health of some kind that is looked for."""
         bad = _UNHEALTHY.get(self.signal, ())
         return any(self.comparison.holds_for(word) for word in bad)
 
-    def _seen(self, cycle: Cycle, row: int) -> str:
-        seen = self.comparison.seen_in(cycle.event)
-        return seen if self.consecutive == 1 else f"{seen}; {row} such in a row"
+    def is_bad(self, cycle: Cycle) -> bool:
+        """Tell whether the signal is bad in the cycle; what is not told is not."""
+        return self.comparison.holds_in(cycle.event) is True
+
+    def seen_in(self, cycle: Cycle) -> str:
+        """Say what the cycle tells of the signal."""
+        return self.comparison.seen_in(cycle.event)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.signals import failed_item
-from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign
+from tau_rollout_gate.policy.triggers.interface import CycleTrigger
 
 
 class TimelineItemFailedTrigger(CycleTrigger):
@@ -22,12 +22,10 @@ class TimelineItemFailedTrigger(CycleTrigger):
         """Return when it fires."""
         return "a timeline item that is not ok, or has an error_code"
 
-    def look(self, cycles: tuple[Cycle, ...], *, is_before_unhealthy: bool) -> Sign:
-        """Return the first cycle that fires it, or what the last one shows."""
-        del is_before_unhealthy  # each cycle fires it alone
-        for cycle in cycles:
-            if failed := failed_item(cycle.event.timeline or ()):
-                return Sign(fired=True, observed=failed, cycle=cycle)
-        if not cycles:
-            return Sign(fired=False, observed="no cycle yet")
-        return Sign(fired=False, observed="no failed item", cycle=cycles[-1])
+    def is_bad(self, cycle: Cycle) -> bool:
+        """Tell whether an item of the cycle failed."""
+        return failed_item(cycle.event.timeline or ()) is not None
+
+    def seen_in(self, cycle: Cycle) -> str:
+        """Name the first item that failed."""
+        return failed_item(cycle.event.timeline or ()) or "no failed item"

@@ -5,33 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from tau_rollout_gate.contract.event import Event, classify, contradiction_of
-from tau_rollout_gate.contract.rollout import (
-    Channel,
-    FiredTrigger,
-    Frozen,
-    LogPosition,
-    RollbackTarget,
-    Rollout,
-    RolloutStatus,
-    SurfacePin,
-)
+from tau_rollout_gate.contract.rollout import Channel, FiredTrigger, Frozen, RollbackTarget
 from tau_rollout_gate.decision.answer import Answer
-from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import PolicyRefusedError
 from tau_rollout_gate.evidence.values import (
     Cycle,
-    Evidence,
     ReportEvidence,
     ReportStatus,
     SignoffEvidence,
-    SurfaceEvidence,
 )
-from tau_rollout_gate.policy.policy import Policy, policy_digest
+from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.policy.signals import Signal
 from tau_rollout_gate.rollout.simulation.cases import NEVER, Case, Run
+from tau_rollout_gate.rollout.simulation.rollout import SimulatedRollout, in_phase
 
 ENTERED_UNIX_MS = 1_767_225_600_000
 """When every case's phase was entered: 2026-01-01T00:00:00Z."""
@@ -54,7 +44,6 @@ _CODES = {
 
 _CLEAN = {signal.key: 0 for signal in Signal if not signal.words} | {"executed_runs": 1}
 _SHA256 = sha256(b"").hexdigest()
-_BEGINNING = LogPosition(cycle_number=None, event_sha256=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,24 +75,29 @@ def outcome_of(case: Case, policy: Policy) -> CaseOutcome:
     Raises:
         PolicyRefusedError: if a cycle of the case contradicts itself; the text says which.
     """
-    phase = policy.phase(case.phase or policy.first_canary.name)
+    phase = case.phase or policy.first_canary.name
     before = _cycles(case.before, "before", start=ENTERED_UNIX_MS - _length_ms(case.before))
     history = _cycles(case.history, "history", start=ENTERED_UNIX_MS, earlier=before)
-    surface = SurfaceEvidence(
-        surface=case.surface,
-        is_chained=True,
-        snapshot=None,
-        cycles=(*before, *history),
-        phase_start=len(before),
+    rollout = in_phase(
+        policy,
+        case.surface,
+        phase,
+        entered_unix_ms=ENTERED_UNIX_MS,
+        canary_entered_unix_ms=ENTERED_UNIX_MS - _length_ms(case.before),
+        **_of_rollout(case),
     )
-    evidence = Evidence(
-        surfaces={case.surface: surface},
+    simulated = SimulatedRollout(
+        policy,
+        rollout,
+        earlier=before,
+        is_chained=True,
         reports={name: _report(name, status) for name, status in case.reports.items()},
         signoff=_signoff(case),
     )
-    rollout = _rollout(case, policy, phase.name, is_canary=phase.canary_percent > 0)
+    for cycle in history:
+        simulated.step(cycle)
     at = _length_ms(case.history) if case.at is None else case.at
-    answer = decide(policy, rollout, evidence, now_unix_ms=ENTERED_UNIX_MS + at)
+    answer = simulated.answer(ENTERED_UNIX_MS + at)
     return CaseOutcome(case=case, answer=answer, mismatches=tuple(_mismatches(case, answer)))
 
 
@@ -201,35 +195,22 @@ def _signoff(case: Case) -> SignoffEvidence | None:
     return SignoffEvidence(path="sign-off", problems=problems, items=(), inputs=())
 
 
-def _rollout(case: Case, policy: Policy, phase: str, *, is_canary: bool) -> Rollout:
-    start = ENTERED_UNIX_MS - _length_ms(case.before)
-    position = _BEGINNING if is_canary else None
-    frozen = Frozen(reason="the case says so", by="the case", since_unix_ms=ENTERED_UNIX_MS)
-    return Rollout(
-        status=RolloutStatus.OPEN,
-        release="1.0.0",
-        channel=Channel.STABLE,
-        started_unix_ms=start,
-        phase=phase,
-        phase_entered_unix_ms=ENTERED_UNIX_MS,
-        canary_entered_unix_ms=start if is_canary else None,
-        cycle_interval_ms=case.cycle_interval or policy.cycle_interval_ms,
-        registry_changes_expected=case.registry_changes_expected,
-        policy_sha256=policy_digest(policy),
-        policy_file=None,
-        surfaces=(
-            SurfacePin(
-                name=case.surface,
-                state_dir="case",
-                is_chained=True,
-                evidence_from=position,
-                phase_from=position,
-            ),
+def _of_rollout(case: Case) -> dict[str, Any]:
+    """What a case says of the rollout itself."""
+    said: dict[str, Any] = {
+        "registry_changes_expected": case.registry_changes_expected,
+        "rollback": RollbackTarget(
+            rollback_channel=Channel.STABLE, rollback_version=case.rollback_to
         ),
-        rollback=RollbackTarget(rollback_channel=Channel.STABLE, rollback_version=case.rollback_to),
-        frozen=frozen if case.frozen else None,
-        fired_triggers=tuple(_recorded(name) for name in case.recorded_triggers),
-    )
+        "fired_triggers": tuple(_recorded(name) for name in case.recorded_triggers),
+    }
+    if case.cycle_interval is not None:
+        said["cycle_interval_ms"] = case.cycle_interval
+    if case.frozen:
+        said["frozen"] = Frozen(
+            reason="the case says so", by="the case", since_unix_ms=ENTERED_UNIX_MS
+        )
+    return said
 
 
 def _recorded(name: str) -> FiredTrigger:

@@ -6,25 +6,14 @@ to promote is followed at once (runbooks/rollout-gate-ops.md, "Trying a policy")
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from tau_rollout_gate.contract.rollout import (
-    Channel,
-    LogPosition,
-    RollbackTarget,
-    Rollout,
-    RolloutStatus,
-    SurfacePin,
-)
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.decision.decide import decide
-from tau_rollout_gate.decision.fold import OnwardWalk
 from tau_rollout_gate.evidence.history import RecordedHistory
-from tau_rollout_gate.evidence.values import Cycle, Evidence, SignoffEvidence
+from tau_rollout_gate.evidence.values import Cycle, SignoffEvidence
 from tau_rollout_gate.policy.policy import Policy, policy_digest
-from tau_rollout_gate.rollout.transitions import Found, advanced
+from tau_rollout_gate.rollout.simulation.rollout import SimulatedRollout, in_phase
 
 ASSUMED = (
     "preflight passed, and the first canary phase was entered when the first cycle began",
@@ -34,7 +23,6 @@ ASSUMED = (
 """What an event log does not tell, and a replay therefore takes for granted."""
 
 _SIGNED_OFF = SignoffEvidence(path="assumed", problems=(), items=(), inputs=())
-_BEGINNING = LogPosition(cycle_number=None, event_sha256=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,23 +64,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """A history that was stepped through a policy: one step for each cycle, at least one."""
+    """What a history that was stepped through a policy comes to.
+
+    Of a step that says no more than the one before, nothing is kept but that it was the last.
+
+    Args:
+        policy: The policy's name.
+        policy_sha256: Its digest.
+        news: The steps that say more than the one before them, the first one among them.
+        last: The last step; its verdict is what the history comes to.
+    """
 
     policy: str
     policy_sha256: str
-    steps: tuple[Step, ...]
-
-    @property
-    def last(self) -> Step:
-        """Return the last step; its verdict is what the history comes to."""
-        return self.steps[-1]
-
-    def news(self) -> Iterator[Step]:
-        """Yield the steps that say more than the one before them, the first one among them."""
-        yield self.steps[0]
-        for before, step in pairwise(self.steps):
-            if step.says_more_than(before):
-                yield step
+    news: tuple[Step, ...]
+    last: Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +87,14 @@ class Parting:
 
     ours: Step
     theirs: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replays:
+    """What a history comes to under one policy or two; `parting` is None where two agree."""
+
+    replays: tuple[Replay, ...]
+    parting: Parting | None
 
 
 def steps(
@@ -118,72 +112,64 @@ def steps(
         cycle_interval_ms: How often a cycle is to be expected; None for the policy's.
         registry_changes_expected: Whether the release changes the command registry.
     """
-    phase_start, walk = 0, OnwardWalk()
-    rollout: Rollout | None = None
-    for number in range(1, len(history) + 1):
-        surface = history.evidence_at(number, phase_start=phase_start)
-        cycle = surface.cycles[-1]
+    simulated: SimulatedRollout | None = None
+    for number, (cycle, flaws) in enumerate(history.moments(), start=1):
         now = cycle.event.timestamp_unix_ms
-        if rollout is None:
-            rollout = _canary(
+        if simulated is None:
+            entered = max(now - cycle.event.cycle_duration_ms, 0)
+            rollout = in_phase(
                 policy,
                 history.surface,
-                entered_unix_ms=max(now - cycle.event.cycle_duration_ms, 0),
+                policy.first_canary.name,
+                entered_unix_ms=entered,
+                canary_entered_unix_ms=entered,
                 cycle_interval_ms=cycle_interval_ms or policy.cycle_interval_ms,
                 registry_changes_expected=registry_changes_expected,
             )
-        evidence = Evidence(surfaces={history.surface: surface}, signoff=_SIGNED_OFF)
-        answer = decide(policy, rollout, evidence, now_unix_ms=now, walk=walk)
+            simulated = SimulatedRollout(
+                policy, rollout, is_chained=history.is_chained, signoff=_SIGNED_OFF
+            )
+        simulated.step(cycle, flaws)
+        answer = simulated.answer(now)
         yield _step(number, cycle, answer)
         if answer.verdict is Verdict.PROMOTE:
-            found = Found(answer=answer, evidence=evidence)
-            rollout = advanced(rollout, found, now_unix_ms=now)
-            phase_start, walk = number, OnwardWalk()
+            simulated.advance(answer)
         elif answer.verdict is not Verdict.HOLD:
             return
 
 
-def parting(ours: Replay, theirs: Replay) -> Parting | None:
-    """Return where two replays of one history part; None if they never do."""
-    # As long as they agree, both go on, or both end at the same cycle.
-    for one, other in zip(ours.steps, theirs.steps, strict=False):
-        if (one.verdict, one.phase) != (other.verdict, other.phase):
-            return Parting(ours=one, theirs=other)
-    return None
+def side_by_side(
+    policies: Sequence[tuple[str, Policy]], moments: Iterable[Sequence[Step | None]]
+) -> Replays:
+    """What the steps under each policy come to, and where those of two part.
 
-
-def _canary(
-    policy: Policy,
-    surface: str,
-    *,
-    entered_unix_ms: int,
-    cycle_interval_ms: int,
-    registry_changes_expected: bool,
-) -> Rollout:
-    """Return a rollout as it is when canary-1 was entered, before the first cycle of a log."""
-    return Rollout(
-        status=RolloutStatus.OPEN,
-        release="1.0.0",  # two versions that differ: no event log tells the real ones
-        channel=Channel.STABLE,
-        started_unix_ms=entered_unix_ms,
-        phase=policy.first_canary.name,
-        phase_entered_unix_ms=entered_unix_ms,
-        canary_entered_unix_ms=entered_unix_ms,
-        cycle_interval_ms=cycle_interval_ms,
-        registry_changes_expected=registry_changes_expected,
-        policy_sha256=policy_digest(policy),
-        policy_file=None,
-        surfaces=(
-            SurfacePin(
-                name=surface,
-                state_dir="recorded",
-                is_chained=False,
-                evidence_from=_BEGINNING,
-                phase_from=_BEGINNING,
-            ),
-        ),
-        rollback=RollbackTarget(rollback_channel=Channel.STABLE, rollback_version="0.9.0"),
+    Args:
+        policies: The policies by their names, one or two.
+        moments: For each cycle the step under each policy; None where its rollout was over.
+    """
+    kept: list[list[Step]] = [[] for _ in policies]
+    last: list[Step] = []
+    parting: Parting | None = None
+    for moment in moments:
+        last = last or [step for step in moment if step is not None]
+        for index, step in enumerate(moment):
+            if step is None:
+                continue
+            if not kept[index] or step.says_more_than(last[index]):
+                kept[index].append(step)
+            last[index] = step
+        if parting is None and _differ(moment):
+            ours, theirs = last
+            parting = Parting(ours=ours, theirs=theirs)
+    replays = tuple(
+        Replay(policy=name, policy_sha256=policy_digest(policy), news=tuple(news), last=end)
+        for (name, policy), news, end in zip(policies, kept, last, strict=True)
     )
+    return Replays(replays=replays, parting=parting)
+
+
+def _differ(moment: Sequence[Step | None]) -> bool:
+    return len({(one.verdict, one.phase) for one in moment if one is not None}) > 1
 
 
 def _step(number: int, cycle: Cycle, answer: Answer) -> Step:
