@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tau_rollout_gate.contract.strict_toml import LARGEST_BYTES
 from tau_rollout_gate.errors import PolicyRefusedError
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
-from tau_rollout_gate.policy.gates import GateSpec
 from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
 from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
 from tau_rollout_gate.policy.gates.interface import Gate
+from tau_rollout_gate.policy.gates.kinds import GateSpec
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.pressure_does_not_rise import PressureDoesNotRiseGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
@@ -33,7 +33,7 @@ from tau_rollout_gate.policy.policy import (
     policy_document,
 )
 from tau_rollout_gate.policy.signals import Signal, reading
-from tau_rollout_gate.policy.triggers import TriggerSpec
+from tau_rollout_gate.policy.triggers.kinds import TriggerSpec
 from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
 from tau_rollout_gate.policy.triggers.report_fails import ReportFailsTrigger
 from tau_rollout_gate.policy.triggers.signal import SignalTrigger

@@ -36,10 +36,10 @@ from tau_rollout_gate.contract.forms import (
 from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import FormRefusedError, PolicyRefusedError
 from tau_rollout_gate.policy.findings import RESERVED_NAMES
-from tau_rollout_gate.policy.gates import GateSpec
 from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
-from tau_rollout_gate.policy.triggers import TriggerSpec
+from tau_rollout_gate.policy.gates.kinds import GateSpec
 from tau_rollout_gate.policy.triggers.interface import RolloutTrigger, Trigger
+from tau_rollout_gate.policy.triggers.kinds import TriggerSpec
 from tau_rollout_gate.printable import printable
 
 _MOST_SHOWN = 50

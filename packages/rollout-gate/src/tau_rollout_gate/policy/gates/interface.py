@@ -2,7 +2,7 @@
 
 There are three shapes. A `CycleGate` is judged in every single cycle, so that it moves the start of
 the soak; a `WindowGate` over many cycles together, of which it keeps a `Tally`; a `RolloutGate`
-over what is no cycle at all. A kind is a module of this folder and one line in `gates/__init__.py`.
+over what is no cycle at all. A kind is a module of this folder and one line in `gates/kinds.py`.
 """
 
 from __future__ import annotations

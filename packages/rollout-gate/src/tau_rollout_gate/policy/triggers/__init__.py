@@ -1,17 +1,1 @@
-"""The triggers that a policy can have, by kind: one module and one line of `TriggerSpec` each."""
-
-from __future__ import annotations
-
-from typing import Annotated
-
-from pydantic import Field
-
-from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
-from tau_rollout_gate.policy.triggers.report_fails import ReportFailsTrigger
-from tau_rollout_gate.policy.triggers.signal import SignalTrigger
-from tau_rollout_gate.policy.triggers.timeline_item_failed import TimelineItemFailedTrigger
-
-TriggerSpec = Annotated[
-    SignalTrigger | NewReasonCodeTrigger | TimelineItemFailedTrigger | ReportFailsTrigger,
-    Field(discriminator="kind"),
-]
+"""The rollback triggers that a policy can have: one module for each kind, and one line in `kinds`."""

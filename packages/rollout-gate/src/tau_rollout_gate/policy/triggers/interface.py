@@ -2,7 +2,7 @@
 
 A `CycleTrigger` is looked for in every cycle since canary-1 was entered; a `RolloutTrigger` in what
 is no cycle, in every phase. A kind is a module of this folder and one line in
-`triggers/__init__.py`.
+`triggers/kinds.py`.
 """
 
 from __future__ import annotations
