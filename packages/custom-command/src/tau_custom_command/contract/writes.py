@@ -49,8 +49,8 @@ class AppendAt:
 
     `torn` is what followed that end: part of a line, which is kept elsewhere and goes. `identity`
     tells the file from another one, should the log be rotated before the lines are in it; 0 where
-    there was none. Then `rotated` says which file had the log's name with `.1`, 0 for none: any
-    before that one was rotated since, and may have the lines.
+    there was none. Then `rotated` says which file had the log's name with `.1`, 0 for none: the
+    first one after it is the one that has the lines, once there is any.
     """
 
     path: str

@@ -129,13 +129,7 @@ def _lines_carried_out(change: AppendAt, log: int, folders: FolderWalk) -> _Touc
     size = os.fstat(log).st_size
     before = min(change.offset, 1)
     if size < change.offset or os.pread(log, before, change.offset - before) != b"\n"[:before]:
-        start = locate.start_of_lines(change.content, log, size)
-        if start is not None:
-            _write_lines(log, replace(change, offset=start))
-            return
-        yield change.path, "is shorter than it was; the lines of the cycle follow what is left"
-        yield from _appended(change.path, change.content, folders)
-        return
+        raise locate.gone()
     if size - change.offset > len(change.content) + LARGEST_STATE_FILE_BYTES:
         raise OSError(errno.EFBIG, "somebody else wrote more to it than can be kept; move it away")
     found = os.pread(log, size - change.offset, change.offset)
@@ -143,15 +137,12 @@ def _lines_carried_out(change: AppendAt, log: int, folders: FolderWalk) -> _Touc
     if foreign:
         aside = f"{change.path}.corrupt"
         yield aside, f"holds what somebody else wrote to {locate.split(change.path)[1]} meanwhile"
-        yield from _appended(aside, foreign.removesuffix(b"\n") + b"\n", folders)
+        kept = AppendLines(path=aside, lines=(foreign.removesuffix(b"\n") + b"\n",))
+        for append in locate.placed(kept, folders, {}):
+            yield from _carried_out(append, folders)
     if foreign or (found and found == change.torn):
         os.ftruncate(log, change.offset)
     _write_lines(log, change)
-
-
-def _appended(path: str, content: bytes, folders: FolderWalk) -> _Touched:
-    for change in locate.placed(AppendLines(path=path, lines=(content,)), folders, {}):
-        yield from _carried_out(change, folders)
 
 
 def _write_lines(log: int, change: AppendAt) -> None:

@@ -1,4 +1,4 @@
-"""Finds where in the files of a state directory writes go, and where what they belong to is now.
+"""Resolves planned writes to files and offsets, following rotation.
 
 It changes nothing. Symbolic links are not followed.
 """
@@ -6,9 +6,9 @@ It changes nothing. Symbolic links are not followed.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +24,6 @@ from tau_custom_command.contract.writes import (
     ReplaceFile,
     Write,
 )
-from tau_custom_command.limits import MIB
 from tau_custom_command.storage.folders import FolderWalk
 from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors, torn_end
 
@@ -134,24 +133,38 @@ def _placed_at_end(path: str, content: bytes, folders: FolderWalk) -> AppendAt:
 
 
 def path_now(change: AppendAt, folders: FolderWalk) -> str:
-    """Return the path of the file that the lines belong in: another one, if it was rotated."""
+    """Return the path of the file that the lines belong in: another one, if it was rotated.
+
+    What a file holds says nothing: it is told by its identity. Where there was no file yet, it is
+    the first one after that which had the name `.1` then. A directory that was copied has other
+    files throughout: there a file of the same name will do, if it is as long as it was.
+
+    Raises:
+        OSError: if that file is gone.
+    """
     path, now = change.path, _identity(change.path, folders)
     if now == change.identity and (now or _identity(f"{path}.1", folders) == change.rotated):
         return path
-    rotations = _rotations(path, folders)
-    for rotation in rotations:
-        identity = _identity(rotation, folders)
-        if change.identity and identity == change.identity:
-            return rotation
-        if not change.identity and identity == change.rotated:
-            return path
-        if not change.identity and _has_lines(change, rotation, folders):
-            return rotation
-    if now and _has_lines(change, path, folders):
+    paths = [path, *_rotations(path, folders)]
+    identities = [_identity(each, folders) for each in paths]
+    if change.identity in identities and change.identity:
+        return paths[identities.index(change.identity)]
+    if change.identity and (now or not change.offset):
         return path
-    # No file is the one that it was: they were copied, perhaps, after they had been rotated.
-    held = (rotation for rotation in rotations if _has_lines(change, rotation, folders))
-    return next(held, path)
+    if not change.identity and not change.rotated:
+        return paths[-1]
+    if not change.identity and change.rotated in identities[1:]:
+        return paths[identities.index(change.rotated) - 1]
+    raise gone()
+
+
+def gone() -> OSError:
+    """Return the error of a log that is not the one that the lines of a cycle belong in."""
+    return OSError(
+        errno.ESTALE,
+        "it was cut short or replaced since the cycle was committed: put it back as it was, or "
+        "move .journal away to give that cycle up",
+    )
 
 
 def path_replaced(change: ReplaceFile, folders: FolderWalk) -> str | None:
@@ -166,25 +179,6 @@ def path_replaced(change: ReplaceFile, folders: FolderWalk) -> str | None:
     return None
 
 
-def start_of_lines(content: bytes, log: int, size: int) -> int | None:
-    """Return where a log that is not what it was has the lines already, as from an earlier attempt.
-
-    That is where all of them stand, or where its end is the beginning of them; None if neither is.
-    """
-    start = max(0, size - len(content) - MIB)  # somebody may have added some lines
-    end = os.pread(log, size - start, start)
-    at = end.rfind(content)
-    if at < 0:
-        first = content[: content.index(b"\n") + 1]
-        at = end.find(first, max(0, len(end) - len(content)))
-        torn = end[end.rfind(b"\n") + 1 :]
-        if at < 0 and torn and first.startswith(torn):
-            at = len(end) - len(torn)
-        if at < 0 or not content.startswith(end[at:]):
-            return None
-    return start + at
-
-
 def _rotations(path: str, folders: FolderWalk) -> list[str]:
     """Return the paths of a log's rotated files, the newest first."""
     folder, name = split(path)
@@ -192,21 +186,6 @@ def _rotations(path: str, folders: FolderWalk) -> list[str]:
     names = os.listdir(folders.descriptor_of(folder))  # noqa: PTH208 - of an open folder
     numbers = sorted(int(match[1]) for match in map(form.fullmatch, names) if match)
     return [f"{path}.{number}" for number in numbers]
-
-
-def _has_lines(change: AppendAt, path: str, folders: FolderWalk) -> bool:
-    """Tell whether a file has the lines in their place, or the beginning of them."""
-    folder, name = split(path)
-    try:
-        log = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=folders.descriptor_of(folder))
-    except OSError:
-        return False
-    try:
-        is_file = stat.S_ISREG(os.fstat(log).st_mode)
-        found = os.pread(log, len(change.content), change.offset) if is_file else b""
-    finally:
-        os.close(log)
-    return bool(found) and change.content.startswith(found)
 
 
 def _end_of_lines(log: int) -> tuple[int, bytes]:
