@@ -22,7 +22,7 @@ minute=60000
 now=1767225600000 # 2026-01-01T00:00:00Z
 mkdir -p -- "$state_dir"
 gate() { # COMMAND… of the gate, about this rollout, at the time it is now
-  tau-rollout-gate "$@" --rollout-dir "$state_dir/rollout" --now-unix-ms "$now"
+  TAU_ROLLOUT_GATE_NOW_UNIX_MS=$now tau-rollout-gate "$@" --rollout-dir "$state_dir/rollout"
 }
 version=$(tau-custom-command --version)
 version=${version##* }
@@ -80,7 +80,7 @@ step 'the checklist is filled in' 'complete' sign_off
 step '24 hours, and signed off: complete' 'COMPLETE' gate advance
 
 step 'the next release is under rollout' 'preflight' \
-  gate start --release 1.5.0 --rollback-to 1.4.0 "${opened[@]}"
+  gate start --release 1.5.0 "${opened[@]}"
 printf '{"release": "1.5.0", "total": 16, "passed": 16, "failed": 0}\n' >"$state_dir/report.json"
 step 'it goes to canary-1 as well' 'canary-1 (5 %)' \
   gate advance --validation "$state_dir/report.json"

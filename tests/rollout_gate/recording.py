@@ -17,7 +17,7 @@ from tau_rollout_gate.cli.app import app
 from tau_rollout_gate.contract.rollout import DecisionCount, Frozen, Rollout, RolloutFile
 from tau_rollout_gate.decision.answer import Answer, Soak, TriggerResult, Verdict
 from tau_rollout_gate.policy.findings import EvidenceRef
-from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
+from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.actor import CI_ACTORS
 from tests.rollout_gate import making
 from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE
@@ -27,16 +27,16 @@ PATIENCE_SECONDS = 60.0
 ROLLOUT_DIR = ".tau/rollout/custom-command"
 
 
-def decided(rollout_after: Rollout, action: Action = Action.FREEZE, **changes: Any) -> Decided:  # noqa: ANN401 - any field
-    """Return a decision that leaves a rollout so."""
-    values: dict[str, Any] = {
-        "action": action,
-        "by": "ada",
-        "decided_unix_ms": ENTERED,
-        "phase": rollout_after.phase,
-        "rollout_after": rollout_after,
-    }
-    return Decided(**(values | changes))
+def decided(
+    rollout_after: Rollout,
+    action: Action = Action.FREEZE,
+    *,
+    before: DecisionCount | None = None,
+    **changes: Any,  # noqa: ANN401 - any field
+) -> Entry:
+    """Return a decision that leaves a rollout so, as the entry after `before`."""
+    values: dict[str, Any] = {"by": "ada", "decided_unix_ms": ENTERED}
+    return Entry.following(before, action, rollout_after, **(values | changes))
 
 
 @dataclass(slots=True)
@@ -45,9 +45,9 @@ class Ledger:
 
     entries: list[Entry] = field(default_factory=list)
 
-    def add(self, one: Decided) -> Ledger:
+    def add(self, rollout_after: Rollout, action: Action, **changes: Any) -> Ledger:  # noqa: ANN401 - any field
         """Add a decision."""
-        self.entries.append(Entry.following(self.count(), one))
+        self.entries.append(decided(rollout_after, action, before=self.count(), **changes))
         return self
 
     def count(self) -> DecisionCount | None:
@@ -73,13 +73,13 @@ class Ledger:
 def ledger_of(length: int) -> Ledger:
     """Return a ledger of that many entries: a start, then promotion frozen and free in turn."""
     ledger, opened = Ledger(), making.rollout("preflight")
-    ledger.add(decided(opened, Action.START))
+    ledger.add(opened, Action.START)
     frozen = opened.model_copy(update={"frozen": frozen_by("ada")})
     for number in range(1, length):
         if number % 2:
-            ledger.add(decided(frozen, Action.FREEZE, decided_unix_ms=ENTERED + number))
+            ledger.add(frozen, Action.FREEZE, decided_unix_ms=ENTERED + number)
         else:
-            ledger.add(decided(opened, Action.RESUME, decided_unix_ms=ENTERED + number))
+            ledger.add(opened, Action.RESUME, decided_unix_ms=ENTERED + number)
     return ledger
 
 

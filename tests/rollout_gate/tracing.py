@@ -26,7 +26,7 @@ CHANGING = (
 )
 """What changes files, their names or their modes."""
 
-for _name in ("start", "freeze", "resume", "advance", "rollback"):
+for _name in ("start", "intervene", "advance", "rollback"):
     import_module(
         f"tau_rollout_gate.cli.commands.{_name}"
     )  # once, not in each process that is killed

@@ -185,7 +185,7 @@ class World:
         found = self.found()
         if found.answer.verdict is not Verdict.PROMOTE:
             return self
-        return replace(self, rollout=advanced(self.rollout, found, now_unix_ms=self.now))
+        return replace(self, rollout=advanced(self.rollout, found))
 
 
 def rollout_of(entered_after: Sequence[bytes], *, is_chained: bool = True) -> Rollout:

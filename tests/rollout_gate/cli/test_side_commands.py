@@ -14,8 +14,9 @@ import pytest
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.files.rollout_directory import changing
-from tau_rollout_gate.rollout.ledger import Action, Decided
+from tau_rollout_gate.rollout.ledger import Action
 from tests.rollout_gate.making import ENTERED, HOUR, pin, rollout
+from tests.rollout_gate.recording import decided
 
 COMMAND = Path(sys.executable).parent / "tau-rollout-gate"
 PATIENCE_SECONDS = 30.0
@@ -62,15 +63,8 @@ class Gate:
     def open(self, **changes: Any) -> Rollout:  # noqa: ANN401 - any field of a rollout
         """Open a rollout of two surfaces in that directory."""
         opened = rollout(surfaces=(pin(), pin(name="voice")), **changes)
-        decided = Decided(
-            action=Action.START,
-            by="ann",
-            decided_unix_ms=ENTERED,
-            phase=opened.phase,
-            rollout_after=opened,
-        )
         with changing(self.root, may_begin=True) as change:
-            change.commit(decided)
+            change.commit(decided(opened, Action.START))
         return opened
 
 

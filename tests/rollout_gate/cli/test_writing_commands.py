@@ -16,7 +16,7 @@ from tau_rollout_gate.rollout.ledger import Action
 from tau_rollout_gate.services.actor import CI_ACTORS
 from tests.rollout_gate import making
 from tests.rollout_gate.making import ENTERED, MINUTE, History, failed
-from tests.rollout_gate.recording import ROLLOUT_DIR, Gate, Ledger, decided
+from tests.rollout_gate.recording import ROLLOUT_DIR, Gate, Ledger
 
 STATE_DIR = ".tau/custom-command"
 REPORT = {"schema_version": 1, "total": 3, "passed": 3, "failed": 0}
@@ -174,9 +174,9 @@ class TestStart:
         for release, status in zip(ends[::2], ends[1::2], strict=True):
             opened = making.rollout("preflight", release=release)
             closed = opened.model_copy(update={"status": status})
-            ledger.add(decided(opened, Action.START))
+            ledger.add(opened, Action.START)
             how = Action.ADVANCE if status is RolloutStatus.COMPLETE else Action.ROLLBACK
-            ledger.add(decided(closed, how))
+            ledger.add(closed, how)
         return ledger
 
     def test_a_major_jump_that_is_allowed(self, gate: Gate) -> None:

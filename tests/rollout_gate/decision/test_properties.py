@@ -327,13 +327,13 @@ def by_hand(world: World, command: str) -> World:
         if command == "freeze":
             return replace(world, rollout=frozen(before, reason="r", by="b", now_unix_ms=now))
         if command == "resume":
-            return replace(world, rollout=resumed(before, found.answer))
+            return replace(world, rollout=resumed(before, found))
         if command == "reenter":
-            return replace(world, rollout=reentered(before, found, now_unix_ms=now))
+            return replace(world, rollout=reentered(before, found))
         if command == "adopt":
-            after = adopted(before, found, policy, policy_file=None, now_unix_ms=now)
+            after = adopted(before, found, policy, policy_file=None)
             return replace(world, rollout=after, policy=policy)
-        return replace(world, rollout=stopped(before, found, by="b", now_unix_ms=now))
+        return replace(world, rollout=stopped(before, found, by="b"))
     except RefusedError:
         return world
 

@@ -49,7 +49,7 @@ def largest_file(size: int) -> Iterator[None]:
 def commit(root: Path, after: Rollout, action: Action = Action.FREEZE) -> Entry:
     """Record a decision."""
     with changing(root, may_begin=True) as change:
-        return change.commit(decided(after, action))
+        return change.commit(decided(after, action, before=change.count))
 
 
 def begun(root: Path) -> Path:
@@ -199,7 +199,7 @@ class TestWriting:
         assert "ahead" in verified(root).remarks[0]
         with changing(root) as change:
             assert change.current.is_ahead
-            change.commit(decided(FROZEN))
+            change.commit(decided(FROZEN, before=change.count))
         assert not load(root).is_ahead
         assert load(root).decisions.count == 4
         assert verified(root).is_whole
@@ -273,7 +273,7 @@ class TestWriting:
             (root / "rollout.json").unlink()
             (root / "rollout.json").mkdir()
             with pytest.raises(StorageError, match=r"rollout\.json: cannot write"):
-                change.commit(decided(OPENED))
+                change.commit(decided(OPENED, before=change.count))
             assert (root / "decisions.jsonl").read_bytes() == before["decisions.jsonl"]
         assert not (root / "rollout.json.new").exists()
 
@@ -346,7 +346,7 @@ class TestTwoAtOnce:
             other.start()
             time.sleep(0.3)
             assert found == []
-            change.commit(decided(OPENED))
+            change.commit(decided(OPENED, before=change.count))
         other.join()
         assert (moved, found) == ([True], [3])
 

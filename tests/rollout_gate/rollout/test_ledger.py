@@ -22,7 +22,7 @@ from tau_rollout_gate.rollout.ledger import Action, Entry, digest_of, standing
 from tau_rollout_gate.rollout.ledger_check import check
 from tests.rollout_gate import making
 from tests.rollout_gate.making import SHA
-from tests.rollout_gate.recording import Ledger, decided, frozen_by, ledger_of
+from tests.rollout_gate.recording import Ledger, answer, decided, frozen_by, ledger_of, trigger
 
 LENGTHS = st.integers(min_value=1, max_value=6)
 
@@ -41,20 +41,22 @@ class TestEntry:
     def test_a_decision_reads_back_as_it_was(self) -> None:
         """All that was decided stands in the line, which is one line."""
         after = making.rollout()
-        one = decided(
-            after,
-            Action.ADVANCE,
-            reason="because\nof this",
-            verdict=Verdict.PROMOTE,
-            reasons=("every gate holds",),
-            held_by=("soak",),
-            inputs=(RecordedInput(path="e.jsonl", sha256=SHA, offset=1, length=2),),
-        )
-        entry = Entry.following(None, one)
+        rests_on = (RecordedInput(path="e.jsonl", sha256=SHA, offset=1, length=2),)
+        said = answer(Verdict.ROLLBACK, fired=[trigger()], phase="canary-9", inputs=rests_on)
+        entry = decided(after, Action.ADVANCE, reason="because\nof this", answer=said)
         line = entry.as_line()
         assert line.count(b"\n") == 1
         assert Entry.parse(line) == entry
         assert entry.rollout_after == after
+        assert (entry.verdict, entry.phase, entry.reasons) == (
+            "rollback",
+            "canary-9",
+            ("so it is",),
+        )
+        assert (entry.held_by, entry.inputs) == (
+            ("custom-command:failure_streak_breach",),
+            rests_on,
+        )
         assert entry.counted.sha256 == digest_of(line)
         assert (entry.decision_number, entry.previous_sha256) == (1, None)
 
@@ -294,8 +296,8 @@ class TestCheck:
         for before, action, after, message in cases:
             ledger = Ledger()
             if before is not None:
-                ledger.add(decided(before, Action.START))
-            ledger.add(decided(after, action))
+                ledger.add(before, Action.START)
+            ledger.add(after, action)
             report = check(ledger.file(), ledger.lines(), is_torn=False)
             assert report.tampered is not None, message
             assert message in report.tampered.detail
@@ -307,15 +309,13 @@ class TestCheck:
         canary = making.rollout("canary-1")
         adopted = making.rollout("canary-1", policy_sha256="0" * 64)
         ledger = Ledger()
-        ledger.add(decided(opened, Action.START))
-        ledger.add(decided(canary, Action.ADVANCE, verdict=Verdict.PROMOTE))
-        ledger.add(decided(adopted, Action.ADOPT))
+        ledger.add(opened, Action.START)
+        ledger.add(canary, Action.ADVANCE, answer=answer(Verdict.PROMOTE))
+        ledger.add(adopted, Action.ADOPT)
         ledger.add(
-            decided(
-                adopted.model_copy(update={"status": RolloutStatus.ROLLED_BACK}), Action.ROLLBACK
-            )
+            adopted.model_copy(update={"status": RolloutStatus.ROLLED_BACK}), Action.ROLLBACK
         )
-        ledger.add(decided(making.rollout("preflight", release="1.5.0"), Action.START))
+        ledger.add(making.rollout("preflight", release="1.5.0"), Action.START)
         assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
 
 

@@ -210,7 +210,7 @@ def by_whole_decisions(lines: Sequence[bytes], policy: Policy) -> list[tuple[obj
         said.append((number, answer.phase, answer.verdict, answer.held_by, answer.reasons))
         if answer.verdict is Verdict.PROMOTE:
             done = Found(answer=answer, evidence=evidence)
-            now_rollout, phase_start = advanced(now_rollout, done, now_unix_ms=now), number
+            now_rollout, phase_start = advanced(now_rollout, done), number
         elif answer.verdict is not Verdict.HOLD:
             break
     return said

@@ -85,11 +85,11 @@ def opening(**changes: Any) -> Opening:  # noqa: ANN401 - any field
 
 BY_HAND: dict[str, Step] = {
     "freeze": lambda one: frozen(one, reason="r", by="ada", now_unix_ms=NOW),
-    "resume": lambda one: resumed(one, answer(Verdict.HOLD)),
-    "reenter": lambda one: reentered(one, found(), now_unix_ms=NOW),
-    "adopt": lambda one: adopted(one, found(), OTHER, policy_file=None, now_unix_ms=NOW),
-    "advance": lambda one: advanced(one, found(Verdict.PROMOTE), now_unix_ms=NOW),
-    "stop": lambda one: stopped(one, found(fired=[trigger()]), by="ada", now_unix_ms=NOW),
+    "resume": lambda one: resumed(one, found()),
+    "reenter": lambda one: reentered(one, found()),
+    "adopt": lambda one: adopted(one, found(), OTHER, policy_file=None),
+    "advance": lambda one: advanced(one, found(Verdict.PROMOTE)),
+    "stop": lambda one: stopped(one, found(fired=[trigger()]), by="ada"),
     "capture_failed": lambda one: capture_failed(one, detail="d", by="ada", now_unix_ms=NOW),
     "rollback": lambda one: rolled_back(one, reason="r", by="ada", now_unix_ms=NOW),
 }
@@ -237,9 +237,7 @@ class TestAdvancing:
         log = History().every(MINUTE, 3)
         before = making.rollout("preflight")
         after = advanced(
-            before,
-            found(Verdict.PROMOTE, log=log, next_phase="canary-1", next_canary_percent=5),
-            now_unix_ms=NOW,
+            before, found(Verdict.PROMOTE, log=log, next_phase="canary-1", next_canary_percent=5)
         )
         (pin,) = after.surfaces
         assert after.phase == "canary-1"
@@ -250,7 +248,7 @@ class TestAdvancing:
         """Triggers are judged since canary-1, gates since the phase."""
         log = History().every(MINUTE, 3)
         before = making.rollout()
-        after = advanced(before, found(Verdict.PROMOTE, log=log), now_unix_ms=NOW)
+        after = advanced(before, found(Verdict.PROMOTE, log=log))
         (pin,) = after.surfaces
         assert after.phase == "canary-2"
         assert after.canary_entered_unix_ms == before.canary_entered_unix_ms
@@ -262,14 +260,13 @@ class TestAdvancing:
         after = advanced(
             making.rollout("preflight"),
             found(Verdict.PROMOTE, next_phase="dark", next_canary_percent=0),
-            now_unix_ms=NOW,
         )
         assert after.canary_entered_unix_ms is None
         assert after.surfaces == making.rollout("preflight").surfaces
 
     def test_a_log_without_lines_is_a_position_too(self) -> None:
         """Where nothing was written yet, everything written later counts; when that was is kept."""
-        after = advanced(making.rollout("preflight"), found(Verdict.PROMOTE), now_unix_ms=NOW)
+        after = advanced(making.rollout("preflight"), found(Verdict.PROMOTE))
         assert after.surfaces[0].phase_from == LogPosition(
             cycle_number=None, event_sha256=None, timestamp_unix_ms=NOW
         )
@@ -281,16 +278,13 @@ class TestAdvancing:
         after = advanced(
             making.rollout(surfaces=(pin,)),
             Found(answer=answer(Verdict.PROMOTE), evidence=evidence),
-            now_unix_ms=NOW,
         )
         assert after.surfaces[0].is_chained
 
     def test_complete_closes(self) -> None:
         """The last phase is not left; the rollout is closed in it."""
         after = advanced(
-            making.rollout("general-availability"),
-            found(Verdict.COMPLETE, next_phase=None),
-            now_unix_ms=NOW,
+            making.rollout("general-availability"), found(Verdict.COMPLETE, next_phase=None)
         )
         assert after.status is RolloutStatus.COMPLETE
         assert after.phase == "general-availability"
@@ -299,7 +293,7 @@ class TestAdvancing:
     def test_no_other_verdict_advances(self, verdict: Verdict) -> None:
         """Only promote and complete do."""
         with pytest.raises(RefusedError, match=f"the verdict is {verdict}"):
-            advanced(making.rollout(), found(verdict), now_unix_ms=NOW)
+            advanced(making.rollout(), found(verdict))
 
     def test_the_reports_it_rests_on_are_used(self) -> None:
         """They serve no later release; what did not count is not used up."""
@@ -323,9 +317,9 @@ class TestAdvancing:
         }
         evidence = dataclasses.replace(making.evidence_of(History()), reports=reports)
         seen = Found(answer=answer(Verdict.PROMOTE), evidence=evidence)
-        after = advanced(making.rollout(), seen, now_unix_ms=NOW)
+        after = advanced(making.rollout(), seen)
         assert [one.sha256[0] for one in after.used_reports] == ["a", "b"]
-        again = advanced(after, seen, now_unix_ms=NOW)
+        again = advanced(after, seen)
         assert again.used_reports == after.used_reports
 
 
@@ -335,7 +329,7 @@ class TestTriggers:
     def test_a_verdict_to_roll_back_latches_and_freezes(self) -> None:
         """With what was seen, where, and when."""
         seen = found(Verdict.ROLLBACK, fired=[trigger(), trigger(surface=None, evidence=None)])
-        after = stopped(making.rollout(), seen, by="ada", now_unix_ms=NOW)
+        after = stopped(making.rollout(), seen, by="ada")
         first, second = after.fired_triggers
         assert (first.name, first.file, first.line) == ("failure_streak_breach", "e.jsonl", 4)
         assert first.timestamp_unix_ms == answer(Verdict.HOLD).evaluated_unix_ms - MINUTE
@@ -347,7 +341,7 @@ class TestTriggers:
     def test_what_was_frozen_stays_frozen_by_whom_it_was(self) -> None:
         """A trigger does not take over who froze first."""
         before = making.rollout(frozen=frozen_by("bob"))
-        after = stopped(before, found(fired=[trigger()]), by="ada", now_unix_ms=NOW)
+        after = stopped(before, found(fired=[trigger()]), by="ada")
         assert after.frozen == before.frozen
 
     def test_a_trigger_is_latched_once(self) -> None:
@@ -377,9 +371,9 @@ class TestTriggers:
         if is_recorded:
             before, seen = with_fired(before, seen.answer), found()
         steps: dict[str, Callable[[], Rollout]] = {
-            "resume": lambda: resumed(before, seen.answer),
-            "reenter": lambda: reentered(before, seen, now_unix_ms=NOW),
-            "adopt": lambda: adopted(before, seen, OTHER, policy_file=None, now_unix_ms=NOW),
+            "resume": lambda: resumed(before, seen),
+            "reenter": lambda: reentered(before, seen),
+            "adopt": lambda: adopted(before, seen, OTHER, policy_file=None),
         }
         with pytest.raises(RefusedError, match="a rollback trigger fired: failure_streak_breach"):
             steps[step]()
@@ -406,7 +400,7 @@ class TestByHand:
         assert after.frozen is not None
         assert (after.frozen.reason, after.frozen.by) == ("r", "ada")
         assert after.frozen.since_unix_ms == NOW
-        assert resumed(after, answer(Verdict.HOLD)) == before
+        assert resumed(after, found()) == before
 
     def test_freezing_twice_is_refused(self) -> None:
         """The message says who did, and why."""
@@ -416,7 +410,7 @@ class TestByHand:
     def test_resuming_what_is_not_frozen_is_refused(self) -> None:
         """There is nothing to resume."""
         with pytest.raises(RefusedError, match="not frozen"):
-            resumed(making.rollout(), answer(Verdict.HOLD))
+            resumed(making.rollout(), found())
 
     @pytest.mark.parametrize("step", ["reenter", "adopt", "advance"])
     def test_a_phase_is_not_entered_before_it_was(self, step: str) -> None:
@@ -453,7 +447,7 @@ class TestReentering:
         """Only the phase moves: triggers are judged since canary-1 all the same."""
         log = History().every(MINUTE, 3)
         before = making.rollout()
-        after = reentered(before, found(log=log), now_unix_ms=NOW)
+        after = reentered(before, found(log=log))
         (pin,) = after.surfaces
         assert after.phase_entered_unix_ms == NOW
         assert after.canary_entered_unix_ms == before.canary_entered_unix_ms
@@ -464,9 +458,7 @@ class TestReentering:
     @pytest.mark.parametrize("flaw", [Flaw.TORN_TAIL, Flaw.DISAGREES, Flaw.NO_FILES])
     def test_what_heals_by_itself_is_not_left_behind(self, flaw: Flaw) -> None:
         """The next cycle mends it, so its cycles go on counting."""
-        after = reentered(
-            making.rollout(), damaged(History().every(MINUTE, 3), flaw), now_unix_ms=NOW
-        )
+        after = reentered(making.rollout(), damaged(History().every(MINUTE, 3), flaw))
         assert after.surfaces[0].evidence_from == making.pin().evidence_from
 
     @pytest.mark.parametrize(
@@ -485,7 +477,7 @@ class TestReentering:
         before = making.rollout(
             surfaces=(making.pin(carried=Carried(reason_codes=("retry_attempted",))),)
         )
-        after = reentered(before, damaged(log, Flaw.TORN_TAIL, flaw), now_unix_ms=NOW)
+        after = reentered(before, damaged(log, Flaw.TORN_TAIL, flaw))
         (pin,) = after.surfaces
         assert pin.evidence_from == pin.phase_from == log.position()
         assert pin.carried == Carried(
@@ -501,22 +493,20 @@ class TestReentering:
     def test_a_healthy_last_cycle_is_carried_as_such(self) -> None:
         """An unhealthy one before it is its neighbour no longer."""
         log = History().add(ENTERED + 1, **failed(streak=1)).add(ENTERED + 2)
-        after = reentered(making.rollout(), damaged(log, Flaw.INVALID_LINE), now_unix_ms=NOW)
+        after = reentered(making.rollout(), damaged(log, Flaw.INVALID_LINE))
         assert not after.surfaces[0].carried.is_last_unhealthy
 
     def test_without_valid_cycles_what_was_carried_stays(self) -> None:
         """Damage upon damage loses nothing."""
         carried = Carried(reason_codes=("x",), is_last_unhealthy=True)
         before = making.rollout(surfaces=(making.pin(carried=carried),))
-        after = reentered(before, damaged(History(), Flaw.INVALID_LINE), now_unix_ms=NOW)
+        after = reentered(before, damaged(History(), Flaw.INVALID_LINE))
         assert after.surfaces[0].carried == carried
 
     def test_preflight_is_entered_anew_without_evidence(self) -> None:
         """No log counts there."""
         before = making.rollout("preflight")
-        after = reentered(
-            before, Found(answer=answer(Verdict.HOLD), evidence=Evidence()), now_unix_ms=NOW
-        )
+        after = reentered(before, Found(answer=answer(Verdict.HOLD), evidence=Evidence()))
         assert after.phase_entered_unix_ms == NOW
         assert after.surfaces == before.surfaces
 
@@ -527,9 +517,7 @@ class TestAdopting:
     def test_the_policy_changes_and_the_phase_starts_anew(self) -> None:
         """Digest and place are the new ones; evidence goes as in reenter."""
         log = History().every(MINUTE, 2)
-        after = adopted(
-            making.rollout(), found(log=log), OTHER, policy_file="p.toml", now_unix_ms=NOW
-        )
+        after = adopted(making.rollout(), found(log=log), OTHER, policy_file="p.toml")
         assert after.policy_sha256 == policy_digest(OTHER)
         assert after.policy_file == "p.toml"
         assert after.phase_entered_unix_ms == NOW
@@ -539,12 +527,12 @@ class TestAdopting:
         """It would restart the soak for nothing."""
         before = making.rollout(policy_sha256=policy_digest(POLICY))
         with pytest.raises(RefusedError, match="the policy the rollout has"):
-            adopted(before, found(), POLICY, policy_file=None, now_unix_ms=NOW)
+            adopted(before, found(), POLICY, policy_file=None)
 
     def test_a_policy_without_the_phase_is_refused(self) -> None:
         """The message names the phases that it has."""
         with pytest.raises(RefusedError, match=r"no phase 'canary-9'.*it has preflight, canary-1"):
-            adopted(making.rollout("canary-9"), found(), POLICY, policy_file=None, now_unix_ms=NOW)
+            adopted(making.rollout("canary-9"), found(), POLICY, policy_file=None)
 
     @pytest.mark.parametrize(
         ("phase", "percent"), [("canary-1", 0), ("preflight", 5)], ids=["stops", "starts"]
@@ -554,13 +542,7 @@ class TestAdopting:
     ) -> None:
         """Else a canary's evidence would count no more, and its triggers be mute."""
         with pytest.raises(RefusedError, match=f"{percent} % in {phase}"):
-            adopted(
-                making.rollout(phase),
-                found(),
-                _with_percent(phase, percent),
-                policy_file=None,
-                now_unix_ms=NOW,
-            )
+            adopted(making.rollout(phase), found(), _with_percent(phase, percent), policy_file=None)
 
 
 def _with_percent(name: str, percent: int) -> Policy:

@@ -18,20 +18,20 @@ from tau_rollout_gate.printable import printable
 class _Commands(LazyGroup):
     """The commands themselves; also the border that every error stops at."""
 
-    names = (
-        "start",
-        "evaluate",
-        "explain",
-        "advance",
-        "freeze",
-        "resume",
-        "reenter",
-        "rollback",
-        "status",
-        "history",
-        "verify",
-        "replay",
-    )
+    places = {  # noqa: RUF012 - of the class, as the base has it
+        "start": "start:command",
+        "evaluate": "evaluate:command",
+        "explain": "explain:command",
+        "advance": "advance:command",
+        "freeze": "intervene:freeze",
+        "resume": "intervene:resume",
+        "reenter": "intervene:reenter",
+        "rollback": "rollback:command",
+        "status": "status:command",
+        "history": "history:command",
+        "verify": "verify:command",
+        "replay": "replay:command",
+    }
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer gives the context no public type
         try:
@@ -55,13 +55,17 @@ class _Commands(LazyGroup):
 
 
 class _Policy(LazyGroup):
-    prefix = "policy_"
-    names = ("show", "init", "lint", "test", "adopt")
+    places = {  # noqa: RUF012 - the same
+        "show": "policy:show",
+        "init": "policy:init",
+        "lint": "policy:lint",
+        "test": "policy:test",
+        "adopt": "intervene:adopt",
+    }
 
 
 class _Signoff(LazyGroup):
-    prefix = "signoff_"
-    names = ("init", "verify")
+    places = {"init": "signoff:init", "verify": "signoff:verify"}  # noqa: RUF012 - the same
 
 
 app = typer.Typer(

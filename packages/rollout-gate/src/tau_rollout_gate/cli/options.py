@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.durations import parse_duration
+from tau_rollout_gate.errors import RolloutGateError
 
 LARGEST_INTEGER = 2**63 - 1  # forms.LARGEST_INTEGER, which --help does not wait for
 
@@ -50,6 +51,25 @@ def interval_ms(text: str) -> int:
     return found
 
 
+class TestFormat(StrEnum):
+    """How the outcome of a policy's unit tests is printed."""
+
+    TEXT = "text"
+    JUNIT = "junit"
+    JSON = "json"
+
+
+def surfaces_of(ctx: typer.Context) -> list[str]:
+    """Complete `--surface` by those of the rollout; by nothing where they cannot be read."""
+    from tau_rollout_gate.files.rollout_directory import load  # noqa: PLC0415 - only to complete
+
+    try:
+        rollout = load(Path(ctx.params.get("rollout_dir") or DEFAULT_ROLLOUT_DIR)).rollout
+    except RolloutGateError:
+        return []
+    return [f"{pin.name}={pin.state_dir}" for pin in rollout.surfaces]
+
+
 RolloutDir = Annotated[
     Path,
     typer.Option(
@@ -61,6 +81,7 @@ Surfaces = Annotated[
     typer.Option(
         "--surface",
         metavar="NAME=STATE_DIR",
+        autocompletion=surfaces_of,
         show_default=False,
         help="A surface and where its state files are; repeatable. "
         f"[default: as at the start; at the start {DEFAULT_SURFACES[0]}]",
@@ -134,5 +155,3 @@ RegistryChangesExpected = Annotated[
         "--registry-changes-expected", help="The release has to change the command registry."
     ),
 ]
-OutputFormat = Annotated[Format, typer.Option("--format", help="How the answer is printed.")]
-PlainOutputFormat = Annotated[PlainFormat, typer.Option("--format", help="How it is printed.")]

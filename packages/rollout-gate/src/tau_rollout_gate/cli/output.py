@@ -14,10 +14,12 @@ from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.formats import RENDERERS, text
+from tau_rollout_gate.formats.decisions import decided_text
 from tau_rollout_gate.formats.layout import PIPED, Look
 
 if TYPE_CHECKING:
     from tau_rollout_gate.formats.context import Surroundings
+    from tau_rollout_gate.rollout.ledger import Entry
 
 _NARROWEST = 60
 _WIDEST = 200
@@ -45,6 +47,11 @@ def print_explanation(answer: Answer, around: Surroundings) -> None:
     from tau_rollout_gate.formats import explain  # noqa: PLC0415 - for `explain` alone
 
     print_text(explain.render(answer, around, look=terminal_look()))
+
+
+def print_decided(entry: Entry, *, err: bool = False) -> None:
+    """Print what was done and recorded; to stderr where stdout holds an answer."""
+    typer.echo(decided_text(entry), err=err)
 
 
 def print_text(rendered: str) -> None:

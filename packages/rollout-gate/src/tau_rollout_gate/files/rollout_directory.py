@@ -21,7 +21,6 @@ from tau_rollout_gate.files.storage import (
 )
 from tau_rollout_gate.rollout.ledger import (
     Action,
-    Decided,
     Entry,
     Standing,
     completed_last,
@@ -70,8 +69,13 @@ class Change:
         """
         return _begun(self.standing, self.root)
 
-    def commit(self, decided: Decided) -> Entry:
-        """Record a decision: append it to the ledger, then replace `rollout.json`.
+    @property
+    def count(self) -> DecisionCount | None:
+        """Count what was decided so far, for the next entry; None before the first."""
+        return None if self.standing is None else self.standing.decisions
+
+    def commit(self, entry: Entry) -> Entry:
+        """Record a decision, which follows `count`: append it, then replace `rollout.json`.
 
         A signal that would end the process waits until both are done.
 
@@ -79,11 +83,10 @@ class Change:
             StorageError: if the operating system refuses; both files are then as they were.
         """
         before = self.standing
-        entry = Entry.following(None if before is None else before.decisions, decided)
         with _signals_held():
             if before is not None:
                 self._complete(before)
-                if decided.action is Action.START:
+                if entry.action is Action.START:
                     self._archive(before)
             append_and_replace(
                 self.folder,

@@ -14,7 +14,6 @@ from tau_rollout_gate.rollout.ledger_check import LedgerReport
 
 _DONE = {
     Action.START: "opened",
-    Action.ADVANCE: "advanced",
     Action.FREEZE: "frozen",
     Action.RESUME: "resumed",
     Action.REENTER: "entered anew",
@@ -27,9 +26,9 @@ _HEADINGS = ("NUMBER", "TIME", "RELEASE", "PHASE", "DECISION", "BY", "WHY")
 
 def decided_text(entry: Entry) -> str:
     """Return what was done, in one line."""
-    after = entry.rollout_after
+    done = _DONE.get(entry.action, f"recorded {entry.verdict}")
     return shown(
-        f"{_DONE[entry.action]}: {entry.release} in {after.phase} "
+        f"{done}: {entry.release} in {entry.rollout_after.phase} "
         f"(decision {entry.decision_number}, by {entry.by})"
     )
 

@@ -31,7 +31,7 @@ from tau_rollout_gate.contract.rollout import (
     RolloutFile,
     RolloutStatus,
 )
-from tau_rollout_gate.decision.answer import Verdict
+from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import FormRefusedError, RolloutGateError, RolloutUnusableError
 
 
@@ -46,34 +46,6 @@ class Action(StrEnum):
     ADOPT = "adopt"
     ROLLBACK = "rollback"
     CAPTURE_FAILED = "capture_failed"
-
-
-class Decided(NamedTuple):
-    """A decision before it has its place in the chain.
-
-    Args:
-        action: What was done.
-        by: Who asked.
-        decided_unix_ms: When.
-        phase: The phase that it was decided in.
-        rollout_after: The rollout as the decision leaves it.
-        reason: Why, in the operator's words; None where they were not asked.
-        verdict: The verdict that it rests on; None for what was done by hand.
-        reasons: The verdict's reasons.
-        held_by: The gates and triggers that stood in the way, without the figures of the moment.
-        inputs: The files that it rests on, or that it left.
-    """
-
-    action: Action
-    by: str
-    decided_unix_ms: int
-    phase: str
-    rollout_after: Rollout
-    reason: str | None = None
-    verdict: Verdict | None = None
-    reasons: tuple[str, ...] = ()
-    held_by: tuple[str, ...] = ()
-    inputs: tuple[RecordedInput, ...] = ()
 
 
 class Entry(Form):
@@ -114,23 +86,39 @@ class Entry(Form):
     rollout_after: Rollout
 
     @classmethod
-    def following(cls, before: DecisionCount | None, decided: Decided) -> Entry:
-        """Return a decision as the entry after the `before.count`th; the first after None."""
+    def following(  # noqa: PLR0913 - what a decision says
+        cls,
+        before: DecisionCount | None,
+        action: Action,
+        rollout_after: Rollout,
+        *,
+        by: str,
+        decided_unix_ms: int,
+        reason: str | None = None,
+        answer: Answer | None = None,
+        reasons: tuple[str, ...] = (),
+        inputs: tuple[RecordedInput, ...] = (),
+    ) -> Entry:
+        """Make the entry after the `before.count`th; the first after None.
+
+        What rests on an `answer` was decided in its phase, for its reasons and on its inputs;
+        anything else leaves the phase as it is.
+        """
         return cls(
             decision_number=1 if before is None else before.count + 1,
             previous_sha256=None if before is None else before.sha256,
-            decided_unix_ms=decided.decided_unix_ms,
-            action=decided.action,
-            by=decided.by,
-            reason=decided.reason,
-            release=decided.rollout_after.release,
-            phase=decided.phase,
-            verdict=decided.verdict,
-            reasons=decided.reasons,
-            held_by=decided.held_by,
-            policy_sha256=decided.rollout_after.policy_sha256,
-            inputs=decided.inputs,
-            rollout_after=decided.rollout_after,
+            decided_unix_ms=decided_unix_ms,
+            action=action,
+            by=by,
+            reason=reason,
+            release=rollout_after.release,
+            phase=rollout_after.phase if answer is None else answer.phase,
+            verdict=None if answer is None else answer.verdict,
+            reasons=reasons if answer is None else answer.reasons,
+            held_by=() if answer is None else answer.held_by,
+            policy_sha256=rollout_after.policy_sha256,
+            inputs=inputs if answer is None else answer.inputs,
+            rollout_after=rollout_after,
         )
 
     @classmethod

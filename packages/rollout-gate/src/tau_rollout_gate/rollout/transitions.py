@@ -7,8 +7,7 @@ Nothing here mutes a trigger: once fired it stays until `rollback` or a new roll
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tau_rollout_gate.contract.rollout import (
     FiredTrigger,
@@ -24,29 +23,31 @@ from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.rollout.phase_entry import entered, left_behind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What the files said of a rollout, and the evidence that it was said on."""
+class Found(NamedTuple):
+    """What the files said of a rollout, and the evidence that it was said on.
+
+    What follows from it happens at the time of the answer.
+    """
 
     answer: Answer
     evidence: Evidence
 
 
-def advanced(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
+def advanced(rollout: Rollout, found: Found) -> Rollout:
     """Return the rollout after a verdict to promote or to complete.
 
     Args:
         rollout: The rollout as it was judged.
         found: The answer, whose verdict is one of the two, and its evidence: each log's end there
-            is where the next phase starts.
-        now_unix_ms: When the next phase is entered.
+            is where the next phase starts; it is entered when the answer was given.
 
     Raises:
         RefusedError: if the rollout is closed or the phase was entered later than now.
     """
     _refuse_closed(rollout)
-    _refuse_backwards(rollout, now_unix_ms)
     answer, evidence = found.answer, found.evidence
+    now_unix_ms = answer.evaluated_unix_ms
+    _refuse_backwards(rollout, now_unix_ms)
     after = _changed(rollout, used_reports=_used_reports(rollout, evidence))
     if answer.verdict is Verdict.COMPLETE:
         return _changed(after, status=RolloutStatus.COMPLETE)
@@ -73,7 +74,7 @@ def advanced(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
     )
 
 
-def stopped(rollout: Rollout, found: Found, *, by: str, now_unix_ms: int) -> Rollout:
+def stopped(rollout: Rollout, found: Found, *, by: str) -> Rollout:
     """Return the rollout after a verdict to roll back: the triggers latched, promotion frozen.
 
     Raises:
@@ -81,7 +82,11 @@ def stopped(rollout: Rollout, found: Found, *, by: str, now_unix_ms: int) -> Rol
     """
     _refuse_closed(rollout)
     names = ", ".join(dict.fromkeys(one.name for one in found.answer.fired_triggers))
-    frozen_now = Frozen(reason=f"rollback trigger fired: {names}", by=by, since_unix_ms=now_unix_ms)
+    frozen_now = Frozen(
+        reason=f"rollback trigger fired: {names}",
+        by=by,
+        since_unix_ms=found.answer.evaluated_unix_ms,
+    )
     return _changed(
         with_fired(rollout, found.answer),
         frozen=rollout.frozen or frozen_now,
@@ -115,12 +120,12 @@ def frozen(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollo
     return _changed(rollout, frozen=Frozen(reason=reason, by=by, since_unix_ms=now_unix_ms))
 
 
-def resumed(rollout: Rollout, answer: Answer) -> Rollout:
+def resumed(rollout: Rollout, found: Found) -> Rollout:
     """Return the rollout with its promotion free again; the soak stays as it is.
 
     Args:
         rollout: The rollout.
-        answer: What its files say now: a trigger that fired there counts as one recorded.
+        found: What its files say now: a trigger that fired there counts as one recorded.
 
     Raises:
         RefusedError: if it is closed, nothing is frozen or a trigger fired.
@@ -128,11 +133,11 @@ def resumed(rollout: Rollout, answer: Answer) -> Rollout:
     _refuse_closed(rollout)
     if rollout.frozen is None:
         raise RefusedError("promotion is not frozen: there is nothing to resume")
-    _refuse_fired(rollout, answer)
+    _refuse_fired(rollout, found.answer)
     return _changed(rollout, frozen=None)
 
 
-def reentered(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
+def reentered(rollout: Rollout, found: Found) -> Rollout:
     """Return the rollout with its phase anew from now, damaged evidence left behind.
 
     Where a surface has what no further cycle mends, its evidence starts at the log's end; what its
@@ -142,6 +147,7 @@ def reentered(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
         RefusedError: if it is closed, a trigger fired or the phase was entered later than now.
     """
     _refuse_closed(rollout)
+    now_unix_ms = found.answer.evaluated_unix_ms
     _refuse_fired(rollout, found.answer)
     _refuse_backwards(rollout, now_unix_ms)
     if rollout.canary_entered_unix_ms is None:
@@ -156,14 +162,7 @@ def reentered(rollout: Rollout, found: Found, *, now_unix_ms: int) -> Rollout:
     )
 
 
-def adopted(
-    rollout: Rollout,
-    found: Found,
-    policy: Policy,
-    *,
-    policy_file: str | None,
-    now_unix_ms: int,
-) -> Rollout:
+def adopted(rollout: Rollout, found: Found, policy: Policy, *, policy_file: str | None) -> Rollout:
     """Return the rollout under another policy, its phase anew from now.
 
     Args:
@@ -171,7 +170,6 @@ def adopted(
         found: What its files say now, by the policy that it had so far.
         policy: The other policy.
         policy_file: Where that is; None for the built-in one.
-        now_unix_ms: When the phase is entered anew.
 
     Raises:
         RefusedError: as `reentered` does, and if the policy is the same, lacks the phase, or has
@@ -193,7 +191,7 @@ def adopted(
             f"the policy gives the release to {percent} % in {rollout.phase}, where the rollout is "
             "now: evidence would start or stop to count in the middle of a phase"
         )
-    again = reentered(rollout, found, now_unix_ms=now_unix_ms)
+    again = reentered(rollout, found)
     return _changed(again, policy_sha256=digest, policy_file=policy_file)
 
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.rollout_directory import changing
-from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
+from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.transitions import Found, advanced, stopped
-from tau_rollout_gate.services.evaluate import Evaluation, Question, evaluate
+from tau_rollout_gate.services.evaluate import Question, evaluate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advance:
-    """The answer that was acted on, and its record; None where it says nothing new."""
-
-    answer: Answer
-    recorded: Entry | None
-
-
-def advance(question: Question, *, by: str) -> Advance:
+def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
     """Move the rollout on if its gates let it, and record the decision.
 
     A verdict to roll back freezes and is recorded; one to hold is recorded only where other gates
-    hold than those last recorded.
+    hold than those last recorded. The record is None where there is nothing new to say.
 
     Raises:
         RefusedError: if another process recorded a decision while this one waited.
@@ -39,44 +29,35 @@ def advance(question: Question, *, by: str) -> Advance:
                 f"({before.last.action} by {before.last.by}), now in {before.rollout.phase}; "
                 "nothing was written. See 'status', and advance again"
             )
-        evaluation = evaluate(question, before.rollout)
-        decided = _decided(evaluation, by=by)
-        if not before.rollout.is_open or _says_nothing_new(before.last, decided):
-            return Advance(answer=evaluation.answer, recorded=None)
-        return Advance(answer=evaluation.answer, recorded=change.commit(decided))
+        found = evaluate(question, before.rollout)
+        if not before.rollout.is_open:
+            return found.answer, None
+        entry = Entry.following(
+            before.decisions,
+            Action.ADVANCE,
+            _after(before.rollout, found, by=by),
+            by=by,
+            decided_unix_ms=found.answer.evaluated_unix_ms,
+            answer=found.answer,
+        )
+        is_new = not _says_nothing_new(before.last, entry)
+        return found.answer, change.commit(entry) if is_new else None
 
 
-def _decided(evaluation: Evaluation, *, by: str) -> Decided:
-    answer = evaluation.answer
-    return Decided(
-        action=Action.ADVANCE,
-        by=by,
-        decided_unix_ms=evaluation.now_unix_ms,
-        phase=answer.phase,
-        rollout_after=_after(evaluation, by=by),
-        verdict=answer.verdict,
-        reasons=answer.reasons,
-        held_by=answer.held_by,
-        inputs=answer.inputs,
-    )
-
-
-def _after(evaluation: Evaluation, *, by: str) -> Rollout:
-    rollout, now = evaluation.rollout, evaluation.now_unix_ms
-    found = Found(answer=evaluation.answer, evidence=evaluation.evidence)
-    if not rollout.is_open or evaluation.answer.verdict is Verdict.HOLD:
+def _after(rollout: Rollout, found: Found, *, by: str) -> Rollout:
+    if found.answer.verdict is Verdict.HOLD:
         return rollout
-    if evaluation.answer.verdict is Verdict.ROLLBACK:
-        return stopped(rollout, found, by=by, now_unix_ms=now)
-    return advanced(rollout, found, now_unix_ms=now)
+    if found.answer.verdict is Verdict.ROLLBACK:
+        return stopped(rollout, found, by=by)
+    return advanced(rollout, found)
 
 
-def _says_nothing_new(last: Entry, decided: Decided) -> bool:
+def _says_nothing_new(last: Entry, entry: Entry) -> bool:
     """Tell whether a decision leaves the rollout as it is, for the causes last recorded."""
     return (
-        decided.rollout_after == last.rollout_after
-        and decided.verdict is last.verdict
-        and decided.phase == last.phase
+        entry.rollout_after == last.rollout_after
+        and entry.verdict is last.verdict
+        and entry.phase == last.phase
         # On a rollback, what is new is a trigger, which the rollout after it has latched.
-        and (decided.held_by == last.held_by or decided.verdict is Verdict.ROLLBACK)
+        and (entry.held_by == last.held_by or entry.verdict is Verdict.ROLLBACK)
     )

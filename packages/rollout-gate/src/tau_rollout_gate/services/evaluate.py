@@ -6,10 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
-from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.errors import NamedFileError, RolloutUnusableError
 from tau_rollout_gate.evidence.values import (
@@ -22,6 +20,7 @@ from tau_rollout_gate.files.named import read_named_file
 from tau_rollout_gate.files.policy import load_policy
 from tau_rollout_gate.files.state_directory import read_surface
 from tau_rollout_gate.policy.policy import Policy, policy_digest
+from tau_rollout_gate.rollout.transitions import Found
 
 SIGNOFF_FILE = "signoff.toml"
 """Where the sign-off of a rollout is, in its directory, unless another file is named."""
@@ -43,22 +42,12 @@ class Question:
     now_unix_ms: int | None = None
 
 
-class Evaluation(NamedTuple):
-    """An answer, and what it was made from."""
-
-    rollout: Rollout
-    policy: Policy
-    evidence: Evidence
-    answer: Answer
-    now_unix_ms: int
-
-
 def now_unix_ms(given: int | None) -> int:
     """Return the time to decide at: the one given, else the clock's. The clock is read here."""
     return time.time_ns() // 1_000_000 if given is None else given
 
 
-def evaluate(question: Question, rollout: Rollout) -> Evaluation:
+def evaluate(question: Question, rollout: Rollout) -> Found:
     """Return the answer about a rollout from what its files say now; nothing is written.
 
     Raises:
@@ -73,10 +62,7 @@ def evaluate(question: Question, rollout: Rollout) -> Evaluation:
         reports=_reports(question, rollout),
         signoff=_signoff(question, rollout, now),
     )
-    answer = decide(policy, rollout, evidence, now_unix_ms=now)
-    return Evaluation(
-        rollout=rollout, policy=policy, evidence=evidence, answer=answer, now_unix_ms=now
-    )
+    return Found(answer=decide(policy, rollout, evidence, now_unix_ms=now), evidence=evidence)
 
 
 def pinned_policy(question: Question, rollout: Rollout) -> Policy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout
@@ -13,9 +14,9 @@ from tau_rollout_gate.files.archive import Source, safe_name
 from tau_rollout_gate.files.capture import Captured, capture
 from tau_rollout_gate.files.rollout_directory import entries
 from tau_rollout_gate.rollout import transitions
-from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
+from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.evaluate import now_unix_ms, pinned_state_dirs
-from tau_rollout_gate.services.intervene import Asked, Request, pinned_change
+from tau_rollout_gate.services.intervene import Asked, pinned_change
 
 PRIVATE_FILES = frozenset({".journal", ".journal.done", ".lock", "approvals.json"})
 """What is private to the runtime, which no other program opens (state-files.md)."""
@@ -32,7 +33,7 @@ class RolledBack:
     state_dirs: Mapping[str, Path]
 
 
-def roll_back(request: Request, attached: Sequence[Path]) -> RolledBack:
+def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
     """Capture the evidence, then freeze and close the rollout.
 
     Raises:
@@ -40,11 +41,14 @@ def roll_back(request: Request, attached: Sequence[Path]) -> RolledBack:
             recorded, and the rollout is not closed, so that it can be tried again.
         RolloutGateError: if it is refused, or the directory cannot be used.
     """
-    asked, now = Asked.in_request(request), now_unix_ms(request.question.now_unix_ms)
-    with pinned_change(request.question) as change:
+    now = now_unix_ms(asked.question.now_unix_ms)
+    with pinned_change(asked.question) as change:
         before = change.current.rollout
         after = transitions.rolled_back(before, reason=asked.reason, by=asked.by, now_unix_ms=now)
-        state_dirs = pinned_state_dirs(request.question, before)
+        state_dirs = pinned_state_dirs(asked.question, before)
+        following = partial(
+            Entry.following, change.count, by=asked.by, decided_unix_ms=now, reason=asked.reason
+        )
         try:
             captured = capture(
                 change.root,
@@ -54,36 +58,17 @@ def roll_back(request: Request, attached: Sequence[Path]) -> RolledBack:
                 now_unix_ms=now,
             )
         except StorageError as error:
-            change.commit(_failed(before, asked, str(error), now))
+            frozen = transitions.capture_failed(
+                before, detail=str(error), by=asked.by, now_unix_ms=now
+            )
+            change.commit(following(Action.CAPTURE_FAILED, frozen, reasons=(str(error),)))
             raise StorageError(
                 f"{error}\nnothing is rolled back yet, but promotion is frozen: mend that, and run "
                 "'rollback' again"
             ) from None
-        decided = Decided(
-            action=Action.ROLLBACK,
-            by=asked.by,
-            reason=asked.reason,
-            decided_unix_ms=now,
-            phase=before.phase,
-            rollout_after=after,
-            inputs=(RecordedInput(path=str(captured.path), sha256=captured.sha256),),
-        )
-        entry = change.commit(decided)
+        evidence = RecordedInput(path=str(captured.path), sha256=captured.sha256)
+        entry = change.commit(following(Action.ROLLBACK, after, inputs=(evidence,)))
     return RolledBack(entry=entry, captured=captured, state_dirs=state_dirs)
-
-
-def _failed(before: Rollout, asked: Asked, detail: str, now: int) -> Decided:
-    return Decided(
-        action=Action.CAPTURE_FAILED,
-        by=asked.by,
-        reason=asked.reason,
-        decided_unix_ms=now,
-        phase=before.phase,
-        rollout_after=transitions.capture_failed(
-            before, detail=detail, by=asked.by, now_unix_ms=now
-        ),
-        reasons=(detail,),
-    )
 
 
 def _sources(

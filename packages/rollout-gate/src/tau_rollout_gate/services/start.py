@@ -9,7 +9,7 @@ from tau_rollout_gate.errors import RefusedError, RolloutUnusableError
 from tau_rollout_gate.files.policy import load_policy
 from tau_rollout_gate.files.rollout_directory import changing, find, find_completed
 from tau_rollout_gate.policy.policy import Policy
-from tau_rollout_gate.rollout.ledger import Action, Decided, Entry
+from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.start import Opening, opened
 from tau_rollout_gate.services.evaluate import Question, now_unix_ms
 
@@ -29,13 +29,8 @@ def start(question: Question, opening: Opening, *, by: str) -> Entry:
         before = change.standing.rollout if change.standing else None
         after, reason = _opened(root, opening, policy, before, now)
         return change.commit(
-            Decided(
-                action=Action.START,
-                by=by,
-                reason=reason,
-                decided_unix_ms=now,
-                phase=after.phase,
-                rollout_after=after,
+            Entry.following(
+                change.count, Action.START, after, by=by, decided_unix_ms=now, reason=reason
             )
         )
 

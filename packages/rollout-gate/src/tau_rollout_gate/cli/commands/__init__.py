@@ -1,4 +1,4 @@
-"""The commands: one module each, with a function `command` whose parameters are its options.
+"""The commands: a module for each, or for each group; its functions' parameters are the options.
 
-The groups in `cli` name them; a module is imported when its command is called, or listed by --help.
+`app` names them; a module is imported when its command is called, or listed by --help.
 """

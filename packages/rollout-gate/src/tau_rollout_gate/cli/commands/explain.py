@@ -5,42 +5,31 @@ from __future__ import annotations
 import typer
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.output import print_explanation
+from tau_rollout_gate.cli.output import print_answer, print_explanation
+from tau_rollout_gate.cli.question import PlainFormat, Whole, asks
 from tau_rollout_gate.files.rollout_directory import load
 from tau_rollout_gate.services.context import surroundings
-from tau_rollout_gate.services.evaluate import Question, evaluate
+from tau_rollout_gate.services.evaluate import evaluate
 
 
-def command(
-    *,
-    rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR,
-    surface: options.Surfaces = None,
-    policy: options.PolicyFile = None,
-    validation: options.Validation = None,
-    signoff: options.Signoff = None,
-    now_unix_ms: options.NowUnixMs = None,
-) -> None:
-    """Say what is wrong, where to look, what would change it, and what to type next.
+@asks
+def command(question: Whole, output_format: PlainFormat) -> None:
+    """Say what is wrong, where to look, and what to type next.
 
-    Exits as 'evaluate' does; nothing is written.
+    Exits as 'evaluate' does; nothing is written. With --json it prints what 'evaluate --json' does.
+
+    Example: tau-rollout-gate explain
     """
-    question = Question(
-        rollout_dir=rollout_dir,
-        surfaces=surface or (),
-        policy=policy,
-        reports=validation or (),
-        signoff=signoff,
-        now_unix_ms=now_unix_ms,
-    )
-    standing = load(rollout_dir)
-    done = evaluate(question, standing.rollout)
-    print_explanation(
-        done.answer,
-        surroundings(
+    standing = load(question.rollout_dir)
+    found = evaluate(question, standing.rollout)
+    if output_format is options.PlainFormat.JSON:
+        print_answer(found.answer, options.Format.JSON)
+    else:
+        around = surroundings(
             question,
             standing.last,
-            done.evidence.surfaces,
+            found.evidence.surfaces,
             default_rollout_dir=options.DEFAULT_ROLLOUT_DIR,
-        ),
-    )
-    raise typer.Exit(done.answer.verdict.exit_code)
+        )
+        print_explanation(found.answer, around)
+    raise typer.Exit(found.answer.verdict.exit_code)

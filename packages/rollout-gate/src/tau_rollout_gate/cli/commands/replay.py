@@ -9,6 +9,7 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text, terminal_look
+from tau_rollout_gate.cli.question import PlainFormat, asks
 from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.policy import BUILT_IN
@@ -16,6 +17,7 @@ from tau_rollout_gate.formats.replayed import replays_json, replays_text
 from tau_rollout_gate.services.replay import Recording, replays
 
 
+@asks
 def command(
     *,
     events: Annotated[
@@ -41,12 +43,15 @@ def command(
     ] = CHAINED_SURFACE,
     cycle_interval: options.CycleInterval = None,
     registry_changes_expected: options.RegistryChangesExpected = False,
-    output_format: options.PlainOutputFormat = options.PlainFormat.TEXT,
+    output_format: PlainFormat,
 ) -> None:
-    """Step a recorded event log through a policy, or through two to see where they part.
+    """Step a recorded event log through a policy.
 
-    Exits 0 if it comes to promote or complete, 3 to hold, 4 to rollback; with --against, 0 if the
-    two agree at every cycle, 3 if they part; 5 if a file cannot be used.
+    With --against through another one, too, to see where the two part. Exits 0 if it comes to
+    promote or complete, 3 to hold, 4 to rollback; with --against, 0 if they agree at every cycle,
+    3 if they part; 5 if a file cannot be used.
+
+    Example: tau-rollout-gate replay --events log.jsonl --against mine.toml
     """
     recording = Recording(
         files=events,

@@ -8,15 +8,17 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.cli import options
+from tau_rollout_gate.cli.output import print_text
+from tau_rollout_gate.cli.question import Request, asks
 from tau_rollout_gate.formats.rollback_steps import rolled_back_text
+from tau_rollout_gate.printable import printable
 from tau_rollout_gate.services.context import surroundings
-from tau_rollout_gate.services.evaluate import Question
-from tau_rollout_gate.services.intervene import Request
 from tau_rollout_gate.services.rollback import roll_back
 
 
+@asks
 def command(
-    reason: options.Reason,
+    asked: Request,
     *,
     attach: Annotated[
         list[Path] | None,
@@ -24,26 +26,18 @@ def command(
             metavar="FILE", show_default=False, help="A file to keep with the evidence; repeatable."
         ),
     ] = None,
-    rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR,
-    surface: options.Surfaces = None,
-    policy: options.PolicyFile = None,
-    by: options.By = None,
-    now_unix_ms: options.NowUnixMs = None,
 ) -> None:
-    """Capture the evidence, close the rollout, and print what is left to do; it reverts nothing.
+    """Capture the evidence, end the rollout, print what is left.
 
-    Exits 2 if it is refused, 5 if the evidence cannot be captured: promotion is frozen then.
+    It reverts nothing itself. Exits 2 if it is refused, 5 if the evidence cannot be captured:
+    promotion is frozen then.
+
+    Example: tau-rollout-gate rollback --reason 'errors since 14:05'
     """
-    question = Question(
-        rollout_dir=rollout_dir, surfaces=surface or (), policy=policy, now_unix_ms=now_unix_ms
-    )
-    done = roll_back(Request(question=question, by=by, reason=reason), attach or ())
+    done = roll_back(asked, attach or ())
     for note in done.captured.left_out:
-        typer.echo(f"note: {note}", err=True)
-    typer.echo(
-        rolled_back_text(
-            done.entry,
-            surroundings(question, done.entry, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR),
-        ),
-        nl=False,
+        typer.echo(f"note: {printable(note)}", err=True)
+    around = surroundings(
+        asked.question, done.entry, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR
     )
+    print_text(rolled_back_text(done.entry, around))

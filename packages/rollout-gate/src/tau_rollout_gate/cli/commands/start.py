@@ -7,15 +7,16 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.cli import options
+from tau_rollout_gate.cli.output import print_decided
+from tau_rollout_gate.cli.question import By, Dated, asks
 from tau_rollout_gate.contract.rollout import Channel
-from tau_rollout_gate.formats.decisions import decided_text
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.rollout.start import Opening
-from tau_rollout_gate.services.evaluate import Question
-from tau_rollout_gate.services.intervene import as_text, who
+from tau_rollout_gate.services.intervene import as_text
 from tau_rollout_gate.services.start import start
 
 
+@asks
 def command(
     release: Annotated[
         str, typer.Option(metavar="VERSION", show_default=False, help="The version to roll out.")
@@ -29,12 +30,15 @@ def command(
             help="The version it goes back to. [default: what this directory completed last]",
         ),
     ] = None,
-    channel: Annotated[Channel, typer.Option(help="The release's channel.")] = Channel.STABLE,
+    channel: Annotated[
+        Channel, typer.Option(metavar="CHANNEL", help="The release's: stable, beta or dev.")
+    ] = Channel.STABLE,
     rollback_channel: Annotated[
         Channel | None,
         typer.Option(
+            metavar="CHANNEL",
             show_default=False,
-            help="Its channel. [default: where it was published, else the release's]",
+            help="The rollback target's. [default: where it was published, else the release's]",
         ),
     ] = None,
     cycle_interval: options.CycleInterval = None,
@@ -52,41 +56,29 @@ def command(
         bool,
         typer.Option("--allow-major", help="Allow another major version than the target's."),
     ] = False,
-    rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR,
-    surface: options.Surfaces = None,
-    policy: options.PolicyFile = None,
-    by: options.By = None,
-    now_unix_ms: options.NowUnixMs = None,
+    question: Dated,
+    by: By,
 ) -> None:
     """Open a rollout at preflight; a closed one is archived.
 
     Exits 2 if it is refused: a version that is none, equal versions, a prerelease on stable, a
-    major jump, another open rollout.
+    major jump, another open rollout, a rollback target that is not known.
+
+    Example: tau-rollout-gate start --release 1.4.0 --rollback-to 1.3.2
     """
-    for option, texts in (("--surface", surface or ()), ("--expect", expect or ())):
-        for text in texts:
-            as_text(option, text)
-    entry = start(
-        Question(
-            rollout_dir=rollout_dir,
-            surfaces=surface or (),
-            policy=policy,
-            now_unix_ms=now_unix_ms,
-        ),
-        Opening(
-            release=release,
-            rollback_version=rollback_to,
-            channel=channel,
-            rollback_channel=rollback_channel,
-            surfaces=surface or options.DEFAULT_SURFACES,
-            expected=expect or (),
-            cycle_interval_ms=cycle_interval,
-            registry_changes_expected=registry_changes_expected,
-            allows_major=allow_major,
-            policy_file=None if policy is None else as_text("--policy", str(policy)),
-        ),
-        by=who(by),
+    opening = Opening(
+        release=release,
+        rollback_version=rollback_to,
+        channel=channel,
+        rollback_channel=rollback_channel,
+        surfaces=question.surfaces or options.DEFAULT_SURFACES,
+        expected=[as_text("--expect", each) for each in expect or ()],
+        cycle_interval_ms=cycle_interval,
+        registry_changes_expected=registry_changes_expected,
+        allows_major=allow_major,
+        policy_file=None if question.policy is None else str(question.policy),
     )
-    typer.echo(decided_text(entry))
+    entry = start(question, opening, by=by)
+    print_decided(entry)
     if entry.reason is not None:
         typer.echo(printable(f"note: {entry.release} {entry.reason}"), err=True)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import typer
-
 from tau_rollout_gate.cli import options
+from tau_rollout_gate.cli.output import print_text
+from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
 from tau_rollout_gate.files.rollout_directory import load
 from tau_rollout_gate.formats.decisions import standing_json, standing_text
-from tau_rollout_gate.services.evaluate import Question, check_pinned
+from tau_rollout_gate.services.evaluate import check_pinned
 
 
-def command(
-    *,
-    rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR,
-    surface: options.Surfaces = None,
-    policy: options.PolicyFile = None,
-    now_unix_ms: options.NowUnixMs = None,
-    output_format: options.PlainOutputFormat = options.PlainFormat.TEXT,
-) -> None:
-    """Say where the rollout stands; what may be done next is 'evaluate'.
+@asks
+def command(question: Pinned, output_format: PlainFormat) -> None:
+    """Say where the rollout stands; judges nothing.
 
-    Exits 5 if there is no rollout, or its files do not belong together.
+    Exits 5 if there is no rollout, or its files do not belong together. What may be done next is
+    for 'evaluate' to say.
+
+    Example: tau-rollout-gate status --json
     """
-    del now_unix_ms  # taken as everywhere; nothing here depends on the time
-    question = Question(rollout_dir=rollout_dir, surfaces=surface or (), policy=policy)
-    check_pinned(question, load(rollout_dir).rollout)
-    formats = {options.PlainFormat.TEXT: standing_text, options.PlainFormat.JSON: standing_json}
-    typer.echo(formats[output_format](load(rollout_dir)).encode(), nl=False)
+    standing = load(question.rollout_dir)
+    check_pinned(question, standing.rollout)
+    is_json = output_format is options.PlainFormat.JSON
+    print_text(standing_json(standing) if is_json else standing_text(standing))

@@ -135,9 +135,8 @@ class SimulatedRollout:
 
     def advance(self, answer: Answer) -> None:
         """Follow a verdict to promote."""
-        now = answer.evaluated_unix_ms
         found = Found(answer=answer, evidence=self._known)
-        self._rollout = advanced(self._rollout, found, now_unix_ms=now)
+        self._rollout = advanced(self._rollout, found)
         self._folds[self._pin.name].enter(self._rollout)
 
     @property

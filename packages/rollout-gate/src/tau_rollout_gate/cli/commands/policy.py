@@ -1,0 +1,150 @@
+"""`policy show`, `init`, `lint` and `test`: the policy as a file, before a rollout has it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tau_rollout_gate.cli import options
+from tau_rollout_gate.cli.output import print_text, terminal_look
+from tau_rollout_gate.cli.question import PlainFormat, TestFormat, asks
+from tau_rollout_gate.errors import ExitCode
+from tau_rollout_gate.files.policy import (
+    built_in_policy_text,
+    create_policy_file,
+    load_policy,
+    policy_text,
+)
+from tau_rollout_gate.policy.lint import lint as problems_in
+from tau_rollout_gate.policy.policy import policy_digest
+from tau_rollout_gate.policy.variants import ignore_expected_malformed
+from tau_rollout_gate.printable import printable
+
+if TYPE_CHECKING:
+    from tau_rollout_gate.formats.case_outcomes import TestedFile
+
+
+class ExpectedMalformed(StrEnum):
+    """What becomes of malformed input that a fixture expects."""
+
+    ROLLBACK = "rollback"
+    IGNORE = "ignore"
+
+
+def show(
+    *,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE",
+            show_default=False,
+            help="A policy in TOML. [default: the built-in one]",
+        ),
+    ] = None,
+) -> None:
+    """Print a policy as TOML: the built-in one, or yours.
+
+    Yours is printed without its comments. Its digest, by which a rollout pins it, goes to stderr.
+
+    Example: tau-rollout-gate policy show
+    """
+    loaded = load_policy(policy)
+    typer.echo(built_in_policy_text() if policy is None else policy_text(loaded), nl=False)
+    typer.echo(f"digest {policy_digest(loaded)}", err=True)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(show_default=False, help="The policy to write.")],
+    *,
+    expected_malformed: Annotated[
+        ExpectedMalformed,
+        typer.Option(
+            metavar="EFFECT",
+            help="What malformed input comes to that the fixture expects: rollback or ignore.",
+        ),
+    ] = ExpectedMalformed.ROLLBACK,
+) -> None:
+    """Write a copy of the built-in policy to edit.
+
+    A file that is there is left alone.
+
+    Example: tau-rollout-gate policy init mine.toml
+    """
+    policy = load_policy(None)
+    if expected_malformed is ExpectedMalformed.IGNORE:
+        policy = ignore_expected_malformed(policy)
+    create_policy_file(file, policy)
+    next_step = f"tau-rollout-gate policy lint {shlex.quote(str(file))}"
+    typer.echo(printable(f"wrote {file}; after editing: {next_step}"), err=True)
+
+
+@asks
+def lint(
+    file: Annotated[Path, typer.Argument(show_default=False, help="The policy to look at.")],
+    *,
+    surface: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help="A surface of yours that the policy may name; repeatable.",
+        ),
+    ] = None,
+    output_format: PlainFormat,
+) -> None:
+    """Find what is valid in a policy but probably a mistake.
+
+    Exits 0 if nothing is found, 3 if something is.
+
+    Example: tau-rollout-gate policy lint mine.toml
+    """
+    findings = problems_in(
+        load_policy(file), surfaces=[name.partition("=")[0] for name in surface or ()]
+    )
+    if output_format is options.PlainFormat.JSON:
+        found = [{"place": one.place, "problem": one.problem} for one in findings]
+        print_text(json.dumps({"schema_version": 1, "findings": found}, indent=2) + "\n")
+    else:
+        for finding in findings:
+            typer.echo(printable(f"{file}: {finding.place}: {finding.problem}"))
+    if findings:
+        raise typer.Exit(ExitCode.HOLD)
+    typer.echo(f"{printable(str(file))}: nothing found", err=True)
+
+
+@asks
+def test(
+    files: Annotated[
+        list[Path],
+        typer.Argument(show_default=False, help="Cases in TOML."),
+    ],
+    *,
+    output_format: TestFormat,
+) -> None:
+    """Run the unit tests of policies.
+
+    They are small histories, and what must be said of them. Exits 0 if every case passes, 3 if one
+    fails, 5 if a file or its policy cannot be used.
+
+    Example: tau-rollout-gate policy test cases.toml
+    """
+    from tau_rollout_gate.formats import case_outcomes  # noqa: PLC0415 - only tests simulate
+    from tau_rollout_gate.services.test_policy import run_cases  # noqa: PLC0415 - the same
+
+    tested = run_cases(files)
+    formats: dict[options.TestFormat, Callable[[Sequence[TestedFile]], str]] = {
+        options.TestFormat.TEXT: partial(case_outcomes.outcomes_text, look=terminal_look()),
+        options.TestFormat.JUNIT: case_outcomes.outcomes_junit,
+        options.TestFormat.JSON: case_outcomes.outcomes_json,
+    }
+    print_text(formats[output_format](tested))
+    if not all(outcome.is_passed for file in tested for outcome in file.outcomes):
+        raise typer.Exit(ExitCode.HOLD)

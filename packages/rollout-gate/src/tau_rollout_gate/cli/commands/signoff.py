@@ -1,0 +1,72 @@
+"""`signoff init` and `verify`: the checklist of the rollout, blank, and item by item."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tau_rollout_gate.cli import options
+from tau_rollout_gate.cli.output import print_text
+from tau_rollout_gate.cli.question import PlainFormat, asks
+from tau_rollout_gate.errors import ExitCode, RefusedError
+from tau_rollout_gate.evidence.signoff_form import blank_signoff
+from tau_rollout_gate.files.named import create_named_file
+from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.signoff import read_signoff
+from tau_rollout_gate.formats.signoff import as_json, as_text
+from tau_rollout_gate.printable import printable
+from tau_rollout_gate.services.evaluate import SIGNOFF_FILE
+from tau_rollout_gate.services.evaluate import now_unix_ms as decided_at
+
+Checklist = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        show_default=False,
+        help="The checklist. [default: signoff.toml in the rollout's directory]",
+    ),
+]
+
+
+def init(
+    file: Checklist = None, *, rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR
+) -> None:
+    """Write the blank checklist of the open rollout.
+
+    A file that is there is left alone.
+
+    Example: tau-rollout-gate signoff init
+    """
+    rollout = load(rollout_dir).rollout
+    if not rollout.is_open:
+        raise RefusedError(f"the rollout of {rollout.release} is over; 'start' opens the next one")
+    path = file or rollout_dir / SIGNOFF_FILE
+    create_named_file(path, blank_signoff(rollout).encode())
+    typer.echo(
+        f"wrote {printable(str(path))}; after filling it in: tau-rollout-gate signoff verify",
+        err=True,
+    )
+
+
+@asks
+def verify(
+    file: Checklist = None,
+    *,
+    rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR,
+    now_unix_ms: options.NowUnixMs = None,
+    output_format: PlainFormat,
+) -> None:
+    """Tell item by item what of it is missing.
+
+    Exits 0 if it is complete, 3 if not, 5 if it cannot be read.
+
+    Example: tau-rollout-gate signoff verify --json
+    """
+    rollout = load(rollout_dir).rollout
+    path = file or rollout_dir / SIGNOFF_FILE
+    signoff = read_signoff(path, rollout, now_unix_ms=decided_at(now_unix_ms))
+    render = as_json if output_format is options.PlainFormat.JSON else as_text
+    print_text(render(signoff, rollout))
+    raise typer.Exit(ExitCode.YES if signoff.is_complete else ExitCode.HOLD)

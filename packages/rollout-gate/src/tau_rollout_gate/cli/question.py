@@ -1,0 +1,152 @@
+"""What the command line makes of the options that commands share: a question, a request, a format.
+
+Each group of options is declared once, as the parameters of the function that makes one value of
+them. A command takes the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, TypeVar, get_args
+
+import typer
+
+from tau_rollout_gate.cli import options
+from tau_rollout_gate.services.evaluate import Question
+from tau_rollout_gate.services.intervene import Asked, as_text, who
+
+Made = TypeVar("Made")
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Says of a parameter that a function makes it, whose own parameters are options."""
+
+    make: Callable[..., object]
+
+
+def asks(function: Callable[..., Made]) -> Callable[..., Made]:
+    """Give a function, in the place of each parameter made `From` options, these options."""
+    parts = [(each, _maker(each)) for each in _parameters(function)]
+    parameters = [
+        one.replace(kind=Parameter.KEYWORD_ONLY)
+        for each, make in parts
+        for one in (_parameters(make) if make else [each])
+    ]
+
+    def ask(**given: Any) -> Made:  # noqa: ANN401 - the parser checked them
+        for each, make in parts:
+            if make is not None:
+                given[each.name] = make(
+                    **{one.name: given.pop(one.name) for one in _parameters(make)}
+                )
+        return function(**given)
+
+    ask.__doc__ = function.__doc__
+    ask.__annotations__ = {each.name: each.annotation for each in parameters}
+    ask.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # where typer looks for it
+    return ask
+
+
+def _parameters(function: Callable[..., object]) -> list[Parameter]:
+    return list(signature(function, eval_str=True).parameters.values())
+
+
+def _maker(parameter: Parameter) -> Callable[..., object] | None:
+    return next((one.make for one in get_args(parameter.annotation) if isinstance(one, From)), None)
+
+
+def _pinned(
+    *,
+    rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR,
+    surface: options.Surfaces = None,
+    policy: options.PolicyFile = None,
+) -> Question:
+    for each in surface or ():
+        as_text("--surface", each)
+    if policy is not None:
+        as_text("--policy", str(policy))
+    return Question(rollout_dir=rollout_dir, surfaces=surface or (), policy=policy)
+
+
+Pinned = Annotated[Question, From(_pinned)]
+"""Which rollout: names and a policy that are given must be its own."""
+
+
+@asks
+def _dated(question: Pinned, *, now_unix_ms: options.NowUnixMs = None) -> Question:
+    return replace(question, now_unix_ms=now_unix_ms)
+
+
+Dated = Annotated[Question, From(_dated)]
+"""Which rollout, and as of when."""
+
+
+@asks
+def _whole(
+    *,
+    validation: options.Validation = None,
+    signoff: options.Signoff = None,
+    question: Dated,
+) -> Question:
+    for each in validation or ():
+        as_text("--validation", each)
+    if signoff is not None:
+        as_text("--signoff", str(signoff))
+    return replace(question, reports=validation or (), signoff=signoff)
+
+
+Whole = Annotated[Question, From(_whole)]
+"""All that a verdict is asked with."""
+
+
+def _by(*, by: options.By = None) -> str:
+    return who(by)
+
+
+By = Annotated[str, From(_by)]
+"""Who asks, for the record."""
+
+
+@asks
+def _asked(reason: options.Reason, *, question: Dated, by: By) -> Asked:
+    return Asked(question=question, by=by, reason=as_text("--reason", reason))
+
+
+Request = Annotated[Asked, From(_asked)]
+"""About what, who and why: what a change by hand takes."""
+
+
+def _printed(kind: type[Kind]) -> From:
+    """Take `--format`, one of a kind, and `--json`, which is short for `--format json`."""
+
+    def chosen(*, output_format: Kind, as_json: bool) -> Kind:
+        if as_json and output_format not in {kind("text"), kind("json")}:
+            raise typer.BadParameter(f"--json and --format {output_format} exclude each other")
+        return kind("json") if as_json else output_format
+
+    options_of_it = {
+        "output_format": (kind, kind("text"), "--format", f"How: {', '.join(kind)}."),
+        "as_json": (bool, False, "--json", "The same as --format json."),
+    }
+    chosen.__signature__ = Signature(  # type: ignore[attr-defined] # `kind` is known only here
+        [
+            Parameter(
+                name,
+                Parameter.KEYWORD_ONLY,
+                default=default,
+                annotation=Annotated[type_, typer.Option(option, metavar="FORMAT", help=words)],
+            )
+            for name, (type_, default, option, words) in options_of_it.items()
+        ]
+    )
+    return From(chosen)
+
+
+AnswerFormat = Annotated[options.Format, _printed(options.Format)]
+PlainFormat = Annotated[options.PlainFormat, _printed(options.PlainFormat)]
+TestFormat = Annotated[options.TestFormat, _printed(options.TestFormat)]
