@@ -42,7 +42,7 @@ REFUSALS: dict[str, tuple[str | None, str | None]] = {
     "create-breaks-own-policy": (CREATE, "template"),
     "cut-off": (None, None),
     "failure-without-error-code": (RUN, "expected.error_code"),
-    "missing-expectation": (RUN, "expected"),
+    "missing-status-code": (RUN, "expected.status_code"),
     "no-case": (None, "cases"),
     "number-is-not-json": (None, None),
     "other-schema-version": (None, "schema_version"),

@@ -206,6 +206,16 @@ class TestNew:
         assert command("validate", "mine.json").code == 0
         assert command("run", "mine.json").code == 0
 
+    def test_toml_by_its_ending(self, command: Command) -> None:
+        """A commented TOML that editors find the schema of, too; it runs as it is."""
+        done = command("new", "mine.toml")
+        assert (done.code, done.out) == (0, "")
+        text = (command.folder / "mine.toml").read_text()
+        schema = text.partition("\n")[0].removeprefix("#:schema ")
+        assert (command.folder / schema).is_file()
+        assert command("validate", "mine.toml").out == "mine.toml: valid, 6 cases\n"
+        assert command("run", "mine.toml").code == 0
+
     def test_to_stdout(self, command: Command) -> None:
         """With - the fixture goes to stdout and no file is written."""
         done = command("new", "-")

@@ -10,6 +10,12 @@ from __future__ import annotations
 MIB = 1024 * 1024
 
 LARGEST_FIXTURE_BYTES = 64 * MIB
+LARGEST_TOML_BYTES = 512 * 1024
+"""A fixture in TOML: people write it, and reading takes up to 500 times its size in memory."""
+
+MOST_DOTTED_PARTS = 16
+"""Parts of one key of TOML, `a.b.c`: reading it takes memory for the square of them."""
+
 MOST_CASES = 100_000
 LONGEST_NAME = 10_000
 """Characters of a fixture's name, a case id, an operation, a command name or a suffix."""

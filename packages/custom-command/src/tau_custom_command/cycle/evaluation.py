@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from tau_custom_command.contract import json_values
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome, is_command_name
-from tau_custom_command.fixture.model import Case, Expectation
+from tau_custom_command.fixture.model import Case, Expectation, success_status
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.policy.rules import denial
 
@@ -126,7 +126,7 @@ def _accepted(case: Case, operation: Operation) -> Result:
         body["arguments"] = case.arguments
     return Result(
         outcome=Outcome.SUCCESS,
-        status_code=201 if operation is Operation.CREATE else 200,
+        status_code=success_status(operation),
         error_code=None,
         response_body=body,
     )

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from tau_custom_command.cli.output import print_json
 from tau_custom_command.contract.json_values import encode_document
 from tau_custom_command.fixture import starter
+from tau_custom_command.fixture.loading import TOML_ENDING
 from tau_custom_command.fixture.schemas import SchemaName, json_schema
 from tau_custom_command.printable import printable
 from tau_custom_command.storage.apply import create_file
@@ -22,15 +22,16 @@ def new(
     ],
 ) -> None:
     """Write a starter fixture to edit, with the schema that lets editors explain each field."""
-    schema_path = path.parent / "fixture.schema.json"
+    schema_path = path.parent / starter.SCHEMA_FILE
     if path.name == schema_path.name:
         raise typer.BadParameter("is the name of the schema that is written beside it")
     name = path.stem.encode(errors="replace").decode()
-    fixture = starter.starter_fixture(name=name, schema=f"./{schema_path.name}")
+    is_toml = path.suffix.lower() == TOML_ENDING
+    fixture = starter.as_toml(name=name) if is_toml else starter.as_json(name=name)
     if str(path) == "-":
-        print_json(fixture)
+        typer.echo(fixture.decode(), nl=False)
         return
-    create_file(path, encode_document(fixture))
+    create_file(path, fixture)
     wrote = printable(str(path))
     if not schema_path.exists():
         create_file(schema_path, encode_document(json_schema(SchemaName.FIXTURE)))
