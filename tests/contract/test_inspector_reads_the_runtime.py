@@ -160,7 +160,7 @@ def test_a_history_is_read_whole(state_dir: Path) -> None:
     assert (counts.valid, counts.invalid.total) == (6, 0)
     reading = observe(state_dir, TARGET, sleep=lambda _: None)
     now = time.time_ns() // 1_000_000
-    result = assess(TARGET, reading, now_unix_ms=now, max_age_ms=None)
+    result = assess(reading, now_unix_ms=now, max_age_ms=None)
     assert result.gate is Gate.PASS
 
 
@@ -220,7 +220,7 @@ def test_ten_thousand_readings_while_the_runtime_writes(tmp_path: Path) -> None:
             reads += 1
             reading = observe(state_dir, TARGET, sleep=time.sleep)
             now = time.time_ns() // 1_000_000
-            result = assess(TARGET, reading, now_unix_ms=now, max_age_ms=60_000)
+            result = assess(reading, now_unix_ms=now, max_age_ms=60_000)
             assert result.gate is Gate.PASS, (result.holds, reading)
             assert reading.state is not None
             assert reading.state.last_cycle is not None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.files.state_directory import LOOKS, blocks_of, observe, read_once
-from tau_transport_health.health.assessment import Reading
+from tau_transport_health.health.reading import Reading
 from tau_transport_health.health.targets import BUILT_IN
 from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import StateDirectory, chain, event, line_of, state_of

@@ -16,12 +16,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tau_transport_health.files.state_directory import read_once
+from tau_transport_health.formats.json_text import row
 from tau_transport_health.formats.openmetrics import openmetrics
 from tau_transport_health.formats.plugin_line import plugin_line
-from tau_transport_health.formats.rows import row
 from tau_transport_health.formats.text import inspection_text, targets_text
-from tau_transport_health.health.assessment import assess
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Inspection, assess
 from tau_transport_health.health.targets import BUILT_IN, Target
 from tau_transport_health.printable import printable
 from tau_transport_health.services.report import write_report
@@ -44,7 +43,7 @@ def inspected(directory: StateDirectory, *, target: Target = TARGET, age_ms: int
         state_path=str(directory.state),
         events_log_path=str(directory.log),
         reading=reading,
-        assessment=assess(target, reading, now_unix_ms=now, max_age_ms=900_000),
+        assessment=assess(reading, now_unix_ms=now, max_age_ms=900_000),
         judged_unix_ms=now,
     )
 

@@ -10,16 +10,12 @@ from tau_transport_health.contract.state import HealthState, parse_state
 from tau_transport_health.errors import ExitCode, PluginCode
 from tau_transport_health.health.assessment import (
     DEFAULT_MAX_AGE_MS,
-    REMEDIES,
     Assessment,
     Gate,
-    Hold,
-    Reading,
     assess,
-    disagreement,
-    is_settled,
 )
-from tau_transport_health.health.targets import BUILT_IN
+from tau_transport_health.health.reading import Reading
+from tau_transport_health.health.remedies import REMEDIES, Hold, symptom_of
 from tests.transport_health.state_files import (
     NOW_UNIX_MS,
     Json,
@@ -32,9 +28,6 @@ from tests.transport_health.state_files import (
     minimal_state,
     state_of,
 )
-
-CHAINED = BUILT_IN["custom-command"]
-OTHER = BUILT_IN["voice"]
 
 
 def reading(lines: list[bytes], state: Json | None = None, *, chained: bool = True) -> Reading:
@@ -54,14 +47,16 @@ def judged(
     of: Reading, *, age_ms: int = 0, max_age_ms: int | None = DEFAULT_MAX_AGE_MS
 ) -> Assessment:
     """Return the judgement of the command runtime's files, `age_ms` after they were written."""
-    return assess(CHAINED, of, now_unix_ms=NOW_UNIX_MS + age_ms, max_age_ms=max_age_ms)
+    return assess(of, now_unix_ms=NOW_UNIX_MS + age_ms, max_age_ms=max_age_ms)
 
 
 def holds(assessment: Assessment) -> list[Hold]:
     """Return why it holds; the gate and the recommendation must fit that."""
     found = [hold for hold, _ in assessment.holds]
     assert assessment.gate is (Gate.HOLD if found else Gate.PASS)
-    assert assessment.recommendation == (REMEDIES[found[0]] if found else "nothing to do")
+    assert assessment.recommendation == (
+        REMEDIES[symptom_of(found[0])] if found else "nothing to do"
+    )
     assert all(reason for _, reason in assessment.holds)
     return found
 
@@ -218,9 +213,9 @@ def test_the_states_numbers_are_those_of_its_line(key: str) -> None:
     state = state_of(lines[-1])
     state["health"][key] += 1
     of = reading(lines, state)
-    assert key in (disagreement(of) or "")
+    assert key in (of.disagreement or "")
     assert Hold.LOG_DISAGREES in holds(judged(of))
-    assert not is_settled(of)
+    assert not of.is_settled
 
 
 @pytest.mark.parametrize("key", ["active_runs", "last_cycle_completed", "cycle_duration_ms"])
@@ -229,7 +224,7 @@ def test_other_numbers_of_the_state_are_not_compared(key: str) -> None:
     lines = chain(2)
     state = state_of(lines[-1])
     state["health"][key] += 1
-    assert disagreement(reading(lines, state)) is None
+    assert reading(lines, state).disagreement is None
 
 
 @pytest.mark.parametrize(("key", "value"), [("cycle_id", "another"), ("cycle_number", 9)])
@@ -245,13 +240,13 @@ def test_a_writer_that_never_chained_is_not_compared() -> None:
     """Agreement does not apply, and the answer says so; without a log too."""
     lines = [line_of(minimal_event(health_reason="fine"))]
     of = reading(lines, minimal_state(), chained=False)
-    result = assess(OTHER, of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
+    result = assess(of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
     assert holds(result) == []
     assert result.health_reason == "fine"
     (warning,) = result.warnings
     assert "does not chain" in warning
     without = of._replace(last_lines=(), is_log_present=False)
-    result = assess(OTHER, without, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
+    result = assess(without, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
     assert result.warnings == (warning, "there is no event log")
     assert result.health_reason == "the last cycle ended without a failed case"
 
@@ -260,7 +255,7 @@ def test_a_writer_of_another_transport_that_chains_is_compared() -> None:
     """Whoever names a last cycle is held to it."""
     lines = chain(3)
     of = reading(lines)._replace(last_lines=tuple(chain(2)))
-    result = assess(OTHER, of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
+    result = assess(of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
     assert holds(result) == [Hold.LOG_DISAGREES]
 
 
@@ -270,14 +265,14 @@ def test_leaving_out_the_last_cycle_does_not_end_the_comparison() -> None:
     state = state_of(lines[-1])
     del state["last_cycle"]
     of = reading(lines, state, chained=False)
-    assert holds(assess(OTHER, of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)) != []
+    assert holds(assess(of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)) != []
 
 
 def test_the_classifications_words_stand_where_there_are_no_others() -> None:
     """Without an event's own reason the numbers are put into words."""
     state = minimal_state(failure_streak=2, last_cycle_failed=1)
     of = reading([line_of(minimal_event())], state, chained=False)._replace(last_lines=())
-    result = assess(OTHER, of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
+    result = assess(of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
     assert result.health_reason == "1 failed in the last cycle, cycles in a row with failures: 2"
     assert holds(result) == [Hold.UNHEALTHY]
 
@@ -292,12 +287,13 @@ def test_several_reasons_stand_together_the_health_first() -> None:
 
 def test_what_may_be_a_write_under_way_is_not_settled() -> None:
     """Torn or in disagreement: look again. Anything else needs no second look."""
-    assert is_settled(reading(chain()))
-    assert not is_settled(reading(chain())._replace(is_log_torn=True))
-    assert not is_settled(reading(chain())._replace(last_lines=()))
-    assert is_settled(reading(chain())._replace(state=None))
+    assert reading(chain()).is_settled
+    assert not reading(chain())._replace(is_log_torn=True).is_settled
+    assert not reading(chain())._replace(last_lines=()).is_settled
+    assert reading(chain())._replace(state=None).is_settled
 
 
 def test_every_hold_has_its_remedy() -> None:
     """Whatever is wrong, there is something to do about it."""
-    assert set(REMEDIES) == set(Hold)
+    assert all(REMEDIES[symptom_of(hold)] for hold in Hold)
+    assert symptom_of(Hold.LOG_TORN) == "torn_line"

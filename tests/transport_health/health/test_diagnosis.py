@@ -15,8 +15,7 @@ from tau_transport_health.errors import ExitCode
 from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
 from tau_transport_health.health.assessment import Gate
 from tau_transport_health.health.diagnosis import Diagnosis, Severity, Symptom, diagnose
-from tau_transport_health.health.remedies import ACTIONS, FileSymptom
-from tau_transport_health.health.symptoms import HistorySymptom
+from tau_transport_health.health.remedies import REMEDIES, FileSymptom, HistorySymptom
 from tau_transport_health.log.chain_verdict import ChainState
 from tau_transport_health.log.codes import MOST_UNKNOWN_CODES
 from tau_transport_health.log.history import WINDOW_CYCLES, read_history
@@ -152,7 +151,7 @@ def test_nothing_wrong_says_so(directory: StateDirectory) -> None:
 
 def test_every_symptom_has_an_action() -> None:
     """Nothing is named without saying what to do about it."""
-    assert set(ACTIONS) == {*FileSymptom, *HistorySymptom}
+    assert set(REMEDIES) == {*FileSymptom, *HistorySymptom}
 
 
 # What files can take.

@@ -15,7 +15,7 @@ from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.contract.state import State, parse_state
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.files.lines import WholeLines, open_regular
-from tau_transport_health.health.assessment import Reading, is_settled
+from tau_transport_health.health.reading import Reading
 from tau_transport_health.health.targets import Target
 
 STATE_FILE = "state.json"
@@ -34,7 +34,7 @@ def observe(state_dir: Path, target: Target, *, sleep: Callable[[float], None]) 
     """Return what a state directory holds, read again where a write may be under way."""
     reading = read_once(state_dir, target)
     for _ in range(LOOKS - 1):
-        if is_settled(reading):
+        if reading.is_settled:
             break
         sleep(PAUSE_SECONDS)
         reading = read_once(state_dir, target)

@@ -1,8 +1,11 @@
-"""JSON as it is printed."""
+"""JSON as it is printed, and the rows of `inspect --json`."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
+
+from tau_transport_health.health.assessment import Inspection
 
 
 def json_text(value: object) -> str:
@@ -11,3 +14,21 @@ def json_text(value: object) -> str:
     ASCII only, so that nothing from a file can act on a terminal; programs read it all the same.
     """
     return json.dumps(value, indent=2)
+
+
+def row(inspection: Inspection) -> dict[str, Any]:
+    """Return one target as JSON values, its keys in the order they are documented."""
+    assessment = inspection.assessment
+    return {
+        "transport": inspection.target.name,
+        "target": inspection.target.label,
+        "state_path": inspection.state_path,
+        "health": None if assessment.snapshot is None else assessment.snapshot.as_json(),
+        "health_state": assessment.health_state,
+        "health_reason": assessment.health_reason,
+        "recommendation": assessment.recommendation,
+        "age_ms": assessment.age_ms,
+        "rollout_gate": assessment.gate,
+        "holds": [{"code": hold, "reason": reason} for hold, reason in assessment.holds],
+        "warnings": list(assessment.warnings),
+    }

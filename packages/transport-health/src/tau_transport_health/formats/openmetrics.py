@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from tau_transport_health.contract.state import HealthSnapshot, HealthState
-from tau_transport_health.health.assessment import Gate
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Gate, Inspection
 from tau_transport_health.printable import printable
 
 _PREFIX = "tau_transport_"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.printable import printable
 
 _LONGEST_REASON = 500

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tau_transport_health.durations import age
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.printable import printable
 
 _NAME_WIDTH = 24

@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tau_transport_health.errors import ExitCode
-from tau_transport_health.health.assessment import Hold
-from tau_transport_health.health.inspection import Inspection
-from tau_transport_health.health.remedies import ACTIONS, FileSymptom, SymptomCode
-from tau_transport_health.health.symptoms import Finding, HistorySymptom, symptoms_of_history
+from tau_transport_health.health.assessment import Inspection
+from tau_transport_health.health.remedies import (
+    REMEDIES,
+    FileSymptom,
+    HistorySymptom,
+    Hold,
+    SymptomCode,
+    symptom_of,
+)
+from tau_transport_health.health.symptoms import Finding, symptoms_of_history
 from tau_transport_health.log.chain import EVENT_LOG
 from tau_transport_health.log.chain_verdict import BreakKind, ChainState
 from tau_transport_health.log.history import Cycle, History
@@ -34,16 +40,6 @@ class Severity(StrEnum):
     NOTICE = "notice"
 
 
-_OF_HOLD = {
-    Hold.NO_STATE: FileSymptom.NO_STATE,
-    Hold.INVALID_STATE: FileSymptom.INVALID_STATE,
-    Hold.STALE: FileSymptom.STALE,
-    Hold.FUTURE: FileSymptom.FUTURE,
-    Hold.LOG_TORN: FileSymptom.TORN_LINE,
-    Hold.LOG_INVALID: FileSymptom.INVALID_LINES,
-    Hold.LOG_DISAGREES: FileSymptom.LOG_DISAGREES,
-    Hold.UNHEALTHY: FileSymptom.UNHEALTHY,
-}
 INVALID_LINES_SHOWN = 5
 """How many invalid lines are shown as evidence; all are counted."""
 
@@ -72,7 +68,7 @@ class Symptom:
     @property
     def action(self) -> str:
         """Return what the runbook says to do."""
-        return ACTIONS[self.code]
+        return REMEDIES[self.code]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +198,7 @@ def _held(
     holds: Mapping[Hold, str], hold: Hold, evidence: tuple[Evidence, ...]
 ) -> Iterator[Symptom]:
     if hold in holds:
-        yield _symptom(_OF_HOLD[hold], holds[hold], evidence, Severity.HOLD)
+        yield _symptom(symptom_of(hold), holds[hold], evidence, Severity.HOLD)
 
 
 def _of_finding(

@@ -1,6 +1,7 @@
-"""What to do about each symptom: the runbook's troubleshooting as code.
+"""What can be wrong, each by its code, and what to do about it: the runbook as code.
 
-Source: runbooks/custom-command-ops.md, "When something is wrong".
+Sources: runbooks/custom-command-ops.md, "When something is wrong", and
+runbooks/transport-health-ops.md, "The gate".
 """
 
 from __future__ import annotations
@@ -8,7 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from tau_transport_health.health.symptoms import HistorySymptom
+
+class Hold(StrEnum):
+    """Why the gate holds."""
+
+    NO_STATE = "no_state"
+    INVALID_STATE = "invalid_state"
+    UNHEALTHY = "unhealthy"
+    STALE = "stale"
+    FUTURE = "future"
+    LOG_INVALID = "log_invalid"
+    LOG_TORN = "log_torn"
+    LOG_DISAGREES = "log_disagrees"
 
 
 class FileSymptom(StrEnum):
@@ -28,9 +40,24 @@ class FileSymptom(StrEnum):
     UNKNOWN_REASON_CODE = "unknown_reason_code"
 
 
+class HistorySymptom(StrEnum):
+    """What can be wrong with the last cycles; most severe first."""
+
+    CASE_PROCESSING_FAILED = "case_processing_failed"
+    BACKLOG_GROWING = "backlog_growing"
+    REPEATED_RETRIES = "repeated_retries"
+    RUN_SPAWN_FAILURES = "run_spawn_failures"
+    RUN_TIMEOUTS = "run_timeouts"
+    RUN_NON_ZERO_EXITS = "run_non_zero_exits"
+    MISSING_COMMANDS = "missing_commands"
+    NOTHING_BUT_DUPLICATES = "nothing_but_duplicates"
+    NO_REGISTRY_CHANGE = "no_registry_change"
+    BACKLOG_LEFT = "backlog_left"
+
+
 SymptomCode = FileSymptom | HistorySymptom
 
-ACTIONS: Mapping[SymptomCode, str] = {
+REMEDIES: Mapping[SymptomCode, str] = {
     FileSymptom.NO_STATE: "run the transport once, or pass --state-dir if its files lie elsewhere",
     FileSymptom.INVALID_STATE: "put state.json back from a copy, or rebuild it: "
     "tau-custom-command recover shows what it can; the runtime leaves the file as it is",
@@ -49,7 +76,8 @@ ACTIONS: Mapping[SymptomCode, str] = {
     FileSymptom.STALE: "the runtime is not running: see its timer or service, and what its last "
     "run printed",
     FileSymptom.FUTURE: "set the clock of the machine that wrote the state, or of this one",
-    FileSymptom.UNHEALTHY: "see what the transport itself logged of its last cycle",
+    FileSymptom.UNHEALTHY: "see which cases failed: diagnose names them, the channel's log.jsonl "
+    "says why; without these see what the transport itself logged of its last cycle",
     FileSymptom.UNKNOWN_REASON_CODE: "update tau-transport-health, if the runtime is newer",
     HistorySymptom.CASE_PROCESSING_FAILED: "read the events, then the case's line in its channel's "
     "log.jsonl: drift has what was expected and what was observed. Correct the fixture's "
@@ -69,4 +97,11 @@ ACTIONS: Mapping[SymptomCode, str] = {
     "CREATE, UPDATE or DELETE, and that it does not fail",
     HistorySymptom.BACKLOG_LEFT: "run again, more often, or raise --queue-limit",
 }
-"""What to do about each symptom, as the runbook says."""
+"""What to do about each symptom."""
+
+_SYMPTOM_OF = {Hold.LOG_INVALID: FileSymptom.INVALID_LINES, Hold.LOG_TORN: FileSymptom.TORN_LINE}
+
+
+def symptom_of(hold: Hold) -> FileSymptom:
+    """The symptom that the gate holds for; most have the same code."""
+    return _SYMPTOM_OF.get(hold) or FileSymptom(hold)

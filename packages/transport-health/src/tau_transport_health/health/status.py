@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.log.codes import warnings_of as code_warnings
 from tau_transport_health.log.counts import EventCounts
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import takewhile
 
 from tau_transport_health.contract.event import Event
-from tau_transport_health.health.assessment import Hold
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Inspection
+from tau_transport_health.health.remedies import HistorySymptom, Hold
 from tau_transport_health.log.history import Cycle, History
 from tau_transport_health.log.traces import TraceKind
 
@@ -21,21 +20,6 @@ GROWTH_CYCLES = 3
 """A backlog grows, or stands, if these many last cycles left ever as much or more over."""
 
 _CYCLES_SHOWN = 3
-
-
-class HistorySymptom(StrEnum):
-    """What can be wrong with the last cycles; most severe first."""
-
-    CASE_PROCESSING_FAILED = "case_processing_failed"
-    BACKLOG_GROWING = "backlog_growing"
-    REPEATED_RETRIES = "repeated_retries"
-    RUN_SPAWN_FAILURES = "run_spawn_failures"
-    RUN_TIMEOUTS = "run_timeouts"
-    RUN_NON_ZERO_EXITS = "run_non_zero_exits"
-    MISSING_COMMANDS = "missing_commands"
-    NOTHING_BUT_DUPLICATES = "nothing_but_duplicates"
-    NO_REGISTRY_CHANGE = "no_registry_change"
-    BACKLOG_LEFT = "backlog_left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

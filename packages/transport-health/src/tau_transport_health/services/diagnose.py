@@ -9,8 +9,8 @@ from tau_transport_health.files.channel_store import LOG, STORE, ChannelStore
 from tau_transport_health.files.lines import WholeLines, open_regular
 from tau_transport_health.files.segments import open_segments
 from tau_transport_health.files.state_directory import EVENT_LOG, read_once
+from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.health.diagnosis import Diagnosis, diagnose
-from tau_transport_health.health.inspection import Inspection
 from tau_transport_health.log.history import History, read_history
 from tau_transport_health.log.traces import Trace, TraceKind, Traces
 

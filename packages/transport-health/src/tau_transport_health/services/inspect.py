@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from tau_transport_health.errors import NoTargetError, TargetError
 from tau_transport_health.files.state_directory import EVENT_LOG, STATE_FILE, observe
 from tau_transport_health.files.targets import read_targets
-from tau_transport_health.health.assessment import assess
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Inspection, assess
 from tau_transport_health.health.targets import BUILT_IN, Target, find
 
 
@@ -76,7 +75,7 @@ def inspect(target: Target, state_dir: Path, question: Question) -> Inspection:
         state_path=str(state_dir / STATE_FILE),
         events_log_path=str(state_dir / EVENT_LOG),
         reading=reading,
-        assessment=assess(target, reading, now_unix_ms=now_unix_ms, max_age_ms=question.max_age_ms),
+        assessment=assess(reading, now_unix_ms=now_unix_ms, max_age_ms=question.max_age_ms),
         judged_unix_ms=now_unix_ms,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tau_transport_health.files.output import replace_file
 from tau_transport_health.files.state_directory import blocks_of
 from tau_transport_health.formats.page.page import page
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.log.timeline import read_timeline
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from tau_transport_health.contract.event import Event, parse_event
 from tau_transport_health.errors import NoTargetError, TransportHealthError
-from tau_transport_health.health.assessment import assess
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Inspection, assess
 from tau_transport_health.services.inspect import Question, look
 
 RECENT_EVENTS = 8
@@ -56,7 +55,6 @@ def aged(sight: Sight, question: Question) -> Sight:
             inspection._replace(
                 judged_unix_ms=now_unix_ms,
                 assessment=assess(
-                    inspection.target,
                     inspection.reading,
                     now_unix_ms=now_unix_ms,
                     max_age_ms=question.max_age_ms,

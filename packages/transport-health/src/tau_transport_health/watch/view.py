@@ -16,8 +16,7 @@ from rich.text import Text
 from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthSnapshot, HealthState
 from tau_transport_health.durations import age
-from tau_transport_health.health.assessment import Gate
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Gate, Inspection
 from tau_transport_health.printable import printable
 from tau_transport_health.watch.snapshot import Sight
 

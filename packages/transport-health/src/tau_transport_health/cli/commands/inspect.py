@@ -6,8 +6,7 @@ import typer
 
 from tau_transport_health.cli.options import AsJson
 from tau_transport_health.cli.question import asks
-from tau_transport_health.formats.json_text import json_text
-from tau_transport_health.formats.rows import row
+from tau_transport_health.formats.json_text import json_text, row
 from tau_transport_health.formats.text import inspection_text
 from tau_transport_health.services.inspect import Question, look
 

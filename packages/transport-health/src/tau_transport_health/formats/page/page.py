@@ -17,8 +17,7 @@ from tau_transport_health.durations import age
 from tau_transport_health.errors import PluginCode
 from tau_transport_health.formats.page.charts import charts_of, code_rows
 from tau_transport_health.formats.page.figures import figure, pixels, share, span, utc, written
-from tau_transport_health.health.assessment import Assessment
-from tau_transport_health.health.inspection import Inspection
+from tau_transport_health.health.assessment import Assessment, Inspection
 from tau_transport_health.log.codes import warnings_of as code_warnings
 from tau_transport_health.log.timeline import Timeline
 
