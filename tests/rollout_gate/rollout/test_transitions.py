@@ -73,7 +73,7 @@ def opening(**changes: Any) -> Opening:  # noqa: ANN401 - any field
         "channel": Channel.STABLE,
         "rollback_version": "1.3.2",
         "rollback_channel": None,
-        "surfaces": [f"{SURFACE}=.tau/custom-command"],
+        "surfaces": {SURFACE: ".tau/custom-command"},
         "expected": [],
         "cycle_interval_ms": None,
         "registry_changes_expected": False,
@@ -103,7 +103,7 @@ class TestOpening:
         after = begin(
             opening(
                 release="v1.4.0",
-                surfaces=[f"{SURFACE}=s", "voice=v"],
+                surfaces={SURFACE: "s", "voice": "v"},
                 expected=["voice:runtime_version=2"],
             )
         )
@@ -159,8 +159,8 @@ class TestOpening:
             ({"rollback_version": "1.4.0+other"}, "is the release itself"),
             ({"release": "2.0.0"}, "major jump: pass --allow-major"),
             ({"release": "0.9.0"}, "major jump"),
-            ({"surfaces": ["a/b=s"]}, "not a surface's name"),
-            ({"surfaces": ["..=s"]}, "not a surface's name"),
+            ({"surfaces": {"a/b": "s"}}, "not a surface's name"),
+            ({"surfaces": {"..": "s"}}, "not a surface's name"),
             ({"expected": ["voice:runtime_version=1"]}, "there is no surface 'voice'"),
             ({"expected": [f"{SURFACE}:health=1"]}, "cannot be expected"),
             ({"expected": [f"{SURFACE}:runtime_version= "]}, "the value is empty"),

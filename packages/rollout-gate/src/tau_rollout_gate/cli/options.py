@@ -15,7 +15,7 @@ LARGEST_INTEGER = 2**63 - 1  # forms.LARGEST_INTEGER, which --help does not wait
 
 _PREFIX = "TAU_ROLLOUT_GATE_"
 DEFAULT_ROLLOUT_DIR = Path(".tau/rollout/custom-command")
-DEFAULT_SURFACES = ("custom-command=.tau/custom-command",)
+DEFAULT_SURFACES = {"custom-command": ".tau/custom-command"}
 
 
 class Format(StrEnum):
@@ -84,7 +84,7 @@ Surfaces = Annotated[
         autocompletion=surfaces_of,
         show_default=False,
         help="A surface and where its state files are; repeatable. "
-        f"[default: as at the start; at the start {DEFAULT_SURFACES[0]}]",
+        "[default: as at the start; at the start custom-command=.tau/custom-command]",
     ),
 ]
 PolicyFile = Annotated[

@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar, get_args
 import typer
 
 from tau_rollout_gate.cli import options
+from tau_rollout_gate.rollout.start import surfaces_in
 from tau_rollout_gate.services.evaluate import Question
 from tau_rollout_gate.services.intervene import Asked, as_text, who
 
@@ -70,7 +71,7 @@ def _pinned(
         as_text("--surface", each)
     if policy is not None:
         as_text("--policy", str(policy))
-    return Question(rollout_dir=rollout_dir, surfaces=surface or (), policy=policy)
+    return Question(rollout_dir=rollout_dir, surfaces=surfaces_in(surface or ()), policy=policy)
 
 
 Pinned = Annotated[Question, From(_pinned)]

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import tomli_w
 
+from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.errors import RolloutUnusableError
 from tau_rollout_gate.files.named import create_named_file, read_named_file
-from tau_rollout_gate.policy.policy import Policy, parse_policy, policy_document
+from tau_rollout_gate.policy.policy import Policy, parse_policy, policy_digest, policy_document
 
 BUILT_IN = "built-in"
 """What stands for the built-in policy where one is named; a file of that name is `./built-in`."""
@@ -37,6 +39,26 @@ def load_policy(path: Path | None) -> Policy:
         return parse_policy(built_in_policy_text().encode(), source=_BUILT_IN)
     raw = read_named_file(path)
     return parse_policy(raw, source=str(path))
+
+
+def pinned_policy(given: Path | None, rollout: Rollout) -> Policy:
+    """Load the policy that a rollout was started with, from `given` or from where it was then.
+
+    Raises:
+        PolicyRefusedError: if it cannot be read.
+        RolloutUnusableError: if it is not the one that the rollout is judged by.
+    """
+    path = given or (None if rollout.policy_file is None else Path(rollout.policy_file))
+    policy = load_policy(path)
+    found = policy_digest(policy)
+    if found != rollout.policy_sha256:
+        named = "the built-in policy" if path is None else str(path)
+        raise RolloutUnusableError(
+            f"{named} (digest {found[:12]}) is not the policy of this rollout (digest "
+            f"{rollout.policy_sha256[:12]}): pass that one with --policy. To change the "
+            "policy, leave that file as it is, and give another to 'policy adopt --policy FILE'"
+        )
+    return policy
 
 
 def named_policy(name: str, *, beside: Path = Path()) -> Policy:

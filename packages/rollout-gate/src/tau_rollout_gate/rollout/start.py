@@ -39,7 +39,7 @@ class Opening:
         channel: The channel it is published to.
         rollback_channel: The channel of the version it goes back to; None for that version's own
             where it was completed here, else for the release's.
-        surfaces: The surfaces, each as `NAME=STATE_DIR`.
+        surfaces: The directory of each surface's state files, by its name.
         expected: What every cycle has to have, each as `SURFACE:FIELD=VALUE`.
         cycle_interval_ms: How often a surface's runtime runs a cycle; None for the policy's.
         registry_changes_expected: Whether the release changes the command registry.
@@ -51,7 +51,7 @@ class Opening:
     rollback_version: str | None
     channel: Channel
     rollback_channel: Channel | None
-    surfaces: Sequence[str]
+    surfaces: Mapping[str, str]
     expected: Sequence[str]
     cycle_interval_ms: int | None
     registry_changes_expected: bool
@@ -88,8 +88,8 @@ def opened(
         )
     target = _target(opening, completed)
     _check_versions(opening, target)
-    surfaces, expected = surfaces_in(opening.surfaces), expected_in(opening.expected)
-    _check_surfaces(surfaces, expected)
+    expected = expected_in(opening.expected)
+    _check_surfaces(opening.surfaces, expected)
     return Rollout(
         status=RolloutStatus.OPEN,
         release=opening.release,
@@ -112,7 +112,7 @@ def opened(
                     if one in expected.get(name, {})
                 },
             )
-            for name, state_dir in surfaces.items()
+            for name, state_dir in opening.surfaces.items()
         ),
         rollback=target,
         used_reports=() if before is None else before.used_reports,

@@ -26,7 +26,7 @@ def surroundings(
     return Surroundings(
         rollout=rollout,
         rollout_dir=str(question.rollout_dir),
-        state_dirs={name: str(path) for name, path in pinned_state_dirs(question, rollout).items()},
+        state_dirs=pinned_state_dirs(question, rollout),
         options=tuple(_options(question, default_rollout_dir)),
         asked_with=tuple(_asked_with(question)),
         surfaces=surfaces or {},
@@ -37,8 +37,8 @@ def surroundings(
 def _options(question: Question, default_rollout_dir: Path) -> Iterator[str]:
     if question.rollout_dir != default_rollout_dir:
         yield from ("--rollout-dir", str(question.rollout_dir))
-    for surface in question.surfaces:
-        yield from ("--surface", surface)
+    for name, state_dir in question.surfaces.items():
+        yield from ("--surface", f"{name}={state_dir}")
     if question.policy is not None:
         yield from ("--policy", str(question.policy))
 

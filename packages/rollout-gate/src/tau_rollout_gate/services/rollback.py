@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,17 +23,8 @@ PRIVATE_FILES = frozenset({".journal", ".journal.done", ".lock", "approvals.json
 _BUILT_IN_POLICY = Path(__file__).parents[1] / "default_policy.toml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolledBack:
-    """A rollback that is recorded: its entry, its evidence, and where the state files are."""
-
-    entry: Entry
-    captured: Captured
-    state_dirs: Mapping[str, Path]
-
-
-def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
-    """Capture the evidence, then freeze and close the rollout.
+def roll_back(asked: Asked, attached: Sequence[Path]) -> tuple[Entry, Captured]:
+    """Capture the evidence, then freeze and close the rollout; tell what was recorded and kept.
 
     Raises:
         StorageError: if the evidence cannot be captured: then promotion is frozen, that is
@@ -45,7 +35,9 @@ def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
     with pinned_change(asked.question) as change:
         before = change.current.rollout
         after = transitions.rolled_back(before, reason=asked.reason, by=asked.by, now_unix_ms=now)
-        state_dirs = pinned_state_dirs(asked.question, before)
+        state_dirs = {
+            name: Path(path) for name, path in pinned_state_dirs(asked.question, before).items()
+        }
         following = partial(
             Entry.following, change.count, by=asked.by, decided_unix_ms=now, reason=asked.reason
         )
@@ -68,7 +60,7 @@ def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
             ) from None
         evidence = RecordedInput(path=str(captured.path), sha256=captured.sha256)
         entry = change.commit(following(Action.ROLLBACK, after, inputs=(evidence,)))
-    return RolledBack(entry=entry, captured=captured, state_dirs=state_dirs)
+    return entry, captured
 
 
 def _sources(

@@ -34,10 +34,8 @@ def command(
 
     Example: tau-rollout-gate rollback --reason 'errors since 14:05'
     """
-    done = roll_back(asked, attach or ())
-    for note in done.captured.left_out:
+    entry, captured = roll_back(asked, attach or ())
+    for note in captured.left_out:
         typer.echo(f"note: {printable(note)}", err=True)
-    around = surroundings(
-        asked.question, done.entry, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR
-    )
-    print_text(rolled_back_text(done.entry, around))
+    around = surroundings(asked.question, entry, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR)
+    print_text(rolled_back_text(entry, around))

@@ -1,0 +1,84 @@
+"""Reads all that a verdict rests on: the surfaces' files, the reports and the sign-off."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.errors import NamedFileError
+from tau_rollout_gate.evidence.values import Evidence, ReportEvidence, SurfaceEvidence
+from tau_rollout_gate.files.named import read_named_file
+from tau_rollout_gate.files.state_directory import read_surface
+from tau_rollout_gate.policy.policy import Policy
+
+
+def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
+    rollout: Rollout,
+    policy: Policy,
+    *,
+    state_dirs: Mapping[str, str],
+    reports: Sequence[str],
+    signoff: Path | None,
+    now_unix_ms: int,
+) -> Evidence:
+    """Read what there is to judge a rollout by.
+
+    Args:
+        rollout: The rollout.
+        policy: Its policy: before the last phase without a canary no surface is looked at.
+        state_dirs: The state directory of each surface.
+        reports: The validation reports, each as `[NAME=]FILE`.
+        signoff: The sign-off; None where there is none.
+        now_unix_ms: When it is judged.
+
+    Raises:
+        NamedFileError: if a report or the sign-off cannot be used. What is wrong with the evidence
+            of a surface is no error: it holds.
+    """
+    checklist = None
+    if signoff is not None:
+        from tau_rollout_gate.files.signoff import read_signoff  # noqa: PLC0415 - late, often none
+
+        checklist = read_signoff(signoff, rollout, now_unix_ms=now_unix_ms)
+    return Evidence(
+        surfaces=_surfaces(rollout, policy, state_dirs),
+        reports=_reports(reports, rollout),
+        signoff=checklist,
+    )
+
+
+def _surfaces(
+    rollout: Rollout, policy: Policy, state_dirs: Mapping[str, str]
+) -> dict[str, SurfaceEvidence]:
+    if not rollout.is_open:
+        return {}
+    following = policy.next_phase(rollout.phase)
+    here = policy.phase(rollout.phase)
+    if not here.canary_percent and (following is None or not following.canary_percent):
+        return {}
+    return {
+        pin.name: read_surface(pin, Path(state_dirs[pin.name]), sleep=time.sleep)
+        for pin in rollout.surfaces
+    }
+
+
+def _reports(options: Sequence[str], rollout: Rollout) -> dict[str, ReportEvidence]:
+    found: dict[str, ReportEvidence] = {}
+    if not options:
+        return found
+    from tau_rollout_gate.evidence.report import parse_named, parse_report  # noqa: PLC0415 - only who gives a report pays for it
+
+    for option in options:
+        name, path = parse_named(option)
+        if name in found:
+            raise NamedFileError(f"--validation {option}: a report called {name} was given before")
+        found[name] = parse_report(
+            read_named_file(Path(path)),
+            name=name,
+            path=path,
+            release=rollout.release,
+            used_reports=rollout.used_reports,
+        )
+    return found
