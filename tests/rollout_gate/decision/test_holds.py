@@ -562,17 +562,25 @@ def test_another_directory_s_cycles_are_no_evidence(gate: Gate) -> None:
     assert answer["soak"]["held_ms"] == 2 * INTERVAL
 
 
-def test_a_trigger_before_a_line_that_is_too_long_stays_fired(gate: Gate) -> None:
-    """What is damaged behind it hides nothing, and no reentry forgets it."""
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_a_line_that_is_too_long_hides_no_trigger_that_was_recorded(
+    gate: Gate, *, is_recorded: bool
+) -> None:
+    """One that was not recorded is behind it, out of sight: that holds, and does not promote."""
     canary = Canary(gate)
     canary.history.add(NOW + INTERVAL, **failed(streak=3))
     canary.now += INTERVAL
     canary.history.write(canary.state_dir)
     assert canary.answer(expected=4)["verdict"] == "rollback"
+    if is_recorded:
+        canary.run("advance", expected=4)
     with canary.log.open("ab") as log:
         log.write(b"x" * (LONGEST_LINE_BYTES + 1) + b"\n")
-    assert canary.answer(expected=4)["verdict"] == "rollback"
-    assert "a rollback trigger fired" in canary.run("reenter", "--reason", "r", expected=2).err
+    answer = canary.answer(expected=4 if is_recorded else 3)
+    statuses = {one["name"]: one["status"] for one in answer["gates"]}
+    assert statuses["segments_present"] == "fail"
+    refused = "a rollback trigger fired" if is_recorded else "it is not known after which line"
+    assert refused in canary.run("reenter", "--reason", "r", expected=2).err
 
 
 @pytest.mark.parametrize(

@@ -403,16 +403,22 @@ def middle(first_number: int | None, *lines: bytes) -> SurfaceEvidence:
 
 
 def test_lines_are_placed_by_number_where_the_beginning_was_not_read() -> None:
-    """Exact while the numbers are consistent; no guess otherwise."""
+    """By the first line's number and that of the first one read; no guess without them."""
     assert [cycle.line for cycle in middle(1, *LINES[1:]).cycles] == [3, 4, 5, 6]
     rotated_late = History().every(MINUTE, 9)
     assert rotated_late.lines[:6] == LINES
     assert [cycle.line for cycle in middle(2, *LINES[1:]).cycles] == [None] * 4
     assert [cycle.line for cycle in middle(None, *LINES[1:]).cycles] == [None] * 4
+    assert [cycle.line for cycle in middle(1, b"x\n", *LINES[2:]).cycles] == [None] * 4
     gap = middle(1, *LINES[1:3], *LINES[4:])
-    assert [cycle.line for cycle in gap.cycles] == [3, None, None]
+    assert [cycle.line for cycle in gap.cycles] == [3, 4, 5]
     doubled = middle(1, LINES[1], b"x\n", *LINES[2:])
-    assert [one.line for one in doubled.flaws] == [3, None]
+    assert [one.line for one in doubled.flaws] == [3, 4]
+    torn = LogPart(path=LOG, offset=999, lines=(LINES[1][:-1],), torn=b"{", first_number=1)
+    since = at(SIX, 2)
+    log = RawLog(path=LOG, parts=(torn,))
+    found = assemble(pin(evidence_from=since, phase_from=since), state_of(SIX), log)
+    assert found.flaws[0].line == 3
 
 
 def test_a_writer_that_does_not_chain() -> None:

@@ -8,7 +8,6 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -289,44 +288,41 @@ def a_line_of(size: int, history: History, state_dir: Path, *, at_line: int = 5)
 
 @pytest.mark.parametrize("size", [LONGEST_LINE_BYTES, LONGEST_LINE_BYTES + 1, 20 * MIB])
 @pytest.mark.parametrize("at_line", [0, 5])
-def test_a_line_that_is_too_long_is_invalid(
+def test_a_line_that_is_too_long_ends_the_evidence(
     state_dir: Path, history: History, size: int, at_line: int
 ) -> None:
-    """It is told as such, wherever it stands, and what is on both sides of it is read."""
+    """It holds as long as older lines are wanted, and matters to nobody who wants none."""
     a_line_of(size, history, state_dir, at_line=at_line)
-    found = read(state_dir, at(history, 3) if at_line else None)
-    assert found.end_sha256 == at(history, 10).event_sha256
-    found = read(state_dir, at(history, 3)) if at_line else read(state_dir)
-    assert flaws(found) == [Flaw.INVALID_LINE, Flaw.CHAIN_BROKEN]
-    assert len(found.cycles) == (7 if at_line else 10)
-    assert ("longer than 16 MiB" in found.flaws[0].detail) is (size > LONGEST_LINE_BYTES)
+    assert read(state_dir, None).end_sha256 == at(history, 10).event_sha256
     assert read(state_dir, at(history, 6)).flaws == ()
-    windows = [one for one in found.inputs if one.path.endswith(LOG)]
-    assert sum(one.length or 0 for one in windows) == sum(
-        len(line) for line in history.lines[3 if at_line else 0 :]
-    ) + (size + 1) * (size <= LONGEST_LINE_BYTES)
+    found = read(state_dir, at(history, 3)) if at_line else read(state_dir)
+    is_too_long = size > LONGEST_LINE_BYTES
+    whole = [Flaw.INVALID_LINE, Flaw.CHAIN_BROKEN]
+    assert flaws(found) == ([Flaw.SEGMENT_MISSING] if is_too_long else whole)
+    assert ("longer than 16 MiB" in found.flaws[0].detail) is is_too_long
+    read_cycles = 5 if at_line and is_too_long else 7 if at_line else 10
+    assert len(found.cycles) == read_cycles
 
 
-def test_evidence_may_follow_a_line_that_is_too_long(state_dir: Path) -> None:
-    """A phase that was entered after it: it is found by its digest."""
+def test_no_more_is_read_than_the_longest_line(state_dir: Path) -> None:
+    """A line of a terabyte costs no more than one that just may be."""
     with (state_dir / LOG).open("ab") as log:
-        log.write(b"x" * (LONGEST_LINE_BYTES + 1) + b"\n")
-    end = read(state_dir, None)
-    assert end.end_sha256 == sha256(b"x" * (LONGEST_LINE_BYTES + 1)).hexdigest()
-    position = LogPosition(cycle_number=None, event_sha256=end.end_sha256)
-    assert read(state_dir, position).cycles == ()
-    assert Flaw.LOG_REWRITTEN not in flaws(read(state_dir, position))
+        log.truncate(1024 * 1024 * MIB)
+        log.seek(0, 2)
+        log.write(b"\n")
+    found = read(state_dir, None)
+    assert "longer than 16 MiB" in str(found.end_problem)
+    assert found.end_sha256 is None
 
 
 def test_a_torn_end_that_is_too_long(state_dir: Path, history: History) -> None:
-    """It is a torn end like any other, and the line before it the last one."""
+    """Nothing before it is read, so nothing is known of it: that holds."""
     with (state_dir / LOG).open("ab") as log:
         log.write(b"x" * (LONGEST_LINE_BYTES + 1))
     found = read(state_dir, at(history, 3))
-    assert flaws(found) == [Flaw.TORN_TAIL]
-    assert "(16777217 bytes)" in found.flaws[0].detail
-    assert found.end_sha256 == at(history, 10).event_sha256
-    assert len(found.cycles) == 7
+    assert flaws(found) == [Flaw.SEGMENT_MISSING, Flaw.DISAGREES]
+    assert (found.cycles, found.end_sha256) == ((), None)
+    assert "longer than 16 MiB" in str(read(state_dir, None).end_problem)
 
 
 def test_how_a_log_ends_is_not_known(state_dir: Path, history: History) -> None:
@@ -357,8 +353,16 @@ def test_cycles_from_before_the_log_had_a_line(state_dir: Path, history: History
         assert flaws(read(state_dir, position)) == found
 
 
-@pytest.mark.parametrize("content", [b"\0", b"\0\n", b"\n", b"x" * 4095 + b"\n"])
-def test_a_hostile_log_costs_bounded_memory(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"\0", "a line of the event log is longer than 16 MiB"),
+        (b"\0\n", "a line of the event log is longer than 16 MiB"),
+        (b"\n", "the last 256 MiB"),
+        (b"x" * 4095 + b"\n", "the last 256 MiB"),
+    ],
+)
+def test_a_hostile_log_costs_bounded_memory(tmp_path: Path, content: bytes, problem: str) -> None:
     """Sparse, all line breaks, or full of lines: the reading ends, and says why."""
     log = tmp_path / LOG
     with log.open("wb") as file:
@@ -372,7 +376,7 @@ def test_a_hostile_log_costs_bounded_memory(tmp_path: Path, content: bytes) -> N
                 file.write(block)
     found = read_log(log, BEGINNING)
     assert found.problem is not None
-    assert "the last 256 MiB" in found.problem
+    assert problem in found.problem
     with log.open("rb") as file:
         file.seek(found.parts[-1].offset - 1)
         starts_at_a_line = file.read(1) == b"\n"

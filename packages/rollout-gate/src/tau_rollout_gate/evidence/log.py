@@ -9,23 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, Event, line_digest, parse_event
+from tau_rollout_gate.contract.event import Event, line_digest, parse_event
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound
 
 _DIGEST_SHOWN = 12
-
-
-class TooLong(NamedTuple):
-    """What is kept of a line that is longer than any may be (`event.LONGEST_LINE_BYTES`).
-
-    Args:
-        length: Its length in bytes, without the line break.
-        sha256: Its digest; None for a torn one.
-    """
-
-    length: int
-    sha256: str | None
 
 
 class LogPart(NamedTuple):
@@ -39,7 +27,7 @@ class LogPart(NamedTuple):
         too_long: A line that follows `lines`, in the place of `torn` or before the next part of
             the file; None where there is none.
         first_number: The `cycle_number` of the file's first line, where that was not read here and
-            tells one. It says which line of the file a numbered line is.
+            tells one. It says which line of the file the first numbered one of `lines` is.
     """
 
     path: str
@@ -47,12 +35,11 @@ class LogPart(NamedTuple):
     lines: tuple[bytes, ...]
     torn: bytes = b""
     first_number: int | None = None
-    too_long: TooLong | None = None
 
     @property
     def line_count(self) -> int:
-        """Return how many lines there are, the torn one and the one too long among them."""
-        return len(self.lines) + bool(self.torn) + (self.too_long is not None)
+        """How many lines there are, the torn one among them."""
+        return len(self.lines) + bool(self.torn)
 
 
 class Line(NamedTuple):
@@ -92,67 +79,46 @@ def lines_of(parts: Sequence[LogPart]) -> Iterator[Line]:
     The torn line of a file that was rotated is an invalid one: nobody will cut it off any more.
     """
     for part in parts:
-        places = _Places(part)
+        skipped = None if part.offset else 0
         for index, raw in enumerate(part.lines):
-            digest = line_digest(raw)
-            try:
-                event = parse_event(raw)
-            except RolloutGateError as error:
-                yield Line(
-                    file=part.path,
-                    line=places.of(index, None),
-                    sha256=digest,
-                    flaw=Flaw.INVALID_LINE,
-                    problem=str(error),
-                )
-            else:
-                place = places.of(index, event.cycle_number)
-                yield Line(file=part.path, line=place, sha256=digest, event=event)
-        if part.too_long is not None and part.too_long.sha256 is not None:
+            event, problem = _parsed(raw)
+            if index == 0 and part.offset:
+                skipped = _skipped(part.first_number, event)
             yield Line(
                 file=part.path,
-                line=places.of(len(part.lines), None),
-                sha256=part.too_long.sha256,
-                flaw=Flaw.INVALID_LINE,
-                problem=f"the line is longer than {LONGEST_LINE_BYTES // 1024 // 1024} MiB",
+                line=None if skipped is None else skipped + index + 1,
+                sha256=line_digest(raw),
+                event=event,
+                flaw=None if event is not None else Flaw.INVALID_LINE,
+                problem=problem,
             )
-        elif torn_bytes := len(part.torn) if part.too_long is None else part.too_long.length:
-            is_newest = part is parts[-1]
+        if part.torn:
             yield Line(
                 file=part.path,
-                line=places.of(len(part.lines), None),
+                line=None if skipped is None else skipped + len(part.lines) + 1,
                 sha256=None,
-                flaw=Flaw.TORN_TAIL if is_newest else Flaw.INVALID_LINE,
-                problem=f"the last line has no line break ({torn_bytes} bytes)",
+                flaw=Flaw.TORN_TAIL if part is parts[-1] else Flaw.INVALID_LINE,
+                problem=f"the last line has no line break ({len(part.torn)} bytes)",
             )
 
 
-class _Places:
-    """Tells which line of its file a line of a part is; the lines are asked for in order.
+def _parsed(raw: bytes) -> tuple[Event | None, str]:
+    try:
+        return parse_event(raw), ""
+    except RolloutGateError as error:
+        return None, str(error)
 
-    Where the beginning of the file was not read, the numbers of the cycles tell it, as long as
-    they grow by one from line to line.
-    """
 
-    def __init__(self, part: LogPart) -> None:
-        self._first_number = part.first_number if part.offset else None
-        self._skipped: int | None = None if part.offset else 0
-
-    def of(self, index: int, cycle_number: int | None) -> int | None:
-        if self._first_number is not None and cycle_number is not None:
-            skipped = cycle_number - self._first_number - index
-            is_consistent = skipped > 0 and self._skipped in {None, skipped}
-            self._skipped = skipped if is_consistent else None
-            self._first_number = self._first_number if is_consistent else None
-        return None if self._skipped is None else self._skipped + index + 1
+def _skipped(first_number: int | None, event: Event | None) -> int | None:
+    """How many lines of a file stand before an event, by its number and that of the first line."""
+    if first_number is None or event is None or event.cycle_number is None:
+        return None
+    return max(event.cycle_number - first_number, 0) or None
 
 
 def event_of(raw: bytes) -> Event | None:
-    """Return what a line says, or None where it is invalid."""
-    try:
-        return parse_event(raw)
-    except RolloutGateError:
-        return None
+    """What a line says, or None where it is invalid."""
+    return _parsed(raw)[0]
 
 
 def judge(lines: Iterable[Line], *, before: Link, is_chained: bool) -> Iterator[Cycle | FlawFound]:

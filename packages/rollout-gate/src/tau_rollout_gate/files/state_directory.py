@@ -11,13 +11,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
 from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
-from tau_rollout_gate.evidence.log import LogPart, TooLong, event_of
+from tau_rollout_gate.evidence.log import LogPart, event_of
 from tau_rollout_gate.evidence.surface import RawLog, RawState, assemble, is_up_to
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 
@@ -95,8 +94,8 @@ def read_log(
     """Return the end of an event log and of its rotated files `.1`, `.2` and so on.
 
     It is read backwards until two lines were seen, which the state may belong to, and the line of
-    `evidence_from`, or an older one where lines are numbered. Of a line that is longer than
-    any may be, only length and digest are kept.
+    `evidence_from`, or an older one where lines are numbered. A line that is longer than any may be
+    ends it there.
     """
     parts: list[LogPart] = []
     search = _Search(evidence_from)
@@ -105,7 +104,7 @@ def read_log(
         file_path = path.with_name(f"{path.name}.{rotation}") if rotation else path
         try:
             with _open_regular(file_path) as file:
-                parts[:0] = _read_file(file, str(file_path), search, block_bytes)
+                parts.insert(0, _read_file(file, str(file_path), search, block_bytes))
         except FileNotFoundError:
             if rotation:  # the log itself may have been rotated just now
                 break
@@ -142,15 +141,19 @@ class _Search:
                 "event log"
             )
 
-    def take(self, line: bytes | TooLong) -> None:
+    def hold(self, pieces: list[bytes]) -> None:
+        """Weigh what was read of one line; past the longest that may be, the search is over."""
+        if sum(map(len, pieces)) > LONGEST_LINE_BYTES:
+            self.problem = (
+                f"a line of the event log is longer than {LONGEST_LINE_BYTES // _MIB} MiB, and "
+                "what is older was not read"
+            )
+
+    def take(self, line: bytes) -> None:
         """Take the next older line."""
         self._lines += 1
         self.spend(_LINE_COSTS_BYTES)
-        if self._is_reached:
-            return
-        if isinstance(line, TooLong):
-            self._is_reached = line.sha256 == self._wanted
-        else:
+        if not self._is_reached:
             self._is_reached = line_digest(line) == self._wanted or self._is_too_old(line)
 
     def _is_too_old(self, line: bytes) -> bool:
@@ -160,52 +163,34 @@ class _Search:
         return is_up_to(event_of(line), self._position)
 
 
-def _read_file(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> list[LogPart]:
-    """Return the parts of a file, oldest first: more than one where a line is too long."""
+def _read_file(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> LogPart:
+    """What of a file the search wants, from its end on."""
     descriptor = file.fileno()
     size = os.fstat(descriptor).st_size
     backwards = _backwards(descriptor, size, search, block_bytes)
-    ending = next(backwards)
-    offset = size - _length(ending)
-    parts: list[LogPart] = []
+    torn = next(backwards)
+    offset = size - len(torn)
     lines: list[bytes] = []
     for line in backwards:
-        if isinstance(line, TooLong):
-            parts.insert(0, _part(path, offset, lines, ending))
-            lines, ending = [], line
-        else:
-            lines.append(line)
-        offset -= _length(line) + 1
+        lines.append(line)
+        offset -= len(line) + 1
         search.take(line)
         if search.is_over:
             break
-    first = _first_number(descriptor) if offset else None
-    return [_part(path, offset, lines, ending)._replace(first_number=first), *parts]
-
-
-def _part(path: str, offset: int, lines: list[bytes], ending: bytes | TooLong) -> LogPart:
-    """Return a part from its lines, newest first, and what follows them."""
     return LogPart(
         path=path,
         offset=offset,
         lines=tuple(reversed(lines)),
-        torn=b"" if isinstance(ending, TooLong) else ending,
-        too_long=ending if isinstance(ending, TooLong) else None,
+        torn=torn,
+        first_number=_first_number(descriptor) if offset else None,
     )
 
 
-def _length(line: bytes | TooLong) -> int:
-    return line.length if isinstance(line, TooLong) else len(line)
-
-
-def _backwards(
-    descriptor: int, size: int, search: _Search, block_bytes: int
-) -> Iterator[bytes | TooLong]:
+def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) -> Iterator[bytes]:
     """Yield what follows the last line break, then the lines without theirs, newest first."""
     end = size
-    line_end = size
     is_torn = True
-    later: list[bytes] = []  # what was read of the line that ends at `line_end`, newest first
+    later: list[bytes] = []  # what was read of the line that goes on after `end`, newest first
     while end > 0 and search.problem is None:
         start = max(0, end - block_bytes)
         block = os.pread(descriptor, end - start, start)
@@ -215,31 +200,19 @@ def _backwards(
         first, *lines = block.split(b"\n")
         if lines:
             later.append(lines.pop())
-            yield _line(descriptor, line_end, later, end - len(later[-1]), is_torn=is_torn)
+            search.hold(later)
+            if search.problem is not None:
+                break
+            yield b"".join(reversed(later))
             yield from reversed(lines)
-            later, line_end, is_torn = [], start + len(first), False
+            later, is_torn = [], False
         later.append(first)
-        if line_end - start > LONGEST_LINE_BYTES:
-            later.clear()  # it is never looked at
+        search.hold(later)
         end = start
     if search.problem is None:
-        yield _line(descriptor, line_end, later, 0, is_torn=is_torn)
+        yield b"".join(reversed(later))
     elif is_torn:
         yield b""
-
-
-def _line(
-    descriptor: int, end: int, pieces: list[bytes], start: int, *, is_torn: bool
-) -> bytes | TooLong:
-    """Return the line from `start` to `end`, whose pieces are given newest first."""
-    if end - start <= LONGEST_LINE_BYTES:
-        return b"".join(reversed(pieces))
-    if is_torn:
-        return TooLong(length=end - start, sha256=None)
-    digest = sha256()
-    for at in range(start, end, _MIB):
-        digest.update(os.pread(descriptor, min(_MIB, end - at), at))
-    return TooLong(length=end - start, sha256=digest.hexdigest())
 
 
 def _first_number(descriptor: int) -> int | None:

@@ -1,1 +1,1 @@
-"""The rollback triggers that a policy can have: one module for each kind, and one line in `kinds`."""
+"""The rollback triggers that a policy can have: one module for each kind, a line in `kinds`."""
