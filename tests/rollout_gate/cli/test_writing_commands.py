@@ -486,20 +486,24 @@ class TestLooking:
             "schema_version": 1,
             "is_whole": True,
             "decisions": 1,
-            "first_tampered": None,
+            "broken_at": None,
             "remarks": [],
         }
 
-    def test_verify_names_what_was_altered(self, gate: Gate) -> None:
+    def test_verify_names_where_the_chain_breaks(self, gate: Gate) -> None:
         """Exit 3, in both forms."""
         gate.begin("--by", "ada")
         assert gate("freeze", "--reason", "r").code == 0
         ledger = gate.root / "decisions.jsonl"
         ledger.write_bytes(ledger.read_bytes().replace(b'"by":"ada"', b'"by":"eve"', 1))
         done = gate("verify")
-        assert (done.code, done.out) == (3, "not whole: decision 1 was altered\n")
-        value = json.loads(gate("verify", "--format", "json").out)
-        assert value["first_tampered"] == {"decision_number": 1, "detail": "was altered"}
+        why = (
+            "it does not follow the one before it: one of the two was altered, or entries were "
+            "removed or moved"
+        )
+        assert (done.code, done.out) == (3, f"broken at entry 2: {why}\n")
+        value = json.loads(gate("verify", "--json").out)
+        assert value["broken_at"] == {"decision_number": 2, "detail": why}
 
     def test_verify_tells_an_edited_rollout_file(self, gate: Gate) -> None:
         """A phase written by hand is not where the rollout stands, and nothing decides on it."""

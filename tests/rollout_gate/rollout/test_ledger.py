@@ -1,4 +1,4 @@
-"""The chain of decisions: what is recorded reads back, and tampering names its first entry."""
+"""The chain of decisions: what is recorded reads back, and tampering shows where it breaks."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.rollout_gate.recording import Ledger, answer, decided, frozen_by, led
 LENGTHS = st.integers(min_value=1, max_value=6)
 
 
-def first_tampered(ledger: Ledger, lines: list[bytes]) -> int | None:
+def broken_at(ledger: Ledger, lines: list[bytes]) -> int | None:
     """Return the entry that is named when these lines stand where the ledger's were."""
     report = check(ledger.file(), lines, is_torn=False)
-    assert report.tampered is not None
+    assert report.broken is not None
     assert not report.is_whole
-    return report.tampered.decision_number
+    return report.broken.decision_number
 
 
 class TestEntry:
@@ -139,7 +139,7 @@ class TestStanding:
 
 
 class TestCheck:
-    """`verify` names the first entry that was altered, removed or reordered."""
+    """`verify` names the entry at which the chain breaks: the altered one, or the next."""
 
     @given(length=LENGTHS)
     def test_what_was_recorded_is_whole(self, length: int) -> None:
@@ -156,7 +156,7 @@ class TestCheck:
 
     @given(data=st.data(), length=LENGTHS)
     def test_an_altered_byte_is_named(self, data: st.DataObject, length: int) -> None:
-        """Whatever byte of whatever entry is changed to whatever else, that entry is named."""
+        """Whatever byte is changed to whatever else: that entry is named, or the one behind it."""
         ledger = ledger_of(length)
         lines = ledger.lines()
         index = data.draw(st.integers(0, length - 1), label="entry")
@@ -166,7 +166,7 @@ class TestCheck:
             label="value",
         )
         lines[index] = lines[index][:at] + bytes([byte]) + lines[index][at + 1 :]
-        assert first_tampered(ledger, lines) == index + 1
+        assert broken_at(ledger, lines) in {index + 1, min(index + 2, length)}
 
     @pytest.mark.parametrize(
         ("index", "change"),
@@ -192,10 +192,20 @@ class TestCheck:
         value = json.loads(lines[index]) | change
         lines[index] = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
         assert lines[index] != ledger.lines()[index]
-        assert first_tampered(ledger, lines) == index + 1
+        assert broken_at(ledger, lines) in {index + 1, min(index + 2, 5)}
         report = check(ledger.file(), lines, is_torn=False)
-        assert report.tampered is not None
-        assert report.tampered.detail == "was altered"
+        assert report.broken is not None
+        assert "was altered" in report.broken.detail
+
+    def test_an_entry_that_cannot_be_read_is_named(self) -> None:
+        """By its number, and with what is wrong with it."""
+        ledger = ledger_of(3)
+        lines = ledger.lines()
+        lines[1] = b"{}"
+        report = check(ledger.file(), lines, is_torn=False)
+        assert report.broken is not None
+        assert report.broken.decision_number == 2
+        assert report.broken.detail.startswith("it cannot be read: decision_number: ")
 
     @given(data=st.data(), length=LENGTHS)
     def test_removed_entries_are_named(self, data: st.DataObject, length: int) -> None:
@@ -205,10 +215,10 @@ class TestCheck:
         end = data.draw(st.integers(start + 1, length))
         lines = ledger.lines()
         del lines[start:end]
-        assert first_tampered(ledger, lines) == start + 1
+        assert broken_at(ledger, lines) == start + 1
         report = check(ledger.file(), lines, is_torn=False)
-        assert report.tampered is not None
-        assert "removed" in report.tampered.detail
+        assert report.broken is not None
+        assert "removed" in report.broken.detail
 
     @given(data=st.data(), length=st.integers(2, 6))
     def test_reordered_entries_are_named(self, data: st.DataObject, length: int) -> None:
@@ -217,10 +227,10 @@ class TestCheck:
         lines = ledger.lines()
         shuffled = data.draw(st.permutations(lines).filter(lambda found: found != lines))
         first = next(n for n in range(length) if shuffled[n] != lines[n])
-        assert first_tampered(ledger, shuffled) == first + 1
+        assert broken_at(ledger, shuffled) == first + 1
         report = check(ledger.file(), shuffled, is_torn=False)
-        assert report.tampered is not None
-        assert "reordered" in report.tampered.detail
+        assert report.broken is not None
+        assert "moved" in report.broken.detail
 
     @given(data=st.data(), length=st.integers(1, 5))
     def test_a_repeated_entry_is_named(self, data: st.DataObject, length: int) -> None:
@@ -230,29 +240,29 @@ class TestCheck:
         which = data.draw(st.integers(0, length - 1))
         place = data.draw(st.integers(which + 1, length))
         lines.insert(place, lines[which])
-        assert first_tampered(ledger, lines) == place + 1
+        assert broken_at(ledger, lines) == place + 1
 
     def test_an_older_rollout_file_is_told(self) -> None:
         """A rollout.json put back from earlier does not pass for the state of things."""
         report = check(ledger_of(2).file(), ledger_of(5).lines(), is_torn=False)
-        assert report.tampered is not None
-        assert report.tampered.decision_number is None
-        assert "older copy: it counts 2 of 5" in report.tampered.detail
+        assert report.broken is not None
+        assert report.broken.decision_number is None
+        assert "older copy: it counts 2 of 5" in report.broken.detail
 
     def test_an_edited_rollout_file_is_told(self) -> None:
         """A phase that was written into rollout.json by hand shows."""
         ledger = ledger_of(2)
         edited = RolloutFile.of(making.rollout("canary-3"), ledger.entries[-1].counted)
         report = check(edited, ledger.lines(), is_torn=False)
-        assert report.tampered is not None
-        assert "rollout.json was edited" in report.tampered.detail
+        assert report.broken is not None
+        assert "rollout.json was edited" in report.broken.detail
 
     def test_a_missing_rollout_file_is_told(self) -> None:
         """Only the very first decision can be ahead of a file that is not there yet."""
         assert check(None, ledger_of(1).lines(), is_torn=False).is_whole
         report = check(None, ledger_of(2).lines(), is_torn=False)
-        assert report.tampered is not None
-        assert "missing" in report.tampered.detail
+        assert report.broken is not None
+        assert "missing" in report.broken.detail
 
     def test_an_ahead_entry_that_does_not_follow_is_named(self) -> None:
         """What stands behind the last known entry has to be chained to it."""
@@ -261,8 +271,8 @@ class TestCheck:
             json.dumps(json.loads(ledger_of(4).lines()[3]) | {"previous_sha256": SHA}).encode()
         )
         report = check(ledger_of(3).file(), lines, is_torn=False)
-        assert report.tampered is not None
-        assert report.tampered.decision_number == 4
+        assert report.broken is not None
+        assert report.broken.decision_number == 4
 
     def test_a_chain_that_no_command_makes_is_told(self) -> None:
         """Digests that fit do not make a mute of a trigger, or a jump of phases, a decision."""
@@ -299,9 +309,9 @@ class TestCheck:
                 ledger.add(before, Action.START)
             ledger.add(after, action)
             report = check(ledger.file(), ledger.lines(), is_torn=False)
-            assert report.tampered is not None, message
-            assert message in report.tampered.detail
-            assert report.tampered.decision_number == len(ledger.entries)
+            assert report.broken is not None, message
+            assert message in report.broken.detail
+            assert report.broken.decision_number == len(ledger.entries)
 
     def test_what_commands_make_is_possible(self) -> None:
         """Promotion, adoption, rollback and the next start pass."""

@@ -71,28 +71,24 @@ def history_json(entries: Sequence[Entry]) -> str:
 def report_text(report: LedgerReport) -> str:
     """Return whether the ledger is whole: the finding, then what is worth knowing."""
     lines = list(report.remarks)
-    if report.tampered is None:
+    broken = report.broken
+    if broken is None:
         lines.append(f"whole: {report.entries} decisions, none altered, removed or reordered")
-    elif report.tampered.decision_number is None:
-        lines.append(f"not whole: {report.tampered.detail}")
+    elif broken.decision_number is None:
+        lines.append(f"broken: {broken.detail}")
     else:
-        lines.append(
-            f"not whole: decision {report.tampered.decision_number} {report.tampered.detail}"
-        )
+        lines.append(f"broken at entry {broken.decision_number}: {broken.detail}")
     return "".join(f"{shown(line)}\n" for line in lines)
 
 
 def report_json(report: LedgerReport) -> str:
-    """Return whether the ledger is whole."""
-    tampered = report.tampered
+    """Write the same as JSON; `broken_at` is null where the ledger is whole."""
     return _json(
         {
             "schema_version": 1,
             "is_whole": report.is_whole,
             "decisions": report.entries,
-            "first_tampered": None
-            if tampered is None
-            else {"decision_number": tampered.decision_number, "detail": tampered.detail},
+            "broken_at": report.broken and report.broken._asdict(),
             "remarks": list(report.remarks),
         }
     )

@@ -1,12 +1,9 @@
-"""Whether the ledger is whole; where it is not, the first entry that was tampered with.
-
-An entry is vouched for when another one, or `rollout.json`, names its digest. That tells the one
-that was altered from its neighbours, which only no longer fit it.
-"""
+"""Whether the ledger is whole: a chain of decisions, each of which a command could have made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutFile
@@ -15,44 +12,37 @@ from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.rollout.ledger import Action, Entry, digest_of
 
 
-class Tampered(NamedTuple):
-    """What is wrong, and with which entry; None where it is `rollout.json` itself."""
+class Broken(NamedTuple):
+    """The entry at which a ledger breaks, and why; None where it is `rollout.json` itself."""
 
     decision_number: int | None
     detail: str
 
 
 class LedgerReport(NamedTuple):
-    """What was found: the entries that are there, what is wrong first, and what is worth knowing.
+    """How many entries are there, where the ledger breaks, and what is worth knowing.
 
     `remarks` tell what a crash left behind and nobody was told had been done.
     """
 
     entries: int
-    tampered: Tampered | None
+    broken: Broken | None
     remarks: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
         """Tell whether nothing was altered, removed or reordered."""
-        return self.tampered is None
-
-
-class _Line(NamedTuple):
-    digest: str
-    entry: Entry | None
-    problem: str
+        return self.broken is None
 
 
 def check(file: RolloutFile | None, lines: Sequence[bytes], *, is_torn: bool) -> LedgerReport:
-    """Return whether the ledger is whole.
+    """Tell whether the ledger is whole.
 
     Args:
         file: What `rollout.json` holds; None if it is not there.
         lines: The whole lines of `decisions.jsonl`, in its order.
         is_torn: Whether a part of a line follows them.
     """
-    parsed = [_parsed(line) for line in lines]
     recorded = 0 if file is None else file.decisions.count
     remarks = []
     if is_torn:
@@ -61,84 +51,47 @@ def check(file: RolloutFile | None, lines: Sequence[bytes], *, is_torn: bool) ->
         remarks.append(
             f"entry {len(lines)} is ahead of rollout.json: the next decision completes it"
         )
-    tampered = _in_chain(parsed, file) or _at_end(parsed, file) or _between(parsed)
-    return LedgerReport(entries=len(lines), tampered=tampered, remarks=tuple(remarks))
+    breaks = chain(_along(lines, file), _at_end(lines, file))
+    return LedgerReport(entries=len(lines), broken=next(breaks, None), remarks=tuple(remarks))
 
 
-def _parsed(line: bytes) -> _Line:
-    try:
-        return _Line(digest=digest_of(line), entry=Entry.parse(line), problem="")
-    except RolloutGateError as error:
-        return _Line(digest=digest_of(line), entry=None, problem=str(error))
-
-
-def _in_chain(lines: Sequence[_Line], file: RolloutFile | None) -> Tampered | None:
-    """Return the first entry that is not where and what the others say."""
-    entries = [line.entry for line in lines if line.entry is not None]
-    numbers = {entry.decision_number for entry in entries}
-    named = {entry.previous_sha256 for entry in entries}
-    recorded = None if file is None else file.decisions.sha256
-    ahead = 1 if file is None else file.decisions.count + 1
-    before: _Line | None = None
-    for place, line in enumerate(lines, start=1):
-        if line.entry is None:
-            return Tampered(decision_number=place, detail=f"was altered: {line.problem}")
-        number = line.entry.decision_number
-        is_vouched = line.digest in named or line.digest == recorded or number == ahead
-        if number != place:
-            return _misplaced(place, number, is_vouched=is_vouched, is_elsewhere=place in numbers)
-        if line.entry.previous_sha256 != (before.digest if before else None):
-            is_before_altered = is_vouched and before is not None and before.digest != recorded
-            culprit = place - 1 if is_before_altered else place
-            return Tampered(decision_number=culprit, detail="was altered")
-        before = line
-    return None
-
-
-def _misplaced(place: int, number: int, *, is_vouched: bool, is_elsewhere: bool) -> Tampered:
-    if not is_vouched:
-        return Tampered(decision_number=place, detail="was altered")
-    if is_elsewhere:
-        detail = f"was reordered: entry {number} stands in its place"
-    elif number < place:
-        detail = f"was removed or never written: entry {number} stands in its place once more"
-    else:
-        detail = "was removed"
-        if number > place + 1:
-            detail += f", as were those up to {number - 1}"
-    return Tampered(decision_number=place, detail=detail)
-
-
-def _at_end(lines: Sequence[_Line], file: RolloutFile | None) -> Tampered | None:
-    """Return what is wrong between the end of the ledger and `rollout.json`."""
-    if file is None:
-        missing = Tampered(decision_number=None, detail="rollout.json is missing")
-        return missing if len(lines) > 1 else None
-    recorded = file.decisions
-    if len(lines) < recorded.count:
-        detail = "was removed"
-        if len(lines) + 1 < recorded.count:
-            detail += f", as were those up to {recorded.count}"
-        return Tampered(decision_number=len(lines) + 1, detail=detail)
-    last = lines[recorded.count - 1]
-    if last.digest != recorded.sha256:
-        return Tampered(decision_number=recorded.count, detail="was altered")
-    detail = ""
-    if len(lines) > recorded.count + 1:
-        detail = f"rollout.json is an older copy: it counts {recorded.count} of {len(lines)}"
-    elif last.entry is None or last.entry.rollout_after != file.rollout:
-        detail = f"rollout.json was edited: it is not what entry {recorded.count} left"
-    return Tampered(decision_number=None, detail=detail) if detail else None
-
-
-def _between(lines: Sequence[_Line]) -> Tampered | None:
-    """Return the first entry that no command could have made of the one before it."""
+def _along(lines: Sequence[bytes], file: RolloutFile | None) -> Iterator[Broken]:
+    """Yield where an entry does not follow the one before it, ending with the first unreadable."""
+    named = None if file is None else (file.decisions.count, file.decisions.sha256)
     before: Rollout | None = None
-    for entry in (line.entry for line in lines if line.entry is not None):
-        if detail := next(_impossible(before, entry), None):
-            return Tampered(decision_number=entry.decision_number, detail=detail)
-        before = entry.rollout_after
-    return None
+    digest: str | None = None
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = Entry.parse(line)
+        except RolloutGateError as error:
+            yield Broken(number, f"it cannot be read: {error}")
+            return
+        if (entry.decision_number, entry.previous_sha256) != (number, digest):
+            yield Broken(
+                number,
+                "it does not follow the one before it: one of the two was altered, or entries were "
+                "removed or moved",
+            )
+        for detail in _impossible(before, entry):
+            yield Broken(number, f"it {detail}")
+        before, digest = entry.rollout_after, digest_of(line)
+        if named is not None and number == named[0] and digest != named[1]:
+            yield Broken(number, "it is not the one that rollout.json names: it was altered")
+
+
+def _at_end(lines: Sequence[bytes], file: RolloutFile | None) -> Iterator[Broken]:
+    """Yield what is wrong between the end of a sound chain and `rollout.json`."""
+    if file is None:
+        if len(lines) > 1:
+            yield Broken(None, "rollout.json is missing")
+        return
+    count = file.decisions.count
+    if len(lines) < count:
+        yield Broken(len(lines) + 1, f"it was removed: rollout.json counts {count}")
+    elif len(lines) > count + 1:
+        yield Broken(None, f"rollout.json is an older copy: it counts {count} of {len(lines)}")
+    elif Entry.parse(lines[count - 1]).rollout_after != file.rollout:
+        yield Broken(None, f"rollout.json was edited: it is not what entry {count} left")
 
 
 def _impossible(before: Rollout | None, entry: Entry) -> Iterator[str]:
