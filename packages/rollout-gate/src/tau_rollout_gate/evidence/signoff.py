@@ -17,7 +17,6 @@ from tau_rollout_gate.evidence.references import (
     identity_of_address,
     is_address,
     is_blank,
-    is_no_evidence,
     problem_of_path,
 )
 from tau_rollout_gate.evidence.report import is_same_release
@@ -87,7 +86,7 @@ def _weighed(text: str, look_up: LookUp, *, own_sha256: str) -> tuple[str | None
     """
     if not text:
         return None, "has no evidence yet"
-    if is_no_evidence(text):
+    if is_blank(text):
         return None, f"has no evidence yet: {text[:60]!r} names nothing that can be looked at"
     if is_address(text):
         try:
