@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 from tau_custom_command.contract.state import RunMode
-from tau_custom_command.cycle.cycle import CycleLimits
+from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import CommandRuntimeError
 from tau_custom_command.policy.model import ExecutionPolicy
-from tau_custom_command.services.run_cycle import Clock, RunReport, RunRequest, run_cycle
+from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.run_cycle import RunReport, RunRequest, run_cycle
 from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
 from tests.custom_command.running import START_UNIX_MS, untracked
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tau_custom_command.contract.state import RunMode
-from tau_custom_command.cycle.cycle import CycleLimits
+from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.policy.model import ExecutionPolicy
-from tau_custom_command.services.run_cycle import Clock, RunReport, RunRequest, run_cycle
+from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.run_cycle import RunReport, RunRequest, run_cycle
 from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
 
 COMMAND = Path(sys.executable).parent / "tau-custom-command"

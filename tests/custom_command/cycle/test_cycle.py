@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tau_custom_command.cycle import cycle
+from tau_custom_command.cycle.plan import in_order
 from tests.custom_command.cases import case, case_object, malformed, retryable, success
 from tests.custom_command.running import Json, Runtime
 
@@ -49,7 +49,7 @@ def test_cases_run_in_the_order_of_their_ids(
 def test_operation_and_name_decide_where_ids_are_equal() -> None:
     """The order is by case id, then operation, then command name."""
     tied = [case("a", "RUN", "x"), case("a", "CREATE", "y"), case("a", "CREATE", "x")]
-    ordered = cycle.in_order(tied, case_suffix="")
+    ordered = in_order(tied, case_suffix="")
     assert [(c.operation, c.command_name) for c in ordered] == [
         ("CREATE", "x"),
         ("CREATE", "y"),
@@ -60,7 +60,7 @@ def test_operation_and_name_decide_where_ids_are_equal() -> None:
 def test_the_id_decides_before_operation_and_name() -> None:
     """What a case does, and to what, says nothing where the ids differ."""
     mixed = [case("b", "CREATE", "x"), case("a", "UPDATE", "z"), case("c", "CREATE", "a")]
-    assert [c.case_id for c in cycle.in_order(mixed, case_suffix="")] == ["a", "b", "c"]
+    assert [c.case_id for c in in_order(mixed, case_suffix="")] == ["a", "b", "c"]
 
 
 def test_a_case_suffix_makes_work_new(runtime: Runtime) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from tau_custom_command.errors import FixtureRefusedError, StateUnusableError, StorageError
 from tau_custom_command.policy.model import ExecutionPolicy
-from tau_custom_command.services.run_cycle import Clock, read_fixture
+from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.run_cycle import read_fixture
 from tests.custom_command.cases import case_object, fixture_bytes, malformed, success
 from tests.custom_command.running import START_UNIX_MS, Runtime
 

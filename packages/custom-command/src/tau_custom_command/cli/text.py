@@ -7,7 +7,7 @@ from typing import Any
 
 from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
 from tau_custom_command.cycle.channel_records import sentence, utc
-from tau_custom_command.cycle.cycle import Settlement
+from tau_custom_command.cycle.settle import Settlement
 from tau_custom_command.errors import Problem
 from tau_custom_command.printable import printable
 

@@ -9,10 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STATE_FILE = "state.json"
-EVENT_LOG = "runtime-events.jsonl"
-CHANNEL_STORE = "channel-store/custom-command"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendLines:

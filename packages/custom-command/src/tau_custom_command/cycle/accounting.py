@@ -1,4 +1,4 @@
-"""What a cycle leaves: its event with counters and reason codes, and the state after it.
+"""Builds the event and the state that a finished cycle writes.
 
 Every number of an event follows from the settled cases; every number of the health snapshot
 follows from the event (runbooks/state-files.md).
@@ -7,125 +7,82 @@ follows from the event (runbooks/state-files.md).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
+from typing import Any
 
 from tau_custom_command.contract import health
-from tau_custom_command.contract.forms import LARGEST_INTEGER, count_up, line_digest
+from tau_custom_command.contract.forms import LARGEST_INTEGER, line_digest
 from tau_custom_command.contract.health import ReasonCode
 from tau_custom_command.contract.state import (
     HealthSnapshot,
     LastCycle,
-    RunMode,
     RuntimeEvent,
     StateFile,
 )
 from tau_custom_command.contract.vocabulary import Outcome
-from tau_custom_command.cycle.cycle import CyclePlan, Disposition, Settlement
+from tau_custom_command.cycle.plan import CyclePlan
 from tau_custom_command.cycle.registry import Registry
-from tau_custom_command.errors import StateUnusableError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleIdentity:
-    """What names a cycle in the chain of events, and what it ran.
-
-    Raises:
-        StateUnusableError: if no number is left for it. A number names its cycle in the chain, so
-            none is given twice; and this is known before a case is processed.
-    """
-
-    cycle_id: str
-    cycle_number: int
-    previous_sha256: str | None
-    run_mode: RunMode
-    fixture_name: str
-    fixture_sha256: str
-    runtime_version: str
-
-    def __post_init__(self) -> None:
-        """Refuse a number that no reader has room for."""
-        if self.cycle_number > LARGEST_INTEGER:
-            raise StateUnusableError(
-                f"the last cycle_number is {LARGEST_INTEGER}, the largest there is, so no cycle "
-                "can follow; nothing was written: put state.json back from a copy, or give this "
-                "fixture another --state-dir"
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleEnd:
-    """When a cycle ended, and how long it processed cases."""
-
-    ended_unix_ms: int
-    duration_ms: int
+from tau_custom_command.cycle.settle import Disposition, Settlement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedCycle:
-    """What a cycle leaves: its event, that event as the log's line, and the state after it."""
+    """A finished cycle: its settled cases, its event (also as the log's line), the state after."""
 
+    settlements: tuple[Settlement, ...]
     event: RuntimeEvent
     event_line: bytes
     state: StateFile
-
-
-def event_of(
-    plan: CyclePlan,
-    settlements: Sequence[Settlement],
-    identity: CycleIdentity,
-    end: CycleEnd,
-) -> RuntimeEvent:
-    """Return the event of a cycle that took `plan` and settled its cases so."""
-    failed_cases = _count(settlements, Disposition.FAILED)
-    streak_before = 0 if plan.before is None else plan.before.health.failure_streak
-    # It only counts, and is judged by whether it is 0, 1, 2 or more.
-    failure_streak = count_up(streak_before) if failed_cases else 0
-    counters = _counters(plan, settlements)
-    return RuntimeEvent(
-        schema_version=1,
-        timestamp_unix_ms=end.ended_unix_ms,
-        cycle_id=identity.cycle_id,
-        cycle_number=identity.cycle_number,
-        previous_sha256=identity.previous_sha256,
-        run_mode=identity.run_mode,
-        health_state=health.classify(failure_streak=failure_streak, failed_cases=failed_cases),
-        health_reason=health.explain(failure_streak=failure_streak, failed_cases=failed_cases),
-        reason_codes=reason_codes(counters),
-        **counters,
-        failure_streak=failure_streak,
-        recovered=False,
-        cycle_duration_ms=end.duration_ms,
-        fixture_name=identity.fixture_name,
-        fixture_sha256=identity.fixture_sha256,
-        runtime_version=identity.runtime_version,
-    )
 
 
 def close(
     plan: CyclePlan,
     settlements: Sequence[Settlement],
     registry: Registry,
-    event: RuntimeEvent,
     *,
-    processed_case_cap: int,
+    ended_unix_ms: int,
+    duration_ms: int,
 ) -> ClosedCycle:
-    """Return what the cycle leaves; `registry` is as it is at the cycle's end."""
+    """Close a cycle that took `plan` and settled its cases so; `registry` is as it is then."""
+    processed, failed = _case_keys(plan, settlements)
+    counters = _counters(plan, settlements)
+    event = RuntimeEvent(
+        schema_version=1,
+        timestamp_unix_ms=ended_unix_ms,
+        reason_codes=reason_codes(counters),
+        recovered=False,
+        cycle_duration_ms=duration_ms,
+        **_health(plan.streak_before, counters["failed_cases"]),
+        **asdict(plan.identity),
+        **counters,
+    )
     event_line = event.as_line()
-    processed, failed = _case_keys(plan, settlements, cap=max(processed_case_cap, plan.discovered))
     state = StateFile(
         schema_version=1,
         processed_case_keys=processed,
         failed_case_keys=failed,
         commands=registry.sorted_records(),
-        health=snapshot_of(event),
+        health=_snapshot_of(event),
         last_cycle=LastCycle(
             cycle_id=event.cycle_id,
             cycle_number=event.cycle_number,
             event_sha256=line_digest(event_line),
         ),
     )
-    return ClosedCycle(event=event, event_line=event_line, state=state)
+    return ClosedCycle(
+        settlements=tuple(settlements), event=event, event_line=event_line, state=state
+    )
+
+
+def _health(streak_before: int, failed_cases: int) -> dict[str, Any]:
+    # It only counts, and is judged by whether it is 0, 1, 2 or more.
+    streak = min(streak_before + 1, LARGEST_INTEGER) if failed_cases else 0
+    return {
+        "failure_streak": streak,
+        "health_state": health.classify(failure_streak=streak, failed_cases=failed_cases),
+        "health_reason": health.explain(failure_streak=streak, failed_cases=failed_cases),
+    }
 
 
 def reason_codes(counters: Mapping[str, int]) -> tuple[ReasonCode, ...]:
@@ -156,12 +113,12 @@ def _count(settlements: Sequence[Settlement], disposition: Disposition) -> int:
     return sum(settlement.disposition is disposition for settlement in settlements)
 
 
-def _counters(plan: CyclePlan, settlements: Sequence[Settlement]) -> dict[str, int]:
+def _counters(plan: CyclePlan, settlements: Sequence[Settlement]) -> dict[str, Any]:
     return {
         "discovered_cases": plan.discovered,
-        "queued_cases": plan.discovered - plan.backlog,
+        "queued_cases": plan.discovered - len(plan.left_over),
         "applied_cases": _count(settlements, Disposition.APPLIED),
-        "duplicate_skips": plan.duplicates,
+        "duplicate_skips": len(plan.skipped),
         "malformed_cases": _count(settlements, Disposition.MALFORMED),
         "unexpected_malformed_cases": sum(
             settlement.drifted and settlement.result.outcome is Outcome.MALFORMED_INPUT
@@ -180,11 +137,11 @@ def _counters(plan: CyclePlan, settlements: Sequence[Settlement]) -> dict[str, i
         "run_missing_command_failures": sum(
             settlement.result.is_missing_command for settlement in settlements
         ),
-        "backlog_cases": plan.backlog,
+        "backlog_cases": len(plan.left_over),
     }
 
 
-def snapshot_of(event: RuntimeEvent) -> HealthSnapshot:
+def _snapshot_of(event: RuntimeEvent) -> HealthSnapshot:
     """Return the health snapshot after the cycle of an event."""
     completed = event.applied_cases + event.malformed_cases
     return HealthSnapshot(
@@ -202,9 +159,9 @@ def snapshot_of(event: RuntimeEvent) -> HealthSnapshot:
 
 
 def _case_keys(
-    plan: CyclePlan, settlements: Sequence[Settlement], *, cap: int
+    plan: CyclePlan, settlements: Sequence[Settlement]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the processed and the failed keys after the cycle, at most `cap` of each.
+    """Return the processed and the failed keys after the cycle, at most the plan's cap of each.
 
     The keys of the fixture at hand are kept, and the oldest of the others go: a cycle that forgot
     its own fixture's keys would do the fixture's first cases again instead of its last ones.
@@ -221,23 +178,16 @@ def _case_keys(
     # A processed key that is met again becomes one of the newest, so that the keys that go are of
     # fixtures that run no more. The failed ones keep their order, which is that of their trying.
     processed = [
-        *(key for key in _processed_before(plan) if key not in at_hand),
+        *(key for key in plan.processed_before if key not in at_hand),
         *skipped,
         *(key for key, has_failed in settled.items() if not has_failed),
     ]
     failed = [
-        *(key for key in _failed_before(plan) if key not in settled),
+        *(key for key in plan.failed_before if key not in settled),
         *(key for key, has_failed in settled.items() if has_failed),
     ]
+    cap = max(plan.processed_case_cap, plan.discovered)
     return tuple(_newest(processed, cap, kept=at_hand)), tuple(_newest(failed, cap, kept=at_hand))
-
-
-def _processed_before(plan: CyclePlan) -> tuple[str, ...]:
-    return () if plan.before is None else plan.before.processed_case_keys
-
-
-def _failed_before(plan: CyclePlan) -> tuple[str, ...]:
-    return () if plan.before is None else plan.before.failed_case_keys
 
 
 def _newest(keys: Sequence[str], cap: int, *, kept: Collection[str]) -> Iterator[str]:

@@ -20,18 +20,13 @@ from tau_custom_command.contract.channel import (
     Drift,
     ObservedResult,
 )
+from tau_custom_command.contract.paths import CHANNEL_LOGS, CHANNEL_STORE
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, Operation, Outcome
-from tau_custom_command.contract.writes import (
-    CHANNEL_STORE,
-    AppendLines,
-    CreateFile,
-    ReplaceFile,
-    Write,
-)
-from tau_custom_command.cycle.cycle import Disposition, Settlement
+from tau_custom_command.contract.writes import AppendLines, CreateFile, ReplaceFile, Write
 from tau_custom_command.cycle.evaluation import Result
 from tau_custom_command.cycle.registry import Registry
+from tau_custom_command.cycle.settle import Disposition, Settlement
 from tau_custom_command.fixture.model import Case
 from tau_custom_command.printable import printable
 
@@ -64,18 +59,11 @@ def channel_writes(
     description = ChannelDescription(schema_version=1, transport=TRANSPORT, channel_id=channel)
     yield CreateFile(path=f"{folder}/schema.json", content=description.as_document())
     if entries:
-        log_path, context_path = logs_of(channel)
         log = tuple(log_entry(entry).as_line() for entry in entries)
         context = tuple(context_entry(entry).as_line() for entry in entries)
-        yield AppendLines(path=log_path, lines=log)
-        yield AppendLines(path=context_path, lines=context)
+        for name, lines in zip(CHANNEL_LOGS, (log, context), strict=True):
+            yield AppendLines(path=f"{folder}/{name}", lines=lines)
     yield ReplaceFile(path=f"{folder}/MEMORY.md", content=memory(channel, registry).encode())
-
-
-def logs_of(channel: str) -> tuple[str, str]:
-    """Return the paths of a channel's log and of its context: what grows by a line a case."""
-    folder = f"{CHANNEL_STORE}/{channel}"
-    return f"{folder}/log.jsonl", f"{folder}/context.jsonl"
 
 
 def log_entry(settlement: Settlement) -> ChannelLogEntry:

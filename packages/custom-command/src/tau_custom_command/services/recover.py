@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from tau_custom_command.contract.paths import EVENT_LOG, STATE_FILE
 from tau_custom_command.contract.state import StateFile
-from tau_custom_command.contract.writes import EVENT_LOG, STATE_FILE, ReplaceFile
+from tau_custom_command.contract.writes import ReplaceFile
 from tau_custom_command.cycle.event_chain import ends_with
 from tau_custom_command.errors import FormRefusedError, StateUnusableError, StorageError
 from tau_custom_command.storage import journal, read

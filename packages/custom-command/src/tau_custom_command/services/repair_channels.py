@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tau_custom_command.contract.channel import ChannelLogEntry, ContextEntry
 from tau_custom_command.contract.forms import FileForm
-from tau_custom_command.contract.writes import CHANNEL_STORE, AppendLines, ReplaceFile
-from tau_custom_command.cycle.channel_records import logs_of
+from tau_custom_command.contract.paths import CHANNEL_LOGS, CHANNEL_STORE
+from tau_custom_command.contract.writes import AppendLines, ReplaceFile
 from tau_custom_command.errors import StorageError
 from tau_custom_command.services.recover import journal_recovered
 from tau_custom_command.storage import locate, read
@@ -52,7 +52,8 @@ def repair(
             raise StorageError(f"{root / CHANNEL_STORE}: there is no channel {channel!r}")
         steps = journal_recovered(root, carry_out=carry_out)
         for name in channels if channel is None else (channel,):
-            for path, form in zip(logs_of(name), _FORMS, strict=True):
+            for log, form in zip(CHANNEL_LOGS, _FORMS, strict=True):
+                path = f"{CHANNEL_STORE}/{name}/{log}"
                 steps += tuple(_log_repaired(lock, path, form, carry_out=carry_out))
     return steps
 

@@ -1,35 +1,32 @@
-"""One cycle, carried out: the shell around `cycle`, with the lock, the files and the clock."""
+"""`run`: one cycle. What there is is read, the cycle is decided, and what it leaves is written."""
 
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from tau_custom_command import __version__
 from tau_custom_command.contract.state import HealthSnapshot, RunMode, RuntimeEvent
-from tau_custom_command.contract.vocabulary import Outcome
-from tau_custom_command.contract.writes import EVENT_LOG
-from tau_custom_command.cycle import accounting, cycle
-from tau_custom_command.cycle.accounting import CycleEnd, CycleIdentity
-from tau_custom_command.cycle.channel_records import by_channel, channel_writes, logs_of
-from tau_custom_command.cycle.cycle import CycleLimits, Settlement
-from tau_custom_command.cycle.evaluation import Result, evaluate
+from tau_custom_command.cycle.accounting import ClosedCycle, close
+from tau_custom_command.cycle.channel_records import by_channel, channel_writes
+from tau_custom_command.cycle.evaluation import evaluate
+from tau_custom_command.cycle.plan import CycleIdentity, CycleLimits, fresh_suffix, in_order, plan
 from tau_custom_command.cycle.registry import Registry
+from tau_custom_command.cycle.settle import Disposition, Settlement, settle, tried
 from tau_custom_command.errors import StorageError
 from tau_custom_command.fixture.loading import LoadedFixture, load
-from tau_custom_command.fixture.model import Case
 from tau_custom_command.limits import LARGEST_FIXTURE_BYTES
 from tau_custom_command.policy.model import ExecutionPolicy
+from tau_custom_command.services.clock import Clock
 from tau_custom_command.storage import read
-from tau_custom_command.storage.lock import HeldLock, locked
+from tau_custom_command.storage.lock import locked
 from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
 from tau_custom_command.storage.state_directory import OpenedState, open_state, write_cycle
-from tau_custom_command.storage.sync import NOT_TO_DISK, TO_DISK, Syncing
+from tau_custom_command.storage.sync import NOT_TO_DISK, TO_DISK
 
 Item = TypeVar("Item")
 
@@ -39,26 +36,6 @@ class Track(Protocol):
 
     def __call__(self, label: str, items: Sequence[Item], /) -> Iterator[Item]:
         """Yield the items one by one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """Where time comes from, in milliseconds: the wall, a stopwatch, and waiting."""
-
-    wall_unix_ms: Callable[[], int]
-    monotonic_ms: Callable[[], int]
-    sleep_ms: Callable[[int], None]
-
-    @classmethod
-    def of_this_machine(cls, *, now_unix_ms: int | None) -> Clock:
-        """Return the machine's clock; where `now_unix_ms` is given, the wall stands at it."""
-        return cls(
-            wall_unix_ms=lambda: (
-                time.time_ns() // 1_000_000 if now_unix_ms is None else now_unix_ms
-            ),
-            monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
-            sleep_ms=lambda duration_ms: time.sleep(duration_ms / 1000),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +56,6 @@ class RunRequest:
     fsync: bool = True
     rotation: RotationLimits = NEVER_ROTATED
 
-    @property
-    def syncing(self) -> Syncing:
-        """Return how what is written reaches the disk."""
-        return TO_DISK if self.fsync else NOT_TO_DISK
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
@@ -96,12 +68,12 @@ class RunReport:
 
     @property
     def has_drifted(self) -> bool:
-        """Tell whether a result differed from what its fixture expects."""
+        """Whether a result differed from what its fixture expects."""
         return any(settlement.drifted for settlement in self.failures)
 
 
 def read_fixture(path: Path) -> LoadedFixture:
-    """Return the fixture in the file `path`.
+    """Read the fixture in the file `path`.
 
     Raises:
         FixtureRefusedError: with every problem it has.
@@ -122,103 +94,40 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
             was; a cycle that was already committed is completed by the next run.
     """
     loaded = read_fixture(request.fixture)
+    syncing = TO_DISK if request.fsync else NOT_TO_DISK
     with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
-        return _run_locked(request, loaded, lock, clock, track)
-
-
-def _run_locked(
-    request: RunRequest,
-    loaded: LoadedFixture,
-    lock: HeldLock,
-    clock: Clock,
-    track: Track,
-) -> RunReport:
-    opened = open_state(lock.root, request.syncing)
-    started_ms, identity = clock.monotonic_ms(), _identity(request, loaded, opened, clock)
-    before = opened.state
-    registry = Registry.of(() if before is None else before.commands)
-    suffix = request.case_suffix
-    if request.fresh:
-        number = identity.cycle_number
-        suffix = cycle.fresh_suffix(loaded.fixture.cases, before, cycle_number=number)
-    cases = cycle.in_order(loaded.fixture.cases, case_suffix=suffix)
-    plan = cycle.plan(cases, before, queue_limit=request.limits.queue_limit)
-    settlements = [
-        cycle.settle(
-            case,
-            _attempts(case, registry, request, clock),
-            registry,
-            now_unix_ms=clock.wall_unix_ms(),
+        opened = open_state(lock.root, syncing)
+        registry = Registry.of(() if opened.state is None else opened.state.commands)
+        closed = _decide(request, loaded, opened, registry, clock, track)
+        channels = by_channel(closed.settlements)
+        writes = (
+            write
+            for channel in track("channels", tuple(channels))
+            for write in channel_writes(channel, channels[channel], registry)
         )
-        for case in track("cases", plan.queue)
-    ]
-    end = CycleEnd(
-        ended_unix_ms=clock.wall_unix_ms(), duration_ms=clock.monotonic_ms() - started_ms
-    )
-    closed = accounting.close(
-        plan,
-        settlements,
-        registry,
-        accounting.event_of(plan, settlements, identity, end),
-        processed_case_cap=request.limits.processed_case_cap,
-    )
-    channels = by_channel(settlements)
-    writes = (
-        write
-        for channel in track("channels", tuple(channels))
-        for write in channel_writes(channel, channels[channel], registry)
-    )
-    remarks = write_cycle(
-        lock,
-        closed,
-        writes,
-        request.syncing,
-        rotated_past=dict(_rotated_past(request.rotation, channels)),
-    )
+        rotated_past = request.rotation.of_logs(channels)
+        remarks = write_cycle(lock, closed, writes, syncing, rotated_past=rotated_past)
     return RunReport(
         event=closed.event,
         health=closed.state.health,
-        failures=tuple(s for s in settlements if s.disposition is cycle.Disposition.FAILED),
+        failures=tuple(s for s in closed.settlements if s.disposition is Disposition.FAILED),
         warnings=(*opened.warnings, *remarks, *loaded.warnings),
     )
 
 
-def _rotated_past(limits: RotationLimits, channels: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Yield each log that the cycle may append to and that is to be rotated past a size."""
-    if limits.events_bytes is not None:
-        yield EVENT_LOG, limits.events_bytes
-    if limits.channel_log_bytes is not None:
-        for path in chain.from_iterable(map(logs_of, channels)):
-            yield path, limits.channel_log_bytes
-
-
-def _attempts(case: Case, registry: Registry, request: RunRequest, clock: Clock) -> list[Result]:
-    """Return the result of each attempt at a case, the last one last."""
-    attempts: list[Result] = []
-    while True:
-        attempts.append(evaluate(case, registry, default_policy=request.default_policy))
-        if (
-            attempts[-1].outcome is not Outcome.RETRYABLE_FAILURE
-            or len(attempts) >= request.limits.retry_max_attempts
-        ):
-            return attempts
-        delay_ms = cycle.retry_delay_ms(
-            failed_attempts=len(attempts), base_delay_ms=request.limits.retry_base_delay_ms
-        )
-        if delay_ms:
-            clock.sleep_ms(delay_ms)
-
-
-def _identity(
-    request: RunRequest, loaded: LoadedFixture, opened: OpenedState, clock: Clock
-) -> CycleIdentity:
-    number = opened.chain_end.cycle_number + 1
-    before_ms = 0 if opened.state is None else opened.state.health.updated_unix_ms
-    # By time, also where the clock was set back; then by number; then by chance, so that it is
-    # unique across state directories.
-    time_ms = max(clock.wall_unix_ms(), before_ms)
-    return CycleIdentity(
-        cycle_id=f"{time_ms:013d}-{number:08d}-{secrets.token_hex(4)}",
+def _decide(  # noqa: PLR0913, PLR0917 - what was read, what was asked for, and two seams
+    request: RunRequest,
+    loaded: LoadedFixture,
+    opened: OpenedState,
+    registry: Registry,
+    clock: Clock,
+    track: Track,
+) -> ClosedCycle:
+    """Settle the cases one after the other, and say what the cycle leaves; write nothing."""
+    started_ms, cases = clock.monotonic_ms(), loaded.fixture.cases
+    number, suffix = opened.chain_end.cycle_number + 1, request.case_suffix
+    identity = CycleIdentity(
+        cycle_id=_cycle_id(number, clock.wall_unix_ms(), after_ms=opened.updated_unix_ms),
         cycle_number=number,
         previous_sha256=opened.chain_end.sha256,
         run_mode=request.run_mode,
@@ -226,3 +135,27 @@ def _identity(
         fixture_sha256=loaded.sha256,
         runtime_version=__version__,
     )
+    if request.fresh:
+        suffix = fresh_suffix(cases, opened.state, cycle_number=number)
+    ordered = in_order(cases, case_suffix=suffix)
+    planned = plan(ordered, opened.state, identity, request.limits)
+    settlements: list[Settlement] = []
+    for case in track("cases", planned.queue):
+        attempt = partial(evaluate, case, registry, default_policy=request.default_policy)
+        results = tried(attempt, request.limits, sleep_ms=clock.sleep_ms)
+        settlements.append(settle(case, results, registry, now_unix_ms=clock.wall_unix_ms()))
+    return close(
+        planned,
+        settlements,
+        registry,
+        ended_unix_ms=clock.wall_unix_ms(),
+        duration_ms=clock.monotonic_ms() - started_ms,
+    )
+
+
+def _cycle_id(number: int, now_unix_ms: int, *, after_ms: int) -> str:
+    """Name a cycle by time, also where the clock was set back; then by number; then by chance.
+
+    So names sort as the cycles do, and are unique across state directories.
+    """
+    return f"{max(now_unix_ms, after_ms):013d}-{number:08d}-{secrets.token_hex(4)}"

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tau_custom_command.contract.writes import STATE_FILE, Change
+from tau_custom_command.contract.paths import STATE_FILE
+from tau_custom_command.contract.writes import Change
 from tau_custom_command.errors import StateUnusableError, StorageError
 from tau_custom_command.storage import apply, journal_format
 from tau_custom_command.storage import read as file_reading

@@ -8,11 +8,12 @@ numbers, which readers pass over and the next rotation closes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
+from tau_custom_command.contract.paths import CHANNEL_LOGS, CHANNEL_STORE, EVENT_LOG
 from tau_custom_command.storage import locate
 from tau_custom_command.storage.folders import FolderWalk
 from tau_custom_command.storage.read import storage_errors
@@ -25,6 +26,13 @@ class RotationLimits:
 
     events_bytes: int | None = None
     channel_log_bytes: int | None = None
+
+    def of_logs(self, channels: Iterable[str]) -> dict[str, int]:
+        """The limit of each log that a cycle with these channels appends to, if it has one."""
+        limits = {EVENT_LOG: self.events_bytes}
+        for channel, name in product(channels, CHANNEL_LOGS):
+            limits[f"{CHANNEL_STORE}/{channel}/{name}"] = self.channel_log_bytes
+        return {path: most for path, most in limits.items() if most is not None}
 
 
 NEVER_ROTATED = RotationLimits()

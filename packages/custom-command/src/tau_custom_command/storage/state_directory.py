@@ -7,18 +7,10 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from tau_custom_command.contract.paths import CHANNEL_STORE, EVENT_LOG, STATE_FILE
 from tau_custom_command.contract.state import ChainLink, StateFile
 from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, is_command_name
-from tau_custom_command.contract.writes import (
-    CHANNEL_STORE,
-    EVENT_LOG,
-    STATE_FILE,
-    AppendAt,
-    AppendLines,
-    Change,
-    ReplaceFile,
-    Write,
-)
+from tau_custom_command.contract.writes import AppendAt, AppendLines, Change, ReplaceFile, Write
 from tau_custom_command.cycle.accounting import ClosedCycle
 from tau_custom_command.cycle.event_chain import ChainEnd, chain_end
 from tau_custom_command.errors import FormRefusedError, StateUnusableError
@@ -39,6 +31,11 @@ class OpenedState:
     state: StateFile | None
     chain_end: ChainEnd
     warnings: tuple[str, ...]
+
+    @property
+    def updated_unix_ms(self) -> int:
+        """When the last cycle ended; 0 before the first."""
+        return 0 if self.state is None else self.state.health.updated_unix_ms
 
 
 def read_state(root: Path) -> StateFile | None:

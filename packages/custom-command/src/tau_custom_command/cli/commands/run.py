@@ -8,10 +8,11 @@ from tau_custom_command.cli import options, text
 from tau_custom_command.cli.output import print_json
 from tau_custom_command.cli.progress import track
 from tau_custom_command.contract.state import RunMode
-from tau_custom_command.cycle.cycle import CycleLimits
+from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
 from tau_custom_command.policy.model import ExecutionPolicy, SandboxProfile, contradictions
-from tau_custom_command.services.run_cycle import Clock, RunRequest, run_cycle
+from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.run_cycle import RunRequest, run_cycle
 from tau_custom_command.storage.rotation import RotationLimits
 
 _DEFAULT_POLICY = ExecutionPolicy()

@@ -1,0 +1,9 @@
+"""Where the files of the contract are, relative to the state directory."""
+
+from __future__ import annotations
+
+STATE_FILE = "state.json"
+EVENT_LOG = "runtime-events.jsonl"
+CHANNEL_STORE = "channel-store/custom-command"
+CHANNEL_LOGS = ("log.jsonl", "context.jsonl")
+"""In a channel's folder: what grows by a line a case."""

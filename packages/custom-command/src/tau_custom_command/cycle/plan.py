@@ -1,0 +1,131 @@
+"""Plans a cycle: the order of its cases, which of them it takes, and which it leaves out.
+
+(runbooks/custom-command-ops.md, "A cycle")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from tau_custom_command.contract.forms import LARGEST_INTEGER
+from tau_custom_command.contract.state import RunMode, StateFile
+from tau_custom_command.errors import StateUnusableError
+from tau_custom_command.fixture.model import Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleLimits:
+    """How much a cycle takes on, how often it tries, how much it remembers."""
+
+    queue_limit: int
+    processed_case_cap: int
+    retry_max_attempts: int
+    retry_base_delay_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleIdentity:
+    """What names a cycle in the chain of events, and what it ran: keys of its event.
+
+    Raises:
+        StateUnusableError: if no number is left for it. A number names its cycle in the chain, so
+            none is given twice; and this is known before a case is processed.
+    """
+
+    cycle_id: str
+    cycle_number: int
+    previous_sha256: str | None
+    run_mode: RunMode
+    fixture_name: str
+    fixture_sha256: str
+    runtime_version: str
+
+    def __post_init__(self) -> None:
+        """Refuse a number that no reader has room for."""
+        if self.cycle_number > LARGEST_INTEGER:
+            raise StateUnusableError(
+                f"the last cycle_number is {LARGEST_INTEGER}, the largest there is, so no cycle "
+                "can follow; nothing was written: put state.json back from a copy, or give this "
+                "fixture another --state-dir"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CyclePlan:
+    """Which cases a cycle takes and which it leaves out, in order, and what was known before it."""
+
+    identity: CycleIdentity
+    queue: tuple[Case, ...]
+    skipped: tuple[Case, ...]
+    left_over: tuple[Case, ...]
+    processed_case_cap: int
+    processed_before: tuple[str, ...]
+    failed_before: tuple[str, ...]
+    streak_before: int
+
+    @property
+    def discovered(self) -> int:
+        """How many cases the fixture holds."""
+        return len(self.queue) + len(self.skipped) + len(self.left_over)
+
+
+def plan(
+    cases: Sequence[Case],
+    before: StateFile | None,
+    identity: CycleIdentity,
+    limits: CycleLimits,
+) -> CyclePlan:
+    """Choose which of the ordered `cases` a cycle takes, given the state before it.
+
+    Cases whose key was processed are skipped as duplicates. New cases come first, so that failures
+    cannot starve them; then those that failed before, least recently tried first, so that each
+    gets its turn.
+    """
+    processed, failed = ((), ()) if before is None else _keys_of(before)
+    known = frozenset(processed)
+    last_tried = {key: position for position, key in enumerate(failed)}
+    pending = [case for case in cases if case.key not in known]
+    pending.sort(key=lambda case: last_tried.get(case.key, -1))
+    return CyclePlan(
+        identity=identity,
+        queue=tuple(pending[: limits.queue_limit]),
+        skipped=tuple(case for case in cases if case.key in known),
+        left_over=tuple(pending[limits.queue_limit :]),
+        processed_case_cap=limits.processed_case_cap,
+        processed_before=processed,
+        failed_before=failed,
+        streak_before=0 if before is None else before.health.failure_streak,
+    )
+
+
+def in_order(cases: Iterable[Case], *, case_suffix: str) -> tuple[Case, ...]:
+    """Put the cases in the order they run in, with `case_suffix` appended to every id.
+
+    The order is that of the fixture's own ids, so that it is the same with every suffix.
+    """
+    ordered = sorted(cases, key=lambda case: (case.case_id, case.operation, case.command_name))
+    if not case_suffix:
+        return tuple(ordered)
+    return tuple(
+        case.model_copy(update={"case_id": (case.case_id + case_suffix).strip()})
+        for case in ordered
+    )
+
+
+def fresh_suffix(cases: Sequence[Case], before: StateFile | None, *, cycle_number: int) -> str:
+    """A suffix with which each of the cases is new work, whatever ran before.
+
+    It ends with the number of the cycle, which no other cycle has, so two fresh cycles never share
+    a key. Ids that were written with such an end could: then another hyphen tells them apart.
+    """
+    known = set() if before is None else set(chain(*_keys_of(before)))
+    suffix = f"-{cycle_number}"
+    while any(case.key + suffix in known for case in cases):
+        suffix = f"-{suffix}"
+    return suffix
+
+
+def _keys_of(state: StateFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return state.processed_case_keys, state.failed_case_keys

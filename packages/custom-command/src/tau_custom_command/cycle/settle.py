@@ -1,0 +1,88 @@
+"""Settles a case: tries it as often as it may, and judges what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from tau_custom_command.contract.vocabulary import Outcome
+from tau_custom_command.cycle.evaluation import Result, drifts
+from tau_custom_command.cycle.plan import CycleLimits
+from tau_custom_command.cycle.registry import Registry, RegistryChange
+from tau_custom_command.fixture.model import Case
+
+RETRY_EXPONENT_LIMIT = 10
+"""The delay before a retry doubles at most this often, so that it stays below about 1,000 times."""
+
+
+class Disposition(Enum):
+    """What a case counts as in its cycle."""
+
+    APPLIED = auto()
+    MALFORMED = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """One case of a cycle, judged: its last result, what it counts as, what it changed."""
+
+    case: Case
+    result: Result
+    disposition: Disposition
+    drifted: bool
+    change: RegistryChange
+    retry_attempts: int
+    retryable_failures: int
+    settled_unix_ms: int
+
+
+def settle(
+    case: Case, attempts: Sequence[Result], registry: Registry, *, now_unix_ms: int
+) -> Settlement:
+    """Judge a case by its attempts (at least one), and carry it out in `registry` if it applies.
+
+    A result that differs from the expected one is contract drift: the case fails and changes
+    nothing.
+    """
+    result = attempts[-1]
+    drifted = drifts(case.expected, result)
+    disposition = Disposition.FAILED
+    change = RegistryChange()
+    if not drifted and result.outcome is Outcome.MALFORMED_INPUT:
+        disposition = Disposition.MALFORMED
+    elif not drifted and result.outcome is Outcome.SUCCESS:
+        disposition = Disposition.APPLIED
+        change = registry.apply(case, result, now_unix_ms=now_unix_ms)
+    return Settlement(
+        case=case,
+        result=result,
+        disposition=disposition,
+        drifted=drifted,
+        change=change,
+        retry_attempts=len(attempts) - 1,
+        retryable_failures=sum(
+            attempt.outcome is Outcome.RETRYABLE_FAILURE for attempt in attempts
+        ),
+        settled_unix_ms=now_unix_ms,
+    )
+
+
+def tried(
+    attempt: Callable[[], Result], limits: CycleLimits, *, sleep_ms: Callable[[int], None]
+) -> list[Result]:
+    """Attempt a case until its result is not retryable, or it was tried as often as it may be.
+
+    The results are in their order. The delay before an attempt doubles each time.
+    """
+    results = [attempt()]
+    while (
+        results[-1].outcome is Outcome.RETRYABLE_FAILURE
+        and len(results) < limits.retry_max_attempts
+    ):
+        if limits.retry_base_delay_ms:
+            exponent = min(len(results) - 1, RETRY_EXPONENT_LIMIT)
+            sleep_ms(limits.retry_base_delay_ms * 2**exponent)
+        results.append(attempt())
+    return results

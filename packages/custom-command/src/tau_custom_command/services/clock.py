@@ -1,0 +1,27 @@
+"""Where time comes from: the one place where the machine's clock is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The wall, a stopwatch, and waiting, in milliseconds; a test passes its own."""
+
+    wall_unix_ms: Callable[[], int]
+    monotonic_ms: Callable[[], int]
+    sleep_ms: Callable[[int], None]
+
+    @classmethod
+    def of_this_machine(cls, *, now_unix_ms: int | None) -> Clock:
+        """The machine's clock; where `now_unix_ms` is given, the wall stands at it."""
+        return cls(
+            wall_unix_ms=lambda: (
+                time.time_ns() // 1_000_000 if now_unix_ms is None else now_unix_ms
+            ),
+            monotonic_ms=lambda: time.monotonic_ns() // 1_000_000,
+            sleep_ms=lambda duration_ms: time.sleep(duration_ms / 1000),
+        )
