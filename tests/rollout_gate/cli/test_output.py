@@ -13,7 +13,8 @@ import pytest
 from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.cli.output import print_answer, print_explanation
 from tau_rollout_gate.errors import StorageError
-from tau_rollout_gate.formats import RENDERERS, explain, github
+from tau_rollout_gate.formats import explain, github
+from tau_rollout_gate.formats.renderers import RENDERERS
 from tests.rollout_gate.answers import HOSTILE, answer, around, filled_with
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -24,7 +24,7 @@ from tau_rollout_gate.evidence.history import RecordedHistory
 from tau_rollout_gate.evidence.log import LogPart
 from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS
 from tau_rollout_gate.files.state_directory import EVENT_LOG, STATE_FILE
-from tau_rollout_gate.formats import RENDERERS
+from tau_rollout_gate.formats.renderers import RENDERERS
 from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.rollout.simulation.replay import steps as replayed
 from tau_rollout_gate.rollout.transitions import adopted, frozen, reentered, resumed, stopped

@@ -11,8 +11,7 @@ from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerRe
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.formats.explain import render
 from tau_rollout_gate.formats.layout import Look
-from tau_rollout_gate.formats.outlook import causes, outlook, soak_words
-from tau_rollout_gate.formats.phrases import headline, shown
+from tau_rollout_gate.formats.phrases import causes, headline, outlook, shown, soak_words
 from tau_rollout_gate.policy.findings import NO_ROLLBACK_TRIGGER, GateStatus
 from tests.rollout_gate.answers import (
     ENTERED,

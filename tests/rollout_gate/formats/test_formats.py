@@ -22,9 +22,10 @@ from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.contract import strict_json
 from tau_rollout_gate.decision.answer import Answer, Soak, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats import RENDERERS, explain, github, text
+from tau_rollout_gate.formats import explain, github, text
 from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.phrases import ago, headline, shown
+from tau_rollout_gate.formats.renderers import RENDERERS
 from tau_rollout_gate.policy.findings import GateStatus
 from tests.rollout_gate.answers import (
     ENTERED,

@@ -13,9 +13,10 @@ import typer
 from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.errors import StorageError
-from tau_rollout_gate.formats import RENDERERS, text
+from tau_rollout_gate.formats import text
 from tau_rollout_gate.formats.decisions import decided_text
 from tau_rollout_gate.formats.layout import PIPED, Look
+from tau_rollout_gate.formats.renderers import RENDERERS
 
 if TYPE_CHECKING:
     from tau_rollout_gate.formats.context import Surroundings

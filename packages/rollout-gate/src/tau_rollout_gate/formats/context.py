@@ -1,6 +1,8 @@
 """What is known beside an answer when it is explained: the rollout, its files, how it was asked.
 
-It makes whole commands, to be copied: with the directories that this rollout has.
+It makes whole commands, to be copied: with the directories that this rollout has. What is left to
+do by hand after a rollback is made of them: the gate reverts nothing itself
+(runbooks/rollout-gate-ops.md, "Rolling back").
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import Event
-from tau_rollout_gate.contract.rollout import Channel, Rollout
-from tau_rollout_gate.durations import written
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE, Channel, Rollout
+from tau_rollout_gate.durations import utc, written
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.policy.findings import EvidenceRef
 
@@ -80,3 +82,57 @@ class Surroundings(NamedTuple):
                 yield shlex.join(["--expect", f"{pin.name}:{field}={_VALUES[field]}"])
         if rollout.policy_file is not None:
             yield shlex.join(["--policy", rollout.policy_file])
+
+
+class Step(NamedTuple):
+    """What to do, and the commands for it, to be copied."""
+
+    words: str
+    commands: tuple[str, ...] = ()
+
+
+def steps(around: Surroundings) -> Iterator[Step]:
+    """Yield what is left to do after a rollback, in this order."""
+    rollout, target = around.rollout, around.rollout.rollback
+    incident = _incident(around)
+    if rollout.canary_entered_unix_ms is not None:
+        yield Step(f"Set the share of {rollout.release} back to 0 % (it was in {rollout.phase}).")
+    for name, state_dir in around.state_dirs.items():
+        runner = "tau-custom-command" if name == CHAINED_SURFACE else f"the runner of {name}"
+        yield Step(
+            f"Stop the runner: end every job that starts {runner} on {state_dir}, and wait for one "
+            "that runs."
+        )
+    yield Step(
+        "Preserve the state directory:",
+        tuple(
+            shlex.join(["cp", "-a", each, f"{each.rstrip('/') or each}.{incident}"])
+            for each in around.state_dirs.values()
+        ),
+    )
+    yield Step(
+        f"Note the incident time: {utc(target.rollback_reference_unix_ms or 0)} "
+        f"({target.rollback_reference_unix_ms}), incident {incident}."
+    )
+    yield Step(
+        f"Put the rollback target in place of {rollout.release}: {target.rollback_version} on "
+        f"{target.rollback_channel}."
+    )
+    yield Step(
+        f"Validate again: run the validation on {target.rollback_version}; start the runner only "
+        "if it passes."
+    )
+    commits = f"{target.rollback_version}..{rollout.release}"
+    yield Step(
+        "In the morning: revert in the repository what the release brought:",
+        (shlex.join(["git", "revert", "--no-edit", commits]),),
+    )
+    yield Step(
+        "Later, with the cause mended, open the next rollout:",
+        (around.next_start(target.rollback_version, target.rollback_channel),),
+    )
+
+
+def _incident(around: Surroundings) -> str:
+    """Return the name of the incident, which is that of its archive."""
+    return (around.archive or "incident").rpartition("/")[2].removesuffix(".tar.gz")

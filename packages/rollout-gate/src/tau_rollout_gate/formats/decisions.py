@@ -8,6 +8,7 @@ from typing import Any
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.durations import in_words, utc
+from tau_rollout_gate.formats.context import Surroundings, steps
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.rollout.ledger import Action, Entry, Standing
 from tau_rollout_gate.rollout.ledger_check import LedgerReport
@@ -31,6 +32,20 @@ def decided_text(entry: Entry) -> str:
         f"{done}: {entry.release} in {entry.rollout_after.phase} "
         f"(decision {entry.decision_number}, by {entry.by})"
     )
+
+
+def rolled_back_text(entry: Entry, around: Surroundings) -> str:
+    """Return what was done, and the steps that are left, numbered."""
+    lines = [
+        decided_text(entry),
+        f"evidence: {around.archive}",
+        "",
+        "Nothing is reverted yet. Now, in this order:",
+    ]
+    for number, step in enumerate(steps(around), start=1):
+        lines.append(f"{number}. {step.words}")
+        lines += [f"     {command}" for command in step.commands]
+    return "".join(f"{shown(line)}\n" for line in lines)
 
 
 def standing_text(standing: Standing) -> str:

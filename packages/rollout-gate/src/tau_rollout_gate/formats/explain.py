@@ -12,18 +12,22 @@ from collections.abc import Iterator
 from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats.context import PROGRAM, Surroundings
+from tau_rollout_gate.formats.context import PROGRAM, Surroundings, steps
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, joined, paragraph
-from tau_rollout_gate.formats.outlook import (
+from tau_rollout_gate.formats.phrases import (
     Causes,
     begins_anew,
     causes,
+    is_closed,
     next_words,
+    of_gate,
+    of_trigger,
     outlook,
+    place,
+    shown,
     soak_words,
+    step,
 )
-from tau_rollout_gate.formats.phrases import is_closed, place, shown, step, subject
-from tau_rollout_gate.formats.rollback_steps import steps
 from tau_rollout_gate.formats.text import verdict_lines
 from tau_rollout_gate.policy.findings import (
     PROMOTION_NOT_FROZEN,
@@ -108,7 +112,7 @@ def _problems(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]
 
 def _trigger(trigger: TriggerResult, around: Surroundings, look: Look) -> Iterator[str]:
     earlier = ", recorded earlier" if trigger.is_latched else ""
-    yield from _item(f"Rollback trigger {subject(trigger)} fired{earlier}.", look)
+    yield from _item(f"Rollback trigger {of_trigger(trigger).subject} fired{earlier}.", look)
     yield from _fact("seen", trigger.observed, look)
     yield from _fact("fires at", trigger.threshold, look)
     yield from _where(trigger, around, look)
@@ -119,7 +123,7 @@ def _gate(gate: GateResult, around: Surroundings, look: Look) -> Iterator[str]:
     standing = "does not hold"
     if gate.status is GateStatus.UNKNOWN:
         standing = "is unknown (counts as no)"
-    yield from _item(f"Gate {subject(gate)} {standing}.", look)
+    yield from _item(f"Gate {of_gate(gate).subject} {standing}.", look)
     yield from _fact("seen", gate.observed or "nothing yet", look)
     yield from _fact("needed", gate.required, look)
     yield from _where(gate, around, look)

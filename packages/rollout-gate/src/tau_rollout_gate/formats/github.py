@@ -11,7 +11,7 @@ from hashlib import sha256
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import markdown
-from tau_rollout_gate.formats.phrases import headline, shown, subject
+from tau_rollout_gate.formats.phrases import headline, of_gate, of_trigger, shown
 from tau_rollout_gate.policy.findings import EvidenceRef
 
 
@@ -47,20 +47,10 @@ def _commands(answer: Answer) -> Iterator[str]:
     words = [headline(answer), *answer.reasons]
     verdict = {"title": f"rollout gate: {answer.verdict}"}
     yield _command("error" if answer.verdict.exit_code else "notice", verdict, *words)
-    for trigger in answer.fired_triggers:
-        yield _command(
-            "error",
-            _where(trigger.evidence) | {"title": f"trigger {subject(trigger)}"},
-            f"{trigger.observed}; fires at {trigger.threshold}",
-            f"do: {trigger.action}",
-        )
-    for gate in answer.failing_gates:
-        yield _command(
-            "error",
-            _where(gate.evidence) | {"title": f"gate {subject(gate)}: {gate.status}"},
-            f"{gate.observed or 'nothing seen'}; required: {gate.required}",
-            f"do: {gate.remedy}",
-        )
+    for one in (*map(of_trigger, answer.fired_triggers), *map(of_gate, answer.failing_gates)):
+        status = f": {one.status}" if one.kind == "gate" else ""
+        title = {"title": f"{one.kind} {one.subject}{status}"}
+        yield _command("error", _where(one.evidence) | title, one.words, f"do: {one.to_do}")
     for warning in answer.warnings:
         yield _command("warning", {"title": "rollout gate"}, warning)
 

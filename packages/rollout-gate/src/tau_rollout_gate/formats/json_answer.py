@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from typing import Any
 
 from tau_rollout_gate.contract.rollout import RecordedInput
-from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
-from tau_rollout_gate.policy.findings import EvidenceRef
+from tau_rollout_gate.decision.answer import Answer
 
 _SCHEMA_VERSION = 1
+_FOR_TEXTS = {"cycles_help", "passes_from_unix_ms", "command", "is_latched", "fixture_name"}
 _TO_ESCAPE = re.compile(r"[^ -~\n]|##(?=\[)")
 
 
@@ -19,76 +20,20 @@ def render(answer: Answer) -> str:
 
     What a terminal or a CI job's log would act on is escaped, which to a JSON parser is the same.
     """
-    text = json.dumps(_answer(answer), ensure_ascii=False, indent=2)
+    value = {"schema_version": _SCHEMA_VERSION, **_value(answer)}
+    text = json.dumps(value, ensure_ascii=False, indent=2)
     return _TO_ESCAPE.sub(_escaped, _without_half_pairs(text)) + "\n"
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
-    soak = answer.soak
-    return {
-        "schema_version": _SCHEMA_VERSION,
-        "verdict": answer.verdict,
-        "release": answer.release,
-        "phase": answer.phase,
-        "canary_percent": answer.canary_percent,
-        "next_phase": answer.next_phase,
-        "next_canary_percent": answer.next_canary_percent,
-        "evaluated_unix_ms": answer.evaluated_unix_ms,
-        "soak": {
-            "required_ms": soak.required_ms,
-            "held_ms": soak.held_ms,
-            "since_unix_ms": soak.since_unix_ms,
-            "earliest_promotion_unix_ms": soak.earliest_promotion_unix_ms,
-        },
-        "gates": [_gate(gate) for gate in answer.gates],
-        "triggers": [_trigger(trigger) for trigger in answer.triggers],
-        "reasons": answer.reasons,
-        "warnings": answer.warnings,
-        "policy_sha256": answer.policy_sha256,
-        "inputs": [_input(each) for each in answer.inputs],
-    }
-
-
-def _gate(gate: GateResult) -> dict[str, Any]:
-    return {
-        "name": gate.name,
-        "surface": gate.surface,
-        "status": gate.status,
-        "observed": gate.observed,
-        "required": gate.required,
-        "evidence": _evidence(gate.evidence),
-        "remedy": gate.remedy,
-    }
-
-
-def _trigger(trigger: TriggerResult) -> dict[str, Any]:
-    return {
-        "name": trigger.name,
-        "surface": trigger.surface,
-        "fired": trigger.fired,
-        "observed": trigger.observed,
-        "threshold": trigger.threshold,
-        "evidence": _evidence(trigger.evidence),
-        "action": trigger.action,
-    }
-
-
-def _evidence(evidence: EvidenceRef | None) -> dict[str, Any] | None:
-    if evidence is None:
-        return None
-    return {
-        "file": evidence.file,
-        "line": evidence.line,
-        "cycle_id": evidence.cycle_id,
-        "age_ms": evidence.age_ms,
-    }
-
-
-def _input(each: RecordedInput) -> dict[str, Any]:
-    whole = {"path": each.path, "sha256": each.sha256}
-    if each.offset is None:
-        return whole
-    return whole | {"offset": each.offset, "length": each.length}
+def _value(value: Any) -> Any:  # noqa: ANN401 - a part of the answer, and of JSON
+    """Give a part of the answer as JSON has it: by its names, but for what texts alone are for."""
+    if isinstance(value, RecordedInput):
+        whole = {"path": value.path, "sha256": value.sha256}
+        return whole if value.offset is None else asdict(value)
+    if hasattr(value, "_asdict"):
+        named = value._asdict().items()
+        return {name: _value(each) for name, each in named if name not in _FOR_TEXTS}
+    return [_value(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _without_half_pairs(text: str) -> str:

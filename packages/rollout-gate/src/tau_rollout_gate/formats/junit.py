@@ -10,7 +10,7 @@ from html import escape
 
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats.phrases import headline, place, shown
+from tau_rollout_gate.formats.phrases import InTheWay, headline, of_gate, of_trigger, place, shown
 from tau_rollout_gate.policy.findings import GateStatus
 
 _NAME = "tau-rollout-gate"
@@ -59,40 +59,33 @@ def _properties(answer: Answer) -> Iterator[str]:
 
 
 def _gate(gate: GateResult) -> str:
-    attributes = {"classname": f"gate.{gate.surface or 'rollout'}", "name": gate.name, "time": "0"}
-    observed = gate.observed or "nothing seen"
     if gate.status is GateStatus.NOT_APPLICABLE:
-        return _element("testcase", attributes, [_element("skipped", {"message": observed})])
-    if gate.status.lets_pass:
-        return _element("testcase", attributes)
-    message = f"{observed}; required: {gate.required}"
-    failure = {"type": gate.status, "message": message}
-    details = [f"seen: {message}", f"do: {gate.remedy}"]
-    if gate.evidence is not None:
-        details.append(f"see: {place(gate.evidence)}")
-    return _element("testcase", attributes, [_text("failure", failure, details)])
+        reason = _element("skipped", {"message": gate.observed or "nothing seen"})
+        return _case("gate", gate.surface, gate.name, reason)
+    reason = "" if gate.status.lets_pass else _failure(of_gate(gate))
+    return _case("gate", gate.surface, gate.name, reason)
 
 
 def _trigger(trigger: TriggerResult) -> str:
-    attributes = {
-        "classname": f"trigger.{trigger.surface or 'rollout'}",
-        "name": trigger.name,
-        "time": "0",
-    }
-    if not trigger.fired:
-        return _element("testcase", attributes)
-    message = f"{trigger.observed}; fires at {trigger.threshold}"
-    details = [f"seen: {message}", f"do: {trigger.action}"]
-    if trigger.evidence is not None:
-        details.append(f"see: {place(trigger.evidence)}")
-    failure = _text("failure", {"type": "fired", "message": message}, details)
-    return _element("testcase", attributes, [failure])
+    reason = _failure(of_trigger(trigger)) if trigger.fired else ""
+    return _case("trigger", trigger.surface, trigger.name, reason)
+
+
+def _failure(one: InTheWay) -> str:
+    details = [f"seen: {one.words}", f"do: {one.to_do}"]
+    if one.evidence is not None:
+        details.append(f"see: {place(one.evidence)}")
+    return _text("failure", {"type": one.status, "message": one.words}, details)
+
+
+def _case(kind: str, surface: str | None, name: str, content: str) -> str:
+    attributes = {"classname": f"{kind}.{surface or 'rollout'}", "name": name, "time": "0"}
+    return _element("testcase", attributes, [content])
 
 
 def _verdict(answer: Answer) -> str:
-    attributes = {"classname": "verdict.rollout", "name": "verdict", "time": "0"}
     failure = {"type": answer.verdict, "message": headline(answer)}
-    return _element("testcase", attributes, [_text("failure", failure, _why(answer))])
+    return _case("verdict", None, "verdict", _text("failure", failure, _why(answer)))
 
 
 def _output(answer: Answer) -> str:

@@ -7,8 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats.outlook import next_words, soak_words
-from tau_rollout_gate.formats.phrases import headline, is_closed, place, shown
+from tau_rollout_gate.formats.phrases import (
+    headline,
+    is_closed,
+    next_words,
+    place,
+    shown,
+    soak_words,
+)
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 _PUNCTUATION = re.compile(r"[!#$&(-+\-.:<->@\[-`{-~]")

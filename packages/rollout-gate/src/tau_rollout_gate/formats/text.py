@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.formats.layout import (
@@ -14,9 +13,18 @@ from tau_rollout_gate.formats.layout import (
     joined,
     paragraph,
 )
-from tau_rollout_gate.formats.outlook import begins_anew, causes, next_words, soak_words
-from tau_rollout_gate.formats.phrases import headline, is_closed, place
-from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
+from tau_rollout_gate.formats.phrases import (
+    InTheWay,
+    begins_anew,
+    causes,
+    headline,
+    is_closed,
+    next_words,
+    of_gate,
+    of_trigger,
+    place,
+    soak_words,
+)
 
 _VERDICT_COLOURS = {
     Verdict.PROMOTE: Colour.GOOD,
@@ -25,27 +33,15 @@ _VERDICT_COLOURS = {
     Verdict.ROLLBACK: Colour.BAD,
 }
 _SIGNS = {
-    GateStatus.FAIL: ("✗ FAIL", Colour.BAD),
-    GateStatus.UNKNOWN: ("? UNKNOWN", Colour.WARNING),
+    "fail": ("✗ FAIL", Colour.BAD),
+    "unknown": ("? UNKNOWN", Colour.WARNING),
+    "fired": ("! FIRED", Colour.BAD),
 }
 """Signs and words of what is in the way: a colour alone tells nobody anything."""
 
-_FIRED = ("! FIRED", Colour.BAD)
-_LATCHED = ("! FIRED *", Colour.BAD)
 _PASSED = "✓"
 _LABEL_WIDTH = 10
 _DETAIL_INDENT = 11
-
-
-class _Row(NamedTuple):
-    """A gate or a trigger in the way: cells in columns, what to do behind them, where below."""
-
-    sign: str
-    colour: Colour
-    name: str
-    surface: str | None
-    to_do: str
-    evidence: EvidenceRef | None
 
 
 def render(answer: Answer, *, look: Look = PIPED) -> str:
@@ -89,13 +85,7 @@ def _gates(answer: Answer, look: Look) -> Iterator[str]:
         return
     found = causes(answer)
     yield from _heading("Gates", look)
-    yield from _table(
-        [
-            _Row(*_SIGNS[gate.status], gate.name, gate.surface, gate.remedy, gate.evidence)
-            for gate in found.causes
-        ],
-        look,
-    )
+    yield from _table([of_gate(gate) for gate in found.causes], look)
     if found.following:
         names = ", ".join(dict.fromkeys(gate.name for gate in found.following))
         yield from paragraph(f"what follows from that: {names}", look, label="  ↳", indent=4)
@@ -109,19 +99,7 @@ def _triggers(answer: Answer, look: Look) -> Iterator[str]:
         return
     fired = answer.fired_triggers
     yield from _heading("Triggers", look)
-    yield from _table(
-        [
-            _Row(
-                *(_LATCHED if trigger.is_latched else _FIRED),
-                trigger.name,
-                trigger.surface,
-                trigger.action,
-                trigger.evidence,
-            )
-            for trigger in fired
-        ],
-        look,
-    )
+    yield from _table([of_trigger(trigger) for trigger in fired], look)
     what = "others did not fire" if fired else "did not fire"
     yield from _rest(len(answer.triggers) - len(fired), what, look)
     if any(trigger.is_latched for trigger in fired):
@@ -141,20 +119,24 @@ def _rest(count: int, what: str, look: Look) -> Iterator[str]:
         yield from paragraph(f"{count} {what}", look, label=f"  {_PASSED}", indent=4)
 
 
-def _table(rows: Sequence[_Row], look: Look) -> Iterator[str]:
+def _table(rows: Sequence[InTheWay], look: Look) -> Iterator[str]:
     """Yield what is in the way, each with what to do and, once, where to look."""
     if not rows:
         return
     # Of a single surface everything is: to say so takes room, and tells nobody anything.
     are_several = len({row.surface for row in rows} - {None}) > 1
+    signs = [_SIGNS[row.status][0] + " *" * row.is_latched for row in rows]
     starts = aligned(
-        [(row.sign, row.name, *([row.surface or "-"] if are_several else [])) for row in rows]
+        [
+            (sign, row.name, *([row.surface or "-"] if are_several else []))
+            for sign, row in zip(signs, rows, strict=True)
+        ]
     )
     told = None
-    for row, start in zip(rows, starts, strict=True):
+    for sign, row, start in zip(signs, rows, starts, strict=True):
         lines = paragraph(row.to_do, look, label=f"  {start}", indent=2 + len(start))
-        first = next(lines).removeprefix(f"  {row.sign}")
-        yield f"  {look.painted(row.sign, row.colour)}{first}"
+        first = next(lines).removeprefix(f"  {sign}")
+        yield f"  {look.painted(sign, _SIGNS[row.status][1])}{first}"
         yield from lines
         if row.evidence is not None and row.evidence != told:
             where = place(row.evidence)

@@ -10,7 +10,7 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Request, asks
-from tau_rollout_gate.formats.rollback_steps import rolled_back_text
+from tau_rollout_gate.formats.decisions import rolled_back_text
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.services.context import surroundings
 from tau_rollout_gate.services.rollback import roll_back
