@@ -21,7 +21,7 @@ from tau_rollout_gate.evidence.values import (
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
 from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
-from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, PhaseWindow, WindowGate
+from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, Window, WindowGate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.pressure_does_not_rise import PressureDoesNotRiseGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
@@ -53,16 +53,15 @@ def judged(
     history = History()
     for minutes, differs in cycles:
         history.add(ENTERED + minutes * MINUTE, **differs)
-    tally = gate.tally(
+    window = Window(
         rollout(registry_changes_expected=is_change_expected),
         pin(carried=Carried(reason_codes=carried)),
+        ENTERED,
+        [gate],
     )
-    for cycle in earlier:
-        tally.add(cycle)
-    window = PhaseWindow(ENTERED, [tally])
-    for cycle in history.cycles():
+    for cycle in (*earlier, *history.cycles()):
         window.add(cycle)
-    return tally.finding(window)
+    return window.finding(gate)
 
 
 def says_what_to_do(finding: Finding) -> bool:

@@ -19,8 +19,8 @@ from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import (
     CycleGate,
     Finding,
-    PhaseWindow,
-    Tally,
+    Gate,
+    Window,
     WindowGate,
 )
 from tau_rollout_gate.policy.policy import Policy
@@ -56,31 +56,45 @@ class SurfaceFold:
             if isinstance(trigger, CycleTrigger) and trigger.applies_to(pin.name)
         }
         # Of every phase: what happened in an earlier one counts in the later ones.
-        self._since_canary: dict[WindowGate, Tally] = {
-            gate: gate.tally(rollout, pin)
-            for phase in policy.phases
-            for gate in phase.gates
-            if isinstance(gate, WindowGate)
-            if gate.is_since_canary and gate.applies_to(pin.name)
-        }
+        gates = _of_windows((gate for phase in policy.phases for gate in phase.gates), pin.name)
+        self._canary = Window(
+            rollout,
+            pin,
+            rollout.canary_entered_unix_ms or 0,
+            [gate for gate in gates if gate.is_since_canary],
+        )
         for cycle in earlier:
             self._step_since_canary(cycle)
         self.enter(rollout)
 
     def enter(self, rollout: Rollout) -> None:
         """Begin a phase of the rollout: its gates are judged over the cycles from here on."""
-        self._phase = _PhaseFold(self._policy, rollout, self._pin, self._since_canary)
+        self._rollout = rollout
+        entered = rollout.phase_entered_unix_ms
+        in_force = self._policy.gates_in_force(rollout.phase)
+        self._cycle_gates: tuple[CycleGate, ...] = (
+            *pinned_gates(self._pin, self._policy.required_run_mode),
+            *(
+                gate
+                for gate in in_force
+                if isinstance(gate, CycleGate) and gate.applies_to(self._pin.name)
+            ),
+        )
+        self._window_gates = _of_windows(in_force, self._pin.name)
+        of_phase = [gate for gate in self._window_gates if not gate.is_since_canary]
+        self._phase = Window(rollout, self._pin, entered, of_phase)
+        self._soak = SurfaceSoak(since_unix_ms=entered, last_unix_ms=None)
 
     def step(self, cycle: Cycle) -> None:
         """Take the next cycle."""
         self._step_since_canary(cycle)
-        self._phase.step(cycle)
-
-    def _step_since_canary(self, cycle: Cycle) -> None:
-        for watch in self._watches.values():
-            watch.add(cycle)
-        for tally in self._since_canary.values():
-            tally.add(cycle)
+        self._phase.add(cycle)
+        self._soak = self._soak.after(
+            cycle,
+            self._cycle_gates,
+            entered_unix_ms=self._rollout.phase_entered_unix_ms,
+            cycle_interval_ms=self._rollout.cycle_interval_ms,
+        )
 
     def note(self, flaw: FlawFound) -> None:
         """Take what is wrong with the files, in their order."""
@@ -92,70 +106,25 @@ class SurfaceFold:
 
     def finish(self, evidence: SurfaceEvidence, now_unix_ms: int) -> JudgedSurface:
         """Say how the surface stands in its phase now; of `evidence`, all but cycles and flaws."""
-        return JudgedSurface(
-            gates=(
-                *flaw_gates(evidence, self._flaws, now_unix_ms),
-                *self._phase.gates(now_unix_ms),
-            ),
-            soak=self._phase.soak,
-        )
-
-
-class _PhaseFold:
-    """A surface since the phase was entered."""
-
-    def __init__(
-        self,
-        policy: Policy,
-        rollout: Rollout,
-        pin: SurfacePin,
-        since_canary: dict[WindowGate, Tally],
-    ) -> None:
-        self._rollout = rollout
-        self._surface = pin.name
-        in_force = [
-            gate for gate in policy.gates_in_force(rollout.phase) if gate.applies_to(pin.name)
+        surface, interval = self._pin.name, self._rollout.cycle_interval_ms
+        found: list[tuple[Gate, Finding]] = [
+            (gate, _as_in_last(gate, self._phase.last)) for gate in self._cycle_gates
         ]
-        self._cycle_gates: tuple[CycleGate, ...] = (
-            *pinned_gates(pin, policy.required_run_mode),
-            *(gate for gate in in_force if isinstance(gate, CycleGate)),
-        )
-        window_gates = [gate for gate in in_force if isinstance(gate, WindowGate)]
-        of_phase: dict[WindowGate, Tally] = {
-            gate: gate.tally(rollout, pin) for gate in window_gates if not gate.is_since_canary
-        }
-        known = since_canary | of_phase
-        self._tallies = [(gate, known[gate]) for gate in window_gates]
-        self._window = PhaseWindow(rollout.phase_entered_unix_ms, tuple(of_phase.values()))
-        self.soak = SurfaceSoak(since_unix_ms=rollout.phase_entered_unix_ms, last_unix_ms=None)
-
-    def step(self, cycle: Cycle) -> None:
-        self._window.add(cycle)
-        self.soak = self.soak.after(
-            cycle,
-            self._cycle_gates,
-            entered_unix_ms=self._rollout.phase_entered_unix_ms,
-            cycle_interval_ms=self._rollout.cycle_interval_ms,
-        )
-
-    def gates(self, now_unix_ms: int) -> list[GateResult]:
-        window, surface = self._window, self._surface
-        return [
-            *time_gates(
-                surface,
-                window,
-                cycle_interval_ms=self._rollout.cycle_interval_ms,
-                now_unix_ms=now_unix_ms,
-            ),
-            *(
-                gate_result(gate, surface, _as_in_last(gate, window.last), now_unix_ms)
-                for gate in self._cycle_gates
-            ),
-            *(
-                gate_result(gate, surface, tally.finding(window), now_unix_ms)
-                for gate, tally in self._tallies
-            ),
+        found += [
+            (gate, (self._canary if gate.is_since_canary else self._phase).finding(gate))
+            for gate in self._window_gates
         ]
+        gates = (
+            *flaw_gates(evidence, self._flaws, now_unix_ms),
+            *time_gates(surface, self._phase, cycle_interval_ms=interval, now_unix_ms=now_unix_ms),
+            *(gate_result(gate, surface, one, now_unix_ms) for gate, one in found),
+        )
+        return JudgedSurface(gates=gates, soak=self._soak)
+
+    def _step_since_canary(self, cycle: Cycle) -> None:
+        for watch in self._watches.values():
+            watch.add(cycle)
+        self._canary.add(cycle)
 
 
 def folded(
@@ -169,6 +138,10 @@ def folded(
     for flaw in evidence.flaws:
         fold.note(flaw)
     return fold
+
+
+def _of_windows(gates: Iterable[Gate], surface: str) -> list[WindowGate]:
+    return [gate for gate in gates if isinstance(gate, WindowGate) and gate.applies_to(surface)]
 
 
 def _as_in_last(gate: CycleGate, last: Cycle | None) -> Finding:

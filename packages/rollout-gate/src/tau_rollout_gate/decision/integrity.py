@@ -27,7 +27,7 @@ from tau_rollout_gate.policy.findings import (
     EvidenceRef,
     GateStatus,
 )
-from tau_rollout_gate.policy.gates.interface import Finding, Gate, PhaseWindow
+from tau_rollout_gate.policy.gates.interface import Finding, Gate, Window
 
 _LONG_CYCLE_MS = 1000
 
@@ -216,7 +216,7 @@ def _cut_off_cycle(evidence: SurfaceEvidence) -> int | None:
 
 
 def time_gates(
-    surface: str, window: PhaseWindow, *, cycle_interval_ms: int, now_unix_ms: int
+    surface: str, window: Window, *, cycle_interval_ms: int, now_unix_ms: int
 ) -> list[GateResult]:
     """The gates of a surface's times: a cycle since the entry, recent, not in the future."""
     last = window.last

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import (
     REENTER,
     Finding,
-    PhaseWindow,
+    Series,
     Tally,
+    Window,
     WindowGate,
 )
 
@@ -33,46 +33,47 @@ class ArtifactsGrowGate(WindowGate):
         """Return what has to be seen."""
         return "artifact_records grows in every cycle with executed_cases, and falls in none"
 
-    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
-        """Begin to compare neighbours."""
-        del rollout, pin
-        return _Growth()
+    def tally(self) -> Tally:
+        """Compare neighbours."""
+        growth = _Growth()
+        return Tally(series=(growth.used,), finding=growth.finding)
 
 
-class _Growth(Tally):
+class _Growth:
     def __init__(self) -> None:
-        self._silent: Cycle | None = None
+        self.used = Series(self._compared)
         self._loss: Finding | None = None
         self._first: int | None = None
         self._records = 0
-        self._is_used = False
 
-    def add(self, cycle: Cycle) -> None:
+    def _compared(self, cycle: Cycle) -> int | None:
+        """Tell whether a cycle after the first used the store; None where it does not tell."""
         counters = cycle.event.counters
         records, executed = counters.get("artifact_records"), counters.get("executed_cases")
         if records is None or executed is None:
-            self._silent = self._silent or cycle
-            return
+            return None
         if self._first is None:
             self._first = records
+            used = 0
         else:
-            self._is_used = self._is_used or executed > 0
-            if records < self._records + (executed > 0):
+            used = int(executed > 0)
+            if records < self._records + used:
                 self._loss = self._loss or _lost(cycle, self._records, records, executed)
         self._records = records
+        return used
 
-    def finding(self, window: PhaseWindow) -> Finding:
-        if self._silent is not None:
+    def finding(self, window: Window) -> Finding:
+        if self.used.untold is not None:
             return Finding(
                 status=GateStatus.UNKNOWN,
                 observed="a cycle does not tell artifact_records and executed_cases",
-                cycle=self._silent,
+                cycle=self.used.untold[1],
                 remedy=f"have the writer record both in every cycle, {_REENTER}",
                 command=REENTER,
             )
         if self._loss is not None:
             return self._loss
-        if not self._is_used:
+        if self.used.last is None:
             return Finding(
                 status=GateStatus.UNKNOWN,
                 observed="no case was executed after the window's first cycle",

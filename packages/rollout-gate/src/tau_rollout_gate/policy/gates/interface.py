@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 from tau_rollout_gate.contract.forms import Form, Name, Surfaces
@@ -40,24 +40,58 @@ class Finding(NamedTuple):
     command: str = ""
 
 
-class Tally(ABC):
-    """What one gate keeps of a surface's cycles: as little as it takes, so that none is kept."""
+class Series:
+    """A number of every cycle of a window, as a gate keeps it without keeping the cycles.
 
-    @abstractmethod
-    def add(self, cycle: Cycle) -> None:
-        """Take the next cycle; of a window, it is in the second half."""
+    Args:
+        measure: What a cycle counts for; None where its line does not tell.
 
-    def pass_middle(self, cycle: Cycle) -> None:
-        """Take the oldest cycle of the second half over into the first."""
-        del cycle  # a gate that looks at halves counts it over
+    Attributes:
+        first: The sum over the window's first half.
+        second: The sum over its second half.
+        last: The last cycle that counted for anything.
+        untold: The first cycle that did not tell, after how many others.
+    """
 
-    @abstractmethod
-    def finding(self, window: PhaseWindow) -> Finding:
-        """Say how the gate stands after the cycles so far."""
+    def __init__(self, measure: Callable[[Cycle], int | None]) -> None:
+        self._measure = measure
+        self.first = self.second = 0
+        self.last: Cycle | None = None
+        self.untold: tuple[int, Cycle] | None = None
+        self._count = self._passed = 0
+        # What no later cycle of the second half exceeds: the first of them is its highest.
+        self._peaks: deque[tuple[int, int, Cycle]] = deque()
+
+    def add(self, cycle: Cycle) -> int:
+        """Take the next cycle, which is in the second half; give back what it counts for."""
+        value = self._measure(cycle)
+        if value is None and self.untold is None:
+            self.untold = self._count, cycle
+        if value:
+            self.second += value
+            self.last = cycle
+            while self._peaks and self._peaks[-1][1] < value:
+                self._peaks.pop()
+            self._peaks.append((self._count, value, cycle))
+        self._count += 1
+        return value or 0
+
+    def pass_middle(self, value: int) -> None:
+        """Take the oldest cycle of the second half, which counts for so much, into the first."""
+        self.first += value
+        self.second -= value
+        if self._peaks and self._peaks[0][0] == self._passed:
+            self._peaks.popleft()
+        self._passed += 1
+
+    @property
+    def peak(self) -> Cycle | None:
+        """The first cycle of the second half that counts for as much as none there exceeds."""
+        return self._peaks[0][2] if self._peaks else None
 
 
-class PhaseWindow:
-    """A surface's cycles since its phase was entered, as far as gates ask for them.
+class Window:
+    """A surface's cycles since a phase was entered, as far as gates ask for them.
 
     It runs from the entry to the last cycle; its halves are by time, and a cycle at the middle
     belongs to the first (spec: "Windows and evidence"). A cycle that is dated before an earlier
@@ -65,48 +99,59 @@ class PhaseWindow:
     each cycle passes it once.
 
     Args:
-        entered_unix_ms: When the phase was entered.
-        tallies: What the gates keep of it.
+        rollout: The rollout.
+        pin: The surface.
+        entered_unix_ms: When the phase was entered, or canary-1.
+        gates: The gates that are over them.
 
     Attributes:
         count: How many cycles there are.
-        first_count: How many of them are in the first half.
         last: The last one.
         latest: The one with the latest date.
     """
 
-    def __init__(self, entered_unix_ms: int, tallies: Sequence[Tally]) -> None:
+    def __init__(
+        self, rollout: Rollout, pin: SurfacePin, entered_unix_ms: int, gates: Iterable[WindowGate]
+    ) -> None:
+        self.rollout = rollout
+        self.pin = pin
         self.entered_unix_ms = entered_unix_ms
         self.count = 0
-        self.first_count = 0
         self.last: Cycle | None = None
         self.latest: Cycle | None = None
-        self._tallies = tallies
-        self._second: deque[tuple[int, Cycle]] = deque()
+        self._tallies = {gate: gate.tally() for gate in gates}
+        self._series = [series for tally in self._tallies.values() for series in tally.series]
+        self._second: deque[tuple[int, tuple[int, ...]]] = deque()
 
     def add(self, cycle: Cycle) -> None:
         """Take the next cycle."""
-        if (
-            self.latest is None
-            or cycle.event.timestamp_unix_ms > self.latest.event.timestamp_unix_ms
-        ):
+        time = cycle.event.timestamp_unix_ms
+        if self.latest is None or time > self.latest.event.timestamp_unix_ms:
             self.latest = cycle
         end = self.latest.event.timestamp_unix_ms
         self.count += 1
         self.last = cycle
-        self._second.append((end, cycle))
-        for tally in self._tallies:
-            tally.add(cycle)
+        self._second.append((end, tuple(one.add(cycle) for one in self._series)))
         while self._second and 2 * self._second[0][0] <= self.entered_unix_ms + end:
-            _, passing = self._second.popleft()
-            self.first_count += 1
-            for tally in self._tallies:
-                tally.pass_middle(passing)
+            _, values = self._second.popleft()
+            for one, value in zip(self._series, values, strict=True):
+                one.pass_middle(value)
+
+    def finding(self, gate: WindowGate) -> Finding:
+        """Say how one of the gates stands after the cycles so far."""
+        return self._tallies[gate].finding(self)
 
     @property
     def halves(self) -> tuple[int, int]:
         """How many cycles are in the first half, and how many in the second."""
-        return self.first_count, self.count - self.first_count
+        return self.count - len(self._second), len(self._second)
+
+
+class Tally(NamedTuple):
+    """What a gate keeps of the cycles of a window, and how it stands after those so far."""
+
+    series: tuple[Series, ...]
+    finding: Callable[[Window], Finding]
 
 
 class Gate(Form, ABC):
@@ -150,8 +195,8 @@ class WindowGate(Gate):
     """Whether it is over all cycles since canary-1 was entered, not over the phase's alone."""
 
     @abstractmethod
-    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
-        """Begin to keep what it needs of a surface's cycles."""
+    def tally(self) -> Tally:
+        """Begin to keep what it needs of every cycle."""
 
 
 class RolloutGate(Gate):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import (
     REENTER,
     Finding,
-    PhaseWindow,
+    Series,
     Tally,
+    Window,
     WindowGate,
 )
 from tau_rollout_gate.policy.signals import Counters, Signal
@@ -36,94 +37,49 @@ class PressureDoesNotRiseGate(WindowGate):
         names = " and ".join(self.counters)
         return f"{names} a cycle no higher in the second half of the window than in the first"
 
-    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
-        """Begin to add up the counters."""
-        del rollout, pin
-        return _Pressure(self.counters)
+    def tally(self) -> Tally:
+        """Add up each counter."""
+        sums = {name: Series(partial(_told, key=name.key)) for name in self.counters}
+        return Tally(series=tuple(sums.values()), finding=partial(_finding, sums))
 
 
-class _Pressure(Tally):
-    def __init__(self, counters: tuple[Signal, ...]) -> None:
-        self._sums = {counter: _Sums(counter.key) for counter in counters}
-        self._silent: tuple[Signal, Cycle] | None = None
-
-    def add(self, cycle: Cycle) -> None:
-        told = cycle.event.counters
-        if self._silent is None:
-            silent = (counter for counter in self._sums if counter.key not in told)
-            self._silent = next(((counter, cycle) for counter in silent), None)
-        if self._silent is None:
-            for sums in self._sums.values():
-                sums.add(cycle)
-
-    def pass_middle(self, cycle: Cycle) -> None:
-        if self._silent is None:
-            for sums in self._sums.values():
-                sums.pass_middle(cycle)
-
-    def finding(self, window: PhaseWindow) -> Finding:
-        if self._silent is not None:
-            return _untold(*self._silent)
-        first, second = window.halves
-        if not first or not second:
-            return Finding(
-                status=GateStatus.UNKNOWN,
-                observed=f"{first} and {second} cycles in the two halves",
-                cycle=window.last,
-                remedy="go on running cycles: both halves of the window need at least one",
-                cycles_help=True,
-            )
-        # Products instead of means, so that equal is equal: no division, no rounding.
-        risen = [
-            counter
-            for counter, one in self._sums.items()
-            if one.second * first > one.first * second
-        ]
-        observed = "; ".join(
-            f"{counter} {one.first} in {first} cycles, then {one.second} in {second}"
-            for counter, one in self._sums.items()
-        )
-        if not risen:
-            return Finding(status=GateStatus.PASS, observed=observed, cycle=window.last)
+def _finding(sums: Mapping[Signal, Series], window: Window) -> Finding:
+    untold = [(one.untold, counter) for counter, one in sums.items() if one.untold is not None]
+    if untold:
+        (_, cycle), counter = min(untold, key=lambda one: one[0][0])
+        return _without(counter, cycle)
+    first, second = window.halves
+    if not first or not second:
         return Finding(
-            status=GateStatus.FAIL,
-            observed=observed,
-            cycle=self._sums[risen[0]].peak,
-            remedy=f"find out what makes {' and '.join(risen)} rise, mend it, and let cycles run "
-            "until the later half is no worse than the earlier",
+            status=GateStatus.UNKNOWN,
+            observed=f"{first} and {second} cycles in the two halves",
+            cycle=window.last,
+            remedy="go on running cycles: both halves of the window need at least one",
             cycles_help=True,
         )
+    # Products instead of means, so that equal is equal: no division, no rounding.
+    risen = [(name, one) for name, one in sums.items() if one.second * first > one.first * second]
+    observed = "; ".join(
+        f"{name} {one.first} in {first} cycles, then {one.second} in {second}"
+        for name, one in sums.items()
+    )
+    if not risen:
+        return Finding(status=GateStatus.PASS, observed=observed, cycle=window.last)
+    return Finding(
+        status=GateStatus.FAIL,
+        observed=observed,
+        cycle=risen[0][1].peak,
+        remedy=f"find out what makes {' and '.join(name for name, _ in risen)} rise, mend it, "
+        "and let cycles run until the later half is no worse than the earlier",
+        cycles_help=True,
+    )
 
 
-class _Sums:
-    """A counter's sum in each half, and the first cycle with its highest value in the second."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-        self.first = self.second = 0
-        # Only cycles that no later one exceeds: the first of them is the highest.
-        self._peaks: deque[Cycle] = deque()
-
-    @property
-    def peak(self) -> Cycle:
-        return self._peaks[0]
-
-    def add(self, cycle: Cycle) -> None:
-        value = cycle.event.counters[self._key]
-        self.second += value
-        while self._peaks and self._peaks[-1].event.counters[self._key] < value:
-            self._peaks.pop()
-        self._peaks.append(cycle)
-
-    def pass_middle(self, cycle: Cycle) -> None:
-        value = cycle.event.counters[self._key]
-        self.second -= value
-        self.first += value
-        if self._peaks[0] is cycle:
-            self._peaks.popleft()
+def _told(cycle: Cycle, *, key: str) -> int | None:
+    return cycle.event.counters.get(key)
 
 
-def _untold(counter: Signal, cycle: Cycle) -> Finding:
+def _without(counter: Signal, cycle: Cycle) -> Finding:
     return Finding(
         status=GateStatus.UNKNOWN,
         observed=f"a cycle does not tell {counter}",

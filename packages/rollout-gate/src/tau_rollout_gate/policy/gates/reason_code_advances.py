@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
-from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import Finding, PhaseWindow, Tally, WindowGate
+from tau_rollout_gate.policy.gates.interface import (
+    Finding,
+    Series,
+    Tally,
+    Window,
+    WindowGate,
+)
 from tau_rollout_gate.policy.signals import ReasonCode
 
 
@@ -25,42 +30,25 @@ class ReasonCodeAdvancesGate(WindowGate):
         """Return what has to be seen."""
         return f"{self.code} in at least one cycle of each half of the window"
 
-    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
-        """Begin to count the cycles that have the code."""
-        del rollout, pin
-        return _Advance(self.code)
+    def tally(self) -> Tally:
+        """Count the cycles that have it."""
+        having = Series(lambda cycle: int(self.code in cycle.event.reason_codes))
+        return Tally(series=(having,), finding=partial(self._finding, having))
 
-
-class _Advance(Tally):
-    def __init__(self, code: str) -> None:
-        self._code = code
-        self._first = self._second = 0
-        self._last: Cycle | None = None
-
-    def add(self, cycle: Cycle) -> None:
-        if self._code in cycle.event.reason_codes:
-            self._second += 1
-            self._last = cycle
-
-    def pass_middle(self, cycle: Cycle) -> None:
-        if self._code in cycle.event.reason_codes:
-            self._second -= 1
-            self._first += 1
-
-    def finding(self, window: PhaseWindow) -> Finding:
+    def _finding(self, having: Series, window: Window) -> Finding:
         first, second = window.halves
         observed = (
-            f"{self._first} of {first} and {self._second} of {second} cycles of the two halves"
+            f"{having.first} of {first} and {having.second} of {second} cycles of the two halves"
         )
-        if self._first and self._second:
-            return Finding(status=GateStatus.PASS, observed=observed, cycle=self._last)
+        if having.first and having.second:
+            return Finding(status=GateStatus.PASS, observed=observed, cycle=having.last)
         is_known = first > 0 and second > 0
         return Finding(
             status=GateStatus.FAIL if is_known else GateStatus.UNKNOWN,
             observed=observed,
             cycle=window.last,
-            remedy=f"see that the fixture has new cases that give {self._code}, and run them"
+            remedy=f"see that the fixture has new cases that give {self.code}, and run them"
             if is_known
-            else f"go on running cycles with cases that give {self._code}",
+            else f"go on running cycles with cases that give {self.code}",
             cycles_help=True,
         )

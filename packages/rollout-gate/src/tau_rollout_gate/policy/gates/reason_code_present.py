@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar, Literal
 
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
-from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import Finding, PhaseWindow, Tally, WindowGate
+from tau_rollout_gate.policy.gates.interface import (
+    Finding,
+    Series,
+    Tally,
+    Window,
+    WindowGate,
+)
 from tau_rollout_gate.policy.signals import ReasonCode
 
 
@@ -28,45 +33,25 @@ class ReasonCodePresentGate(WindowGate):
         """Return what has to be seen."""
         return f"{self.code} in a cycle since the canary began, as registry changes are expected"
 
-    def tally(self, rollout: Rollout, pin: SurfacePin) -> Tally:
-        """Begin to look for the code."""
-        return _Presence(
-            self.code,
-            is_expected=rollout.registry_changes_expected,
-            is_carried=self.code in pin.carried.reason_codes,
-        )
+    def tally(self) -> Tally:
+        """Look for it."""
+        having = Series(lambda cycle: int(self.code in cycle.event.reason_codes))
+        return Tally(series=(having,), finding=partial(self._finding, having))
 
-
-class _Presence(Tally):
-    def __init__(self, code: str, *, is_expected: bool, is_carried: bool) -> None:
-        self._code = code
-        self._is_expected = is_expected
-        self._is_carried = is_carried
-        self._count = 0
-        self._last: Cycle | None = None
-        self._present: Cycle | None = None
-
-    def add(self, cycle: Cycle) -> None:
-        self._count += 1
-        self._last = cycle
-        if self._code in cycle.event.reason_codes:
-            self._present = cycle
-
-    def finding(self, window: PhaseWindow) -> Finding:
-        del window  # it is of the phase alone
-        if not self._is_expected:
+    def _finding(self, having: Series, window: Window) -> Finding:
+        if not window.rollout.registry_changes_expected:
             return Finding(
                 status=GateStatus.NOT_APPLICABLE, observed="no registry changes are expected"
             )
-        if self._present is not None:
-            return Finding(status=GateStatus.PASS, observed="present", cycle=self._present)
-        if self._is_carried:
+        if having.last is not None:
+            return Finding(status=GateStatus.PASS, observed="present", cycle=having.last)
+        if self.code in window.pin.carried.reason_codes:
             return Finding(
                 status=GateStatus.PASS, observed="present before the phase was re-entered"
             )
         return Finding(
-            status=GateStatus.FAIL if self._count else GateStatus.UNKNOWN,
-            observed=f"in none of {self._count} cycles",
-            cycle=self._last,
+            status=GateStatus.FAIL if window.count else GateStatus.UNKNOWN,
+            observed=f"in none of {window.count} cycles",
+            cycle=window.last,
             remedy="run a cycle with the registry changes that were announced at the start",
         )
