@@ -180,16 +180,6 @@ def test_a_log_ahead_by_one_is_continued(used: Runtime) -> None:
     assert [event["cycle_number"] for event in used.files.events()] == [1, 2, 3, 4]
 
 
-def test_a_first_cycle_cut_off_is_continued(runtime: Runtime) -> None:
-    """Also where there never was a state: the second line follows the first."""
-    runtime.run(CREATE)
-    (runtime.state_dir / "state.json").unlink()
-    report = runtime.run(CREATE)
-    assert report.event.cycle_number == 2
-    assert len(report.warnings) == 1
-    assert_chain_is_whole(runtime)
-
-
 def test_a_rotated_log_continues_the_chain(used: Runtime) -> None:
     """After rotation by rename the new log's first line names the old log's last."""
     log = used.state_dir / "runtime-events.jsonl"
@@ -246,8 +236,11 @@ def test_altering_or_removing_any_line_breaks_the_chain(used: Runtime, number: i
     assert chain_is_whole(used)
 
 
-def test_a_missing_state_beside_a_log_is_refused(used: Runtime) -> None:
-    """Cycles without a state are not begun anew over; nothing is written."""
+@pytest.mark.parametrize("lines", [1, 2])
+def test_a_missing_state_beside_a_log_is_refused(used: Runtime, lines: int) -> None:
+    """Cycles without a state, also a single one, are not begun anew over; nothing is written."""
+    log = used.state_dir / "runtime-events.jsonl"
+    log.write_bytes(b"".join(used.files.event_lines()[:lines]))
     (used.state_dir / "state.json").unlink()
     before = used.files.contents()
     wanted = (

@@ -42,8 +42,10 @@ def chain_end(last_cycle: LastCycle | None, lines_backwards: Iterable[bytes]) ->
     newest = next(lines, None)
     if newest is None or line_digest(newest) == of_state.sha256:
         return of_state
+    if last_cycle is None:
+        raise StateUnusableError("the event log has cycles, but state.json is missing")
     ahead = _lines_ahead(newest, lines, of_state)
-    if ahead and (last_cycle is not None or ahead == 1):
+    if ahead:
         number = of_state.cycle_number + ahead
         which = f"cycle {number} was" if ahead == 1 else f"the last {ahead} cycles were"
         return ChainEnd(
@@ -52,8 +54,6 @@ def chain_end(last_cycle: LastCycle | None, lines_backwards: Iterable[bytes]) ->
             warning=f"{which} cut off before the state was written, or an older state was put "
             "back; their cases are processed again",
         )
-    if last_cycle is None:
-        raise StateUnusableError("the event log has cycles, but state.json is missing")
     return ChainEnd(
         cycle_number=of_state.cycle_number,
         sha256=of_state.sha256,
