@@ -27,7 +27,7 @@ from tau_custom_command.contract.writes import AppendLines, CreateFile, ReplaceF
 from tau_custom_command.cycle.evaluation import Result
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Disposition, Settlement
-from tau_custom_command.fixture.model import Case
+from tau_custom_command.fixture.model import Expectation
 from tau_custom_command.printable import printable
 
 _PAST_TENSE = {
@@ -83,7 +83,7 @@ def log_entry(settlement: Settlement) -> ChannelLogEntry:
     else:
         fields["error_code"] = result.error_code
     if settlement.drifted:
-        fields["drift"] = _drift(case, result)
+        fields["drift"] = Drift(expected=_side(case.expected), observed=_side(result))
     return ChannelLogEntry(
         timestamp_unix_ms=settlement.settled_unix_ms,
         direction="system",
@@ -105,7 +105,7 @@ def sentence(settlement: Settlement) -> str:
     case, result = settlement.case, settlement.result
     head = f"Case {case.case_id!r}"
     if settlement.drifted:
-        expected, observed = _short(_expected(case)), _short(_observed(result))
+        expected, observed = _short(case.expected), _short(result)
         if expected == observed:
             observed += " with another response body"
         return (
@@ -115,13 +115,10 @@ def sentence(settlement: Settlement) -> str:
     if settlement.disposition is Disposition.APPLIED:
         return f"{head} {_achievement(settlement)} (status {result.status_code})."
     if settlement.disposition is Disposition.MALFORMED:
-        return (
-            f"{head} was rejected as its fixture expects: "
-            f"{_short(_observed(result))}{_because(result)}."
-        )
+        return f"{head} was rejected as its fixture expects: {_short(result)}{_because(result)}."
     attempts = settlement.retry_attempts + 1
     tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-    return f"{head} failed after {tried}: {_short(_observed(result))}{_because(result)}."
+    return f"{head} failed after {tried}: {_short(result)}{_because(result)}."
 
 
 def memory(channel: str, registry: Registry) -> str:
@@ -184,17 +181,7 @@ def _achievement(settlement: Settlement) -> str:
     return f"{_PAST_TENSE[operation]} the command {settlement.case.command_name}"
 
 
-def _expected(case: Case) -> ObservedResult:
-    expected = case.expected
-    return ObservedResult(
-        outcome=expected.outcome,
-        status_code=expected.status_code,
-        error_code=expected.error_code,
-        response_body=expected.response_body,
-    )
-
-
-def _observed(result: Result) -> ObservedResult:
+def _side(result: Expectation | Result) -> ObservedResult:
     return ObservedResult(
         outcome=result.outcome,
         status_code=result.status_code,
@@ -203,11 +190,7 @@ def _observed(result: Result) -> ObservedResult:
     )
 
 
-def _drift(case: Case, result: Result) -> Drift:
-    return Drift(expected=_expected(case), observed=_observed(result))
-
-
-def _short(result: ObservedResult) -> str:
+def _short(result: Expectation | Result) -> str:
     error = "" if result.error_code is None else f" {result.error_code}"
     return f"{result.outcome} {result.status_code}{error}"
 

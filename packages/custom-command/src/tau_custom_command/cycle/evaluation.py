@@ -44,23 +44,33 @@ def evaluate(
     `default_policy` judges a case that states none of its own.
     """
     if case.simulate_retryable_failure:
-        return _backend_unavailable()
+        return Result(
+            outcome=Outcome.RETRYABLE_FAILURE,
+            status_code=503,
+            error_code=ErrorCode.BACKEND_UNAVAILABLE,
+            response_body={"status": "retryable", "reason": "backend_unavailable"},
+            explanation="the backend is unavailable (simulated)",
+        )
     if case.operation not in Operation.__members__:
         return _rejected(
             400, ErrorCode.INVALID_OPERATION, f"{case.operation!r} is not an operation"
         )
     operation = Operation(case.operation)
     if operation is Operation.LIST:
-        return _denied_by_policy(case, registry, default_policy) or _listing(registry)
+        denied = _denied_by_policy(case, registry, default_policy)
+        return denied or _accepted(operation, commands=[*sorted(registry)])
     if not is_command_name(case.command_name):
         return _rejected(
             400, ErrorCode.INVALID_NAME, f"{case.command_name!r} is not a command name"
         )
+    arguments: dict[str, JsonValue] = (
+        {"arguments": case.arguments} if operation is Operation.RUN else {}
+    )
     return (
         _without_template(case, operation)
         or _not_registered(case, operation, registry)
         or _denied_by_policy(case, registry, default_policy)
-        or _accepted(case, operation)
+        or _accepted(operation, command_name=case.command_name, **arguments)
     )
 
 
@@ -88,17 +98,9 @@ def _not_registered(
 ) -> Result | None:
     if operation is not Operation.RUN or case.command_name in registry:
         return None
-    return Result(
-        outcome=Outcome.MALFORMED_INPUT,
-        status_code=404,
-        error_code=ErrorCode.INVALID_NAME,
-        response_body={
-            "status": "rejected",
-            "reason": COMMAND_NOT_FOUND,
-            "command_name": case.command_name,
-        },
-        explanation=f"the command {case.command_name!r} is not registered",
-    )
+    explanation = f"the command {case.command_name!r} is not registered"
+    about = {"reason": COMMAND_NOT_FOUND, "command_name": case.command_name}
+    return _rejected(404, ErrorCode.INVALID_NAME, explanation, **about)
 
 
 def _denied_by_policy(
@@ -116,51 +118,27 @@ def _denied_by_policy(
     return None
 
 
-def _accepted(case: Case, operation: Operation) -> Result:
-    body: dict[str, JsonValue] = {
-        "status": "accepted",
-        "operation": operation.lower(),
-        "command_name": case.command_name,
-    }
-    if operation is Operation.RUN:
-        body["arguments"] = case.arguments
+def _accepted(operation: Operation, **about: JsonValue) -> Result:
     return Result(
         outcome=Outcome.SUCCESS,
         status_code=success_status(operation),
         error_code=None,
-        response_body=body,
+        response_body={"status": "accepted", "operation": operation.lower(), **about},
     )
 
 
-def _listing(registry: Mapping[str, CommandRecord]) -> Result:
-    body: dict[str, JsonValue] = {
-        "status": "accepted",
-        "operation": "list",
-        "commands": [*sorted(registry)],
-    }
-    return Result(outcome=Outcome.SUCCESS, status_code=200, error_code=None, response_body=body)
-
-
-def _rejected(status_code: int, error_code: ErrorCode, explanation: str) -> Result:
+def _rejected(
+    status_code: int, error_code: ErrorCode, explanation: str, **about: JsonValue
+) -> Result:
     reason = error_code.removeprefix("custom_command_")
     return Result(
         outcome=Outcome.MALFORMED_INPUT,
         status_code=status_code,
         error_code=error_code,
-        response_body={"status": "rejected", "reason": reason},
+        response_body={"status": "rejected", "reason": reason, **about},
         explanation=explanation,
     )
 
 
 def _policy_denied(explanation: str) -> Result:
     return _rejected(403, ErrorCode.POLICY_DENIED, explanation)
-
-
-def _backend_unavailable() -> Result:
-    return Result(
-        outcome=Outcome.RETRYABLE_FAILURE,
-        status_code=503,
-        error_code=ErrorCode.BACKEND_UNAVAILABLE,
-        response_body={"status": "retryable", "reason": "backend_unavailable"},
-        explanation="the backend is unavailable (simulated)",
-    )

@@ -7,7 +7,6 @@ one that stays says where.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tau_custom_command.contract.channel import ChannelLogEntry, ContextEntry
@@ -24,15 +23,6 @@ from tau_custom_command.storage.sync import TO_DISK
 
 _LINES_NAMED = 10
 _FORMS: tuple[type[FileForm], ...] = (ChannelLogEntry, ContextEntry)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SortedOut:
-    """A log's lines: those that are entries, and those that are none, with their numbers."""
-
-    kept: bytes
-    moved: tuple[bytes, ...]
-    numbers: tuple[int, ...]
 
 
 def repair(
@@ -66,18 +56,19 @@ def _log_repaired(
     for file in (*reversed(read.rotated(log)), log):
         name = str(file.relative_to(root))
         version = locate.version_of_file(file)
-        found = _sorted_out(read.read_state_file(file) or b"", form)
+        kept, moved = _sorted_out(read.read_state_file(file) or b"", form)
         if locate.version_of_file(file) != version:
             raise StorageError(f"{file}: was rotated or written while it was read; try again")
-        if found.moved:
-            aside = AppendLines(path=f"{name}.corrupt", lines=found.moved)
-            rest = ReplaceFile(path=name, content=found.kept, instead_of=version)
+        if moved:
+            aside = AppendLines(path=f"{name}.corrupt", lines=tuple(moved.values()))
+            rest = ReplaceFile(path=name, content=kept, instead_of=version)
             if carry_out:
                 write(lock, [aside, rest], TO_DISK)
-            yield f"move {_lines(found.numbers)} of {name} to {name}.corrupt"
+            yield f"move {_lines(tuple(moved))} of {name} to {name}.corrupt"
 
 
-def _sorted_out(raw: bytes, form: type[FileForm]) -> _SortedOut:
+def _sorted_out(raw: bytes, form: type[FileForm]) -> tuple[bytes, dict[int, bytes]]:
+    """Return the lines that are entries, and those that are none by their numbers."""
     kept: list[bytes] = []
     moved: dict[int, bytes] = {}
     *lines, torn = raw.split(b"\n")
@@ -88,7 +79,7 @@ def _sorted_out(raw: bytes, form: type[FileForm]) -> _SortedOut:
             moved[number] = line + b"\n"
     if torn:
         moved[len(lines) + 1] = torn + b"\n"
-    return _SortedOut(kept=b"".join(kept), moved=tuple(moved.values()), numbers=tuple(moved.keys()))
+    return b"".join(kept), moved
 
 
 def _lines(numbers: tuple[int, ...]) -> str:
