@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -58,9 +58,6 @@ class HealthState(StrEnum):
     FAILING = "failing"
 
 
-_HEALTH = {state.value: state for state in HealthState}
-
-
 def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
     """Return the health that two numbers of a cycle give."""
     if failure_streak >= FAILING_STREAK:
@@ -86,9 +83,9 @@ class _Line(BaseModel):
 
     schema_version: Version = 1
     timestamp_unix_ms: Count
-    health_state: Literal["healthy", "degraded", "failing"]
+    health_state: Annotated[HealthState, Field(strict=False)]  # text, as JSON has it
     health_reason: str | None = None
-    reason_codes: list[str] = Field(min_length=1)
+    reason_codes: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]  # an array
     failed_cases: Count
     failure_streak: Count
     backlog_cases: Count
@@ -102,7 +99,7 @@ class _Line(BaseModel):
     runtime_version: str | None = None
     fixture_name: str | None = None
     fixture_sha256: Sha256 | None = None
-    timeline: list[TimelineItem] | None = None
+    timeline: Annotated[tuple[TimelineItem, ...], Field(strict=False)] | None = None
 
 
 _COUNTS = (
@@ -169,6 +166,9 @@ class Event(NamedTuple):
         return self.cycle_number is not None
 
 
+_READ = tuple(name for name in Event._fields if name != "counters")
+
+
 def line_digest(line: bytes) -> str:
     """Return the SHA-256 of a line over its bytes without the line break, in hex."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
@@ -195,19 +195,8 @@ def parse_event(line: bytes) -> Event:
     except ValidationError as error:
         raise FormRefusedError(first_problem(error)) from None
     event = Event(
-        timestamp_unix_ms=parsed.timestamp_unix_ms,
-        health_state=_HEALTH[parsed.health_state],
-        reason_codes=tuple(parsed.reason_codes),
+        **{name: getattr(parsed, name) for name in _READ},
         counters=MappingProxyType(_counters(value)),
-        cycle_duration_ms=parsed.cycle_duration_ms,
-        cycle_id=parsed.cycle_id,
-        cycle_number=parsed.cycle_number,
-        previous_sha256=parsed.previous_sha256,
-        run_mode=parsed.run_mode,
-        runtime_version=parsed.runtime_version,
-        fixture_name=parsed.fixture_name,
-        fixture_sha256=parsed.fixture_sha256,
-        timeline=None if parsed.timeline is None else tuple(parsed.timeline),
     )
     if reason := contradiction_of(event):
         raise FormRefusedError(reason)

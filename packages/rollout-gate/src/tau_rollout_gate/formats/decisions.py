@@ -9,6 +9,7 @@ from typing import Any
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.formats.context import Surroundings, steps
+from tau_rollout_gate.formats.layout import aligned
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.rollout.ledger import Action, Entry, Standing
 from tau_rollout_gate.rollout.ledger_check import LedgerReport
@@ -51,8 +52,8 @@ def rolled_back_text(entry: Entry, around: Surroundings) -> str:
 def standing_text(standing: Standing) -> str:
     """Return where the rollout stands, a line each: what, then how."""
     rows = list(_standing_rows(standing))
-    width = max(len(name) for name, _ in rows) + 2
-    return "".join(f"{name:<{width}}{shown(text)}\n" for name, text in rows)
+    starts = aligned([(name,) for name, _ in rows])
+    return "".join(f"{start}{shown(text)}\n" for start, (_, text) in zip(starts, rows, strict=True))
 
 
 def standing_json(standing: Standing) -> str:
@@ -64,13 +65,8 @@ def standing_json(standing: Standing) -> str:
 
 def history_text(entries: Sequence[Entry]) -> str:
     """Return the decisions as a table, oldest first."""
-    rows = [_HEADINGS, *(tuple(map(shown, _history_row(entry))) for entry in entries)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        + "\n"
-        for row in rows
-    )
+    rows = aligned([_HEADINGS, *map(_history_row, entries)])
+    return "".join(f"{row.rstrip()}\n" for row in rows)
 
 
 def history_json(entries: Sequence[Entry]) -> str:

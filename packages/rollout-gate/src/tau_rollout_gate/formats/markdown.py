@@ -8,14 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.phrases import (
+    InTheWay,
     headline,
     is_closed,
     next_words,
+    of_gate,
+    of_trigger,
     place,
     shown,
     soak_words,
 )
-from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
+from tau_rollout_gate.policy.findings import GateStatus
 
 _PUNCTUATION = re.compile(r"[!#$&(-+\-.:<->@\[-`{-~]")
 _REFERENCE = re.compile(r"(\\[@#])")
@@ -69,57 +72,41 @@ def _gates(answer: Answer) -> Iterator[str]:
     order = list(_STATUSES)
     yield from _table(
         ("Status", "Gate", "Surface", "Observed", "Required", "Do", "See"),
-        (
+        [
             (
                 _STATUSES[gate.status],
-                *map(
-                    escaped,
-                    (
-                        gate.name,
-                        gate.surface or "-",
-                        gate.observed or "nothing",
-                        gate.required,
-                        "" if gate.status.lets_pass else gate.remedy,
-                        "" if gate.status.lets_pass else _place(gate.evidence),
-                    ),
-                ),
+                *(gate.name, gate.surface, gate.observed or "nothing", gate.required),
+                *(("", "") if gate.status.lets_pass else _what_to_do(of_gate(gate))),
             )
             for gate in sorted(answer.gates, key=lambda gate: order.index(gate.status))
-        ),
+        ],
     )
 
 
 def _triggers(answer: Answer) -> Iterator[str]:
     yield from _table(
         ("Status", "Trigger", "Surface", "Observed", "Fires at", "Do", "See"),
-        (
+        [
             (
                 "**! FIRED**" if trigger.fired else "quiet",
-                *map(
-                    escaped,
-                    (
-                        trigger.name,
-                        trigger.surface or "-",
-                        trigger.observed,
-                        trigger.threshold,
-                        trigger.action if trigger.fired else "",
-                        _place(trigger.evidence) if trigger.fired else "",
-                    ),
-                ),
+                *(trigger.name, trigger.surface, trigger.observed, trigger.threshold),
+                *(_what_to_do(of_trigger(trigger)) if trigger.fired else ("", "")),
             )
             for trigger in sorted(answer.triggers, key=lambda trigger: not trigger.fired)
-        ),
+        ],
     )
 
 
-def _place(evidence: EvidenceRef | None) -> str:
-    return "" if evidence is None else place(evidence)
+def _what_to_do(one: InTheWay) -> tuple[str, str]:
+    return one.to_do, "" if one.evidence is None else place(one.evidence)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def _table(header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> Iterator[str]:
+    """Yield a table; the first cell of a row is ours, what stands in the others is escaped."""
     yield _row(header)
     yield _row(["---"] * len(header))
-    yield from map(_row, rows)
+    for first, *others in rows:
+        yield _row([str(first), *(escaped("-" if cell is None else cell) for cell in others)])
 
 
 def _row(cells: Sequence[str]) -> str:
