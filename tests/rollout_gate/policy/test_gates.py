@@ -58,6 +58,7 @@ def judged(
         pin(carried=Carried(reason_codes=carried)),
         ENTERED,
         [gate],
+        is_since_canary=gate.is_since_canary,
     )
     for cycle in (*earlier, *history.cycles()):
         window.add(cycle)

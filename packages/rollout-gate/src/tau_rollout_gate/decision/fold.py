@@ -55,34 +55,24 @@ class SurfaceFold:
             for trigger in policy.triggers
             if isinstance(trigger, CycleTrigger) and trigger.applies_to(pin.name)
         }
+        self._pinned = pinned_gates(pin, policy.required_run_mode)
+        self.enter(rollout)
         # Of every phase: what happened in an earlier one counts in the later ones.
-        gates = _of_windows((gate for phase in policy.phases for gate in phase.gates), pin.name)
-        self._canary = Window(
-            rollout,
-            pin,
-            rollout.canary_entered_unix_ms or 0,
-            [gate for gate in gates if gate.is_since_canary],
-        )
+        gates = [gate for phase in policy.phases for gate in phase.gates]
+        entered = rollout.canary_entered_unix_ms or 0
+        self._canary = Window(rollout, pin, entered, gates, is_since_canary=True)
         for cycle in earlier:
             self._step_since_canary(cycle)
-        self.enter(rollout)
 
     def enter(self, rollout: Rollout) -> None:
         """Begin a phase of the rollout: its gates are judged over the cycles from here on."""
-        self._rollout = rollout
         entered = rollout.phase_entered_unix_ms
         in_force = self._policy.gates_in_force(rollout.phase)
-        self._cycle_gates: tuple[CycleGate, ...] = (
-            *pinned_gates(self._pin, self._policy.required_run_mode),
-            *(
-                gate
-                for gate in in_force
-                if isinstance(gate, CycleGate) and gate.applies_to(self._pin.name)
-            ),
-        )
-        self._window_gates = _of_windows(in_force, self._pin.name)
-        of_phase = [gate for gate in self._window_gates if not gate.is_since_canary]
-        self._phase = Window(rollout, self._pin, entered, of_phase)
+        gates = [gate for gate in in_force if gate.applies_to(self._pin.name)]
+        self._rollout = rollout
+        self._cycle_gates = (*self._pinned, *(one for one in gates if isinstance(one, CycleGate)))
+        self._window_gates = [gate for gate in gates if isinstance(gate, WindowGate)]
+        self._phase = Window(rollout, self._pin, entered, gates, is_since_canary=False)
         self._soak = SurfaceSoak(since_unix_ms=entered, last_unix_ms=None)
 
     def step(self, cycle: Cycle) -> None:
@@ -138,10 +128,6 @@ def folded(
     for flaw in evidence.flaws:
         fold.note(flaw)
     return fold
-
-
-def _of_windows(gates: Iterable[Gate], surface: str) -> list[WindowGate]:
-    return [gate for gate in gates if isinstance(gate, WindowGate) and gate.applies_to(surface)]
 
 
 def _as_in_last(gate: CycleGate, last: Cycle | None) -> Finding:

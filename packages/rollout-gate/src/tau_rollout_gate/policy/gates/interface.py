@@ -102,7 +102,8 @@ class Window:
         rollout: The rollout.
         pin: The surface.
         entered_unix_ms: When the phase was entered, or canary-1.
-        gates: The gates that are over them.
+        gates: All gates; those that are over them, and for the surface, are tallied.
+        is_since_canary: Whether it is over all cycles since canary-1 was entered.
 
     Attributes:
         count: How many cycles there are.
@@ -111,7 +112,13 @@ class Window:
     """
 
     def __init__(
-        self, rollout: Rollout, pin: SurfacePin, entered_unix_ms: int, gates: Iterable[WindowGate]
+        self,
+        rollout: Rollout,
+        pin: SurfacePin,
+        entered_unix_ms: int,
+        gates: Iterable[Gate],
+        *,
+        is_since_canary: bool,
     ) -> None:
         self.rollout = rollout
         self.pin = pin
@@ -119,7 +126,12 @@ class Window:
         self.count = 0
         self.last: Cycle | None = None
         self.latest: Cycle | None = None
-        self._tallies = {gate: gate.tally() for gate in gates}
+        self._tallies = {
+            gate: gate.tally()
+            for gate in gates
+            if isinstance(gate, WindowGate)
+            if gate.applies_to(pin.name) and gate.is_since_canary == is_since_canary
+        }
         self._series = [series for tally in self._tallies.values() for series in tally.series]
         self._second: deque[tuple[int, tuple[int, ...]]] = deque()
 
