@@ -9,7 +9,6 @@ import pytest
 
 from tau_custom_command.contract.state import LastCycle
 from tau_custom_command.cycle.event_chain import chain_end, ends_with
-from tau_custom_command.errors import StateUnusableError
 
 
 def line(number: int, previous: str | None, **more: object) -> bytes:
@@ -32,12 +31,6 @@ def named_by(raw: bytes, number: int) -> LastCycle:
 FIRST = line(1, None)
 SECOND = line(2, digest(FIRST))
 THIRD = line(3, digest(SECOND))
-
-
-def test_nothing_yet() -> None:
-    """Before the first cycle the chain has no end to follow."""
-    end = chain_end(None, [])
-    assert (end.cycle_number, end.sha256, end.warning) == (0, None, None)
 
 
 def test_the_log_ends_where_the_state_says() -> None:
@@ -124,17 +117,6 @@ def test_anything_else_is_a_break_that_is_left_to_show(last: bytes) -> None:
     end = chain_end(named_by(SECOND, 2), [last, SECOND, FIRST])
     assert (end.cycle_number, end.sha256) == (2, digest(SECOND))
     assert "does not end with the cycle that state.json names" in (end.warning or "")
-
-
-@pytest.mark.parametrize(
-    "last",
-    [FIRST, SECOND, b"not JSON\n", line(1, digest(FIRST))],
-    ids=["first", "second", "no JSON", "not first"],
-)
-def test_cycles_without_a_state_are_refused(last: bytes) -> None:
-    """Where the log has cycles and the state is gone, beginning anew would hide that."""
-    with pytest.raises(StateUnusableError, match=r"has cycles, but state\.json is missing"):
-        chain_end(None, [last])
 
 
 @pytest.mark.parametrize(

@@ -404,7 +404,8 @@ class TestReadingTheTail:
         log = tmp_path / "log"
         log.write_bytes(content)
         assert next(file_reading.lines_backwards(log), None) == last_line
-        assert file_reading.is_torn(log) == bool(torn)
+        with log.open("rb") as file:
+            assert file_reading.torn_end(file.fileno()) == torn
 
     @pytest.mark.parametrize("ending", [b"", b"torn", b"t" * 100_000], ids=["", "torn", "long"])
     @pytest.mark.parametrize("longest", [3, 70_000, 300_000])
@@ -420,7 +421,6 @@ class TestReadingTheTail:
     def test_no_log_has_no_tail(self, tmp_path: Path) -> None:
         """A log that is not there reads as empty."""
         assert list(file_reading.lines_backwards(tmp_path / "none")) == []
-        assert not file_reading.is_torn(tmp_path / "none")
 
 
 class TestErrors:
@@ -433,8 +433,6 @@ class TestErrors:
 
     def test_reading_the_tail_of_a_folder(self, tmp_path: Path) -> None:
         """A folder in the place of a log is named."""
-        with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
-            file_reading.is_torn(tmp_path)
         with pytest.raises(StorageError, match=f"{tmp_path}: cannot read: Is a directory"):
             list(file_reading.lines_backwards(tmp_path))
 
@@ -598,7 +596,6 @@ class TestWhatIsNoFile:
         os.mkfifo(pipe)
         for read in (
             file_reading.read_state_file,
-            file_reading.is_torn,
             lambda p: list(file_reading.lines_backwards(p)),
         ):
             with pytest.raises(StorageError, match="pipe: cannot read: it is not a regular file"):
@@ -615,8 +612,9 @@ class TestCarriedOutAgain:
         """A second time makes no difference, nor does how far the first had come."""
         (tmp_path / "a").mkdir()
         (tmp_path / "a/log").write_bytes(b"one\n" + after)
-        for _ in range(2):
-            assert apply.bring_up(tmp_path, [self.CHANGE]).remarks == ()
+        for is_torn in (after == b"tor", False):
+            remarks = apply.bring_up(tmp_path, [self.CHANGE]).remarks
+            assert ["its last line is torn" in remark for remark in remarks] == [True] * is_torn
             assert (tmp_path / "a/log").read_bytes() == b"one\ntwo\nthree\n"
         assert [path.name for path in (tmp_path / "a").iterdir()] == ["log"]
 

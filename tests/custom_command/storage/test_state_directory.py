@@ -244,7 +244,7 @@ def test_a_missing_state_beside_a_log_is_refused(used: Runtime, lines: int) -> N
     (used.state_dir / "state.json").unlink()
     before = used.files.contents()
     wanted = (
-        f"{used.state_dir}: .*state.json is missing: put it back .*, or see what "
+        f"{used.state_dir}: .*state.json is missing; .*: put it back .*, or see what "
         f"'tau-custom-command recover --state-dir {used.state_dir}' can do"
     )
     with pytest.raises(StateUnusableError, match=wanted):
@@ -260,7 +260,7 @@ def test_channel_entries_without_state_and_events_are_refused(used: Runtime, suf
     (used.state_dir / "state.json").unlink()
     (used.state_dir / "runtime-events.jsonl").unlink()
     before = used.files.contents()
-    wanted = f"{used.state_dir}: the channel store has entries, but .*: put them back from a copy"
+    wanted = f"{used.state_dir}: cycles were written here, but .*: put it back from a copy"
     with pytest.raises(StateUnusableError, match=wanted):
         used.run(LIST)
     assert used.files.contents() == before

@@ -1,4 +1,4 @@
-"""The chain of events: where the next one continues it, and when that cannot be said.
+"""The chain of events: where the next one continues it, and whether a state is its end.
 
 Each event holds the digest of the line before, and `state.json` that of the last line, so that a
 line which is altered or removed shows (runbooks/state-files.md, "The chain").
@@ -7,11 +7,11 @@ line which is altered or removed shows (runbooks/state-files.md, "The chain").
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tau_custom_command.contract.forms import line_digest
 from tau_custom_command.contract.state import ChainLink, LastCycle
-from tau_custom_command.errors import FormRefusedError, StateUnusableError
+from tau_custom_command.errors import FormRefusedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,27 +23,17 @@ class ChainEnd:
     warning: str | None = None
 
 
-def chain_end(last_cycle: LastCycle | None, lines_backwards: Iterable[bytes]) -> ChainEnd:
-    """Return where the chain ends, by the state and by the log's whole lines, newest first.
+def chain_end(last_cycle: LastCycle, lines_backwards: Iterable[bytes]) -> ChainEnd:
+    """Find where the chain ends, by the state and by the log's whole lines, newest first.
 
-    The log may be empty, since it can be rotated; it may be ahead of the state, since a cycle can
-    be cut off between the two, or an older state be put back. Anything else is a break, which is
-    left to show.
-
-    Raises:
-        StateUnusableError: if the log has cycles of which no state is left. What to do about it
-            names the directory, so that whoever knows that says it.
+    The log may be empty, since it can be rotated; it may be ahead of the state, since an older
+    state can be put back. Anything else is a break, which is left to show.
     """
-    of_state = ChainEnd(
-        cycle_number=0 if last_cycle is None else last_cycle.cycle_number,
-        sha256=None if last_cycle is None else last_cycle.event_sha256,
-    )
+    of_state = ChainEnd(cycle_number=last_cycle.cycle_number, sha256=last_cycle.event_sha256)
     lines = iter(lines_backwards)
     newest = next(lines, None)
     if newest is None or line_digest(newest) == of_state.sha256:
         return of_state
-    if last_cycle is None:
-        raise StateUnusableError("the event log has cycles, but state.json is missing")
     ahead = _lines_ahead(newest, lines, of_state)
     if ahead:
         number = of_state.cycle_number + ahead
@@ -54,12 +44,8 @@ def chain_end(last_cycle: LastCycle | None, lines_backwards: Iterable[bytes]) ->
             warning=f"{which} cut off before the state was written, or an older state was put "
             "back; their cases are processed again",
         )
-    return ChainEnd(
-        cycle_number=of_state.cycle_number,
-        sha256=of_state.sha256,
-        warning="the event log does not end with the cycle that state.json names; "
-        "the chain shows a break there",
-    )
+    broken = "the event log does not end with the cycle that state.json names"
+    return replace(of_state, warning=f"{broken}; the chain shows a break there")
 
 
 def ends_with(last_cycle: LastCycle, lines_backwards: Iterable[bytes]) -> bool:

@@ -15,7 +15,7 @@ from tau_custom_command.storage.lock import HeldLock, locked
 from tau_custom_command.storage.signals import interruptions_held
 from tau_custom_command.storage.state_directory import (
     complete_committed,
-    has_channel_entries,
+    has_cycles,
     write,
 )
 from tau_custom_command.storage.sync import TO_DISK
@@ -70,8 +70,7 @@ def _needs_state(root: Path) -> bool:
     raw = _committed_state(root) or read.read_state_file(root / STATE_FILE)
     if raw is not None:
         return not StateFile.is_read(raw)
-    has_events = next(read.history_backwards(root / EVENT_LOG), None) is not None
-    return has_events or has_channel_entries(root)
+    return has_cycles(root)
 
 
 def _committed_state(root: Path) -> bytes | None:

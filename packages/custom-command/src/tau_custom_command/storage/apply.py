@@ -133,14 +133,17 @@ def _lines_carried_out(change: AppendAt, log: int, folders: FolderWalk) -> _Touc
     if size - change.offset > len(change.content) + LARGEST_STATE_FILE_BYTES:
         raise OSError(errno.EFBIG, "somebody else wrote more to it than can be kept; move it away")
     found = os.pread(log, size - change.offset, change.offset)
-    foreign = change.foreign(found)
+    foreign, name = change.foreign(found), locate.split(change.path)[1]
+    is_torn = bool(found) and found == change.torn
     if foreign:
         aside = f"{change.path}.corrupt"
-        yield aside, f"holds what somebody else wrote to {locate.split(change.path)[1]} meanwhile"
+        yield aside, f"holds what somebody else wrote to {name} meanwhile"
         kept = AppendLines(path=aside, lines=(foreign.removesuffix(b"\n") + b"\n",))
         for append in locate.placed(kept, folders, {}):
             yield from _carried_out(append, folders)
-    if foreign or (found and found == change.torn):
+    if is_torn:
+        yield change.path, f"its last line is torn; it is moved to {name}.corrupt"
+    if foreign or is_torn:
         os.ftruncate(log, change.offset)
     _write_lines(log, change)
 

@@ -75,12 +75,6 @@ def corrupt_path(root: Path, path: str, content: bytes) -> str:
     return next(name for name in names if read_state_file(root / name) in {None, content})
 
 
-def is_torn(path: Path) -> bool:
-    """Tell whether a JSON Lines file ends in the middle of a line; a missing one does not."""
-    with storage_errors(path, "read"), opened(path) as log:
-        return log is not None and bool(torn_end(log))
-
-
 def lines_backwards(path: Path) -> Iterator[bytes]:
     """Yield the whole lines of a JSON Lines file with their line breaks, the last one first.
 

@@ -55,39 +55,29 @@ def read_state(root: Path) -> StateFile | None:
     try:
         return StateFile.parse(raw)
     except FormRefusedError as error:
-        raise StateUnusableError(
-            f"{path}: {error}; the file is left as it is: put it back from a copy, or see what "
-            f"'tau-custom-command recover --state-dir {root}' can do"
-        ) from None
+        raise StateUnusableError(f"{path}: {error}; {_ways_out(root)}") from None
 
 
 def open_state(root: Path, syncing: Syncing) -> OpenedState:
-    """Return the state and the end of the event chain; to be called under the lock.
+    """Read the state and the end of the event chain; to be called under the lock.
 
     A cycle that was cut off after it was committed is completed first.
 
     Raises:
-        StateUnusableError: if either cannot be continued.
+        StateUnusableError: if they cannot be continued.
         StorageError: if a file cannot be read, or such a cycle cannot be completed.
     """
     completed = complete_committed(root, syncing)
-    state = read_state(root)
-    log = root / EVENT_LOG
-    try:
-        end = chain_end(None if state is None else state.last_cycle, read.history_backwards(log))
-    except StateUnusableError as error:
+    state, log = read_state(root), root / EVENT_LOG
+    end = ChainEnd(cycle_number=0, sha256=None)
+    if state is not None:
+        end = chain_end(state.last_cycle, read.history_backwards(log))
+    elif has_cycles(root):
         raise StateUnusableError(
-            f"{root}: {error}: put it back from a copy, or see what "
-            f"'tau-custom-command recover --state-dir {root}' can do"
-        ) from None
-    if state is None and end.cycle_number == 0 and has_channel_entries(root):
-        raise StateUnusableError(
-            f"{root}: the channel store has entries, but {STATE_FILE} is missing and the event log "
-            "has no line: put them back from a copy, or move the directory away to begin anew"
+            f"{root}: cycles were written here, but {STATE_FILE} is missing; {_ways_out(root)}"
         )
-    torn = f"{log}: its last line is torn; it is moved to {log.name}.corrupt"
-    warnings = (*completed, end.warning, torn if read.is_torn(log) else None)
-    return OpenedState(state=state, chain_end=end, warnings=tuple(filter(None, warnings)))
+    warnings = filter(None, (*completed, end.warning))
+    return OpenedState(state=state, chain_end=end, warnings=tuple(warnings))
 
 
 def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
@@ -123,13 +113,14 @@ def channel_names(root: Path) -> tuple[str, ...]:
     return tuple(name for name in names if is_command_name(name) or name == REGISTRY_CHANNEL)
 
 
-def has_channel_entries(root: Path) -> bool:
-    """Tell whether a channel in a state directory has a line in its log: cycles were written there.
+def has_cycles(root: Path) -> bool:
+    """Tell whether there is a line in the event log or in that of a channel.
 
     Raises:
         StorageError: if the operating system refuses.
     """
-    logs = (root / CHANNEL_STORE / name / "log.jsonl" for name in channel_names(root))
+    channels = (root / CHANNEL_STORE / name / "log.jsonl" for name in channel_names(root))
+    logs = chain((root / EVENT_LOG,), channels)
     return any(True for log in logs for _ in read.history_backwards(log))
 
 
@@ -230,3 +221,8 @@ def _previous_digests(journal: Journal) -> set[str | None]:
         for line in change.content.splitlines()
         if ChainLink.is_read(line)
     }
+
+
+def _ways_out(root: Path) -> str:
+    recover = f"'tau-custom-command recover --state-dir {root}'"
+    return f"everything is left as it is: put it back from a copy, or see what {recover} can do"
