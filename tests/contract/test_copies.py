@@ -8,7 +8,13 @@ import pytest
 
 from tests.contract.running import ROOT
 
-COPIES = ("printable.py", "contract/strict_json.py")
+COPIES = (
+    "printable.py",
+    "contract/strict_json.py",
+    "cli/border.py",
+    "cli/lazy_group.py",
+    "cli/main.py",
+)
 
 
 @pytest.mark.parametrize("module", COPIES)

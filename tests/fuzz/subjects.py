@@ -20,7 +20,7 @@ from tests.fuzz.mutation import mutated_bytes, mutated_json, mutated_lines
 _FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 # Made once: typer would make the whole command line anew for each call, which is most of its time.
 runtime = get_command(runtime_cli.app)
-inspector = inspector_cli.command_line()
+inspector = get_command(inspector_cli.app)
 gate = get_command(gate_cli.app)
 _ANSWER = frozenset({0, 3, 5})
 _PLUGIN = frozenset({0, 1, 2, 3})

@@ -561,7 +561,7 @@ def test_a_wait_of_no_number_of_seconds(command: Command) -> None:
 AS_NOBODY = """
 import os, sys
 from tau_custom_command.cli.main import main
-import tau_custom_command.cli.app, encodings.idna, json
+import tau_custom_command.cli.app, tau_custom_command.cli.commands.run, encodings.idna, json
 is_root = os.geteuid() == 0
 if is_root:
     os.seteuid(65534)

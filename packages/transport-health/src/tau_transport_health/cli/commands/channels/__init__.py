@@ -1,4 +1,1 @@
 """Look into the channel store."""
-
-COMMANDS = ("list", "show", "verify")
-"""The modules of this folder, as `--help` lists them; it begins with the docstring above."""

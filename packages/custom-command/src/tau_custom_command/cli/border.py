@@ -1,0 +1,99 @@
+"""The border that every error stops at: it is told as a message on stderr, and has an exit code.
+
+The three packages share no code: each has this file, the same to the byte.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import StringIO
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import ExitCode  # noqa: TID252 - the same file in three packages
+from ..printable import printable  # noqa: TID252 - as above
+
+
+class ErrorBorder(TyperGroup):
+    """A command line that shows no traceback for what can be expected to go wrong."""
+
+    expected: ClassVar[type[Exception]]
+    """The base of the package's errors, each of which has an `exit_code`."""
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - typer's own
+        """Read the words of the command line; `--help` and `--version` answer here."""
+        with self._border(None):
+            return super().make_context(*args, **settings)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own
+        """Carry out the command."""
+        with self._border(ctx):
+            return super().invoke(ctx)
+
+    def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - typer's own
+        """Run the command line; wrong usage is told like every other error."""
+        is_alone = settings.get("standalone_mode", True)
+        try:
+            code = super().main(*args, **settings | {"standalone_mode": False})
+        except Exception as error:
+            if not (is_alone and hasattr(error, "format_message")):
+                raise
+            _tell_usage(error)
+            code = ExitCode.USAGE
+        if is_alone:
+            sys.exit(code or ExitCode.YES)
+        return code
+
+    def tell(self, ctx: Any, message: str) -> None:  # noqa: ANN401 - typer's own
+        """Tell what went wrong, a line each."""
+        del ctx
+        for line in message.splitlines():
+            typer.echo(f"error: {printable(line)}", err=True)
+
+    def exit_code(self, ctx: Any, code: int) -> int:  # noqa: ANN401 - typer's own
+        """Return what a command that failed with `code` exits with."""
+        del ctx
+        return code
+
+    @contextmanager
+    def _border(self, ctx: Any) -> Iterator[None]:  # noqa: ANN401 - typer's own
+        try:
+            yield
+        except self.expected as error:
+            self.tell(ctx, str(error))
+            code = getattr(error, "exit_code", ExitCode.BUG)
+            raise typer.Exit(self.exit_code(ctx, code)) from None
+        except MemoryError:
+            self.tell(ctx, "it takes more memory than there is")
+            raise typer.Exit(self.exit_code(ctx, ExitCode.CANNOT_ANSWER)) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            _forget_what_stdout_holds()
+            raise typer.Exit(ExitCode.READER_GONE) from None
+        except OSError as error:
+            # What is left to refuse a write are stdout and stderr themselves: a full disk, closed.
+            _forget_what_stdout_holds()
+            with suppress(OSError):
+                typer.echo(f"error: the answer cannot be written: {error.strerror}", err=True)
+            raise typer.Exit(self.exit_code(ctx, ExitCode.CANNOT_ANSWER)) from None
+
+
+def _tell_usage(error: Any) -> None:  # noqa: ANN401 - typer gives its errors no public type
+    """Show what is wrong with the words, and how they go, in the words of every other error."""
+    text = StringIO()
+    error.show(text)
+    for line in text.getvalue().splitlines():
+        typer.echo(printable(re.sub("^Error: ", "error: ", line)), err=True)
+
+
+def _forget_what_stdout_holds() -> None:
+    """Let what could not be written go: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,65 @@
+"""The command lines of all three: every command is found, and a wrong word gets a suggestion."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+from typer.testing import CliRunner
+
+PACKAGES = ("tau_custom_command", "tau_rollout_gate", "tau_transport_health")
+
+
+@pytest.fixture(params=PACKAGES)
+def package(request: pytest.FixtureRequest) -> str:
+    """Return the import name of each package."""
+    return str(request.param)
+
+
+def app_of(package: str) -> typer.Typer:
+    """Return the command line of a package."""
+    app: typer.Typer = import_module(f"{package}.cli.app").app
+    return app
+
+
+def command_line(package: str) -> Any:  # noqa: ANN401 - typer gives it no public type
+    """Return the same as the group of commands that typer makes of it."""
+    return get_command(app_of(package))
+
+
+def lazy_targets(group: Any) -> Iterator[str]:  # noqa: ANN401 - as above
+    """Yield what the commands of a group and of the groups in it are found by."""
+    for name, found in group.commands.data.items():
+        if isinstance(found, str):
+            assert group.commands[name].name == name
+            yield found
+        else:
+            yield from lazy_targets(found)
+
+
+def test_every_command_is_there_and_every_module_is_one(package: str) -> None:
+    """No command is forgotten, and none is listed that is not there."""
+    commands = import_module(f"{package}.cli.commands")
+    place = f"{commands.__name__}."
+    found = pkgutil.walk_packages(commands.__path__, place)
+    modules = {one.name.removeprefix(place) for one in found if not one.ispkg}
+    named = {target.partition(":")[0] for target in lazy_targets(command_line(package))}
+    assert named == modules
+
+
+def test_a_wrong_word_is_told_with_what_was_meant(package: str) -> None:
+    """A command or an option that is misspelt, in the words of every other error."""
+    first = next(iter(command_line(package).commands))
+    done = CliRunner().invoke(app_of(package), [first[:-1]])
+    assert done.exit_code == 2
+    assert "error: No such command" in done.stderr
+    assert f"Did you mean {first!r}" in done.stderr
+    done = CliRunner().invoke(app_of(package), ["--versoin"])
+    assert done.exit_code == 2
+    assert "error: No such option: --versoin" in done.stderr
+    assert "--version" in done.stderr.splitlines()[-1]
