@@ -8,6 +8,7 @@ The rules are the checklist's (runbooks/release-signoff-checklist.md, "The valid
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -127,41 +128,27 @@ def _parsed(raw: bytes) -> Element:
     return root
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tally:
-    """What an element holds: its test cases, and marks that belong to none of them."""
-
-    cases: int = 0
-    failed: int = 0
-    not_run: int = 0
-    failure_marks: int = 0
-    skip_marks: int = 0
-
-    def __add__(self, other: _Tally) -> _Tally:
-        return _Tally(
-            cases=self.cases + other.cases,
-            failed=self.failed + other.failed,
-            not_run=self.not_run + other.not_run,
-            failure_marks=self.failure_marks + other.failure_marks,
-            skip_marks=self.skip_marks + other.skip_marks,
-        )
-
-
-_NOTHING = _Tally()
+_Tally = Counter[str]
+"""What an element holds: its `cases`, how many of them `failed` and were `not_run`, and the
+`failure_marks` and `skip_marks` that belong to none of them."""
 
 
 def _said_in_xml(root: Element) -> Said:
     suites = [(suite, tally) for suite, tally in _tallies(root) if suite.tag in _SUITES]
     _, whole = suites[-1]
-    not_run = whole.not_run + whole.skip_marks
+    not_run = whole["not_run"] + whole["skip_marks"]
     differences = (_difference(suite, tally) for suite, tally in suites)
     contradiction = next((found for found in differences if found is not None), None)
     if not_run:
-        contradiction = f"{not_run} of {whole.cases} did not run, and what did not run did not pass"
+        contradiction = (
+            f"{not_run} of {whole['cases']} did not run, and what did not run did not pass"
+        )
     return Said(
-        total=whole.cases,
-        passed=whole.cases - whole.failed - whole.not_run,
-        failed=max(whole.failed + whole.failure_marks, *(_failures(suite) for suite, _ in suites)),
+        total=whole["cases"],
+        passed=whole["cases"] - whole["failed"] - whole["not_run"],
+        failed=max(
+            whole["failed"] + whole["failure_marks"], *(_failures(suite) for suite, _ in suites)
+        ),
         contradiction=contradiction,
         releases=tuple(
             found.get("value") or (found.text or "").strip()
@@ -178,9 +165,9 @@ def _tallies(root: Element) -> Iterator[tuple[Element, _Tally]]:
     """
     known: dict[Element, _Tally] = {}
     for element in reversed(list(root.iter())):
-        inside = sum((known.pop(child) for child in element if child in known), start=_NOTHING)
+        inside = sum((known.pop(child) for child in element if child in known), start=_Tally())
         tally = _with_itself(element, inside)
-        if tally is not _NOTHING:
+        if tally:
             known[element] = tally
         yield element, tally
 
@@ -192,18 +179,18 @@ def _with_itself(element: Element, inside: _Tally) -> _Tally:
         return inside + _Tally(skip_marks=1)
     if element.tag != "testcase":
         return inside
-    has_failed = inside.failure_marks > 0
-    is_left_out = inside.skip_marks > 0 or element.get("status") in _NOT_RUN
+    has_failed = inside["failure_marks"] > 0
+    is_left_out = inside["skip_marks"] > 0 or element.get("status") in _NOT_RUN
     return _Tally(
-        cases=inside.cases + 1,
-        failed=inside.failed + has_failed,
-        not_run=inside.not_run + (is_left_out and not has_failed),
+        cases=inside["cases"] + 1,
+        failed=inside["failed"] + has_failed,
+        not_run=inside["not_run"] + (is_left_out and not has_failed),
     )
 
 
 def _difference(suite: Element, tally: _Tally) -> str | None:
     """Return in what a suite's attributes are not what it holds; failures are taken elsewhere."""
-    for names, held in ((("tests",), tally.cases), (("skipped", "disabled"), tally.not_run)):
+    for names, held in ((("tests",), tally["cases"]), (("skipped", "disabled"), tally["not_run"])):
         said = [_attribute(suite, name) for name in names if name in suite.attrib]
         if said and sum(said) != held:
             return f"{names[0]} is {sum(said)} at a suite that holds {held}"
