@@ -185,7 +185,7 @@ def test_a_rotated_log_is_read_on(state_dir: Path, history: History) -> None:
     assert (found.flaws, [cycle.line for cycle in found.cycles]) == ((), [4, 5, 1, 2, 3, 1, 2])
     (unreadable,) = read(state_dir).flaws
     assert unreadable.flaw is Flaw.SEGMENT_MISSING
-    assert f"{LOG}.3 cannot be read: not a regular file" in unreadable.detail
+    assert f"{LOG}.3 cannot be read: it is not a regular file" in unreadable.detail
     (state_dir / f"{LOG}.3").rmdir()
     assert read(state_dir).flaws == ()
     (state_dir / f"{LOG}.1").unlink()

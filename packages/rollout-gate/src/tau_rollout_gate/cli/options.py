@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,14 @@ from tau_rollout_gate.durations import parse_duration
 from tau_rollout_gate.errors import RolloutGateError
 
 LARGEST_INTEGER = 2**63 - 1  # forms.LARGEST_INTEGER, which --help does not wait for
+
+LARGEST_INTEGER = 2**63 - 1  # forms.LARGEST_INTEGER, which completion does not wait for
+
+option = partial(typer.Option, show_default=False)
+"""An option without a default, or whose help tells it."""
+
+argument = partial(typer.Argument, show_default=False)
+"""The same of an argument."""
 
 _PREFIX = "TAU_ROLLOUT_GATE_"
 DEFAULT_ROLLOUT_DIR = Path(".tau/rollout/custom-command")
@@ -78,74 +87,64 @@ RolloutDir = Annotated[
 ]
 Surfaces = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--surface",
         metavar="NAME=STATE_DIR",
         autocompletion=surfaces_of,
-        show_default=False,
         help="A surface and where its state files are; repeatable. "
         "[default: as at the start; at the start custom-command=.tau/custom-command]",
     ),
 ]
 PolicyFile = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--policy",
         metavar="FILE",
         envvar=_PREFIX + "POLICY",
-        show_default=False,
         help="A policy in TOML. [default: as at the start; at the start the built-in one]",
     ),
 ]
 NowUnixMs = Annotated[
     int | None,
-    typer.Option(
+    option(
         min=0,
         max=LARGEST_INTEGER,
         metavar="MS",
         envvar=_PREFIX + "NOW_UNIX_MS",
-        show_default=False,
         help="The time to decide at, for tests and reruns; the clock's otherwise.",
     ),
 ]
 Validation = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--validation",
         metavar="[NAME=]FILE",
-        show_default=False,
         help="A validation report, JSON or JUnit; repeatable.",
     ),
 ]
 Signoff = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--signoff",
         metavar="FILE",
-        show_default=False,
         help="The sign-off checklist. [default: signoff.toml in the rollout's directory, if there]",
     ),
 ]
 By = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--by",
         metavar="WHO",
-        show_default=False,
         help="Who asks, for the record. [default: the CI's actor, else the login name]",
     ),
 ]
-Reason = Annotated[
-    str,
-    typer.Option("--reason", metavar="TEXT", show_default=False, help="Why, for the record."),
-]
+Reason = Annotated[str, option("--reason", metavar="TEXT", help="Why, for the record.")]
 CycleInterval = Annotated[
     int | None,
-    typer.Option(
+    option(
         "--cycle-interval",
         metavar="DURATION",
         parser=interval_ms,
-        show_default=False,
         help="How often the runtime runs a cycle: 90s, 5m. [default: the policy's]",
     ),
 ]

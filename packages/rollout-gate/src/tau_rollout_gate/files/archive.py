@@ -12,9 +12,10 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -116,7 +117,7 @@ class Archive:
     def add_text(self, name: str, text: str) -> None:
         """Add a file of the archive's own."""
         content = text.encode()
-        self._add(name, io.BytesIO(content), len(content), self.seconds)
+        self._add(name, _Reading(io.BytesIO(content).read), len(content), self.seconds)
 
     def _add_tree(
         self, name: str, folder: int, *, depth: int, private: frozenset[str] = frozenset()
@@ -154,17 +155,16 @@ class Archive:
     def _add_opened(self, name: str, descriptor: int) -> None:
         refuse_what_is_no_file(descriptor)
         found = os.fstat(descriptor)
-        reading = _Reading(descriptor)
+        reading = _Reading(partial(os.read, descriptor))
         self._add(name, reading, found.st_size, found.st_mtime)
         if reading.missing:
             self._note(name, f"shrank while it was read: its last {reading.missing} bytes are 0")
 
-    def _add(self, name: str, content: io.BytesIO | _Reading, size: int, seconds: float) -> None:
+    def _add(self, name: str, reading: _Reading, size: int, seconds: float) -> None:
         info = self._info(name, seconds)
         info.size = size
-        hashed = _Hashing(content)
-        self.tar.addfile(info, hashed)  # type: ignore[arg-type] # it calls nothing but read()
-        self.manifest.append(f"{hashed.digest()}  {name}\n")
+        self.tar.addfile(info, reading)  # type: ignore[arg-type] # it calls nothing but read()
+        self.manifest.append(f"{reading.digest.hexdigest()}  {name}\n")
 
     def _info(self, name: str, seconds: float) -> tarfile.TarInfo:
         info = tarfile.TarInfo(f"{self.top}/{name}".rstrip("/"))
@@ -176,38 +176,22 @@ class Archive:
 
 
 class _Reading:
-    """Reads an open file; what it has lost since its size was asked for is read as zeros."""
+    """Reads as much as is asked for and knows its digest; what a file has lost is read as zeros."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self.digest = sha256()
         self.missing = 0
 
     def read(self, size: int) -> bytes:
-        piece = b"".join(_pieces(self._descriptor, size))
-        self.missing += size - len(piece)
-        return piece.ljust(size, b"\0")
-
-
-class _Hashing:
-    """Passes what is read through, and knows its digest."""
-
-    def __init__(self, content: io.BytesIO | _Reading) -> None:
-        self._content = content
-        self._hash = sha256()
-
-    def read(self, size: int) -> bytes:
-        piece = self._content.read(size)
-        self._hash.update(piece)
-        return piece
-
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-
-def _pieces(descriptor: int, wanted: int) -> Iterator[bytes]:
-    while wanted > 0 and (piece := os.read(descriptor, wanted)):
-        yield piece
-        wanted -= len(piece)
+        pieces, wanted = [], size
+        while wanted and (piece := self._read(wanted)):
+            pieces.append(piece)
+            wanted -= len(piece)
+        self.missing += wanted
+        whole = b"".join(pieces).ljust(size, b"\0")
+        self.digest.update(whole)
+        return whole
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
 from tau_rollout_gate.errors import StorageError
@@ -110,7 +110,4 @@ def _written(
 def _digest(descriptor: int) -> str:
     os.lseek(descriptor, 0, os.SEEK_SET)
     with os.fdopen(os.dup(descriptor), "rb") as file:
-        digest = sha256()
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-        return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import DecisionCount, RolloutFile
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
@@ -36,12 +35,6 @@ _WAIT_SECONDS = 30.0
 _READINGS = 4
 _PAUSE_SECONDS = 0.05
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class _Files(NamedTuple):
-    file: RolloutFile | None
-    lines: tuple[bytes, ...]
-    is_torn: bool
 
 
 class Change:
@@ -121,15 +114,11 @@ def find(root: Path) -> Standing | None:
     Raises:
         RolloutUnusableError: if its files cannot be read or do not belong together.
     """
-    reading = 1
-    while True:
-        try:
+    for _ in range(_READINGS - 1):
+        with suppress(RolloutUnusableError):
             return _standing(root)
-        except RolloutUnusableError:
-            if reading == _READINGS:
-                raise
-            reading += 1
-            time.sleep(_PAUSE_SECONDS)
+        time.sleep(_PAUSE_SECONDS)
+    return _standing(root)
 
 
 def load(root: Path) -> Standing:
@@ -173,7 +162,7 @@ def entries(root: Path) -> tuple[Entry, ...]:
     """
     load(root)
     found = []
-    for number, line in enumerate(_read(root).lines, start=1):
+    for number, line in enumerate(_read(root)[1], start=1):
         try:
             found.append(Entry.parse(line))
         except RolloutGateError as error:
@@ -202,22 +191,26 @@ def verified(root: Path) -> LedgerReport:
     Raises:
         RolloutUnusableError: if nothing was begun in it, or a file cannot be read.
     """
-    reading = 1
-    while True:
-        files = _read(root)
-        if files.file is None and not files.lines:
-            raise _nothing_there(root)
-        report = check(files.file, files.lines, is_torn=files.is_torn)
-        if report.is_whole or reading == _READINGS:
-            return report
-        reading += 1
+    report = _checked(root)
+    for _ in range(_READINGS - 1):
+        if report.is_whole:
+            break
         time.sleep(_PAUSE_SECONDS)
+        report = _checked(root)
+    return report
+
+
+def _checked(root: Path) -> LedgerReport:
+    file, lines, is_torn = _read(root)
+    if file is None and not lines:
+        raise _nothing_there(root)
+    return check(file, lines, is_torn=is_torn)
 
 
 def _standing(root: Path) -> Standing | None:
-    files = _read(root)
+    file, lines, _ = _read(root)
     try:
-        return standing(files.file, files.lines)
+        return standing(file, lines)
     except RolloutUnusableError as error:
         raise RolloutUnusableError(
             f"{root}: {error}; nothing is decided on it: run 'verify', and put the files back "
@@ -225,8 +218,11 @@ def _standing(root: Path) -> Standing | None:
         ) from None
 
 
-def _read(root: Path) -> _Files:
-    """Return what the two files hold: the ledger last, so that it is never the older one."""
+def _read(root: Path) -> tuple[RolloutFile | None, list[bytes], bool]:
+    """Read the two files, the ledger last, so that it is never the older one.
+
+    Gives what `rollout.json` holds, the whole lines of the ledger, and whether a torn one follows.
+    """
     try:
         raw = read_whole(ROLLOUT_FILE, root)
         ledger = read_whole(LEDGER_FILE, root) or b""
@@ -240,7 +236,7 @@ def _read(root: Path) -> _Files:
             f"{LEDGER_FILE} holds the same rollout under 'rollout_after'"
         ) from None
     *lines, torn = ledger.split(b"\n")
-    return _Files(file=file, lines=tuple(lines), is_torn=bool(torn))
+    return file, lines, bool(torn)
 
 
 def _begun(found: Standing | None, root: Path) -> Standing:

@@ -9,7 +9,6 @@ someone writes").
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +18,7 @@ from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
 from tau_rollout_gate.evidence.log import LogPart, event_of
 from tau_rollout_gate.evidence.surface import RawLog, RawState, assemble, is_up_to
 from tau_rollout_gate.evidence.values import SurfaceEvidence
+from tau_rollout_gate.files.named import opened_file
 
 STATE_FILE = "state.json"
 EVENT_LOG = "runtime-events.jsonl"
@@ -76,7 +76,7 @@ def _look(
 def read_state(path: Path) -> RawState:
     """Return the bytes of a `state.json`, or why there are none."""
     try:
-        with _open_regular(path) as file:
+        with opened_file(path) as file:
             if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
                 problem = f"is longer than {LONGEST_STATE_BYTES // _MIB} MiB"
                 return RawState(path=str(path), raw=None, problem=problem)
@@ -103,7 +103,7 @@ def read_log(
     while not search.is_over:
         file_path = path.with_name(f"{path.name}.{rotation}") if rotation else path
         try:
-            with _open_regular(file_path) as file:
+            with opened_file(file_path) as file:
                 parts.insert(0, _read_file(file, str(file_path), search, block_bytes))
         except FileNotFoundError:
             if rotation:  # the log itself may have been rotated just now
@@ -219,15 +219,6 @@ def _first_number(descriptor: int) -> int | None:
     line, line_break, _ = os.pread(descriptor, BLOCK_BYTES, 0).partition(b"\n")
     event = event_of(line) if line_break else None
     return None if event is None else event.cycle_number
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    """Open a regular file to read, without waiting for what is none, such as a pipe."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError("not a regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _unreadable(error: OSError) -> str:

@@ -42,11 +42,8 @@ def show(
     *,
     policy: Annotated[
         Path | None,
-        typer.Option(
-            "--policy",
-            metavar="FILE",
-            show_default=False,
-            help="A policy in TOML. [default: the built-in one]",
+        options.option(
+            "--policy", metavar="FILE", help="A policy in TOML. [default: the built-in one]"
         ),
     ] = None,
 ) -> None:
@@ -62,7 +59,7 @@ def show(
 
 
 def init(
-    file: Annotated[Path, typer.Argument(show_default=False, help="The policy to write.")],
+    file: Annotated[Path, options.argument(help="The policy to write.")],
     *,
     expected_malformed: Annotated[
         ExpectedMalformed,
@@ -88,14 +85,12 @@ def init(
 
 @asks
 def lint(
-    file: Annotated[Path, typer.Argument(show_default=False, help="The policy to look at.")],
+    file: Annotated[Path, options.argument(help="The policy to look at.")],
     *,
     surface: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            show_default=False,
-            help="A surface of yours that the policy may name; repeatable.",
+        options.option(
+            metavar="NAME", help="A surface of yours that the policy may name; repeatable."
         ),
     ] = None,
     output_format: PlainFormat,
@@ -122,10 +117,7 @@ def lint(
 
 @asks
 def test(
-    files: Annotated[
-        list[Path],
-        typer.Argument(show_default=False, help="Cases in TOML."),
-    ],
+    files: Annotated[list[Path], options.argument(help="Cases in TOML.")],
     *,
     output_format: TestFormat,
 ) -> None:

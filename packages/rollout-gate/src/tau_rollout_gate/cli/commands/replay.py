@@ -22,21 +22,16 @@ def command(
     *,
     events: Annotated[
         list[Path],
-        typer.Option(
+        options.option(
             metavar="FILE",
-            show_default=False,
             help="A recorded event log; repeatable for a rotated one, the oldest file first.",
         ),
     ],
     policy: Annotated[
-        str,
-        typer.Option(metavar="FILE", help="A policy in TOML, or 'built-in'."),
+        str, typer.Option(metavar="FILE", help="A policy in TOML, or 'built-in'.")
     ] = BUILT_IN,
     against: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="Another one, to see where the two part."
-        ),
+        str | None, options.option(metavar="FILE", help="Another one, to see where the two part.")
     ] = None,
     surface_name: Annotated[
         str, typer.Option(metavar="NAME", help="The surface that the log is of.")

@@ -22,9 +22,7 @@ def command(
     *,
     attach: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="A file to keep with the evidence; repeatable."
-        ),
+        options.option(metavar="FILE", help="A file to keep with the evidence; repeatable."),
     ] = None,
 ) -> None:
     """Capture the evidence, end the rollout, print what is left.

@@ -22,10 +22,8 @@ from tau_rollout_gate.services.evaluate import now_unix_ms as decided_at
 
 Checklist = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="[FILE]",
-        show_default=False,
-        help="The checklist. [default: signoff.toml in the rollout's directory]",
+    options.argument(
+        metavar="[FILE]", help="The checklist. [default: signoff.toml in the rollout's directory]"
     ),
 ]
 

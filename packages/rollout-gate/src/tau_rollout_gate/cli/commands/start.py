@@ -18,15 +18,12 @@ from tau_rollout_gate.services.start import start
 
 @asks
 def command(
-    release: Annotated[
-        str, typer.Option(metavar="VERSION", show_default=False, help="The version to roll out.")
-    ],
+    release: Annotated[str, options.option(metavar="VERSION", help="The version to roll out.")],
     *,
     rollback_to: Annotated[
         str | None,
-        typer.Option(
+        options.option(
             metavar="VERSION",
-            show_default=False,
             help="The version it goes back to. [default: what this directory completed last]",
         ),
     ] = None,
@@ -35,9 +32,8 @@ def command(
     ] = Channel.STABLE,
     rollback_channel: Annotated[
         Channel | None,
-        typer.Option(
+        options.option(
             metavar="CHANNEL",
-            show_default=False,
             help="The rollback target's. [default: where it was published, else the release's]",
         ),
     ] = None,
@@ -45,16 +41,14 @@ def command(
     registry_changes_expected: options.RegistryChangesExpected = False,
     expect: Annotated[
         list[str] | None,
-        typer.Option(
+        options.option(
             metavar="SURFACE:FIELD=VALUE",
-            show_default=False,
             help="What every cycle has to have, to tie the evidence to the release: "
             "runtime_version or fixture_sha256; repeatable.",
         ),
     ] = None,
     allow_major: Annotated[
-        bool,
-        typer.Option("--allow-major", help="Allow another major version than the target's."),
+        bool, typer.Option("--allow-major", help="Allow another major version than the target's.")
     ] = False,
     question: Dated,
     by: By,
