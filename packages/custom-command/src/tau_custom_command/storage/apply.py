@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
@@ -18,11 +19,8 @@ from typing import assert_never
 from tau_custom_command.contract.writes import AppendAt, AppendLines, Change, ReplaceFile
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
 from tau_custom_command.storage import locate
-from tau_custom_command.storage.folders import FolderWalk
+from tau_custom_command.storage.folders import FILE_MODE, FolderWalk, walking
 from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors
-
-_FILE_MODE = 0o600
-_NO_LINK = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ def bring_up(root: Path, changes: Iterable[Change]) -> BroughtUp:
     """
     paths: list[str] = []
     remarks: list[str] = []
-    with locate.walking(root, make_missing=True) as folders:
+    with walking(root, make_missing=True) as folders:
         for change in changes:
             with storage_errors(root / change.path, "write"):
                 for path, remark in _carried_out(change, folders):
@@ -65,20 +63,19 @@ def create_file(path: Path, content: bytes) -> None:
         _create(path, content)
 
 
-def open_for_writing(name: str, folder: int | None, flags: int) -> int:
-    """Return the open descriptor of a file of ours, 0600; it is made if it is missing.
+@contextmanager
+def opened_for_writing(descriptor: int) -> Iterator[int]:
+    """Give an open file of ours, made 0600, and close it.
 
     Raises:
-        OSError: if it is a link or no file, or the operating system refuses.
+        OSError: if it is no file, or the operating system refuses.
     """
-    descriptor = os.open(name, flags | os.O_CREAT | _NO_LINK, _FILE_MODE, dir_fd=folder)
     try:
         refuse_what_is_no_file(descriptor)
-        os.fchmod(descriptor, _FILE_MODE)
-    except OSError:
+        os.fchmod(descriptor, FILE_MODE)
+        yield descriptor
+    finally:
         os.close(descriptor)
-        raise
-    return descriptor
 
 
 def write_whole(descriptor: int, content: bytes, offset: int) -> None:
@@ -109,18 +106,13 @@ def _carried_out(change: Change, folders: FolderWalk) -> _Touched:
             path = locate.path_now(change, folders)
             was = "was rotated while a cycle was being written; its lines are completed there"
             yield path, None if path == change.path else was
-            folder, name = locate.split(path)
-            log = open_for_writing(name, folders.descriptor_of(folder), os.O_RDWR)
-            try:
+            with opened_for_writing(folders.open(path, os.O_RDWR | os.O_CREAT)) as log:
                 yield from _lines_carried_out(replace(change, path=path), log, folders)
-            finally:
-                os.close(log)
         case ReplaceFile(content=content):
             replaced = locate.path_replaced(change, folders)
             if replaced is not None:
                 yield replaced, None
-                folder, name = locate.split(replaced)
-                _replace_file(name, folders.descriptor_of(folder), content)
+                _replace_file(replaced, content, folders)
         case _:
             assert_never(change)
 
@@ -133,7 +125,7 @@ def _lines_carried_out(change: AppendAt, log: int, folders: FolderWalk) -> _Touc
     if size - change.offset > len(change.content) + LARGEST_STATE_FILE_BYTES:
         raise OSError(errno.EFBIG, "somebody else wrote more to it than can be kept; move it away")
     found = os.pread(log, size - change.offset, change.offset)
-    foreign, name = change.foreign(found), locate.split(change.path)[1]
+    foreign, name = change.foreign(found), change.path.rpartition("/")[2]
     is_torn = bool(found) and found == change.torn
     if foreign:
         aside = f"{change.path}.corrupt"
@@ -161,16 +153,14 @@ def _write_lines(log: int, change: AppendAt) -> None:
         raise
 
 
-def _replace_file(name: str, folder: int, content: bytes) -> None:
-    new = f"{name}.new"
-    descriptor = open_for_writing(new, folder, os.O_WRONLY | os.O_TRUNC)
-    try:
+def _replace_file(path: str, content: bytes, folders: FolderWalk) -> None:
+    new = f"{path}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    with opened_for_writing(folders.open(new, flags)) as file:
         try:
-            write_whole(descriptor, content, 0)
-        finally:
-            os.close(descriptor)
-        os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new, dir_fd=folder)  # it would take room where there may be none
-        raise
+            write_whole(file, content, 0)
+            folders.rename(new, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                folders.unlink(new)  # it would take room where there may be none
+            raise

@@ -5,16 +5,19 @@ A folder that is there keeps its permissions: the operator may have named any.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from tau_custom_command.storage.read import storage_errors
 from tau_custom_command.storage.sync import sync_folder
 
 _FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+NO_LINK = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Without O_NONBLOCK, opening a pipe waits for its other end."""
 
 
 @contextmanager
@@ -39,32 +42,76 @@ def make_folder(path: Path) -> None:
     if path.is_dir():
         return
     make_folder(path.parent)
-    with contextlib.suppress(FileExistsError):
+    with suppress(FileExistsError):
         path.mkdir(mode=_FOLDER_MODE)
         sync_folder(path.parent)
 
 
+@contextmanager
+def walking(root: Path, *, make_missing: bool) -> Iterator[FolderWalk]:
+    """Give a walk through the folders below `root`, which is there.
+
+    Raises:
+        StorageError: if `root` cannot be opened.
+    """
+    with storage_errors(root, "open"):
+        folders = FolderWalk(root, make_missing=make_missing)
+    with closing(folders):
+        yield folders
+
+
 class FolderWalk:
-    """Goes from folder to folder below a root, following no links.
+    """Goes from folder to folder below a root, following no links; paths are relative to it.
 
     Each folder is opened from the one above it, which is what keeps a link in the middle of a path
-    from leading elsewhere; the way to the last one stays open, since the next is often near.
+    from leading elsewhere; the way to the last one stays open, since the next is often near. Each
+    method raises an OSError where the system refuses; a FileNotFoundError where a folder is
+    missing and not to be made.
     """
 
     def __init__(self, root: Path, *, make_missing: bool) -> None:
-        """Start at `root`, which is there; `make_missing` makes folders as they are asked for."""
+        """Start at `root`; `make_missing` makes folders as they are asked for."""
         self._make_missing = make_missing
         self._missing: str | None = None  # the last one found so: many files of it are asked for
         self._names: list[str] = []
         self._descriptors = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
 
-    def descriptor_of(self, folder: str) -> int:
-        """Return the open descriptor of a folder, as good as until the next call.
+    def open(self, path: str, flags: int) -> int:
+        """Open a file, one of the owner's alone if it is to be made."""
+        name, folder = self._name(path), self._folder(path)
+        return os.open(name, flags | NO_LINK, FILE_MODE, dir_fd=folder)
 
-        Raises:
-            OSError: if it cannot be opened, as where it is a link; FileNotFoundError if it is
-                missing and not to be made.
-        """
+    def stat(self, path: str) -> os.stat_result | None:
+        """Tell what has this name, also a link to nothing; None if nothing has."""
+        with suppress(FileNotFoundError):
+            return os.stat(self._name(path), dir_fd=self._folder(path), follow_symlinks=False)
+        return None
+
+    def names(self, path: str) -> list[str]:
+        """The names in the folder that `path` is in, its own among them."""
+        return os.listdir(self._folder(path))  # noqa: PTH208 - of an open folder
+
+    def rename(self, path: str, new: str) -> None:
+        """Rename a file within its folder."""
+        folder = self._folder(path)
+        os.rename(self._name(path), self._name(new), src_dir_fd=folder, dst_dir_fd=folder)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file."""
+        os.unlink(self._name(path), dir_fd=self._folder(path))
+
+    def close(self) -> None:
+        """Close what is open."""
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+    @staticmethod
+    def _name(path: str) -> str:
+        return path.rpartition("/")[2]
+
+    def _folder(self, path: str) -> int:
+        """Return the open descriptor of a path's folder, as good as until the next call."""
+        folder = path.rpartition("/")[0]
         if folder == self._missing:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         names = folder.split("/") if folder else []
@@ -73,19 +120,14 @@ class FolderWalk:
             os.close(self._descriptors.pop())
         try:
             for name in names[len(self._names) :]:
-                self._descriptors.append(self._open(name, self._descriptors[-1]))
+                self._descriptors.append(self._opened(name, self._descriptors[-1]))
                 self._names.append(name)
         except FileNotFoundError:
             self._missing = folder
             raise
         return self._descriptors[-1]
 
-    def close(self) -> None:
-        """Close what is open."""
-        while self._descriptors:
-            os.close(self._descriptors.pop())
-
-    def _open(self, name: str, above: int) -> int:
+    def _opened(self, name: str, above: int) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             return os.open(name, flags, dir_fd=above)

@@ -19,6 +19,7 @@ from tau_custom_command.contract.writes import Change
 from tau_custom_command.errors import StateUnusableError, StorageError
 from tau_custom_command.storage import apply, journal_format
 from tau_custom_command.storage import read as file_reading
+from tau_custom_command.storage.folders import FILE_MODE, NO_LINK
 from tau_custom_command.storage.journal_format import Journal
 from tau_custom_command.storage.read import storage_errors
 from tau_custom_command.storage.sync import Syncing
@@ -87,18 +88,17 @@ def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
     with opened(root) as committed:
         pass
     with storage_errors(path, "write"):
-        descriptor = apply.open_for_writing(os.fspath(path), None, os.O_RDWR)
-        try:
-            os.ftruncate(descriptor, committed.end)  # what follows would hide the batch
-            _write(descriptor, changes, committed.end)
-            syncing.file(descriptor)
-            syncing.folder(root)  # in case the journal was only just made
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, committed.end)
-            raise
-        finally:
-            os.close(descriptor)
+        opened_file = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, FILE_MODE)
+        with apply.opened_for_writing(opened_file) as descriptor:
+            try:
+                os.ftruncate(descriptor, committed.end)  # what follows would hide the batch
+                _write(descriptor, changes, committed.end)
+                syncing.file(descriptor)
+                syncing.folder(root)  # in case the journal was only just made
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, committed.end)
+                raise
 
 
 def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:

@@ -5,10 +5,8 @@ It changes nothing. Symbolic links are not followed.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,11 +22,15 @@ from tau_custom_command.contract.writes import (
     ReplaceFile,
     Write,
 )
-from tau_custom_command.storage.folders import FolderWalk
-from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors, torn_end
+from tau_custom_command.storage.folders import FolderWalk, walking
+from tau_custom_command.storage.read import (
+    refuse_what_is_no_file,
+    rotation_numbers,
+    storage_errors,
+    torn_end,
+)
 
 _IDENTITIES = 10**18  # as many as the journal has room for
-_NO_LINK = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
@@ -73,30 +75,6 @@ def end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
         return (0, b"") if log is None else _end_of_lines(log)
 
 
-def is_there(path: str, folders: FolderWalk) -> bool:
-    """Tell whether anything has this name, also a link to nothing."""
-    return bool(_identity(path, folders))
-
-
-@contextmanager
-def walking(root: Path, *, make_missing: bool) -> Iterator[FolderWalk]:
-    """Give a walk through the folders below `root`.
-
-    Raises:
-        StorageError: if `root` cannot be opened.
-    """
-    with storage_errors(root, "open"):
-        folders = FolderWalk(root, make_missing=make_missing)
-    with contextlib.closing(folders):
-        yield folders
-
-
-def split(path: str) -> tuple[str, str]:
-    """Return a path's folder, empty for the state directory itself, and its name there."""
-    folder, _, name = path.rpartition("/")
-    return folder, name
-
-
 def placed(write: Write, folders: FolderWalk, ends: dict[str, AppendAt]) -> Iterator[Change]:
     """Yield where a write goes, as `place` does; `ends` has the last change to each log so far."""
     match write:
@@ -116,7 +94,7 @@ def placed(write: Write, folders: FolderWalk, ends: dict[str, AppendAt]) -> Iter
         case ReplaceFile():
             yield write
         case CreateFile(path=path, content=content):
-            if not is_there(path, folders):
+            if folders.stat(path) is None:
                 yield ReplaceFile(path=path, content=content)
         case _:
             assert_never(write)
@@ -168,12 +146,11 @@ def gone() -> OSError:
 
 
 def path_replaced(change: ReplaceFile, folders: FolderWalk) -> str | None:
-    """Return the path of the file to be replaced; None where that was done, or it is gone."""
+    """Find the file to be replaced; None where that was done, or it is gone."""
     if not change.instead_of:
         return change.path
-    paths = (change.path, *_rotations(change.path, folders))
-    for path in paths:
-        found = _found(path, folders)
+    for path in (change.path, *_rotations(change.path, folders)):
+        found = folders.stat(path)
         if found is not None and _version_of(found) == change.instead_of:
             return path
     return None
@@ -181,10 +158,7 @@ def path_replaced(change: ReplaceFile, folders: FolderWalk) -> str | None:
 
 def _rotations(path: str, folders: FolderWalk) -> list[str]:
     """Return the paths of a log's rotated files, the newest first."""
-    folder, name = split(path)
-    form = re.compile(re.escape(name) + r"\.([1-9]\d{0,8})", re.ASCII)
-    names = os.listdir(folders.descriptor_of(folder))  # noqa: PTH208 - of an open folder
-    numbers = sorted(int(match[1]) for match in map(form.fullmatch, names) if match)
+    numbers = rotation_numbers(path.rpartition("/")[2], folders.names(path))
     return [f"{path}.{number}" for number in numbers]
 
 
@@ -198,9 +172,8 @@ def _end_of_lines(log: int) -> tuple[int, bytes]:
 @contextmanager
 def _opened_log(path: str, folders: FolderWalk) -> Iterator[int | None]:
     """Give a log open to read, one that could be written; None where there is none."""
-    folder, name = split(path)
     try:
-        log = os.open(name, os.O_RDWR | _NO_LINK, dir_fd=folders.descriptor_of(folder))
+        log = folders.open(path, os.O_RDWR)
     except FileNotFoundError:
         yield None
         return
@@ -213,16 +186,8 @@ def _opened_log(path: str, folders: FolderWalk) -> Iterator[int | None]:
 
 def _identity(path: str, folders: FolderWalk) -> int:
     """Return what tells the file of this name from another one; 0 where there is none."""
-    found = _found(path, folders)
+    found = folders.stat(path)
     return 0 if found is None else _identity_of(found)
-
-
-def _found(path: str, folders: FolderWalk) -> os.stat_result | None:
-    folder, name = split(path)
-    try:
-        return os.stat(name, dir_fd=folders.descriptor_of(folder), follow_symlinks=False)
-    except FileNotFoundError:
-        return None
 
 
 def _identity_of(found: os.stat_result) -> int:

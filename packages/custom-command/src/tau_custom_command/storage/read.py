@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
@@ -98,12 +98,16 @@ def lines_backwards(path: Path) -> Iterator[bytes]:
 
 
 def rotated(path: Path) -> tuple[Path, ...]:
-    """Return the rotated files of a log, the newest first; numbers may be missing among theirs."""
-    form = re.compile(re.escape(path.name) + r"\.([1-9]\d{0,8})")
+    """The rotated files of a log, the newest first; numbers may be missing among theirs."""
     with storage_errors(path.parent, "read"):
         names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-    numbers = sorted(int(match[1]) for match in map(form.fullmatch, names) if match)
-    return tuple(path.with_name(f"{path.name}.{number}") for number in numbers)
+    return tuple(path.with_name(f"{path.name}.{n}") for n in rotation_numbers(path.name, names))
+
+
+def rotation_numbers(log: str, names: Iterable[str]) -> list[int]:
+    """The numbers of a log's rotated files among the names in its folder, the newest first."""
+    form = re.compile(re.escape(log) + r"\.([1-9]\d{0,8})", re.ASCII)
+    return sorted(int(match[1]) for match in map(form.fullmatch, names) if match)
 
 
 def history_backwards(path: Path) -> Iterator[bytes]:

@@ -7,7 +7,6 @@ numbers, which readers pass over and the next rotation closes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, product
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from tau_custom_command.contract.paths import CHANNEL_LOGS, CHANNEL_STORE, EVENT_LOG
 from tau_custom_command.storage import locate
-from tau_custom_command.storage.folders import FolderWalk
+from tau_custom_command.storage.folders import FolderWalk, walking
 from tau_custom_command.storage.read import storage_errors
 from tau_custom_command.storage.sync import Syncing
 
@@ -45,7 +44,7 @@ def rotate(root: Path, limits: Mapping[str, int], syncing: Syncing) -> None:
         StorageError: if the operating system refuses.
     """
     renamed: list[str] = []
-    with locate.walking(root, make_missing=False) as folders:
+    with walking(root, make_missing=False) as folders:
         for path, most_bytes in limits.items():
             with storage_errors(root / path, "rotate"):
                 if _is_past(path, most_bytes, folders):
@@ -66,13 +65,11 @@ def _is_past(path: str, most_bytes: int, folders: FolderWalk) -> bool:
 
 def _rotated(path: str, folders: FolderWalk) -> Iterator[str]:
     """Rename a log and those before it, the oldest first; yield the new names."""
-    folder, name = locate.split(path)
-    descriptor = folders.descriptor_of(folder)
-    names = [name]
+    paths = [path]
     for number in count(1):
-        names.append(f"{name}.{number}")
-        if not locate.is_there(f"{path}.{number}", folders):
+        paths.append(f"{path}.{number}")
+        if folders.stat(paths[-1]) is None:
             break
-    for older, newer in zip(reversed(names), reversed(names[:-1]), strict=False):
-        os.rename(newer, older, src_dir_fd=descriptor, dst_dir_fd=descriptor)
-        yield f"{folder}/{older}".removeprefix("/")
+    for older, newer in zip(reversed(paths), reversed(paths[:-1]), strict=False):
+        folders.rename(newer, older)
+        yield older
