@@ -53,13 +53,15 @@ class TestRun:
     """`run`: the main job."""
 
     def test_a_fixture_is_processed(self, command: Command) -> None:
-        """The summary is two lines on stdout, nothing else is said, and the answer is 0."""
+        """A count, what was done and the health on stdout; no more is said; the answer is 0."""
         command.write("f.json", GOOD)
         done = command("run", "f.json")
         assert (done.code, done.err) == (0, "")
-        counters, health = done.out.splitlines()
-        assert " applied_cases=2 " in counters
-        assert health.startswith("health_state=healthy failure_streak=0 queue_depth=0 ")
+        assert done.out.splitlines() == [
+            "✓  2 cases applied",
+            "cycle 1 in .tau/custom-command: 2 cases, 2 applied; commands: 1 written, 1 run",
+            "health: healthy, the last cycle ended without a failed case",
+        ]
         assert [c["run_count"] for c in state_of(command).state()["commands"]] == [1]
 
     def test_json_is_all_there_is_on_stdout(self, command: Command) -> None:
@@ -67,28 +69,28 @@ class TestRun:
         command.write("f.json", DRIFTING)
         done = command("run", "f.json", "--json")
         assert done.json() == state_of(command).events()[-1] | {"queue_depth": 0}
-        assert "Case 'a' drifted from its contract" in done.err
+        assert "✗  a  drifted  expected success 299, observed success 201" in done.err
 
     def test_a_drift_answers_no(self, command: Command) -> None:
         """Where a result differs from its expectation, the exit code is 3, and it is told."""
         command.write("f.json", DRIFTING)
         done = command("run", "f.json")
-        assert done.code == 3
-        assert "expected success 299, observed success 201" in done.err
-        assert len(done.out.splitlines()) == 2
+        assert (done.code, done.err) == (3, "")
+        assert done.out.startswith("✗  a  drifted  expected success 299, observed success 201\n")
+        assert len(done.out.splitlines()) == 4
 
     def test_an_expected_failure_answers_yes(self, command: Command) -> None:
         """A case that fails as its fixture expects is no drift: exit code 0."""
         command.write("f.json", UNAVAILABLE)
         done = command("run", "f.json")
-        assert "failed_cases=1" in done.out
+        assert "1 case, 1 failed" in done.out
         assert done.code == 0
 
     def test_a_backlog_answers_yes(self, command: Command) -> None:
         """Cases left over by the queue limit are no drift: exit code 0."""
         command.write("f.json", GOOD)
         done = command("run", "f.json", "--queue-limit", "1")
-        assert "backlog_cases=1" in done.out
+        assert "1 left over" in done.out
         assert done.code == 0
 
     def test_duplicates_are_explained(self, command: Command) -> None:
@@ -96,8 +98,27 @@ class TestRun:
         command.write("f.json", GOOD)
         command("run", "f.json")
         done = command("run", "f.json")
-        assert (done.code, "--case-suffix" in done.err) == (0, True)
-        assert "duplicate_skips=2" in done.out
+        assert (done.code, "--fresh" in done.out) == (0, True)
+        assert "2 done before" in done.out
+
+    def test_fresh_does_every_case_anew(self, command: Command) -> None:
+        """Cycle after cycle, by a suffix that no earlier one used; it excludes one's own."""
+        command.write("f.json", GOOD)
+        for _ in range(3):
+            done = command("run", "f.json", "--fresh", "--json")
+            assert (done.code, done.json()["applied_cases"]) == (0, 2)
+        done = command("run", "f.json", "--fresh", "--case-suffix", "x")
+        assert (done.code, "leave out --case-suffix" in done.err) == (2, True)
+
+    def test_a_terminal_without_our_marks(self, command: Command) -> None:
+        """Where the encoding has no room for them, ASCII stands there, and other text escaped."""
+        drifts = case_object("é", expected=success(status_code=299))
+        command.write("f.json", fixture_object(drifts, case_object("b")))
+        done = command("run", "f.json", env={"PYTHONIOENCODING": "ascii"})
+        assert done.code == 3
+        told, count, *_ = done.out.splitlines()
+        assert told.startswith("x  \\xe9  drifted")
+        assert count == "+  1 case applied"
 
     @pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
     def test_a_refused_fixture_is_not_run(self, command: Command, as_json: list[str]) -> None:
@@ -109,14 +130,14 @@ class TestRun:
         assert "f.json: case 'b': expected.status_code: must be greater than 0" in done.err
         assert [path.name for path in command.folder.iterdir()] == ["f.json"]
 
-    def test_a_cut_off_cycle_is_warned_of(self, command: Command) -> None:
+    def test_a_broken_chain_is_warned_of(self, command: Command) -> None:
         """Warnings about the state stand on stderr."""
         command.write("f.json", GOOD)
         command("run", "f.json")
-        (state_of(command).root / "state.json").unlink()
+        (state_of(command).root / "runtime-events.jsonl").write_bytes(b"")
         done = command("run", "f.json")
         assert done.code == 0
-        assert "cycle 1 was cut off" in done.err
+        assert "the event log does not end with the cycle" in done.err
 
 
 class TestValidate:
@@ -146,11 +167,23 @@ class TestValidate:
         value = command("validate", "g.json", "--json").json()
         assert (value["valid"], value["cases"], len(value["warnings"])) == (True, 2, 1)
 
-    def test_a_missing_fixture(self, command: Command) -> None:
-        """What cannot be read cannot be answered."""
-        done = command("validate", "none.json")
-        assert (done.code, done.out) == (5, "")
-        assert done.err == "error: none.json: there is no such file\n"
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("none.json", "there is no such file"),
+            ("folder", "cannot read: Is a directory"),
+            ("f.json/x", "cannot read: Not a directory"),
+        ],
+    )
+    @pytest.mark.parametrize("verb", ["validate", "run"])
+    def test_a_fixture_that_cannot_be_read(
+        self, command: Command, verb: str, name: str, reason: str
+    ) -> None:
+        """What cannot be read cannot be answered, whether it is there or not."""
+        command.write("f.json", GOOD)
+        (command.folder / "folder").mkdir()
+        done = command(verb, name)
+        assert (done.code, done.out, done.err) == (5, "", f"error: {name}: {reason}\n")
 
 
 class TestRegistry:
@@ -302,7 +335,9 @@ class TestUsage:
             ["run", "f.json", "--retry-base-delay-ms", "-1"],
             ["run", "f.json", "--now-unix-ms", "-1"],
             ["run", "f.json", "--now-unix-ms", "9" * 5_000],
-            ["run", "f.json", "--wait", "-1"],
+            ["run", "f.json", "--wait", "-1s"],
+            ["run", "f.json", "--wait", "5"],
+            ["run", "f.json", "--format", "yaml"],
             ["run", "f.json", "--run-mode", "pretend"],
             ["run", "f.json", "--policy-sandbox-profile", "none"],
             ["run", "f.json", "--policy-allowed-env", "a b"],
@@ -328,6 +363,95 @@ class TestUsage:
         assert "Commands:" in done.out + done.err
 
 
+ALL_COMMANDS = [
+    *(["run"], ["validate"], ["recover"], ["new"], ["schema"]),
+    *(["registry", "list"], ["registry", "show"], ["channels", "repair"]),
+]
+
+
+@pytest.mark.parametrize("words", ALL_COMMANDS, ids=" ".join)
+def test_every_command_has_an_example(command: Command, words: list[str]) -> None:
+    """On one line in a terminal of ordinary width, so that it can be copied."""
+    text = command(*words, "--help", env={"COLUMNS": "80"}).out
+    (line,) = [line for line in text.splitlines() if line.startswith("  Example: ")]
+    assert line.startswith(f"  Example: tau-custom-command {' '.join(words)}")
+
+
+@pytest.mark.parametrize("group", [[], ["registry"], ["channels"]], ids=" ".join)
+def test_no_summary_is_cut(command: Command, group: list[str]) -> None:
+    """The list of commands says of each, in one whole line, what it does."""
+    text = command(*group, "--help", env={"COLUMNS": "80"}).out
+    listed = text.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert listed
+    assert all(line.endswith(".") and "..." not in line for line in listed)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "f.json", "--fresh"],
+        ["validate", "f.json"],
+        ["recover"],
+        ["registry", "list"],
+        ["registry", "show", "greet"],
+        ["channels", "repair"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_json_may_be_asked_for_in_two_ways(command: Command, words: list[str]) -> None:
+    """`--json` and `--format json` are the same; `--format text` is the default."""
+    command.write("f.json", GOOD)
+    command("run", "f.json")
+    asked = [command(*words, *how).json() for how in (["--json"], ["--format", "json"])]
+    assert type(asked[0]) is type(asked[1])
+    if isinstance(asked[0], dict):
+        assert asked[0].keys() == asked[1].keys()
+    with pytest.raises(json.JSONDecodeError):
+        command(*words, "--format", "text").json()
+
+
+def completed(command: Command, *words: str) -> list[str]:
+    """Return what a shell is offered at the end of the words."""
+    line = ["tau-custom-command", *words]
+    asking = {
+        "_TAU_CUSTOM_COMMAND_COMPLETE": "complete_bash",
+        "COMP_WORDS": " ".join(line),
+        "COMP_CWORD": str(len(line) - 1),
+    }
+    done = command(env=asking)
+    assert done.err == ""
+    return done.out.split()
+
+
+def test_the_shell_completes_names(command: Command) -> None:
+    """Registered commands, channels, and of course commands and options."""
+    command.write("f.json", fixture_object(case_object("a"), case_object("b", "CREATE", "other")))
+    command("run", "f.json", "--state-dir", "s")
+    there = ["--state-dir", "s"]
+    assert completed(command, "registry", "show", *there, "g") == ["greet"]
+    assert completed(command, "channels", "repair", *there, "o") == ["other"]
+    assert completed(command, "vali") == ["validate"]
+
+
+@pytest.mark.parametrize("broken", ["none", "no state", "not JSON", "a file", "unreadable store"])
+def test_completion_never_fails(command: Command, broken: str) -> None:
+    """Where there is no state, or none that can be read, nothing is offered."""
+    state_dir = command.folder / ".tau/custom-command"
+    if broken == "a file":
+        state_dir.parent.mkdir()
+        state_dir.write_text("")
+    elif broken != "none":
+        state_dir.mkdir(parents=True)
+        (state_dir / "state.json").write_text("{" if broken == "not JSON" else "{}")
+    if broken == "no state":
+        (state_dir / "state.json").unlink()
+    if broken == "unreadable store":
+        (state_dir / "channel-store/custom-command").mkdir(parents=True)
+        (state_dir / "channel-store/custom-command/x\n").mkdir()
+    assert completed(command, "registry", "show", "") == []
+    assert completed(command, "channels", "repair", "") == []
+
+
 PREFIX = "TAU_CUSTOM_COMMAND_"
 VARIABLES: list[tuple[str, str, Callable[[Json], bool]]] = [
     (PREFIX + "FIXTURE", "f.json", lambda event: event["fixture_name"] == "demo"),
@@ -338,7 +462,8 @@ VARIABLES: list[tuple[str, str, Callable[[Json], bool]]] = [
     (PREFIX + "RETRY_BASE_DELAY_MS", "20", lambda event: event["cycle_duration_ms"] >= 140),
     (PREFIX + "CASE_SUFFIX", "@1", lambda event: event["applied_cases"] == 2),
     (PREFIX + "NOW_UNIX_MS", "7", lambda event: event["timestamp_unix_ms"] == 7),
-    (PREFIX + "WAIT", "0.5", lambda event: event["discovered_cases"] == 4),
+    (PREFIX + "FRESH", "1", lambda event: event["applied_cases"] == 2),
+    (PREFIX + "WAIT", "500ms", lambda event: event["discovered_cases"] == 4),
     (PREFIX + "PROCESSED_CASE_CAP", "1", lambda event: event["discovered_cases"] == 4),
     (PREFIX + "POLICY_REQUIRE_APPROVAL", "false", lambda event: event["applied_cases"] == 2),
     (PREFIX + "POLICY_ALLOW_SHELL", "true", lambda event: event["applied_cases"] == 3),
@@ -374,7 +499,7 @@ def test_each_option_has_a_variable(
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [(PREFIX + "QUEUE_LIMIT", "none"), (PREFIX + "WAIT", "-1"), (PREFIX + "RUN_MODE", "x")],
+    [(PREFIX + "QUEUE_LIMIT", "none"), (PREFIX + "WAIT", "5"), (PREFIX + "RUN_MODE", "x")],
 )
 def test_a_wrong_variable_is_wrong_usage(command: Command, variable: str, value: str) -> None:
     """A variable is judged as its option is."""
@@ -386,7 +511,7 @@ def test_an_option_wins_over_its_variable(command: Command) -> None:
     """What is typed counts more than what is set."""
     command.write("f.json", GOOD)
     done = command("run", "f.json", "--queue-limit", "2", env={PREFIX + "QUEUE_LIMIT": "1"})
-    assert "backlog_cases=0" in done.out
+    assert "left over" not in done.out
 
 
 def test_the_time_can_be_told(command: Command) -> None:
@@ -542,8 +667,8 @@ UNAVAILABLE_TWICE = [
 ]
 
 
-def test_a_wait_of_no_number_of_seconds(command: Command) -> None:
-    """What is no number is wrong usage, not a wait for ever."""
+def test_a_wait_of_no_duration(command: Command) -> None:
+    """What is no duration is wrong usage, not a wait for ever."""
     command.write("f.json", GOOD)
     with busy(command) as first:
         waiting = command.start("run", "f.json", "--wait", "nan")
@@ -634,7 +759,7 @@ class TestAFullDisk:
         for path in (command.folder / "s").rglob("*.jsonl"):
             assert path.read_bytes().endswith(b"\n")
         after = command("run", "g.json", "--state-dir", "s")
-        assert (after.code, "applied_cases=60" in after.out) == (0, True)
+        assert (after.code, "60 applied" in after.out) == (0, True)
 
 
 WITH_LITTLE_ROOM = """
@@ -678,19 +803,19 @@ class TestTwoRunners:
             done = command("run", "f.json")
             assert (done.code, done.out) == (5, "")
             assert f"locked by the process {first.pid}" in done.err
-            assert "--wait SECONDS" in done.err
+            assert "--wait 30s" in done.err
 
     def test_the_second_waits_and_runs(self, command: Command) -> None:
         """With --wait it runs as soon as the first is gone, also where that was killed."""
         command.write("f.json", GOOD)
         with busy(command) as first:
-            second = command.start("run", "f.json", "--wait", str(PATIENCE_SECONDS))
+            second = command.start("run", "f.json", "--wait", f"{PATIENCE_SECONDS:.0f}s")
             with pytest.raises(subprocess.TimeoutExpired):
                 second.wait(0.6)
             first.send_signal(signal.SIGKILL)
             out, err = second.communicate(timeout=PATIENCE_SECONDS)
         assert (second.returncode, err) == (0, "")
-        assert "applied_cases=2" in out
+        assert "2 applied" in out
         assert len(state_of(command).events()) == 1
 
     def test_looking_needs_no_lock(self, command: Command) -> None:
@@ -835,7 +960,7 @@ def test_a_quick_cycle_shows_none(command: Command) -> None:
     command.write("f.json", GOOD)
     shown = shown_in_a_terminal(command, "run", "f.json")
     assert "[#" not in shown
-    assert shown.count("\r\n") == 2
+    assert shown.count("\r\n") == 3
 
 
 def test_importing_the_module_starts_nothing() -> None:
@@ -913,7 +1038,7 @@ def test_a_run_with_closed_streams(command: Command, closed: str, fixture: Json,
     done = with_closed(command, closed, COMMAND, "run", "f.json")
     assert done.code == code
     assert state_of(command).state()["last_cycle"]["cycle_number"] == 1
-    assert ("cycle_number=1" in done.out) == (">&-" not in closed.split())
+    assert ("cycle 1 in" in done.out) == (">&-" not in closed.split())
     assert "Traceback" not in done.err
 
 

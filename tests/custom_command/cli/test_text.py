@@ -1,16 +1,22 @@
-"""What the terminal shows: two lines for people, all of it for programs."""
+"""What the terminal shows: for people what they should look at, for programs all of it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tau_custom_command.cli import text as summary
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import Problem
-from tests.custom_command.cases import case_object, registered, success
+from tests.custom_command.cases import case_object, malformed, registered, retryable, success
 from tests.custom_command.running import Runtime
 
 PROBLEM = Problem(case_id="a\x1b", field="expected", message="is missing; add it")
+
+
+STORE = Path("state/channel-store")
 
 
 def drifting(number: int) -> list[dict[str, object]]:
@@ -20,24 +26,116 @@ def drifting(number: int) -> list[dict[str, object]]:
     ]
 
 
-def test_two_lines_with_every_counter(runtime: Runtime) -> None:
-    """Every counter of the event line stands in the first line, health in the second."""
-    report = runtime.run(*drifting(2), case_object("x"))
-    counters, health = summary.run_as_text(report.event, report.health).splitlines()
-    shown = dict(pair.split("=") for pair in counters.split())
-    line = runtime.files.events()[-1]
-    expected = {
-        name: str(value)
-        for name, value in line.items()
-        if isinstance(value, int) and name.endswith(("_cases", "_skips", "_failures", "_attempts"))
-    } | {name: str(line[name]) for name in ("upserted_commands", "deleted_commands")}
-    expected["executed_runs"] = "0"
-    assert expected.items() <= shown.items()
-    assert health == (
-        "health_state=degraded failure_streak=1 queue_depth=0 "
-        "reason_codes=case_processing_failed,command_registry_mutated "
-        "health_reason=2 cases failed in the last cycle"
+def test_a_line_for_each_case_that_was_not_plainly_applied(runtime: Runtime) -> None:
+    """Worst first, in columns, with what was expected and observed; then the others' number."""
+    runtime.retry_max_attempts = 2
+    report = runtime.run(
+        case_object("a"),
+        case_object("b-rejected", "RUN", "none", expected=malformed(404)),
+        case_object("c-flaky", simulate_retryable_failure=True, expected=retryable()),
+        case_object("d-other-body", "LIST", "", expected=success("LIST", response_body={})),
+        case_object("e", expected=success(status_code=299)),
+        case_object("f"),
     )
+    assert summary.cases_as_text(report.settlements, STORE).splitlines() == [
+        (
+            "✗  d-other-body  drifted   expected success 200, observed success 200 with another "
+            "response body"
+        ),
+        "✗  e             drifted   expected success 299, observed success 201",
+        (
+            "✗  c-flaky       failed    retryable_failure 503 custom_command_backend_unavailable "
+            "(the backend is unavailable (simulated)) after 2 attempts"
+        ),
+        (
+            "-  b-rejected    rejected  malformed_input 404 custom_command_invalid_name "
+            "(the command 'none' is not registered)"
+        ),
+    ]
+    assert summary.run_as_text(report, Path("s")).startswith("✓  2 cases applied\ncycle 1 in s: ")
+
+
+def test_a_case_that_succeeded_only_after_retries_is_told(runtime: Runtime) -> None:
+    """It is applied, and somebody should know that it was tried again."""
+    (settled,) = runtime.run(case_object("a")).settlements
+    retried = replace(settled, retry_attempts=1)
+    assert summary.cases_as_text([retried], STORE) == "-  a  retried  success 201 after 2 attempts"
+
+
+def test_one_case_is_one(runtime: Runtime) -> None:
+    """Where all went well there is a count, and nothing else; where nothing was done, nothing."""
+    report = runtime.run(case_object("a"))
+    assert summary.cases_as_text(report.settlements, STORE) == ""
+    assert summary.run_as_text(report, Path("s")).startswith("✓  1 case applied\n")
+    report = runtime.run(case_object("a"))
+    assert summary.run_as_text(report, Path("s")).startswith("cycle 2 in s: ")
+
+
+@pytest.mark.parametrize(
+    ("failures", "lines", "last"),
+    [
+        (20, 20, "✗  019  drifted  expected success 299, observed success 201"),
+        (21, 21, "  and 1 more drifted: see state/channel-store"),
+    ],
+    ids=["all are shown", "the rest is counted"],
+)
+def test_cases_are_told_up_to_a_number(
+    runtime: Runtime, failures: int, lines: int, last: str
+) -> None:
+    """A run lists what failed, but never floods the terminal; it says where the rest is."""
+    told = summary.cases_as_text(runtime.run(*drifting(failures)).settlements, STORE).splitlines()
+    assert (len(told), told[-1]) == (lines, last)
+
+
+def test_a_case_id_cannot_act_on_the_terminal_nor_fill_it(runtime: Runtime) -> None:
+    """Ids are somebody's data: escaped, and cut where they are long."""
+    hostile = case_object("a\x1b[31m\n" + "x" * 100, expected=success(status_code=299))
+    told = summary.cases_as_text(runtime.run(hostile).settlements, STORE)
+    assert told.startswith("✗  a\\x1b[31m\\nxxx")
+    assert told.partition("  drifted  ")[0].endswith("x…")
+    assert len(told) < 130
+
+
+def test_two_lines_for_a_cycle(runtime: Runtime) -> None:
+    """What was done, without what is zero; then the health, and what to do about it."""
+    report = runtime.run(*drifting(2), case_object("x"))
+    assert summary.run_as_text(report, Path("s")).splitlines() == [
+        "✓  1 case applied",
+        "cycle 1 in s: 3 cases, 1 applied, 2 failed; commands: 1 written",
+        (
+            "health: degraded, 2 cases failed in the last cycle; "
+            "correct the fixture, or the registry that it runs against"
+        ),
+    ]
+
+
+def test_a_cycle_after_which_there_is_nothing_to_do(runtime: Runtime) -> None:
+    """No advice where all is well."""
+    report = runtime.run(case_object("a"))
+    assert summary.run_as_text(report, Path("s\n")).splitlines() == [
+        "✓  1 case applied",
+        "cycle 1 in s\\n: 1 case, 1 applied; commands: 1 written",
+        "health: healthy, the last cycle ended without a failed case",
+    ]
+
+
+def test_failures_that_were_expected_ask_for_nothing(runtime: Runtime) -> None:
+    """They are tried again anyway."""
+    report = runtime.run(
+        case_object("a", simulate_retryable_failure=True, expected=retryable()),
+    )
+    told = summary.run_as_text(report, Path("s"))
+    assert told.endswith("; they failed as expected, and the next cycle tries them again")
+
+
+def test_a_backlog_says_how_it_drains(runtime: Runtime) -> None:
+    """What the queue limit left over waits for another run."""
+    runtime.queue_limit = 1
+    told = summary.run_as_text(runtime.run(case_object("a"), case_object("b")), Path("s"))
+    assert told.splitlines()[1] == (
+        "cycle 1 in s: 2 cases, 1 applied, 1 left over; commands: 1 written"
+    )
+    assert told.endswith("; run again for what is left over, or raise --queue-limit")
 
 
 def test_json_has_the_events_keys_and_the_queue_depth(runtime: Runtime) -> None:
@@ -47,29 +145,18 @@ def test_json_has_the_events_keys_and_the_queue_depth(runtime: Runtime) -> None:
     assert summary.run_as_json(report.event, report.health) == expected
 
 
-@pytest.mark.parametrize(
-    ("failures", "lines", "last"),
-    [(20, 20, "Case '019' drifted"), (21, 21, "1 more failed; the channel store has them all.")],
-    ids=["all are shown", "the rest is counted"],
-)
-def test_failures_are_told_up_to_a_number(
-    runtime: Runtime, failures: int, lines: int, last: str
-) -> None:
-    """A run lists what failed, but never floods the terminal."""
-    report = runtime.run(*drifting(failures))
-    remarks = list(summary.run_remarks(report.event, report.failures))
-    assert len(remarks) == lines
-    assert remarks[-1].startswith(last)
-
-
 def test_where_all_are_duplicates_the_way_out_is_named(runtime: Runtime) -> None:
-    """A cycle that did nothing says so, and names --case-suffix; others do not."""
+    """A cycle that did nothing says so, and names --fresh; others do not."""
     first = runtime.run(case_object("a"))
     again = runtime.run(case_object("a"))
-    (remark,) = summary.run_remarks(again.event, again.failures)
-    assert "every case" in remark
-    assert "--case-suffix" in remark
-    assert list(summary.run_remarks(first.event, first.failures)) == []
+    assert summary.run_as_text(again, Path("s")).splitlines() == [
+        "cycle 2 in s: 1 case, 1 done before",
+        (
+            "health: healthy, the last cycle ended without a failed case; every case was done "
+            "before, so nothing was done: --fresh does them anew"
+        ),
+    ]
+    assert "--fresh" not in summary.run_as_text(first, Path("s"))
 
 
 @pytest.mark.parametrize(

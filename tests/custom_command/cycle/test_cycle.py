@@ -222,7 +222,7 @@ def test_a_failed_case_is_failed_though_its_fixture_expects_it(runtime: Runtime)
     unexpected = runtime.run(*creates("b", simulate_retryable_failure=True))
     for report, drifted in ((expected, False), (unexpected, True)):
         assert report.event.failed_cases == 1
-        assert [failure.drifted for failure in report.failures] == [drifted]
+        assert [settled.drifted for settled in report.settlements] == [drifted]
     state = runtime.files.state()
     assert state["processed_case_keys"] == []
     assert state["failed_case_keys"] == ["CREATE:greet:a", "CREATE:greet:b"]
@@ -252,7 +252,7 @@ def test_a_drifted_case_changes_nothing_and_the_cycle_goes_on(
     assert runtime.files.state()["commands"] == commands
     assert (event.failed_cases, event.applied_cases, event.malformed_cases) == (1, 0, 0)
     assert (event.upserted_commands, event.deleted_commands, event.executed_runs) == (0, 0, 0)
-    assert [failure.drifted for failure in report.failures] == [True]
+    assert [settled.drifted for settled in report.settlements] == [True]
     after = runtime.run(drifting, case_object("c", "RUN", "greet")).event
     assert (after.failed_cases, after.executed_runs) == (1, 1)
 

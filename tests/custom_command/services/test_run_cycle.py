@@ -68,12 +68,12 @@ def test_the_operators_policy_judges_cases_without_one(runtime: Runtime) -> None
     assert (event.malformed_cases, event.applied_cases) == (1, 1)
 
 
-def test_the_report_says_what_failed(runtime: Runtime) -> None:
-    """The report holds the event as written, the health, and each failed case."""
+def test_the_report_says_what_became_of_each_case(runtime: Runtime) -> None:
+    """The report holds the event as written, the health, and each case that was settled."""
     report = runtime.run(case_object("a"), case_object("b", expected=success(status_code=299)))
     assert report.event.model_dump(mode="json") == runtime.files.events()[-1]
     assert report.health.model_dump(mode="json") == runtime.files.state()["health"]
-    assert [failure.case.case_id for failure in report.failures] == ["b"]
+    assert [(s.case.case_id, s.drifted) for s in report.settlements] == [("a", False), ("b", True)]
 
 
 def test_the_fixtures_warnings_are_passed_on(runtime: Runtime) -> None:

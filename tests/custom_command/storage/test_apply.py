@@ -513,7 +513,7 @@ class TestTheLock:
     def test_a_second_runner_is_told_who_holds_it(self, tmp_path: Path) -> None:
         """The one that comes second fails at once, with the holder's process id and advice."""
         with holder(tmp_path) as first:
-            expected = f"{tmp_path}: locked by the process {first.pid}; .*--wait SECONDS"
+            expected = f"{tmp_path}: locked by the process {first.pid}; .*--wait 30s"
             started = time.monotonic()
             with (
                 pytest.raises(StateDirectoryBusyError, match=expected),

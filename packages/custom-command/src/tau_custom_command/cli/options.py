@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
+from tau_custom_command.durations import parse_duration
 from tau_custom_command.limits import LONGEST_NAME
 from tau_custom_command.policy.model import SandboxProfile
 
@@ -21,16 +21,27 @@ LONGEST_BASE_DELAY_MS = 60_000
 """A minute; doubled ten times, that is a wait of 17 hours."""
 
 
+def _option(variable: str, text: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - typer's
+    """Return an option that can also be given by an environment variable."""
+    return typer.Option(*names, envvar=_PREFIX + variable, help=text, **more)
+
+
+def _number(variable: str, text: str, least: int, most: int | None = None) -> Any:  # noqa: ANN401
+    """Return such an option for an integer within bounds."""
+    return _option(variable, text, min=least, max=most, metavar="N")
+
+
 def _directory(text: str) -> Path:
     if not str(text).strip():
         raise typer.BadParameter("it is blank; is a shell variable unset?")
     return Path(text)
 
 
-def _seconds(value: float) -> float:
-    if math.isnan(value):
-        raise typer.BadParameter("must be a number of seconds")
-    return value
+def _seconds(written: str | float) -> float:
+    try:
+        return written if isinstance(written, float) else parse_duration(written) / 1000
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _text(value: str) -> str:
@@ -44,159 +55,123 @@ def _text(value: str) -> str:
 
 
 FixturePath = Annotated[
-    Path, typer.Argument(envvar=_PREFIX + "FIXTURE", show_default=False, help="The fixture file.")
+    Path,
+    typer.Argument(
+        metavar="FIXTURE", envvar=_PREFIX + "FIXTURE", help="The fixture, in JSON or TOML (.toml)."
+    ),
 ]
 StateDir = Annotated[
-    Path,
-    typer.Option(
-        parser=_directory,
-        metavar="DIR",
-        envvar=_PREFIX + "STATE_DIR",
-        help="Where the state files are.",
-    ),
+    Path, _option("STATE_DIR", "Where the state files are.", parser=_directory, metavar="DIR")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+Format = Annotated[
+    Literal["text", "json"],
+    typer.Option("--format", help="How: text for people, or JSON and nothing else on stdout."),
+]
 RunModeOption = Annotated[
     Literal["record"],
-    typer.Option(
-        envvar=_PREFIX + "RUN_MODE",
-        help="What happens to a RUN: it is recorded, no process starts.",
-    ),
+    _option("RUN_MODE", "What happens to a RUN: it is recorded, no process starts."),
 ]
 QueueLimit = Annotated[
-    int,
-    typer.Option(
-        min=1,
-        envvar=_PREFIX + "QUEUE_LIMIT",
-        help="Cases a cycle takes at most; the rest waits for the next.",
-    ),
+    int, _number("QUEUE_LIMIT", "Cases a cycle takes at most; the rest waits for the next.", 1)
 ]
 ProcessedCaseCap = Annotated[
     int,
-    typer.Option(
-        min=1,
-        envvar=_PREFIX + "PROCESSED_CASE_CAP",
-        help="Processed cases to remember, at least those of the fixture.",
-    ),
+    _number("PROCESSED_CASE_CAP", "Processed cases to remember, at least those of the fixture.", 1),
 ]
 RetryMaxAttempts = Annotated[
     int,
-    typer.Option(
-        min=1,
-        max=MOST_ATTEMPTS,
-        envvar=_PREFIX + "RETRY_MAX_ATTEMPTS",
-        help="Attempts at a case that fails in a retryable way.",
+    _number(
+        "RETRY_MAX_ATTEMPTS", "Attempts at a case that fails in a retryable way.", 1, MOST_ATTEMPTS
     ),
 ]
 RetryBaseDelayMs = Annotated[
     int,
-    typer.Option(
-        min=0,
-        max=LONGEST_BASE_DELAY_MS,
-        envvar=_PREFIX + "RETRY_BASE_DELAY_MS",
-        help="Milliseconds before the second attempt; doubled for each one after it.",
+    _number(
+        "RETRY_BASE_DELAY_MS",
+        "Milliseconds before the second attempt; doubled for each one after it.",
+        0,
+        LONGEST_BASE_DELAY_MS,
     ),
+]
+Fresh = Annotated[
+    bool, _option("FRESH", "Do every case anew, also one that an earlier cycle did.", "--fresh")
 ]
 CaseSuffix = Annotated[
     str,
-    typer.Option(
+    _option(
+        "CASE_SUFFIX",
+        "Text appended to every case id; --fresh chooses one.",
         callback=_text,
-        envvar=_PREFIX + "CASE_SUFFIX",
+        metavar="TEXT",
         show_default=False,
-        help="Text appended to every case id, so that a fixture's cases are new again.",
     ),
 ]
-WaitSeconds = Annotated[
+Wait = Annotated[
     float,
-    typer.Option(
-        "--wait",
-        min=0,
-        callback=_seconds,
-        metavar="SECONDS",
-        envvar=_PREFIX + "WAIT",
-        help="How long to wait where another runner holds the lock.",
+    _option(
+        "WAIT",
+        "How long to wait where another runner holds the lock, such as 5s; not at all by default.",
+        parser=_seconds,
+        metavar="DURATION",
+        show_default=False,
     ),
 ]
 NowUnixMs = Annotated[
     int | None,
-    typer.Option(
-        min=0,
-        max=LARGEST_INTEGER,
-        envvar=_PREFIX + "NOW_UNIX_MS",
-        show_default=False,
-        help="The time to record, for tests and demos; the clock's otherwise.",
+    _number(
+        "NOW_UNIX_MS",
+        "The time to record, for tests and demos; the clock's otherwise.",
+        0,
+        LARGEST_INTEGER,
     ),
 ]
 MaxEventsBytes = Annotated[
     int | None,
-    typer.Option(
-        min=1,
-        metavar="BYTES",
-        envvar=_PREFIX + "MAX_EVENTS_BYTES",
-        show_default=False,
-        help="Rotate the event log, by rename to .1, once it is larger; never otherwise.",
+    _number(
+        "MAX_EVENTS_BYTES",
+        "Rotate the event log, by rename to .1, once it is larger; never otherwise.",
+        1,
     ),
 ]
 MaxChannelLogBytes = Annotated[
     int | None,
-    typer.Option(
-        min=1,
-        metavar="BYTES",
-        envvar=_PREFIX + "MAX_CHANNEL_LOG_BYTES",
-        show_default=False,
-        help="The same for each channel's log.jsonl and context.jsonl.",
-    ),
+    _number("MAX_CHANNEL_LOG_BYTES", "The same for each channel's log.jsonl and context.jsonl.", 1),
 ]
 NoFsync = Annotated[
     bool,
-    typer.Option(
+    _option(
+        "NO_FSYNC",
+        "Do not wait for the disk. For benchmarks: a loss of power can then lose cycles.",
         "--no-fsync",
-        envvar=_PREFIX + "NO_FSYNC",
-        help="Do not wait for the disk. For benchmarks: a loss of power can then lose cycles.",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")]
 PolicyRequireApproval = Annotated[
-    bool,
-    typer.Option(
-        envvar=_PREFIX + "POLICY_REQUIRE_APPROVAL",
-        help="Commands run only after an approval.",
-    ),
+    bool, _option("POLICY_REQUIRE_APPROVAL", "Commands run only after an approval.")
 ]
 PolicyAllowShell = Annotated[
-    bool,
-    typer.Option(
-        envvar=_PREFIX + "POLICY_ALLOW_SHELL",
-        help="Templates may hold shell syntax and start a shell.",
-    ),
+    bool, _option("POLICY_ALLOW_SHELL", "Templates may hold shell syntax and start a shell.")
 ]
 PolicyAllowNetwork = Annotated[
-    bool,
-    typer.Option(
-        envvar=_PREFIX + "POLICY_ALLOW_NETWORK",
-        help="Commands may use the network.",
-    ),
+    bool, _option("POLICY_ALLOW_NETWORK", "Commands may use the network.")
 ]
 PolicySandboxProfile = Annotated[
-    SandboxProfile,
-    typer.Option(
-        envvar=_PREFIX + "POLICY_SANDBOX_PROFILE",
-        help="How far commands are confined.",
-    ),
+    SandboxProfile, _option("POLICY_SANDBOX_PROFILE", "How far commands are confined.")
 ]
 PolicyAllowedEnv = Annotated[
     list[str] | None,
-    typer.Option(
+    _option(
+        "POLICY_ALLOWED_ENV",
+        "A name that arguments may have; once given, only those. Repeatable.",
         metavar="NAME",
-        envvar=_PREFIX + "POLICY_ALLOWED_ENV",
-        help="A name that arguments may have; once given, only those. Repeatable.",
     ),
 ]
 PolicyDeniedEnv = Annotated[
     list[str] | None,
-    typer.Option(
+    _option(
+        "POLICY_DENIED_ENV",
+        "A name that arguments never have, instead of the built-in list. Repeatable.",
         metavar="NAME",
-        envvar=_PREFIX + "POLICY_DENIED_ENV",
-        help="A name that arguments never have, instead of the built-in list. Repeatable.",
     ),
 ]

@@ -1,10 +1,14 @@
-"""What commands print for programs."""
+"""What commands print: text for people, JSON for programs."""
 
 from __future__ import annotations
 
 import json
+import sys
 
 import typer
+
+_MARKS = str.maketrans({"✓": "+", "✗": "x", "…": "~"})
+"""What stands for our marks where stdout has no room for them."""
 
 
 def print_json(value: object) -> None:
@@ -14,3 +18,23 @@ def print_json(value: object) -> None:
     same.
     """
     typer.echo(json.dumps(value, indent=2))
+
+
+def print_text(text: str, *, err: bool = False) -> None:
+    """Print lines, if there are any; what the stream's encoding has not is escaped."""
+    if not text:
+        return
+    encoding = (sys.stderr if err else sys.stdout).encoding
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_MARKS).encode(encoding, "backslashreplace").decode(encoding)
+    typer.echo(text, err=err)
+
+
+def print_answer(text: str, value: object, output_format: str, *, as_json: bool) -> None:
+    """Print an answer as it was asked for: as text, or as JSON."""
+    if as_json or output_format == "json":
+        print_json(value)
+    else:
+        print_text(text)

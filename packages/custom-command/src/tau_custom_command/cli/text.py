@@ -2,56 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
-from tau_custom_command.cycle.channel_records import sentence, utc
-from tau_custom_command.cycle.settle import Settlement
+from tau_custom_command.cycle.channel_records import account, attempts, utc
+from tau_custom_command.cycle.settle import Disposition, Settlement
 from tau_custom_command.errors import Problem
 from tau_custom_command.printable import printable
+from tau_custom_command.services.run_cycle import RunReport
 
-FAILURES_SHOWN = 20
-"""How many failed cases a run lists; the channel store has them all."""
+CASES_SHOWN = 20
+"""How many cases of a kind a run lists; the channel store has them all."""
 
-_NOT_COUNTERS = {"schema_version", "timestamp_unix_ms", "failure_streak", "cycle_duration_ms"}
+_LONGEST_ID = 48
+_MARKS = {"drifted": "✗", "failed": "✗", "rejected": "-", "retried": "-"}
+"""What is told of a cycle case by case, worst first: the mark that stands before each kind."""
+
+_COUNTS = {
+    "applied_cases": "applied",
+    "malformed_cases": "rejected as expected",
+    "failed_cases": "failed",
+    "duplicate_skips": "done before",
+    "backlog_cases": "left over",
+}
+_CHANGES = {"upserted_commands": "written", "deleted_commands": "deleted", "executed_runs": "run"}
 
 
-def run_as_text(event: RuntimeEvent, snapshot: HealthSnapshot) -> str:
-    """Return a cycle in two lines: every counter of its event, then the health after it."""
-    counters = {
-        name: value
-        for name, value in event.model_dump().items()
-        if type(value) is int and name not in _NOT_COUNTERS
-    }
-    health = {
-        "health_state": event.health_state,
-        "failure_streak": event.failure_streak,
-        "queue_depth": snapshot.queue_depth,
-        "reason_codes": ",".join(event.reason_codes),
-        "health_reason": event.health_reason,
-    }
-    return "\n".join(
-        " ".join(f"{name}={value}" for name, value in line.items()) for line in (counters, health)
-    )
+def cases_as_text(settlements: Sequence[Settlement], channel_store: Path) -> str:
+    """Return a line for each case that was not plainly applied, in columns."""
+    kinds: dict[str, list[Settlement]] = {kind: [] for kind in _MARKS}
+    for settlement in settlements:
+        kinds.setdefault(_kind(settlement), []).append(settlement)
+    rows = [
+        (_MARKS[kind], _cut(printable(each.case.case_id)), kind, _told(each))
+        for kind in _MARKS
+        for each in kinds[kind][:CASES_SHOWN]
+    ]
+    told = iter(_aligned(rows))
+    lines: list[str] = []
+    for kind in _MARKS:
+        lines += islice(told, min(len(kinds[kind]), CASES_SHOWN))
+        if (more := len(kinds[kind]) - CASES_SHOWN) > 0:
+            lines.append(f"  and {more:,} more {kind}: see {printable(str(channel_store))}")
+    return "\n".join(lines)
+
+
+def _kind(settlement: Settlement) -> str:
+    if settlement.drifted:
+        return "drifted"
+    if settlement.disposition is Disposition.FAILED:
+        return "failed"
+    if settlement.disposition is Disposition.MALFORMED:
+        return "rejected"
+    return "retried" if settlement.retry_attempts else "applied"
+
+
+def _told(settlement: Settlement) -> str:
+    tried = f" after {attempts(settlement)}" if settlement.retry_attempts else ""
+    return account(settlement) + tried
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_ID else text[: _LONGEST_ID - 1] + "…"
+
+
+def run_as_text(report: RunReport, state_dir: Path) -> str:
+    """Return how many cases were plainly applied, what was done, and the health with what to do."""
+    event = report.event
+    plain = sum(_kind(settlement) not in _MARKS for settlement in report.settlements)
+    applied = f"✓  {plain:,} {'case' if plain == 1 else 'cases'} applied\n" if plain else ""
+    cases = "1 case" if event.discovered_cases == 1 else f"{event.discovered_cases:,} cases"
+    done = f"cycle {event.cycle_number} in {state_dir}: {cases}, {_counted(event, _COUNTS)}"
+    if changes := _counted(event, _CHANGES):
+        done += f"; commands: {changes}"
+    health = f"health: {event.health_state}, {event.health_reason}"
+    if advice := _advice(report):
+        health += f"; {advice}"
+    return f"{applied}{printable(done)}\n{printable(health)}"
+
+
+def _counted(event: RuntimeEvent, names: Mapping[str, str]) -> str:
+    counts = {name: getattr(event, name) for name in names}
+    return ", ".join(f"{count:,} {names[name]}" for name, count in counts.items() if count)
+
+
+def _advice(report: RunReport) -> str:
+    event = report.event
+    if report.has_drifted:
+        return "correct the fixture, or the registry that it runs against"
+    if event.failed_cases:
+        return "they failed as expected, and the next cycle tries them again"
+    if event.duplicate_skips == event.discovered_cases:
+        return "every case was done before, so nothing was done: --fresh does them anew"
+    if event.backlog_cases:
+        return "run again for what is left over, or raise --queue-limit"
+    return ""
 
 
 def run_as_json(event: RuntimeEvent, snapshot: HealthSnapshot) -> dict[str, Any]:
     """Return the same for programs: the event's keys, then the queue depth."""
     return event.model_dump(mode="json") | {"queue_depth": snapshot.queue_depth}
-
-
-def run_remarks(event: RuntimeEvent, failures: Sequence[Settlement]) -> Iterable[str]:
-    """Yield what people should know of a cycle beside its counters: what drifted, first of all."""
-    ordered = sorted(failures, key=lambda settlement: not settlement.drifted)
-    yield from (sentence(settlement) for settlement in ordered[:FAILURES_SHOWN])
-    if len(failures) > FAILURES_SHOWN:
-        yield f"{len(failures) - FAILURES_SHOWN} more failed; the channel store has them all."
-    if event.duplicate_skips == event.discovered_cases:
-        yield (
-            "every case had been processed before, so nothing was done; to do the fixture anew, "
-            "give its cases new ids with --case-suffix TEXT"
-        )
 
 
 def validation_as_text(
@@ -147,7 +200,7 @@ _OF_AN_EXECUTION = {
 }
 
 
-def _aligned(rows: Sequence[Sequence[str]], *, right: set[int]) -> Iterable[str]:
+def _aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (

@@ -102,23 +102,33 @@ def context_entry(settlement: Settlement) -> ContextEntry:
 
 def sentence(settlement: Settlement) -> str:
     """Return what became of a case, for people, on one line."""
-    case, result = settlement.case, settlement.result
-    head = f"Case {case.case_id!r}"
+    head = f"Case {settlement.case.case_id!r}"
     if settlement.drifted:
-        expected, observed = _short(case.expected), _short(result)
-        if expected == observed:
-            observed += " with another response body"
-        return (
-            f"{head} drifted from its contract: expected {expected}, "
-            f"observed {observed}{_because(result)}; nothing was changed."
-        )
+        return f"{head} drifted from its contract: {account(settlement)}; nothing was changed."
     if settlement.disposition is Disposition.APPLIED:
-        return f"{head} {_achievement(settlement)} (status {result.status_code})."
+        return f"{head} {_achievement(settlement)} (status {settlement.result.status_code})."
     if settlement.disposition is Disposition.MALFORMED:
-        return f"{head} was rejected as its fixture expects: {_short(result)}{_because(result)}."
-    attempts = settlement.retry_attempts + 1
-    tried = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-    return f"{head} failed after {tried}: {_short(result)}{_because(result)}."
+        return f"{head} was rejected as its fixture expects: {account(settlement)}."
+    return f"{head} failed after {attempts(settlement)}: {account(settlement)}."
+
+
+def account(settlement: Settlement) -> str:
+    """Return what came of a case, and why; where it drifted, what should have, too."""
+    case, result = settlement.case, settlement.result
+    observed = _short(result)
+    because = f" ({printable(result.explanation)})" if result.explanation else ""
+    if not settlement.drifted:
+        return observed + because
+    expected = _short(case.expected)
+    if expected == observed:
+        observed += " with another response body"
+    return f"expected {expected}, observed {observed}{because}"
+
+
+def attempts(settlement: Settlement) -> str:
+    """Return how often a case was tried, in words."""
+    number = settlement.retry_attempts + 1
+    return "1 attempt" if number == 1 else f"{number} attempts"
 
 
 def memory(channel: str, registry: Registry) -> str:
@@ -193,7 +203,3 @@ def _side(result: Expectation | Result) -> ObservedResult:
 def _short(result: Expectation | Result) -> str:
     error = "" if result.error_code is None else f" {result.error_code}"
     return f"{result.outcome} {result.status_code}{error}"
-
-
-def _because(result: Result) -> str:
-    return f" ({printable(result.explanation)})" if result.explanation else ""

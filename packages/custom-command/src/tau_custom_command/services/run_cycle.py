@@ -16,7 +16,7 @@ from tau_custom_command.cycle.channel_records import by_channel, channel_writes
 from tau_custom_command.cycle.evaluation import evaluate
 from tau_custom_command.cycle.plan import CycleIdentity, CycleLimits, fresh_suffix, in_order, plan
 from tau_custom_command.cycle.registry import Registry
-from tau_custom_command.cycle.settle import Disposition, Settlement, settle, tried
+from tau_custom_command.cycle.settle import Settlement, settle, tried
 from tau_custom_command.errors import StorageError
 from tau_custom_command.fixture.loading import LoadedFixture, load
 from tau_custom_command.limits import LARGEST_FIXTURE_BYTES
@@ -63,13 +63,13 @@ class RunReport:
 
     event: RuntimeEvent
     health: HealthSnapshot
-    failures: tuple[Settlement, ...]
+    settlements: tuple[Settlement, ...]
     warnings: tuple[str, ...]
 
     @property
     def has_drifted(self) -> bool:
         """Whether a result differed from what its fixture expects."""
-        return any(settlement.drifted for settlement in self.failures)
+        return any(settlement.drifted for settlement in self.settlements)
 
 
 def read_fixture(path: Path) -> LoadedFixture:
@@ -110,7 +110,7 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
     return RunReport(
         event=closed.event,
         health=closed.state.health,
-        failures=tuple(s for s in closed.settlements if s.disposition is Disposition.FAILED),
+        settlements=closed.settlements,
         warnings=(*opened.warnings, *remarks, *loaded.warnings),
     )
 

@@ -73,7 +73,7 @@ def _held(root: Path, wait_seconds: float) -> Iterator[HeldLock]:
         if time.monotonic() >= deadline:
             holder = _holder(root / _LOCK_FILE)
             raise StateDirectoryBusyError(
-                f"{root}: locked by {holder}; wait for it to end, or pass --wait SECONDS"
+                f"{root}: locked by {holder}; wait for it to end, or pass --wait 30s"
             )
         time.sleep(_POLL_SECONDS)
     try:

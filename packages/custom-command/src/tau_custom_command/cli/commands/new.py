@@ -18,10 +18,16 @@ from tau_custom_command.storage.apply import create_file
 
 def new(
     path: Annotated[
-        Path, typer.Argument(show_default=False, help="The fixture to write; - for stdout.")
+        Path,
+        typer.Argument(metavar="FILE", help="The fixture to write, .toml or JSON; - for stdout."),
     ],
 ) -> None:
-    """Write a starter fixture to edit, with the schema that lets editors explain each field."""
+    """Write a starter fixture to edit.
+
+    Its schema, by which editors explain each field, is written beside it.
+
+    Example: tau-custom-command new greet.toml
+    """
     schema_path = path.parent / starter.SCHEMA_FILE
     if path.name == schema_path.name:
         raise typer.BadParameter("is the name of the schema that is written beside it")

@@ -7,41 +7,54 @@ from typing import Annotated
 
 import typer
 
-from tau_custom_command.cli import options, text
-from tau_custom_command.cli.output import print_json
+from tau_custom_command.cli import complete, options, text
+from tau_custom_command.cli.output import print_answer
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import NotRegisteredError, StorageError
 from tau_custom_command.storage.state_directory import read_state
 
 
 def registry_list(
-    *, state_dir: options.StateDir = options.DEFAULT_STATE_DIR, as_json: options.AsJson = False
+    *,
+    state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
+    output_format: options.Format = "text",
+    as_json: options.AsJson = False,
 ) -> None:
-    """List the registered commands."""
+    """List the registered commands.
+
+    Example: tau-custom-command registry list --state-dir .tau/greet
+    """
     records = _registered(state_dir)
-    if as_json:
-        print_json([record.model_dump(mode="json", exclude_unset=True) for record in records])
-    else:
-        typer.echo(text.registry_as_text(records))
+    value = [record.model_dump(mode="json", exclude_unset=True) for record in records]
+    print_answer(text.registry_as_text(records), value, output_format, as_json=as_json)
 
 
 def registry_show(
-    name: Annotated[str, typer.Argument(show_default=False, help="The command's name.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", autocompletion=complete.command_names, help="The command's name."
+        ),
+    ],
     *,
     state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
+    output_format: options.Format = "text",
     as_json: options.AsJson = False,
 ) -> None:
-    """Show one registered command. Exits 3 if it is not registered."""
+    """Show one registered command.
+
+    Exits 3 if it is not registered.
+
+    Example: tau-custom-command registry show greet --json
+    """
     record = next((r for r in _registered(state_dir) if r.command_name == name), None)
     if record is None:
         raise NotRegisteredError(
             f"{name!r} is not registered in {state_dir}; "
             "'tau-custom-command registry list' shows what is"
         )
-    if as_json:
-        print_json(record.model_dump(mode="json", exclude_unset=True))
-    else:
-        typer.echo(text.record_as_text(record))
+    value = record.model_dump(mode="json", exclude_unset=True)
+    print_answer(text.record_as_text(record), value, output_format, as_json=as_json)
 
 
 def _registered(state_dir: Path) -> tuple[CommandRecord, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 from tau_custom_command.cli import options, text
-from tau_custom_command.cli.output import print_json
+from tau_custom_command.cli.output import print_answer, print_text
 from tau_custom_command.cli.progress import track
+from tau_custom_command.contract.paths import CHANNEL_STORE
 from tau_custom_command.contract.state import RunMode
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
@@ -27,8 +28,9 @@ def run(
     processed_case_cap: options.ProcessedCaseCap = 10_000,
     retry_max_attempts: options.RetryMaxAttempts = 4,
     retry_base_delay_ms: options.RetryBaseDelayMs = 0,
+    fresh: options.Fresh = False,
     case_suffix: options.CaseSuffix = "",
-    wait: options.WaitSeconds = 0.0,
+    wait: options.Wait = 0.0,
     now_unix_ms: options.NowUnixMs = None,
     max_events_bytes: options.MaxEventsBytes = None,
     max_channel_log_bytes: options.MaxChannelLogBytes = None,
@@ -39,13 +41,20 @@ def run(
     policy_sandbox_profile: options.PolicySandboxProfile = _DEFAULT_POLICY.sandbox_profile,
     policy_allowed_env: options.PolicyAllowedEnv = None,
     policy_denied_env: options.PolicyDeniedEnv = None,
+    output_format: options.Format = "text",
     as_json: options.AsJson = False,
 ) -> None:
     """Process a fixture in one cycle and check every result.
 
     Exits 0 if every result was as expected, 3 if one was not, 5 if the fixture or the state cannot
     be used, or the state directory is locked.
+
+    Example: tau-custom-command run greet.toml --state-dir .tau/greet
     """
+    if fresh and case_suffix:
+        raise typer.BadParameter(
+            "chooses a suffix itself; leave out --case-suffix", param_hint="--fresh"
+        )
     request = RunRequest(
         fixture=fixture,
         state_dir=state_dir,
@@ -65,6 +74,7 @@ def run(
         ),
         run_mode=RunMode(run_mode),
         case_suffix=case_suffix,
+        fresh=fresh,
         wait_seconds=wait,
         fsync=not no_fsync,
         rotation=RotationLimits(
@@ -75,12 +85,13 @@ def run(
         typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
     report = run_cycle(request, clock=clock, track=track)
-    for remark in (*report.warnings, *text.run_remarks(report.event, report.failures)):
-        typer.echo(remark, err=True)
-    if as_json:
-        print_json(text.run_as_json(report.event, report.health))
-    else:
-        typer.echo(text.run_as_text(report.event, report.health))
+    for warning in report.warnings:
+        typer.echo(warning, err=True)
+    cases = text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE)
+    as_json |= output_format == "json"
+    print_text(cases, err=as_json)
+    value = text.run_as_json(report.event, report.health)
+    print_answer(text.run_as_text(report, state_dir), value, output_format, as_json=as_json)
     raise typer.Exit(ExitCode.NO if report.has_drifted else ExitCode.YES)
 
 

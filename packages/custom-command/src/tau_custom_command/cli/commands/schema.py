@@ -13,5 +13,8 @@ from tau_custom_command.fixture.schemas import SchemaName, json_schema
 def schema(
     name: Annotated[SchemaName, typer.Argument(show_default=False, help="The form to describe.")],
 ) -> None:
-    """Print the JSON Schema of the fixture or of a state file."""
+    """Print the JSON Schema of the fixture or of a state file.
+
+    Example: tau-custom-command schema fixture
+    """
     print_json(json_schema(name))

@@ -5,15 +5,22 @@ from __future__ import annotations
 import typer
 
 from tau_custom_command.cli import options, text
-from tau_custom_command.cli.output import print_json
+from tau_custom_command.cli.output import print_answer
 from tau_custom_command.errors import ExitCode, FixtureRefusedError, Problem
 from tau_custom_command.services.run_cycle import read_fixture
 
 
-def validate(fixture: options.FixturePath, *, as_json: options.AsJson = False) -> None:
-    """Check a fixture without running it, and show every problem at once.
+def validate(
+    fixture: options.FixturePath,
+    *,
+    output_format: options.Format = "text",
+    as_json: options.AsJson = False,
+) -> None:
+    """Check a fixture without running it.
 
-    Exits 0 if it is valid, 5 if it is not or cannot be read.
+    Every problem is shown at once. Exits 0 if it is valid, 5 if it is not or cannot be read.
+
+    Example: tau-custom-command validate greet.toml
     """
     problems: tuple[Problem, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -25,8 +32,6 @@ def validate(fixture: options.FixturePath, *, as_json: options.AsJson = False) -
     else:
         cases, warnings = len(loaded.fixture.cases), loaded.warnings
     found = (str(fixture), cases, problems, warnings)
-    if as_json:
-        print_json(text.validation_as_json(*found))
-    else:
-        typer.echo(text.validation_as_text(*found))
+    value = text.validation_as_json(*found)
+    print_answer(text.validation_as_text(*found), value, output_format, as_json=as_json)
     raise typer.Exit(ExitCode.CANNOT_ANSWER if problems else ExitCode.YES)

@@ -1,0 +1,20 @@
+"""Durations as people write them: `500ms`, `90s`, `30m`."""
+
+from __future__ import annotations
+
+import re
+
+_WRITTEN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def parse_duration(text: str) -> int:
+    """Return the milliseconds of `500ms`, `90s`, `30m`, `24h` or `2d`.
+
+    Raises:
+        ValueError: for anything else, a number without a unit too.
+    """
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a duration: write 90s, 30m, 24h or 2d")
+    return int(match[1]) * _UNITS_MS[match[2]]

@@ -1,0 +1,25 @@
+"""Durations as people write them: always with their unit."""
+
+from __future__ import annotations
+
+import pytest
+
+from tau_custom_command.durations import parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_ms"),
+    [("0s", 0), ("500ms", 500), ("90s", 90_000), ("30m", 1_800_000), ("24h", 86_400_000)],
+)
+def test_a_duration_has_a_unit(text: str, duration_ms: int) -> None:
+    """A whole number and its unit, without a blank."""
+    assert parse_duration(text) == duration_ms
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "5 s", "-5s", "1.5s", "5S", "s", "5w", "5s ", "9" * 10 + "s"]
+)
+def test_anything_else_is_refused(text: str) -> None:
+    """A number alone could be anything."""
+    with pytest.raises(ValueError, match="is not a duration: write 90s, 30m, 24h or 2d"):
+        parse_duration(text)
