@@ -134,7 +134,7 @@ class TestRun:
         """Warnings about the state stand on stderr."""
         command.write("f.json", GOOD)
         command("run", "f.json")
-        (state_of(command).root / "runtime-events.jsonl").write_bytes(b"")
+        (state_of(command).root / "runtime-events.jsonl").write_bytes(b"{}\n")
         done = command("run", "f.json")
         assert done.code == 0
         assert "the event log does not end with the cycle" in done.err
