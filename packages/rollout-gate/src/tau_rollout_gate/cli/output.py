@@ -62,7 +62,7 @@ def print_text(rendered: str) -> None:
 
 
 def terminal_look() -> Look:
-    """Return the terminal's width, and colours unless they are refused (no-color.org)."""
+    """Look at the terminal: its width, and colours unless they are refused (no-color.org)."""
     if not sys.stdout.isatty():
         return PIPED
     width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)

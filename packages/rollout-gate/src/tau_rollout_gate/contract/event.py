@@ -59,7 +59,7 @@ class HealthState(StrEnum):
 
 
 def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
-    """Return the health that two numbers of a cycle give."""
+    """Judge the health that two numbers of a cycle give."""
     if failure_streak >= FAILING_STREAK:
         return HealthState.FAILING
     if failure_streak > 0 or failed_cases > 0:
@@ -170,12 +170,12 @@ _READ = tuple(name for name in Event._fields if name != "counters")
 
 
 def line_digest(line: bytes) -> str:
-    """Return the SHA-256 of a line over its bytes without the line break, in hex."""
+    """The SHA-256 of a line, over its bytes without the line break, in hex."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
 
 
 def parse_event(line: bytes) -> Event:
-    """Return the event that a line holds.
+    """Read the event that a line holds.
 
     The chain keys stand together or not at all; whether a writer has to have them, its other lines
     tell. The bytes may be given with or without their line break.
@@ -204,7 +204,7 @@ def parse_event(line: bytes) -> Event:
 
 
 def contradiction_of(event: Event) -> str | None:
-    """Return how a line contradicts itself, or None; nothing but this is judged so."""
+    """How a line contradicts itself, or None; nothing but this is judged so."""
     counters = event.counters
     failed, streak = counters["failed_cases"], counters["failure_streak"]
     given = classify(failed_cases=failed, failure_streak=streak)

@@ -44,7 +44,7 @@ Location = tuple[int | str, ...]
 
 
 def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller narrows it
-    """Return the value of strict JSON.
+    """Read strict JSON.
 
     Raises:
         FormRefusedError: for anything else; the text says where and what.
@@ -61,7 +61,7 @@ def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller 
 def problems(
     error: ValidationError, *, place: Callable[[Location], Location] = lambda location: location
 ) -> list[str]:
-    """Return what is wrong, one sentence each: where, then what.
+    """Say what is wrong, one sentence each: where, then what.
 
     Args:
         error: What pydantic found.
@@ -78,12 +78,12 @@ def problems(
 
 
 def first_problem(error: ValidationError) -> str:
-    """Return the first thing that is wrong."""
+    """Say the first thing that is wrong."""
     return problems(error)[0]
 
 
 def path(location: Location) -> str:
-    """Return a place in a file as people write it: `phases[1].gates[0].signal`."""
+    """Write a place in a file as people do: `phases[1].gates[0].signal`."""
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

@@ -259,12 +259,12 @@ class RolloutFile(Rollout):
 
     @classmethod
     def of(cls, rollout: Rollout, decisions: DecisionCount) -> RolloutFile:
-        """Return the file of a rollout after its last decision."""
+        """Make the file of a rollout after its last decision."""
         return cls(**_fields(rollout), decisions=decisions)
 
     @classmethod
     def parse(cls, raw: bytes) -> RolloutFile:
-        """Return what the bytes of a `rollout.json` say.
+        """Read a `rollout.json`.
 
         Raises:
             FormRefusedError: if they are not of this form; the text names the field.
@@ -277,11 +277,11 @@ class RolloutFile(Rollout):
 
     @property
     def rollout(self) -> Rollout:
-        """Return the rollout alone."""
+        """The rollout alone."""
         return Rollout(**_fields(self))
 
     def as_document(self) -> bytes:
-        """Return the bytes of the file."""
+        """The bytes of the file."""
         return self.model_dump_json(indent=2).encode() + b"\n"
 
 

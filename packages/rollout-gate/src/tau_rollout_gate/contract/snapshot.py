@@ -40,7 +40,7 @@ class Health(_Read):
 
     @property
     def state(self) -> HealthState:
-        """Return the health that the numbers give."""
+        """The health that the numbers give."""
         return classify(failure_streak=self.failure_streak, failed_cases=self.last_cycle_failed)
 
 
@@ -61,7 +61,7 @@ class Snapshot(_Read):
 
 
 def parse_snapshot(raw: bytes) -> Snapshot:
-    """Return what the bytes of a `state.json` say.
+    """Read a `state.json`.
 
     Whether there has to be a `last_cycle`, the lines of the writer's log tell.
 

@@ -15,7 +15,7 @@ LONGEST_LINE_BYTES = 2000
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """Return the tables that the bytes of a TOML file hold.
+    """Read the tables that the bytes of a TOML file hold.
 
     Raises:
         FormRefusedError: if they are not TOML, or more than such a file has.

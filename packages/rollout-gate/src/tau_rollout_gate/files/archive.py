@@ -49,7 +49,7 @@ class Source:
 
 
 def safe_name(name: str) -> str:
-    """Return a file's name with all that does not print, `%` and backslashes percent-encoded.
+    """Percent-encode in a file's name all that does not print, `%` and backslashes.
 
     So a name takes one line of the manifest, needs no quoting there, and no two become one.
     """

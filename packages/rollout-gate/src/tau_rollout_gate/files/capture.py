@@ -70,7 +70,7 @@ def capture(
 
 
 def _incident(release: str, seconds: int, *, taken: Iterable[str]) -> str:
-    """Return a name that no archive has yet: when, and what release."""
+    """Make a name that no archive has yet: when, and what release."""
     first = incident = f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%SZ}-{release}"
     names, number = set(taken), 1
     while f"{incident}.tar.gz" in names:

@@ -20,7 +20,7 @@ LARGEST_BYTES = 16 * 1024 * 1024
 
 
 def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
-    """Return the bytes of a file.
+    """Read a file whole.
 
     Raises:
         NamedFileError: if it cannot be read, is no regular file or is larger than `largest_bytes`;
@@ -36,7 +36,7 @@ def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
 def read_named_lines(
     path: Path, *, largest_bytes: int, longest_line_bytes: int, most_lines: int
 ) -> tuple[list[bytes], bytes]:
-    """Return the whole lines of a file, without their line breaks, and what follows the last one.
+    """Read the whole lines of a file, without their line breaks, and what follows the last one.
 
     Raises:
         NamedFileError: as `read_named_file` does, if a line is longer than that, and if there are

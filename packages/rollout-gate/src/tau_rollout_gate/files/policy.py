@@ -24,12 +24,12 @@ _ABOUT_A_COPY = """\
 
 
 def built_in_policy_text() -> str:
-    """Return the built-in policy as it is written, comments included."""
+    """Read the built-in policy as it is written, comments included."""
     return resources.files("tau_rollout_gate").joinpath(_BUILT_IN).read_text("utf-8")
 
 
 def load_policy(path: Path | None) -> Policy:
-    """Return the policy of a file; the built-in one for None.
+    """Load the policy of a file; the built-in one for None.
 
     Raises:
         NamedFileError: if the file cannot be read.
@@ -62,7 +62,7 @@ def pinned_policy(given: Path | None, rollout: Rollout) -> Policy:
 
 
 def named_policy(name: str, *, beside: Path = Path()) -> Policy:
-    """Return the policy `built-in`, or that of a file.
+    """Load the policy `built-in`, or that of a file.
 
     Args:
         name: The one or the other.
@@ -75,7 +75,7 @@ def named_policy(name: str, *, beside: Path = Path()) -> Policy:
 
 
 def policy_text(policy: Policy) -> str:
-    """Return a policy as TOML that reads back equal; its comments, if it had any, are gone."""
+    """Write a policy as TOML that reads back equal; its comments, if it had any, are gone."""
     return tomli_w.dumps(policy_document(policy))
 
 

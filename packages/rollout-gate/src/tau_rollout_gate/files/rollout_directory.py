@@ -55,7 +55,7 @@ class Change:
 
     @property
     def current(self) -> Standing:
-        """Return where the directory stands.
+        """Where the directory stands.
 
         Raises:
             RolloutUnusableError: if nothing was begun in it.
@@ -107,7 +107,7 @@ class Change:
 
 
 def find(root: Path) -> Standing | None:
-    """Return where a rollout directory stands; None where nothing was begun in it.
+    """Read where a rollout directory stands; None where nothing was begun in it.
 
     Nothing is locked: while another process writes, the files are read again.
 
@@ -122,7 +122,7 @@ def find(root: Path) -> Standing | None:
 
 
 def load(root: Path) -> Standing:
-    """Return where a rollout directory stands.
+    """Read where a rollout directory stands, which has to have been begun.
 
     Raises:
         RolloutUnusableError: if nothing was begun in it, its files cannot be read or do not belong
@@ -135,7 +135,7 @@ def load(root: Path) -> Standing:
 def changing(
     root: Path, *, may_begin: bool = False, wait_seconds: float = _WAIT_SECONDS
 ) -> Iterator[Change]:
-    """Give a change of a rollout directory, alone until it is done.
+    """Change a rollout directory, alone until it is done.
 
     Args:
         root: The directory; made only if `may_begin`.
@@ -155,7 +155,7 @@ def changing(
 
 
 def entries(root: Path) -> tuple[Entry, ...]:
-    """Return the recorded decisions, oldest first.
+    """Read the recorded decisions, oldest first.
 
     Raises:
         RolloutUnusableError: if nothing was begun in the directory, or a line is not of its form.
@@ -186,7 +186,7 @@ def find_completed(root: Path) -> Entry | None:
 
 
 def verified(root: Path) -> LedgerReport:
-    """Return whether the ledger of a rollout directory is whole.
+    """Check whether the ledger of a rollout directory is whole.
 
     Raises:
         RolloutUnusableError: if nothing was begun in it, or a file cannot be read.

@@ -1,4 +1,4 @@
-"""Reading a sign-off and looking at the files that it names; `signoff` judges them."""
+"""Reads a sign-off and looks at the files that it names; `evidence.signoff` judges them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK_BYTES = 1024 * 1024
 
 
 def read_signoff(path: Path, rollout: Rollout, *, now_unix_ms: int) -> SignoffEvidence:
-    """Return what of a sign-off is missing; that something is, is no error.
+    """Read a sign-off and judge it; that something of it is missing is no error.
 
     Paths in it are those of the repository that the working directory belongs to.
 
@@ -39,7 +39,7 @@ def read_signoff(path: Path, rollout: Rollout, *, now_unix_ms: int) -> SignoffEv
 
 
 def repository_root(folder: Path) -> Path:
-    """Return the nearest folder at or above `folder` that git keeps; `folder` if there is none."""
+    """Find the nearest folder at or above `folder` that git keeps; `folder` if there is none."""
     for candidate in (folder, *folder.parents):
         if os.path.lexists(candidate / ".git"):  # a folder, or a file in a worktree
             return candidate
@@ -47,7 +47,7 @@ def repository_root(folder: Path) -> Path:
 
 
 def look_up(root: Path, text: str) -> FoundFile:
-    """Return what is at a path of the repository: the digest of a file, or why it is no evidence.
+    """Look at a path of the repository: the digest of a file, or why it is no evidence.
 
     A link counts if it ends inside the repository.
     """

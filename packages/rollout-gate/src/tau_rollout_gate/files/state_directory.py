@@ -44,7 +44,7 @@ _LINES_BETWEEN_LOOKS_AT_THE_NUMBER = 64
 def read_surface(
     pin: SurfacePin, state_dir: Path, *, sleep: Callable[[float], None]
 ) -> SurfaceEvidence:
-    """Return what a surface's files say since `pin.evidence_from`, read again where that is odd.
+    """Read what a surface's files say since `pin.evidence_from`, read again where that is odd.
 
     Before canary-1 no more is read than the end of the log: where it stands, and whether its writer
     chains its events. Files that are missing, damaged or no files at all are flaws in the answer.
@@ -61,7 +61,7 @@ def read_surface(
 def _look(
     pin: SurfacePin, state_dir: Path, *, unless: tuple[SurfaceEvidence, int] | None = None
 ) -> tuple[SurfaceEvidence, int]:
-    """Return what the files say, and a hash of them; `unless` is that of a look before.
+    """Read the files once, and hash them; `unless` is what a look before gave.
 
     The files of two looks are never kept at once, and what is the same is not judged again.
     """
@@ -74,7 +74,7 @@ def _look(
 
 
 def read_state(path: Path) -> RawState:
-    """Return the bytes of a `state.json`, or why there are none."""
+    """Read a `state.json`, or say why it cannot be."""
     try:
         with opened_file(path) as file:
             if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
@@ -91,7 +91,7 @@ def read_state(path: Path) -> RawState:
 def read_log(
     path: Path, evidence_from: LogPosition | None, *, block_bytes: int = BLOCK_BYTES
 ) -> RawLog:
-    """Return the end of an event log and of its rotated files `.1`, `.2` and so on.
+    """Read the end of an event log and of its rotated files `.1`, `.2` and so on.
 
     It is read backwards until two lines were seen, which the state may belong to, and the line of
     `evidence_from`, or an older one where lines are numbered. A line that is longer than any may be

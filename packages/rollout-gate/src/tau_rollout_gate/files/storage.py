@@ -34,7 +34,7 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
 
 
 def _blamed(error: OSError, path: Path) -> Path:
-    """Return the file that is in the way: it may be one beside the one that was meant."""
+    """Name the file that is in the way: it may be one beside the one that was meant."""
     is_one_file = isinstance(error.filename, str) and error.filename2 is None
     return path.parent / error.filename if is_one_file else path
 
@@ -47,7 +47,7 @@ def _reason(error: OSError) -> str:
 
 @contextmanager
 def opened_folder(path: Path) -> Iterator[int]:
-    """Give the open descriptor of a folder, which is made if it is not there.
+    """Open a folder, which is made if it is not there.
 
     Raises:
         StorageError: if the operating system refuses.
@@ -63,7 +63,7 @@ def opened_folder(path: Path) -> Iterator[int]:
 
 @contextmanager
 def opened_subfolder(path: Path, above: int) -> Iterator[int]:
-    """Give the open descriptor of the folder `path`, a child of `above`; made if not there.
+    """Open the folder `path`, a child of `above`, which is made if it is not there.
 
     Raises:
         StorageError: if the operating system refuses.
@@ -82,7 +82,7 @@ def opened_subfolder(path: Path, above: int) -> Iterator[int]:
 
 
 def read_whole(name: str, folder: Path) -> bytes | None:
-    """Return the bytes of a file in a folder, up to its size at opening; None if not there.
+    """Read a file of a folder, up to its size at opening; None if it is not there.
 
     Raises:
         StorageError: if it cannot be read, is a symbolic link or no file at all.
@@ -144,7 +144,7 @@ def replace_file(name: str, content: bytes, folder: int, root: Path) -> None:
 
 @contextmanager
 def prepared(name: str, folder: int) -> Iterator[tuple[int, Callable[[], None]]]:
-    """Give a new file to write, and what puts it in the place of `name` at once.
+    """Make a new file to write, and what puts it in the place of `name` at once.
 
     What is written is to be synced before that. Where it was not put in place, nothing is left.
 
@@ -172,7 +172,7 @@ def prepared(name: str, folder: int) -> Iterator[tuple[int, Callable[[], None]]]
 
 
 def open_for_writing(name: str, folder: int, flags: int) -> int:
-    """Return the open descriptor of a file, made 0600 if it is not there.
+    """Open a file to write, made 0600 if it is not there.
 
     Raises:
         OSError: if the operating system refuses, or it is no regular file.

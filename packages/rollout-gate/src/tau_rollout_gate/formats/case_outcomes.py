@@ -22,12 +22,12 @@ class TestedFile:
 
 
 def outcomes_text(files: Sequence[TestedFile], *, look: Look = PIPED) -> str:
-    """Return each case in a line; of a failed one, what differs and why the answer is so."""
+    """Write each case in a line; of a failed one, what differs and why the answer is so."""
     return joined(_lines(files, look))
 
 
 def outcomes_junit(files: Sequence[TestedFile]) -> str:
-    """Return a test suite for each file, and in it a test case for each case."""
+    """Write a test suite for each file, and in it a test case for each case."""
     counts = [_counts(file.outcomes) for file in files]
     total = {name: str(sum(int(one[name]) for one in counts)) for name in ("tests", "failures")}
     root = ET.Element("testsuites", {"name": "policy test", **total})
@@ -45,7 +45,7 @@ def outcomes_junit(files: Sequence[TestedFile]) -> str:
 
 
 def outcomes_json(files: Sequence[TestedFile]) -> str:
-    """Return the same as JSON."""
+    """Write the same as JSON."""
     value = {
         "schema_version": 1,
         "files": [

@@ -43,14 +43,14 @@ class Surroundings(NamedTuple):
     archive: str | None = None
 
     def command(self, words: str) -> str:
-        """Return a command of this program, whole; `words` are as a shell reads them."""
+        """A command of this program, whole; `words` are as a shell reads them."""
         options = self.options
         if words.startswith("advance"):
             options = (*self.asked_with, *options)
         return " ".join([PROGRAM, words, *([shlex.join(options)] if options else [])])
 
     def event_at(self, surface: str | None, place: EvidenceRef | None) -> Event | None:
-        """Return the cycle that stands at a place; None where it is not known."""
+        """Find the cycle that stands at a place; None where it is not known."""
         read = None if surface is None else self.surfaces.get(surface)
         if read is None or place is None:
             return None
@@ -63,7 +63,7 @@ class Surroundings(NamedTuple):
         return next(found, None)
 
     def next_start(self, rollback_to: str, channel: Channel) -> str:
-        """Return the command that opens the next rollout, of the same surfaces and pins."""
+        """The command that opens the next rollout, of the same surfaces and pins."""
         return " ".join(
             [PROGRAM, "start --release VERSION", *self._start_options(rollback_to, channel)]
         )
@@ -134,5 +134,5 @@ def steps(around: Surroundings) -> Iterator[Step]:
 
 
 def _incident(around: Surroundings) -> str:
-    """Return the name of the incident, which is that of its archive."""
+    """The name of the incident, which is that of its archive."""
     return (around.archive or "incident").rpartition("/")[2].removesuffix(".tar.gz")

@@ -27,7 +27,7 @@ _HEADINGS = ("NUMBER", "TIME", "RELEASE", "PHASE", "DECISION", "BY", "WHY")
 
 
 def decided_text(entry: Entry) -> str:
-    """Return what was done, in one line."""
+    """Say what was done, in one line."""
     done = _DONE.get(entry.action, f"recorded {entry.verdict}")
     return shown(
         f"{done}: {entry.release} in {entry.rollout_after.phase} "
@@ -36,7 +36,7 @@ def decided_text(entry: Entry) -> str:
 
 
 def rolled_back_text(entry: Entry, around: Surroundings) -> str:
-    """Return what was done, and the steps that are left, numbered."""
+    """Say what was done, and number the steps that are left."""
     lines = [
         decided_text(entry),
         f"evidence: {around.archive}",
@@ -50,27 +50,27 @@ def rolled_back_text(entry: Entry, around: Surroundings) -> str:
 
 
 def standing_text(standing: Standing) -> str:
-    """Return where the rollout stands, a line each: what, then how."""
+    """Say where the rollout stands, a line each: what, then how."""
     rows = list(_standing_rows(standing))
     starts = aligned([(name,) for name, _ in rows])
     return "".join(f"{start}{shown(text)}\n" for start, (_, text) in zip(starts, rows, strict=True))
 
 
 def standing_json(standing: Standing) -> str:
-    """Return where the rollout stands, as `rollout.json` has it."""
+    """Write where the rollout stands, as `rollout.json` has it."""
     value = standing.rollout.model_dump(mode="json")
     value["decisions"] = standing.decisions.model_dump(mode="json")
     return _json(value)
 
 
 def history_text(entries: Sequence[Entry]) -> str:
-    """Return the decisions as a table, oldest first."""
+    """Write the decisions as a table, oldest first."""
     rows = aligned([_HEADINGS, *map(_history_row, entries)])
     return "".join(f"{row.rstrip()}\n" for row in rows)
 
 
 def history_json(entries: Sequence[Entry]) -> str:
-    """Return the decisions, oldest first, as they are recorded."""
+    """Write the decisions, oldest first, as they are recorded."""
     return _json(
         {
             "schema_version": 1,
@@ -80,7 +80,7 @@ def history_json(entries: Sequence[Entry]) -> str:
 
 
 def report_text(report: LedgerReport) -> str:
-    """Return whether the ledger is whole: the finding, then what is worth knowing."""
+    """Say what is worth knowing of the ledger, then whether it is whole."""
     lines = list(report.remarks)
     broken = report.broken
     if broken is None:
@@ -169,7 +169,7 @@ def _history_row(entry: Entry) -> tuple[str, ...]:
 
 
 def _held_by(entry: Entry) -> list[str]:
-    """Return what stood in the way; where triggers fired, these alone."""
+    """What stood in the way; where triggers fired, these alone."""
     after = entry.rollout_after
     fired = {one.name for one in after.fired_triggers}
     names = [name for name in entry.held_by if name.rpartition(":")[2] in fired]

@@ -42,7 +42,7 @@ _WIDEST = 100
 
 
 def render(answer: Answer, around: Surroundings, *, look: Look = PIPED) -> str:
-    """Return the explanation for a terminal of this look; prose is never wider than 100 columns."""
+    """Write the explanation for a terminal of this look; prose is never wider than 100 columns."""
     narrow = Look(width=min(look.width, _WIDEST), is_coloured=look.is_coloured)
     return joined(_lines(answer, around, narrow))
 
@@ -89,7 +89,7 @@ def _fact(label: str, words: str, look: Look) -> Iterator[str]:
 
 
 def _typed(command: str, look: Look) -> str:
-    """Return a command on a line of its own, unbroken, so that it can be copied."""
+    """Put a command on a line of its own, unbroken, so that it can be copied."""
     return f"  {look.painted(shown(command), Colour.HEADING)}"
 
 
@@ -173,7 +173,7 @@ def _failed_cases(state_dir: str, evidence: EvidenceRef, look: Look) -> Iterator
 
 
 def _about_malformed(evidence: EvidenceRef) -> str:
-    """Return what to know of malformed inputs that a fixture has on purpose."""
+    """What to know of malformed inputs that a fixture has on purpose."""
     fixture = evidence.fixture_name
     named = "the fixture of that cycle" if fixture is None else f"the fixture '{fixture}'"
     return (

@@ -16,12 +16,12 @@ from tau_rollout_gate.policy.findings import EvidenceRef
 
 
 def render(answer: Answer) -> str:
-    """Return the annotations as workflow commands: the verdict, then each thing in the way."""
+    """Write the annotations as workflow commands: the verdict, then each thing in the way."""
     return "".join(f"{line}\n" for line in _commands(answer))
 
 
 def outputs(answer: Answer) -> str:
-    """Return the lines for the file that `GITHUB_OUTPUT` names; what there is not is empty."""
+    """Write the lines for the file that `GITHUB_OUTPUT` names; what there is not is empty."""
     at = answer.soak.earliest_promotion_unix_ms
     values = {
         "verdict": answer.verdict,
@@ -39,7 +39,7 @@ def outputs(answer: Answer) -> str:
 
 
 def summary(answer: Answer) -> str:
-    """Return what is for the file that `GITHUB_STEP_SUMMARY` names."""
+    """Write what is for the file that `GITHUB_STEP_SUMMARY` names."""
     return markdown.render(answer)
 
 
@@ -76,6 +76,6 @@ def _data(text: str) -> str:
 
 
 def _heredoc(name: str, value: str) -> str:
-    """Return an output of several lines. No value holds its own digest, so none ends it early."""
+    """Write an output of several lines. No value holds its own digest, so none ends it early."""
     end = f"end-{sha256(value.encode()).hexdigest()}"
     return f"{name}<<{end}\n{value}\n{end}\n"

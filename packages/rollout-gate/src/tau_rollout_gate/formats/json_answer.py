@@ -16,7 +16,7 @@ _TO_ESCAPE = re.compile(r"[^ -~\n]|##(?=\[)")
 
 
 def render(answer: Answer) -> str:
-    """Return the answer as a JSON object and a line break.
+    """Write the answer as a JSON object and a line break.
 
     What a terminal or a CI job's log would act on is escaped, which to a JSON parser is the same.
     """
@@ -37,7 +37,7 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - a part of the answer, and of JS
 
 
 def _without_half_pairs(text: str) -> str:
-    """Return `text` as UTF-8 can hold it: a file's name may be bytes that are no text."""
+    """Write `text` as UTF-8 can hold it: a file's name may be bytes that are no text."""
     if text.isascii():
         return text
     # Two backslashes, since this is JSON already: its reader sees one.

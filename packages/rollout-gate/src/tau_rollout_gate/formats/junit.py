@@ -17,7 +17,7 @@ _NAME = "tau-rollout-gate"
 
 
 def render(answer: Answer) -> str:
-    """Return the answer as a JUnit report with one test suite."""
+    """Write the answer as a JUnit report with one test suite."""
     cases = [*map(_gate, answer.gates), *map(_trigger, answer.triggers)]
     if answer.verdict.exit_code and not (answer.failing_gates or answer.fired_triggers):
         # A rollout that is over has no gate to fail, and no report may be green without a yes.
@@ -98,7 +98,7 @@ def _why(answer: Answer) -> list[str]:
 
 
 def _text(tag: str, attributes: Mapping[str, str], lines: Iterable[str]) -> str:
-    """Return an element that holds text; its lines begin with words of ours."""
+    """Write an element that holds text; its lines begin with words of ours."""
     content = "\n".join(escape(shown(line), quote=False) for line in lines)
     return f"{_start(tag, attributes)}>{content}</{tag}>\n"
 
@@ -111,5 +111,5 @@ def _element(tag: str, attributes: Mapping[str, str], children: Iterable[str] = 
 
 
 def _start(tag: str, attributes: Mapping[str, str]) -> str:
-    """Return a tag up to its end; `shown` leaves no character that XML cannot hold."""
+    """Write a tag up to its end; `shown` leaves no character that XML cannot hold."""
     return f"<{tag}" + "".join(f' {name}="{escape(shown(v))}"' for name, v in attributes.items())

@@ -34,7 +34,7 @@ class Look(NamedTuple):
     is_coloured: bool = False
 
     def painted(self, text: str, colour: Colour) -> str:
-        """Return `text` in a colour, if there are colours."""
+        """Paint `text` in a colour, if there are colours."""
         return f"\x1b[{colour}m{text}\x1b[0m" if self.is_coloured else text
 
 
@@ -59,7 +59,7 @@ def paragraph(text: str, look: Look, *, label: str = "", indent: int = 0) -> Ite
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return each row's cells in columns, and the gap to what follows. No cell is broken."""
+    """Set each row's cells in columns, and the gap to what follows. No cell is broken."""
     widths = [
         min(max(_columns(shown(cell)) for cell in column), _WIDEST_COLUMN)
         for column in zip(*rows, strict=True)
@@ -68,7 +68,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def joined(lines: Iterator[str]) -> str:
-    """Return the lines as text in which none begins as a command of GitHub's runner does."""
+    """Join the lines to text in which none begins as a command of GitHub's runner does."""
     return _COMMAND_AT_START.sub(r"\1\\x3a:", "\n".join(lines) + "\n")
 
 
@@ -77,7 +77,7 @@ def _padded(text: str, width: int) -> str:
 
 
 def _columns(text: str) -> int:
-    """Return how many columns of a terminal `text` takes: letters of the East take two."""
+    """Count how many columns of a terminal `text` takes: letters of the East take two."""
     if text.isascii():
         return len(text)
     return sum(

@@ -31,12 +31,12 @@ _STATUSES = {
 
 
 def render(answer: Answer) -> str:
-    """Return the answer in GitHub's Markdown."""
+    """Write the answer in GitHub's Markdown."""
     return "\n".join(_lines(answer)) + "\n"
 
 
 def escaped(text: str) -> str:
-    """Return `text` as Markdown that says the same: no markup, link, mention or reference.
+    """Escape `text` as Markdown that says the same: no markup, link, mention or reference.
 
     All punctuation that can mean anything is escaped, which Markdown allows anywhere. GitHub looks
     for mentions of people and issues after that, so an invisible space goes behind their sign.

@@ -14,7 +14,7 @@ _Sample = tuple[dict[str, str], int | float]
 
 
 def render(answer: Answer) -> str:
-    """Return the exposition of the answer, `# EOF` included."""
+    """Write the exposition of the answer, `# EOF` included."""
     return "\n".join((*_lines(answer), "# EOF")) + "\n"
 
 

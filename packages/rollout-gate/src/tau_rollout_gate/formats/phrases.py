@@ -27,7 +27,7 @@ _ECHOES = {"chain_whole": ("lines_valid",), "log_matches_state": ("lines_valid",
 
 
 def shown(text: str) -> str:
-    """Return `text` on one line, harmless for a terminal and for the log of a CI job.
+    """Put `text` on one line, harmless for a terminal and for the log of a CI job.
 
     GitHub's runner takes `##[name]` for a command, wherever in a line it stands.
     """
@@ -35,12 +35,12 @@ def shown(text: str) -> str:
 
 
 def seconds(duration_ms: int) -> str:
-    """Return a duration in words, without the parts of a second that nobody reads."""
+    """A duration in words, without the parts of a second that nobody reads."""
     return in_words(duration_ms // 1000 * 1000)
 
 
 def ago(age_ms: int) -> str:
-    """Return an age as people say it: `3 min 20 s ago`; a negative one is in the future."""
+    """An age as people say it: `3 min 20 s ago`; a negative one is in the future."""
     return f"{seconds(age_ms)} ago" if age_ms >= 0 else f"{seconds(-age_ms)} ahead of the clock"
 
 
@@ -50,19 +50,19 @@ def is_closed(answer: Answer) -> bool:
 
 
 def step(phase: str, canary_percent: int | None) -> str:
-    """Return a phase with its share: `canary-1 (5 %)`."""
+    """A phase with its share: `canary-1 (5 %)`."""
     return phase if canary_percent is None else f"{phase} ({canary_percent} %)"
 
 
 def next_step(answer: Answer) -> str:
-    """Return the phase that comes next; `complete` after the last one."""
+    """The phase that comes next; `complete` after the last one."""
     if answer.next_phase is None:
         return "complete"
     return step(answer.next_phase, answer.next_canary_percent)
 
 
 def headline(answer: Answer) -> str:
-    """Return the verdict as a sentence without the word: `1.4.0 stays in canary-1 (5 %)`."""
+    """The verdict as a sentence without the word: `1.4.0 stays in canary-1 (5 %)`."""
     here = step(answer.phase, answer.canary_percent)
     over = is_closed(answer)
     ends = {
@@ -77,7 +77,7 @@ def headline(answer: Answer) -> str:
 
 
 def place(evidence: EvidenceRef) -> str:
-    """Return where to look: `events.jsonl line 4, 2 min ago`; the cycle where no line is known."""
+    """Where to look: `events.jsonl line 4, 2 min ago`; the cycle where no line is known."""
     age = "" if evidence.age_ms is None else f", {ago(evidence.age_ms)}"
     if evidence.line is not None:
         return f"{evidence.file} line {evidence.line}{age}"
@@ -146,7 +146,7 @@ class Causes(NamedTuple):
 
 
 def causes(answer: Answer) -> Causes:
-    """Return what is wrong, and what follows from it."""
+    """Tell what is wrong from what only follows from it."""
     # What this gate would say of the triggers, each of them says.
     gates = [gate for gate in answer.failing_gates if gate.name != NO_ROLLBACK_TRIGGER]
     following = tuple(gate for gate in gates if _follows(gate, gates))
@@ -154,7 +154,7 @@ def causes(answer: Answer) -> Causes:
 
 
 def begins_anew(answer: Answer) -> str | None:
-    """Return after what the soak begins anew; None where it runs on, or there is none."""
+    """After what the soak begins anew; None where it runs on, or there is none."""
     if not answer.soak.required_ms or answer.verdict is not Verdict.HOLD:
         return None
     gates = answer.failing_gates
@@ -168,7 +168,7 @@ def begins_anew(answer: Answer) -> str | None:
 
 
 def soak_words(answer: Answer) -> str:
-    """Return how much of the soak is served, and since when it counts."""
+    """How much of the soak is served, and since when it counts."""
     soak = answer.soak
     if not soak.required_ms:
         return "none is required"
@@ -182,7 +182,7 @@ def soak_words(answer: Answer) -> str:
 
 
 def next_words(answer: Answer) -> str:
-    """Return what comes next, and when: `canary-2 (25 %): at the earliest ...`."""
+    """What comes next, and when: `canary-2 (25 %): at the earliest ...`."""
     words = " ".join(outlook(answer))
     return f"{next_step(answer)}: {words[:1].lower()}{words[1:]}"
 
@@ -264,7 +264,7 @@ def _together(gates: Sequence[GateResult]) -> str:
 
 
 def _condition(gate: GateResult) -> str:
-    """Return what has to be, behind `not before`."""
+    """What has to be, behind `not before`."""
     if gate.name == PROMOTION_NOT_FROZEN:
         return "it is resumed"
     if gate.cycles_help:

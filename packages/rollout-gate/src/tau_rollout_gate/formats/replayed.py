@@ -24,12 +24,12 @@ _COLOURS = {
 
 
 def replays_text(found: Replays, *, look: Look = PIPED) -> str:
-    """Return where the replays part, if there are two, then what each came to and how."""
+    """Write where the replays part, if there are two, then what each came to and how."""
     return joined(_lines(found, look))
 
 
 def replays_json(found: Replays) -> str:
-    """Return the same as JSON; `parting` is null where two agree, or there is one."""
+    """Write the same as JSON; `parting` is null where two agree, or there is one."""
     value = {
         "schema_version": 1,
         "assumed": list(ASSUMED),

@@ -15,12 +15,12 @@ _SHORT_DIGEST = 12
 
 
 def as_text(signoff: SignoffEvidence, rollout: Rollout) -> str:
-    """Return the checklist as lines: what is missing of the fields, then each section's items."""
+    """Write the checklist as lines: what is missing of the fields, then each section's items."""
     return joined(_lines(signoff, rollout))
 
 
 def as_json(signoff: SignoffEvidence, rollout: Rollout) -> str:
-    """Return the same as one JSON object."""
+    """Write the same as one JSON object."""
     answer = {
         "schema_version": 1,
         "complete": signoff.is_complete,
@@ -76,5 +76,5 @@ def _evidence(item: SignoffItem, digests: dict[str, str]) -> str:
 
 
 def _text(path: str) -> str:
-    """Return a path as JSON can hold it: it may have bytes that are no text."""
+    """Write a path as JSON can hold it: it may have bytes that are no text."""
     return path.encode(errors="backslashreplace").decode()

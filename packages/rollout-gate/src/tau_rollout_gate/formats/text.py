@@ -45,7 +45,7 @@ _DETAIL_INDENT = 11
 
 
 def render(answer: Answer, *, look: Look = PIPED) -> str:
-    """Return the answer for a terminal of this look."""
+    """Write the answer for a terminal of this look."""
     return joined(_lines(answer, look))
 
 

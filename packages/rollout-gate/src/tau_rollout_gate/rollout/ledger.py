@@ -123,7 +123,7 @@ class Entry(Form):
 
     @classmethod
     def parse(cls, line: bytes) -> Entry:
-        """Return what a line says.
+        """Read a line.
 
         Raises:
             FormRefusedError: if it is not of this form; the text names the field.
@@ -135,17 +135,17 @@ class Entry(Form):
             raise FormRefusedError(first_problem(error)) from None
 
     def as_line(self) -> bytes:
-        """Return the line, with its line break."""
+        """The line, with its line break."""
         return self.model_dump_json().encode() + b"\n"
 
     @property
     def counted(self) -> DecisionCount:
-        """Return the count and digest of the ledger that ends with this entry."""
+        """The count and digest of the ledger that ends with this entry."""
         return DecisionCount(count=self.decision_number, sha256=digest_of(self.as_line()))
 
 
 def digest_of(line: bytes) -> str:
-    """Return the SHA-256 of a line over its bytes without the line break, in hex."""
+    """The SHA-256 of a line, over its bytes without the line break, in hex."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
 
 
@@ -163,7 +163,7 @@ class Standing(NamedTuple):
 
 
 def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | None:
-    """Return where the directory stands, from its two files; None where nothing was begun.
+    """Tell where the directory stands, from its two files; None where nothing was begun.
 
     Args:
         file: What `rollout.json` holds; None if it is not there.

@@ -1,4 +1,4 @@
-"""Where in a surface's log a phase starts, and its evidence."""
+"""Enters a phase of a surface: after which line of its log evidence counts, and what is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tau_rollout_gate.evidence.values import UNHEALABLE, SurfaceEvidence
 def entered(
     pin: SurfacePin, found: SurfaceEvidence, *, is_first_canary: bool, now_unix_ms: int
 ) -> SurfacePin:
-    """Return a surface whose phase starts after the last line that was decided on.
+    """Have a surface's phase start after the last line that was decided on.
 
     Args:
         pin: The surface as it was.
@@ -33,7 +33,7 @@ def entered(
 
 
 def left_behind(pin: SurfacePin, found: SurfaceEvidence, *, now_unix_ms: int) -> SurfacePin:
-    """Return a surface whose phase is entered anew, damaged evidence left behind.
+    """Enter a surface's phase anew, damaged evidence left behind.
 
     Where it has what no further cycle mends, its evidence starts after the log's last line, and
     what its valid cycles had shown is carried on.
@@ -63,7 +63,7 @@ def _carried(before: Carried, found: SurfaceEvidence) -> Carried:
 
 
 def _end_of(pin: SurfacePin, found: SurfaceEvidence, now_unix_ms: int) -> LogPosition:
-    """Return the log's last line; where there never was one, only when that was seen."""
+    """The log's last line; where there never was one, only when that was seen."""
     if found.end_sha256 is None:
         positions = (pin.evidence_from, pin.phase_from)
         had_line = any(one is not None and one.event_sha256 is not None for one in positions)

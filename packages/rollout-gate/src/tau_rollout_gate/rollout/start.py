@@ -1,4 +1,4 @@
-"""Opening a rollout: what the operator asks for, and what is refused."""
+"""Opens a rollout as the operator asks for it, or refuses what no evidence could serve."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _target(opening: Opening, completed: Rollout | None) -> RollbackTarget:
 
 
 def surfaces_in(options: Sequence[str]) -> dict[str, str]:
-    """Return the state directories by surface, of options like `voice=.tau/voice`.
+    """Read the state directories by surface, of options like `voice=.tau/voice`.
 
     Raises:
         RefusedError: if one is not of that form, or a name is given twice.
@@ -154,7 +154,7 @@ def surfaces_in(options: Sequence[str]) -> dict[str, str]:
 
 
 def expected_in(options: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return what is expected by surface and field, of options like `voice:runtime_version=1.4.0`.
+    """Read what is expected, by surface and field, of options like `voice:runtime_version=1.4.0`.
 
     Raises:
         RefusedError: if one is not of that form, or a field is given twice.

@@ -1,4 +1,4 @@
-"""How a rollout changes: each function gives it as a command leaves it, or refuses.
+"""Changes a rollout: each function gives it as a command leaves it, or refuses.
 
 A refusal says what to do instead, and nothing is written (runbooks/rollout-gate-ops.md, "A
 rollout, start to end").
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
 
 def advanced(rollout: Rollout, found: Found) -> Rollout:
-    """Return the rollout after a verdict to promote or to complete.
+    """Follow a verdict to promote or to complete.
 
     Args:
         rollout: The rollout as it was judged.
@@ -75,7 +75,7 @@ def advanced(rollout: Rollout, found: Found) -> Rollout:
 
 
 def stopped(rollout: Rollout, found: Found, *, by: str) -> Rollout:
-    """Return the rollout after a verdict to roll back: the triggers latched, promotion frozen.
+    """Follow a verdict to roll back: latch the triggers, freeze promotion.
 
     Raises:
         RefusedError: if the rollout is closed.
@@ -95,7 +95,7 @@ def stopped(rollout: Rollout, found: Found, *, by: str) -> Rollout:
 
 
 def with_fired(rollout: Rollout, answer: Answer) -> Rollout:
-    """Return the rollout with the answer's fired triggers latched beside those that were."""
+    """Latch the answer's fired triggers beside those that were."""
     known = {(one.name, one.surface) for one in rollout.fired_triggers}
     new = tuple(
         _fired(trigger, answer.evaluated_unix_ms)
@@ -106,7 +106,7 @@ def with_fired(rollout: Rollout, answer: Answer) -> Rollout:
 
 
 def frozen(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollout:
-    """Return the rollout with its promotion frozen.
+    """Freeze promotion.
 
     Raises:
         RefusedError: if it is closed, or frozen already.
@@ -121,7 +121,7 @@ def frozen(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollo
 
 
 def resumed(rollout: Rollout, found: Found) -> Rollout:
-    """Return the rollout with its promotion free again; the soak stays as it is.
+    """Free promotion again; the soak stays as it is.
 
     Args:
         rollout: The rollout.
@@ -138,7 +138,7 @@ def resumed(rollout: Rollout, found: Found) -> Rollout:
 
 
 def reentered(rollout: Rollout, found: Found) -> Rollout:
-    """Return the rollout with its phase anew from now, damaged evidence left behind.
+    """Enter the phase anew, now, damaged evidence left behind.
 
     Where a surface has what no further cycle mends, its evidence starts at the log's end; what its
     valid cycles had shown is carried on.
@@ -163,7 +163,7 @@ def reentered(rollout: Rollout, found: Found) -> Rollout:
 
 
 def adopted(rollout: Rollout, found: Found, policy: Policy, *, policy_file: str | None) -> Rollout:
-    """Return the rollout under another policy, its phase anew from now.
+    """Judge by another policy from now on, the phase entered anew.
 
     Args:
         rollout: The rollout.
@@ -196,7 +196,7 @@ def adopted(rollout: Rollout, found: Found, policy: Policy, *, policy_file: str 
 
 
 def capture_failed(rollout: Rollout, *, detail: str, by: str, now_unix_ms: int) -> Rollout:
-    """Return the rollout frozen, not rolled back: the evidence has to be captured first.
+    """Freeze, but do not roll back: the evidence has to be captured first.
 
     Raises:
         RefusedError: if it is closed.
@@ -211,7 +211,7 @@ def capture_failed(rollout: Rollout, *, detail: str, by: str, now_unix_ms: int) 
 
 
 def rolled_back(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollout:
-    """Return the rollout frozen, closed, and with the reason it went back.
+    """Freeze and close the rollout, with the reason it went back.
 
     Raises:
         RefusedError: if it is closed.
@@ -276,7 +276,7 @@ def _fired(trigger: TriggerResult, evaluated_unix_ms: int) -> FiredTrigger:
 
 
 def _used_reports(rollout: Rollout, evidence: Evidence) -> tuple[UsedReport, ...]:
-    """Return the reports that serve no other release, those of this decision among them."""
+    """List the reports that serve no other release, those of this decision among them."""
     used = dict.fromkeys(rollout.used_reports)
     for report in evidence.reports.values():
         if report.status in {ReportStatus.PASSED, ReportStatus.FAILED}:

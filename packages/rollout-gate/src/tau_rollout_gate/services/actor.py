@@ -20,7 +20,7 @@ CI_ACTORS = (
 
 
 def actor(given: str | None, environment: Mapping[str, str]) -> str:
-    """Return who asks: `given`, else the CI's actor, else the login name, else `unknown`."""
+    """Find out who asks: `given`, else the CI's actor, else the login name, else `unknown`."""
     named = (given, *(environment.get(name) for name in CI_ACTORS))
     for name in named:
         if name and name.strip():

@@ -1,4 +1,4 @@
-"""Gathers what is known beside an answer: the shell around `formats.surroundings`."""
+"""Gathers what is known beside an answer, so that an explanation can give whole commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def surroundings(
     *,
     default_rollout_dir: Path,
 ) -> Surroundings:
-    """Return what surrounds a question about the rollout that the last decision left.
+    """Gather what surrounds a question about the rollout that the last decision left.
 
     `default_rollout_dir` is the directory that commands take where no option names one.
     """

@@ -81,7 +81,7 @@ def _sources(
 
 
 def _judged_files(root: Path, rollout: Rollout, inside: Sequence[Path]) -> list[Path]:
-    """Return the reports and the sign-off, with its files, that the rollout was judged by."""
+    """Find the reports and the sign-off, with its files, that the rollout was judged by."""
     found: dict[Path, None] = {}
     with suppress(RolloutUnusableError):  # a damaged ledger is no reason not to roll back
         for entry in entries(root):
