@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from tau_custom_command.contract.vocabulary import ErrorCode
-from tau_custom_command.storage.journal import last_state
+from tau_custom_command.storage.journal import DONE_FILE, state_in
 from tests.custom_command.cases import (
     case_object,
     fixture_bytes,
@@ -141,7 +141,7 @@ def files_of(state_dir: Path) -> dict[str, tuple[int, bytes | None]]:
             found[str(path.relative_to(state_dir))] = (stat.S_IMODE(path.stat().st_mode), content)
     kept = state_dir / ".journal.done"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert last_state(state_dir) == (state_dir / "state.json").read_bytes()
+    assert state_in(state_dir, DONE_FILE) == (state_dir / "state.json").read_bytes()
     assert ".journal" not in found
     return found
 

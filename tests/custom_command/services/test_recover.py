@@ -14,7 +14,7 @@ from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import CommandRuntimeError, ExitCode
 from tau_custom_command.services import recover as recovery
 from tau_custom_command.services.repair_channels import repair
-from tau_custom_command.storage.journal import last_state
+from tau_custom_command.storage.journal import DONE_FILE, state_in
 from tau_custom_command.storage.journal_format import encode
 from tests.custom_command.cases import case_object, success
 from tests.custom_command.running import Command, Finished, Json, Runtime
@@ -278,7 +278,7 @@ def test_killed_at_any_call_the_next_recovery_completes_it(
         assert killed.returncode == -9
         recovery.recover(folder, carry_out=True, wait_seconds=0)
         assert (folder / "state.json").read_bytes() == expected, point.label
-        assert last_state(folder) == expected, point.label
+        assert state_in(folder, DONE_FILE) == expected, point.label
         assert not (folder / ".journal").exists()
     assert len(of_files) > 10
 

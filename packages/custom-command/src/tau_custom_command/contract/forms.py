@@ -19,15 +19,6 @@ from tau_custom_command.errors import FormRefusedError
 LARGEST_INTEGER = 2**63 - 1
 """What every language that reads the files has room for."""
 
-
-def count_up(number: int) -> int:
-    """Return the number after `number`; the largest stays as it is.
-
-    For what only says how often: a file may hold the largest number, and the command goes on.
-    """
-    return min(number + 1, LARGEST_INTEGER)
-
-
 Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
 UnixMs = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER, examples=[1_767_225_600_000])]
 DurationMs = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER, examples=[125])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tau_custom_command.contract.forms import count_up
+from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation
 from tau_custom_command.cycle.evaluation import Result
@@ -81,7 +81,7 @@ class Registry(dict[str, CommandRecord]):
                 "last_status_code": result.status_code,
                 "last_outcome": result.outcome,
                 # It only counts, and no RUN is worth refusing for it.
-                "run_count": count_up(before.run_count),
+                "run_count": min(before.run_count + 1, LARGEST_INTEGER),
                 "updated_unix_ms": now_unix_ms,
             }
         )

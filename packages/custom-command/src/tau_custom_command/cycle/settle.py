@@ -26,16 +26,23 @@ class Disposition(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """One case of a cycle, judged: its last result, what it counts as, what it changed."""
+    """One case of a cycle, judged: its last result, and what it changed."""
 
     case: Case
     result: Result
-    disposition: Disposition
     drifted: bool
     change: RegistryChange
     retry_attempts: int
     retryable_failures: int
     settled_unix_ms: int
+
+    @property
+    def disposition(self) -> Disposition:
+        """What the case counts as."""
+        if self.drifted or self.result.outcome is Outcome.RETRYABLE_FAILURE:
+            return Disposition.FAILED
+        is_success = self.result.outcome is Outcome.SUCCESS
+        return Disposition.APPLIED if is_success else Disposition.MALFORMED
 
 
 def settle(
@@ -48,17 +55,12 @@ def settle(
     """
     result = attempts[-1]
     drifted = drifts(case.expected, result)
-    disposition = Disposition.FAILED
     change = RegistryChange()
-    if not drifted and result.outcome is Outcome.MALFORMED_INPUT:
-        disposition = Disposition.MALFORMED
-    elif not drifted and result.outcome is Outcome.SUCCESS:
-        disposition = Disposition.APPLIED
+    if not drifted and result.outcome is Outcome.SUCCESS:
         change = registry.apply(case, result, now_unix_ms=now_unix_ms)
     return Settlement(
         case=case,
         result=result,
-        disposition=disposition,
         drifted=drifted,
         change=change,
         retry_attempts=len(attempts) - 1,

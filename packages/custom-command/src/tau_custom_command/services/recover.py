@@ -1,4 +1,4 @@
-"""`recover`: what is broken in a state directory, and mending it from what the journal keeps."""
+"""`recover`: mends a state directory from what the journal keeps."""
 
 from __future__ import annotations
 
@@ -67,18 +67,11 @@ def _journal_put_aside(root: Path, *, carry_out: bool) -> str:
 
 def _needs_state(root: Path) -> bool:
     """Tell whether a run would refuse the state as it is, or as the journal completes it."""
-    raw = _committed_state(root) or read.read_state_file(root / STATE_FILE)
+    committed = journal.state_in(root, journal.JOURNAL_FILE)
+    raw = committed or read.read_state_file(root / STATE_FILE)
     if raw is not None:
         return not StateFile.is_read(raw)
     return has_cycles(root)
-
-
-def _committed_state(root: Path) -> bytes | None:
-    try:
-        with journal.opened(root) as pending:
-            return pending.content_of(STATE_FILE)
-    except StateUnusableError:  # put aside, or to be
-        return None
 
 
 def _kept_state(root: Path) -> tuple[bytes, StateFile]:
@@ -86,7 +79,7 @@ def _kept_state(root: Path) -> tuple[bytes, StateFile]:
 
     Another one, as from a copy, would have cycles done again, or forgotten.
     """
-    raw = journal.last_state(root) or b""
+    raw = journal.state_in(root, journal.DONE_FILE) or b""
     try:
         state = StateFile.parse(raw)
     except FormRefusedError:
@@ -97,8 +90,8 @@ def _kept_state(root: Path) -> tuple[bytes, StateFile]:
         number = state.last_cycle.cycle_number
         found = f"is of cycle {number}, which is not the last one in {EVENT_LOG}"
     raise StateUnusableError(
-        f"{root / journal.DONE_FILE}: {found}, so {STATE_FILE} cannot be had from it; nothing was "
-        f"changed: put {STATE_FILE} back from a copy, or move {root} away to begin anew"
+        f"{root / journal.DONE_FILE}: {found}, so {STATE_FILE} cannot be had from it: put "
+        f"{STATE_FILE} back from a copy, or move {root} away to begin anew"
     )
 
 

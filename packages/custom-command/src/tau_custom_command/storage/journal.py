@@ -12,7 +12,9 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from tau_custom_command.contract.paths import STATE_FILE
 from tau_custom_command.contract.writes import Change
@@ -43,38 +45,24 @@ def opened(root: Path, name: str = JOURNAL_FILE) -> Iterator[Journal]:
     """
     path = root / name
     with storage_errors(path, "read"), file_reading.opened(path) as descriptor:
-        try:
-            read = _nothing if descriptor is None else _Window(descriptor).read
-            found = journal_format.parse(
-                read, 0 if descriptor is None else os.fstat(descriptor).st_size
-            )
-        except StateUnusableError as error:
-            raise StateUnusableError(
-                f"{path}: {error}; run the version that wrote it, or see "
-                f"'tau-custom-command recover --state-dir {root}'"
-            ) from None
-        yield found
+        if descriptor is None:
+            yield journal_format.parse(lambda _position, _length: b"", 0)
+            return
+        # Most readings are near another: they find what they want in the buffer.
+        with open(descriptor, "rb", buffering=_PIECE_BYTES, closefd=False) as file:
+            try:
+                found = journal_format.parse(partial(_read_at, file), os.fstat(descriptor).st_size)
+            except StateUnusableError as error:
+                raise StateUnusableError(
+                    f"{path}: {error}; run the version that wrote it, or see "
+                    f"'tau-custom-command recover --state-dir {root}'"
+                ) from None
+            yield found
 
 
-class _Window:
-    """Reads a file by large pieces, of which the last is kept: most readings are near another."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._start, self._content = 0, b""
-
-    def read(self, position: int, length: int) -> bytes:
-        """Return so many bytes from a position on; fewer at the file's end."""
-        first = position - self._start
-        if not 0 <= first <= first + length <= len(self._content):
-            wanted = max(length, _PIECE_BYTES)
-            self._start, first = position, 0
-            self._content = os.pread(self._descriptor, wanted, position)
-        return self._content[first : first + length]
-
-
-def _nothing(_position: int, _length: int) -> bytes:
-    return b""
+def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
+    file.seek(position)
+    return file.read(length)
 
 
 def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
@@ -122,14 +110,14 @@ def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:
     return brought_up.remarks
 
 
-def last_state(root: Path) -> bytes | None:
-    """Return the `state.json` of the last completed cycle; None where it is not kept whole.
+def state_in(root: Path, name: str) -> bytes | None:
+    """The `state.json` that a journal of this name holds; None where it holds none whole.
 
     Raises:
         StorageError: if it cannot be read.
     """
-    with contextlib.suppress(StateUnusableError), opened(root, DONE_FILE) as done:
-        return done.content_of(STATE_FILE)
+    with contextlib.suppress(StateUnusableError), opened(root, name) as journal:
+        return journal.content_of(STATE_FILE)
     return None
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from typing import assert_never
 
 from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
@@ -34,16 +35,17 @@ Read = Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """A committed batch: where in the journal its changes begin and end."""
+class Journal:
+    """What a journal holds: where its committed batches begin and end; `size` is all of it."""
 
     read: Read
-    start: int
+    batches: tuple[tuple[int, int], ...]
     end: int
+    size: int
 
     def changes(self) -> Iterator[Change]:
-        """Yield the changes in their order."""
-        for head, start, end in _heads(self.read, self.start, self.end):
+        """Yield the changes of all batches in their order."""
+        for head, start, end in chain.from_iterable(_heads(self.read, *b) for b in self.batches):
             middle = end - int(head[5])
             content, path = self.read(middle, end - middle), head[6].decode()
             if head[1] is None:
@@ -59,22 +61,8 @@ class Batch:
                     content=content,
                 )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
-    """What a journal holds: its committed batches, and where they end; `size` is all of it."""
-
-    batches: tuple[Batch, ...]
-    end: int
-    size: int
-
-    def changes(self) -> Iterator[Change]:
-        """Yield the changes of all batches in their order."""
-        for batch in self.batches:
-            yield from batch.changes()
-
     def content_of(self, path: str) -> bytes | None:
-        """Return what the last batch that replaces a file puts there; None if none does."""
+        """What the last batch that replaces a file puts there; None if none does."""
         content = None
         for change in self.changes():
             if isinstance(change, ReplaceFile) and change.path == path:
@@ -101,20 +89,22 @@ def parse(read: Read, size: int) -> Journal:
     Raises:
         StateUnusableError: for a record of another form or kind, which a newer version wrote.
     """
-    batches: list[Batch] = []
+    batches: list[tuple[int, int]] = []
     position = 0
     while read(position, len(_BATCH)) == _BATCH:
         start = position + len(_BATCH)
         end = max((end for _, _, end in _heads(read, start, size)), default=start)
         ending = _END.match(read(end, _LONGEST_HEAD))
         if ending is None or _digest(read, position, end) != ending[1]:
-            return Journal(batches=tuple(batches), end=position, size=size)
-        batches.append(Batch(read=read, start=start, end=end))
+            break
+        batches.append((start, end))
         position = end + ending.end()
-    unknown = _FIRST_LINE.match(read(position, _LONGEST_HEAD))
-    if unknown is not None:
-        raise StateUnusableError(f"this version does not know its {unknown[0].decode().strip()!r}")
-    return Journal(batches=tuple(batches), end=position, size=size)
+    else:
+        unknown = _FIRST_LINE.match(read(position, _LONGEST_HEAD))
+        if unknown is not None:
+            line = unknown[0].decode().strip()
+            raise StateUnusableError(f"this version does not know its {line!r}")
+    return Journal(read=read, batches=tuple(batches), end=position, size=size)
 
 
 def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
