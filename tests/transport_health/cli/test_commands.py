@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -17,17 +18,17 @@ CHANNELS = {f"channels {name}" for name in ("list", "show", "verify")}
 WHERE = {"--state-dir", "--root", "--targets"}
 JUDGED = WHERE | {"--max-age", "--now-unix-ms"}
 OPTIONS = {
-    "inspect": JUDGED | {"--all", "--json"},
-    "status": JUDGED | {"--json"},
-    "diagnose": JUDGED | {"--json"},
+    "inspect": JUDGED | {"--all", "--json", "--format"},
+    "status": JUDGED | {"--json", "--format"},
+    "diagnose": JUDGED | {"--json", "--format"},
     "check": JUDGED,
     "export": JUDGED | {"--all", "--output"},
     "watch": JUDGED - {"--now-unix-ms"} | {"--all", "--interval"},
     "report": JUDGED | {"--output"},
-    "channels list": WHERE | {"--json"},
-    "channels show": WHERE | {"--json", "--last"},
-    "channels verify": WHERE | {"--json"},
-    "targets list": {"--json", "--root", "--targets"},
+    "channels list": WHERE | {"--json", "--format"},
+    "channels show": WHERE | {"--json", "--format", "--last"},
+    "channels verify": WHERE | {"--json", "--format"},
+    "targets list": {"--json", "--format", "--root", "--targets"},
     "targets add": {"--label", "--state-dir", "--targets"},
 }
 
@@ -50,6 +51,65 @@ def imported(*arguments: str) -> set[str]:
         text=True,
     )
     return set(done.stderr.splitlines()[-1].split())
+
+
+def test_a_command_says_what_it_does_whole_and_shows_an_example(inspector: Inspector) -> None:
+    """In the list no summary is cut; on its own page each command has an example that it takes."""
+    for folder in ((), ("targets",), ("channels",)):
+        assert "..." not in inspector(*folder, "--help").out.partition("Commands:")[2]
+    for command in OPTIONS:
+        help_text = inspector(*command.split(), "--help", env={"COLUMNS": "80"}).out
+        (example,) = re.findall(r"^  Example: (.+)$", help_text, re.MULTILINE)
+        assert example.startswith(f"tau-transport-health {command}")
+        if command != "watch":
+            assert inspector(*example.split()[1:]).code != 2, example
+
+
+@pytest.mark.parametrize("command", [name for name in OPTIONS if "--json" in OPTIONS[name]])
+def test_json_is_asked_for_in_either_way(command: str, inspector: Inspector) -> None:
+    """`--json` and `--format json` print the same; `--format text` is what is printed anyway."""
+    directory = inspector.directory()
+    directory.good()
+    channel = directory.root / "channel-store/custom-command/registry"
+    channel.mkdir(parents=True)
+    target = [] if command == "targets list" else ["custom-command"]
+    words = [*command.split(), *target, *(["registry"] if command == "channels show" else [])]
+    as_json = inspector(*words, "--json")
+    assert as_json.json() is not None
+    assert inspector(*words, "--format", "json") == as_json
+    assert inspector(*words, "--format", "text", "--json") == as_json
+    text = inspector(*words)
+    assert inspector(*words, "--format=text") == text != as_json
+
+
+def completed(inspector: Inspector, *words: str) -> list[str]:
+    """Return what the shell is told to complete the last word with."""
+    done = inspector(
+        env={
+            "_TAU_TRANSPORT_HEALTH_COMPLETE": "complete_bash",
+            "COMP_WORDS": " ".join(["tau-transport-health", *words]),
+            "COMP_CWORD": str(len(words)),
+        }
+    )
+    assert (done.code, done.err) == (0, "")
+    return done.out.split()
+
+
+def test_the_shell_completes_commands_targets_and_channels(inspector: Inspector) -> None:
+    """Also those of a targets file; where something is wrong what is known, and never an error."""
+    directory = inspector.directory()
+    (directory.root / "channel-store/custom-command/greet").mkdir(parents=True)
+    inspector("targets", "add", "mine", "--state-dir", "x")
+    assert completed(inspector, "insp") == ["inspect"]
+    assert completed(inspector, "channels", "ver") == ["verify"]
+    assert completed(inspector, "inspect", "mu") == ["multi-agent", "multi-channel"]
+    assert completed(inspector, "inspect", "mi") == ["mine"]
+    assert completed(inspector, "channels", "show", "custom-command", "gr") == ["greet"]
+    assert completed(inspector, "channels", "show", "voice", "") == []
+    assert completed(inspector, "channels", "show", "nobody", "") == []
+    (inspector.folder / ".tau/targets.toml").write_text("[[[")
+    assert completed(inspector, "status", "v") == ["voice"]
+    assert completed(inspector, "channels", "show", "custom-command", "gr") == []
 
 
 def test_a_call_imports_one_command() -> None:
@@ -82,7 +142,7 @@ def test_a_command_has_the_options_that_mean_something_to_it(
         "channels show": "{TARGET} {CHANNEL}",
         "channels verify": "{TARGET} [CHANNEL]",
         "targets list": "",
-        "targets add": "{name}",
+        "targets add": "{NAME}",
     }.get(command)
 
 

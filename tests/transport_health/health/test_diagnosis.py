@@ -48,7 +48,7 @@ def diagnosed(
         name=name,
         root=directory.root,
         state_dir=directory.root,
-        targets_file=directory.root / "targets.toml",
+        targets_file=None,
         max_age_ms=max_age_ms,
         now_unix_ms=NOW_UNIX_MS,
     )
@@ -415,7 +415,7 @@ def test_a_log_that_ends_early(directory: StateDirectory) -> None:
         name="custom-command",
         root=directory.root,
         state_dir=directory.root,
-        targets_file=directory.root / "targets.toml",
+        targets_file=None,
         max_age_ms=None,
         now_unix_ms=NOW_UNIX_MS,
     )

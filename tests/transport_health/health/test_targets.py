@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_transport_health.errors import OutputError, TargetError
+from tau_transport_health.errors import OutputError, TargetError, UnreadableError
 from tau_transport_health.files.targets import add_target, read_targets
 from tau_transport_health.health.targets import BUILT_IN, Target, find, parse_targets
 from tests.transport_health.running import UNHURRIED, Inspector
@@ -37,10 +37,10 @@ def test_the_built_in_targets_are_those_of_the_specification() -> None:
 def test_a_target_is_found_by_its_name() -> None:
     """Built in or named in a file; another name is refused with the list of those there are."""
     mine = Target(name="mine", label="Mine", state_dir="/x")
-    assert find("mine", {"mine": mine}) is mine
-    assert find("voice", {"mine": mine}) is BUILT_IN["voice"]
+    assert find("mine", {**BUILT_IN, "mine": mine}) is mine
+    assert find("voice", {**BUILT_IN, "mine": mine}) is BUILT_IN["voice"]
     with pytest.raises(TargetError, match=r"'nope' is not a target; known are custom-.*, mine$"):
-        find("nope", {"mine": mine})
+        find("nope", {**BUILT_IN, "mine": mine})
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,26 @@ def test_a_file_of_another_form_is_refused_by_its_place(
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
-    """No file is no target; a folder in its place, or bytes that are no text, are an error."""
-    assert read_targets(tmp_path / "none.toml") == {}
-    with pytest.raises(TargetError, match="cannot be read"):
-        read_targets(tmp_path)
+    """A file that was named must be there and be read; bytes that are no text are an error."""
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(UnreadableError, match="cannot be read"):
+            read_targets(path)
     (tmp_path / "t").write_bytes(b"\xff")
     with pytest.raises(TargetError, match="not TOML"):
         read_targets(tmp_path / "t")
+
+
+def test_a_named_file_that_is_not_there_is_exit_5(inspector: Inspector) -> None:
+    """As one that cannot be read; the default file alone may be missing, and not be unreadable."""
+    for command in (["inspect", "voice"], ["targets", "list"], ["channels", "list", "voice"]):
+        for file in ("none.toml", "."):
+            done = inspector(*command, "--targets", file)
+            assert (done.code, done.out) == (5, "")
+            assert done.err.startswith(f"error: {file}: cannot be read: ")
+    assert inspector("targets", "list").code == 0
+    (inspector.folder / ".tau/targets.toml").mkdir(parents=True)
+    assert inspector("targets", "list").code == 5
+    assert inspector("targets", "add", "a", "--state-dir", "b").code == 5
 
 
 def test_no_table_is_no_target() -> None:
@@ -154,7 +167,7 @@ def test_the_commands_add_list_and_use_a_target(inspector: Inspector) -> None:
     directory = inspector.directory("elsewhere")
     directory.good()
     added = inspector("targets", "add", "mine", "--state-dir", ".tau/elsewhere", "--label", "Mine")
-    assert (added.code, added.err) == (0, "")
+    assert (added.code, added.out, added.err) == (0, "", "wrote .tau/targets.toml\n")
     rows = inspector("targets", "list", "--json").json()
     assert [row["transport"] for row in rows] == [*BUILT_IN_NAMES, "mine"]
     assert rows[-1] == {

@@ -322,7 +322,8 @@ def test_the_last_entries(store: Store) -> None:
         log.write(b'{"torn')
     entries = last_entries(store.read, "disk-usage", last=2)
     assert [place for *place, _ in entries.entries] == [["log.jsonl", 12], ["log.jsonl", 14]]
-    lines = entries_text(entries).splitlines()
+    head, *lines = entries_text(entries).splitlines()
+    assert head.split() == ["TIME", "OPERATION", "CASE", "OUTCOME", "STATUS", "REMARK"]
     assert lines[0].split() == ["2026-01-01T00:00:11Z", "run", "020-run", "success", "200"]
     assert lines[1].endswith("exit 3; stderr: disk full")
     assert lines[1].startswith(str(10**18))
@@ -421,7 +422,7 @@ def test_a_drift_is_shown(store: Store) -> None:
     ]
     folder.joinpath("log.jsonl").write_bytes(b"".join(map(line_of, log)))
     entries = last_entries(store.read, "disk-usage", last=5)
-    lines = entries_text(entries).splitlines()
+    _, *lines = entries_text(entries).splitlines()
     assert lines[0].endswith("drift: expected success 200, observed another response body")
     assert lines[1].endswith("observed malformed_input 200 custom_command_invalid_name")
     drift = entries_json(entries)["entries"][1]["drift"]

@@ -85,7 +85,7 @@ def page_of(directory: StateDirectory, name: str = "custom-command", label: str 
         name=name,
         root=directory.root.parent,
         state_dir=directory.root,
-        targets_file=directory.root / "none.toml",
+        targets_file=None,
         max_age_ms=DEFAULT_MAX_AGE_MS,
         now_unix_ms=NOW_UNIX_MS,
     )

@@ -42,6 +42,10 @@ class TargetError(TransportHealthError):
     exit_code = ExitCode.USAGE
 
 
+class UnreadableError(TransportHealthError):
+    """A file that was named is not there, or cannot be read."""
+
+
 class NoTargetError(TransportHealthError):
     """No target exists where they were looked for: nothing can be said."""
 

@@ -66,13 +66,17 @@ app = typer.Typer(
     "'check' alone: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
 )
 app.add_typer(
-    group("See and name targets.", {name: f"targets.{name}:command" for name in ("list", "add")}),
+    group("See and name targets.", {"list": "targets:list_targets", "add": "targets:add"}),
     name="targets",
 )
 app.add_typer(
     group(
         "Look into the channel store.",
-        {name: f"channels.{name}:command" for name in ("list", "show", "verify")},
+        {
+            "list": "channels:list_channels",
+            "show": "channels:show",
+            "verify": "channels:verify_channels",
+        },
     ),
     name="channels",
 )

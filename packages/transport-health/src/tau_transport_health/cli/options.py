@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tau_transport_health.cli.completion import target_names
+from tau_transport_health.files.targets import DEFAULT_TARGETS_FILE
 from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS
 
 _PREFIX = "TAU_TRANSPORT_HEALTH_"
-_DURATION = re.compile(r"(\d{1,12})(ms|s|m|h|d)?")
+_DURATION = re.compile(r"(\d{1,12})(ms|s|m|h|d)")
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 DEFAULT_ROOT = Path(".tau")
-DEFAULT_TARGETS_FILE = Path(".tau/targets.toml")
 DEFAULT_MAX_AGE = f"{DEFAULT_MAX_AGE_MS // 60_000}m"
 
 
 def duration_ms(text: str) -> int | None:
-    """Return the milliseconds of `90s`, `15m`, `1h`, `2d`, `500ms` or seconds; None of `none`.
+    """Read `500ms`, `90s`, `15m`, `1h` or `2d` as milliseconds, and `none` as None.
 
     Raises:
         typer.BadParameter: for anything else.
@@ -29,16 +31,36 @@ def duration_ms(text: str) -> int | None:
         return None
     match = _DURATION.fullmatch(text)
     if match is None:
-        raise typer.BadParameter(f"{text!r} is not a duration: write 90s, 15m, 1h, 2d or none")
-    return int(match[1]) * _UNITS_MS[match[2] or "s"]
+        raise typer.BadParameter(
+            f"{text!r} is not a duration with its unit: write 500ms, 90s, 15m, 1h, 2d or none"
+        )
+    return int(match[1]) * _UNITS_MS[match[2]]
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 TargetName = Annotated[
-    str, typer.Argument(metavar="TARGET", show_default=False, help="Which transport.")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        show_default=False,
+        autocompletion=target_names,
+        help="Which transport.",
+    ),
 ]
 MaybeTargetName = Annotated[
     str | None,
-    typer.Argument(metavar="[TARGET]", show_default=False, help="Which transport; or --all."),
+    typer.Argument(
+        metavar="[TARGET]",
+        show_default=False,
+        autocompletion=target_names,
+        help="Which transport; or --all.",
+    ),
 ]
 AllTargets = Annotated[
     bool, typer.Option("--all", help="Every target whose state directory exists.")
@@ -59,9 +81,13 @@ StateDir = Annotated[
     ),
 ]
 TargetsFile = Annotated[
-    Path,
+    Path | None,
     typer.Option(
-        "--targets", metavar="FILE", envvar=_PREFIX + "TARGETS", help="More targets, in TOML."
+        "--targets",
+        metavar="FILE",
+        envvar=_PREFIX + "TARGETS",
+        show_default=f"{DEFAULT_TARGETS_FILE}, if there is one",
+        help="More targets, in TOML.",
     ),
 ]
 MaxAge = Annotated[
@@ -83,3 +109,6 @@ NowUnixMs = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+AsFormat = Annotated[
+    Format, typer.Option("--format", metavar="FORMAT", help="text; or json, as --json.")
+]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from inspect import Parameter, signature
+from collections.abc import Callable, Collection, Iterable
+from inspect import Parameter, Signature, signature
 
 from tau_transport_health.cli.options import (
     DEFAULT_MAX_AGE,
     DEFAULT_ROOT,
-    DEFAULT_TARGETS_FILE,
     AllTargets,
+    AsFormat,
+    Format,
     MaxAge,
     MaybeTargetName,
     NowUnixMs,
@@ -42,18 +43,37 @@ def asks(*, about_all: bool = False, without: Collection[str] = ()) -> Callable[
 
     def given_to(command: Command) -> Command:
         _, *own = signature(command, eval_str=True).parameters.values()
-        parameters = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in (*first, *own, *last)]
 
         def ask(**given: object) -> None:
             mine = {each.name: given.pop(each.name) for each in own}
             command(question(**given), **mine)  # type: ignore[arg-type] # the parser checked them
 
-        ask.__doc__ = command.__doc__
-        ask.__annotations__ = {each.name: each.annotation for each in parameters}
-        ask.__signature__ = signature(ask).replace(parameters=parameters)  # type: ignore[attr-defined] # where it belongs
-        return ask
+        return either_format(_shaped(ask, command, [*first, *own, *last]))
 
     return given_to
+
+
+def either_format(command: Command) -> Command:
+    """Give a command that has `--json` also `--format`, which says the same."""
+    parameters = dict(signature(command, eval_str=True).parameters)
+    if "as_json" not in parameters:
+        return command
+
+    def ask(*, as_json: bool, form: Format, **given: object) -> None:
+        command(as_json=as_json or form is Format.JSON, **given)
+
+    form = Parameter("form", Parameter.KEYWORD_ONLY, default=Format.TEXT, annotation=AsFormat)
+    as_json = parameters.pop("as_json")
+    return _shaped(ask, command, [*parameters.values(), as_json, form])
+
+
+def _shaped(function: Command, like: Command, parameters: Iterable[Parameter]) -> Command:
+    """Let a function look to the parser like a command with these parameters."""
+    named = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in parameters]
+    function.__doc__ = like.__doc__
+    function.__annotations__ = {each.name: each.annotation for each in named}
+    function.__signature__ = Signature(named)  # type: ignore[attr-defined] # where it belongs
+    return function
 
 
 def question(  # noqa: PLR0913 - as many as there are options
@@ -62,11 +82,11 @@ def question(  # noqa: PLR0913 - as many as there are options
     all_targets: AllTargets = False,
     state_dir: StateDir = None,
     root: Root = DEFAULT_ROOT,
-    targets: TargetsFile = DEFAULT_TARGETS_FILE,
+    targets: TargetsFile = None,
     max_age: MaxAge = DEFAULT_MAX_AGE,
     now_unix_ms: NowUnixMs = None,
 ) -> Question:
-    """Return the question that the common options ask.
+    """The question that the common options ask.
 
     Raises:
         TargetError: if not just one of a target and all of them is asked about.

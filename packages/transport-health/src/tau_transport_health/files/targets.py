@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tau_transport_health.errors import OutputError, TargetError
+from tau_transport_health.errors import OutputError, TargetError, UnreadableError
 from tau_transport_health.health.targets import Target, checked_name, parse_targets
 
+DEFAULT_TARGETS_FILE = Path(".tau/targets.toml")
+"""Where more targets are named, unless the operator says where."""
 
-def read_targets(path: Path) -> dict[str, Target]:
-    """Return the targets of the file; none where there is no file.
+
+def read_targets(path: Path | None) -> dict[str, Target]:
+    """The targets of a file that was named; of the default one if none was, and there is one.
 
     Raises:
+        UnreadableError: if it cannot be read, or was named and is not there.
         TargetError: if it is not a targets file; the text names it and what is wrong.
     """
     try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return {}
+        raw = (path or DEFAULT_TARGETS_FILE).read_bytes()
     except OSError as error:
-        raise TargetError(f"{path}: cannot be read: {error.strerror or error}") from None
+        if path is None and isinstance(error, FileNotFoundError):
+            return {}
+        file = path or DEFAULT_TARGETS_FILE
+        raise UnreadableError(f"{file}: cannot be read: {error.strerror or error}") from None
     import tomllib  # noqa: PLC0415 - start-up counts, and few have a targets file
 
     try:
@@ -41,7 +46,7 @@ def add_target(path: Path, name: str, *, state_dir: str, label: str | None) -> N
 
     from tau_transport_health.files.output import replace_file  # noqa: PLC0415 - as above
 
-    targets = read_targets(path)
+    targets = read_targets(path) if path.exists() else {}
     targets[checked_name(name)] = Target(name=name, label=label or name, state_dir=state_dir)
     tables = {
         target.name: {"state_dir": target.state_dir, "label": target.label}

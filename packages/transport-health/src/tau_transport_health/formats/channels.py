@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from tau_transport_health.contract.channel import LogEntry
+from tau_transport_health.formats.text import short, table
 from tau_transport_health.health.channels import (
     ChannelEntries,
     ChannelProblem,
@@ -17,7 +18,6 @@ from tau_transport_health.health.channels import (
 )
 from tau_transport_health.printable import printable
 
-_REMARK_CHARACTERS = 160
 _LATEST_DATE_UNIX_MS = 253_402_300_799_999
 
 
@@ -57,7 +57,7 @@ def summaries_text(summaries: Sequence[ChannelSummary]) -> str:
         for file, reason in each.unread_files
     ]
     return (
-        "\n".join([*_aligned(rows), *map(printable, notes)])
+        "\n".join([*table(rows), *map(printable, notes)])
         if summaries
         else "there is no channel yet"
     )
@@ -84,11 +84,11 @@ def entries_text(entries: ChannelEntries) -> str:
     rows = [
         (
             _time(entry.timestamp_unix_ms),
-            printable(_short(entry.operation, 20)),
-            printable(_short(entry.case_id, 60)),
+            short(entry.operation, 20),
+            short(entry.case_id, 60),
             entry.outcome,
             str(entry.status_code),
-            printable(_short(entry.remark, _REMARK_CHARACTERS)),
+            entry.remark,
         )
         for _, _, entry in entries.entries
     ]
@@ -98,7 +98,8 @@ def entries_text(entries: ChannelEntries) -> str:
     if entries.is_torn:
         notes.append("the last line is torn and left out")
     notes += [_unread_note(file, reason) for file, reason in entries.unread_files]
-    return "\n".join([*_aligned(rows), *map(printable, notes)])
+    head = ("TIME", "OPERATION", "CASE", "OUTCOME", "STATUS", "REMARK")
+    return "\n".join([*table([head, *rows]), *map(printable, notes)])
 
 
 def verification_json(verification: Verification) -> dict[str, Any]:
@@ -168,13 +169,3 @@ def _time(unix_ms: int) -> str:
     if unix_ms > _LATEST_DATE_UNIX_MS:
         return str(unix_ms)[:20]
     return datetime.fromtimestamp(unix_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _short(words: str, most: int) -> str:
-    return words if len(words) <= most else f"{words[: most - 1]}…"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

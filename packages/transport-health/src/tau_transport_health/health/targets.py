@@ -72,13 +72,12 @@ def checked_name(name: str) -> str:
     return name
 
 
-def find(name: str, named: Mapping[str, Target]) -> Target:
-    """Return the target called `name`, built in or `named` in a file.
+def find(name: str, known: Mapping[str, Target]) -> Target:
+    """The target called `name`, of those that are known.
 
     Raises:
         TargetError: if there is none; the text lists those there are.
     """
-    known = {**BUILT_IN, **named}
     if name not in known:
         raise TargetError(f"{name!r} is not a target; known are {', '.join(known)}")
     return known[name]

@@ -27,7 +27,6 @@ from tau_transport_health.files.channel_store import (
     ChannelStore,
 )
 from tau_transport_health.files.lines import WholeLines
-from tau_transport_health.files.targets import read_targets
 from tau_transport_health.health.channels import (
     ChannelEntries,
     ChannelProblem,
@@ -36,7 +35,7 @@ from tau_transport_health.health.channels import (
     Verification,
 )
 from tau_transport_health.health.targets import find
-from tau_transport_health.services.inspect import Question, directory_of
+from tau_transport_health.services.inspect import Question, directory_of, named_targets
 
 PROBLEMS_KEPT = 20
 """How many problems of a file are told with their reason; all are counted."""
@@ -52,7 +51,7 @@ def store_of(question: Question) -> ChannelStore:
     Raises:
         TargetError: if there is no such target.
     """
-    target = find(question.name or "", read_targets(question.targets_file))
+    target = find(question.name or "", named_targets(question.targets_file))
     return ChannelStore(directory_of(target, question), target.name)
 
 

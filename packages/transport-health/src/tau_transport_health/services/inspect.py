@@ -23,7 +23,7 @@ class Question(NamedTuple):
     name: str | None
     root: Path
     state_dir: Path | None
-    targets_file: Path
+    targets_file: Path | None
     max_age_ms: int | None
     now_unix_ms: int | None
 
@@ -39,13 +39,12 @@ def look(question: Question) -> tuple[Inspection, ...]:
         TargetError: if there is no such target.
         NoTargetError: if all were asked for and none exists.
     """
-    named = read_targets(question.targets_file)
     if question.name is not None:
-        target = find(question.name, named)
+        target = find(question.name, named_targets(question.targets_file))
         return (inspect(target, directory_of(target, question), question),)
     if question.state_dir is not None:
         raise TargetError("--state-dir is one directory: name the target that is in it")
-    everything = {**BUILT_IN, **named}.values()
+    everything = named_targets(question.targets_file).values()
     looks = tuple(
         inspect(target, directory, question)
         for target in everything
@@ -80,16 +79,24 @@ def inspect(target: Target, state_dir: Path, question: Question) -> Inspection:
     )
 
 
-def known_targets(root: Path, targets_file: Path) -> list[dict[str, Any]]:
+def named_targets(targets_file: Path | None) -> dict[str, Target]:
+    """Every target that can be named, the built-in ones first.
+
+    Raises:
+        TargetError: if the targets file is none.
+    """
+    return {**BUILT_IN, **read_targets(targets_file)}
+
+
+def known_targets(root: Path, targets_file: Path | None) -> list[dict[str, Any]]:
     """Return every target that can be named, as JSON values.
 
     Raises:
         TargetError: if the targets file is none.
     """
-    named = read_targets(targets_file)
     places = {
         target: Path(target.state_dir) if target.state_dir is not None else root / target.name
-        for target in {**BUILT_IN, **named}.values()
+        for target in named_targets(targets_file).values()
     }
     return [
         {

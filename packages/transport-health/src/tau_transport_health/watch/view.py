@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tau_transport_health.contract.event import Event
-from tau_transport_health.contract.state import HealthSnapshot, HealthState
+from tau_transport_health.contract.state import HealthState
 from tau_transport_health.durations import age
+from tau_transport_health.formats.text import facts
 from tau_transport_health.health.assessment import Gate, Inspection
 from tau_transport_health.printable import printable
 from tau_transport_health.watch.snapshot import Sight
@@ -29,6 +30,7 @@ _COLOURS = {
     HealthState.FAILING: "bold red",
     HealthState.UNKNOWN: "bold magenta",
 }
+_FACT_COLOURS = {"holds": "red", "warning": "yellow"}
 
 
 def view(sight: Sight, *, interval_seconds: float) -> RenderableType:
@@ -76,31 +78,13 @@ def _head(inspection: Inspection) -> Table:
 
 
 def _facts(inspection: Inspection) -> Table:
-    assessment = inspection.assessment
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim", no_wrap=True)
-    facts.add_column(overflow="fold")
-    facts.add_row(Text("reason"), _safe(assessment.health_reason))
-    for hold, reason in assessment.holds:
-        facts.add_row(Text("holds"), _safe(f"{reason} [{hold}]", style="red"))
-    for warning in assessment.warnings:
-        facts.add_row(Text("warning"), _safe(warning, style="yellow"))
-    facts.add_row(Text("do"), _safe(assessment.recommendation))
-    if assessment.snapshot is not None and assessment.age_ms is not None:
-        facts.add_row(Text("written"), _safe(age(assessment.age_ms)))
-        facts.add_row(Text("last cycle"), _numbers(assessment.snapshot))
-    facts.add_row(Text("state"), _safe(inspection.state_path))
-    return facts
-
-
-def _numbers(health: HealthSnapshot) -> Text:
-    # A sentence, which wraps: a number that is cut would be another number.
-    return _safe(
-        f"{health.last_cycle_discovered} discovered, {health.last_cycle_completed} completed, "
-        f"{health.last_cycle_failed} failed, {health.last_cycle_duplicates} duplicates, "
-        f"{health.queue_depth} left over, failing in a row: {health.failure_streak}, "
-        f"{health.cycle_duration_ms} ms"
-    )
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    # It wraps: a number that is cut would be another number.
+    table.add_column(overflow="fold")
+    for name, text in facts(inspection):
+        table.add_row(Text(name), _safe(text, style=_FACT_COLOURS.get(name, "")))
+    return table
 
 
 def _events(recent: Sequence[Event | str], now_unix_ms: int) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from tau_transport_health.cli.output import answer
 from tau_transport_health.cli.question import asks
 from tau_transport_health.formats.plugin_line import plugin_line
 from tau_transport_health.services.inspect import Question, look
@@ -14,7 +15,9 @@ def command(question: Question) -> None:
     """Print one line for a monitoring system.
 
     Exits 0 OK, 1 WARNING (degraded), 2 CRITICAL (failing), 3 UNKNOWN (anything else).
+
+    Example: tau-transport-health check custom-command --root /srv/tau
     """
     (inspection,) = look(question)
-    typer.echo(plugin_line(inspection))
+    answer(plugin_line(inspection))
     raise typer.Exit(inspection.assessment.plugin_code)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import typer
 
 from tau_transport_health.cli.options import AsJson
+from tau_transport_health.cli.output import answer
 from tau_transport_health.cli.question import asks
-from tau_transport_health.formats.json_text import json_text
 from tau_transport_health.services.inspect import Question, look
 
 
 @asks()
 def command(question: Question, *, as_json: AsJson = False) -> None:
-    """Name each symptom in the files, its evidence and what to do; verify the whole chain.
+    """Name each symptom, its evidence and what to do.
 
-    Exits 0 if the gate passes, 3 if it holds or the log is damaged anywhere, 5 if there is no
-    valid state.
+    Reads the rotated logs too, and verifies the whole chain of events. Exits 0 if the gate passes,
+    3 if it holds or the log is damaged anywhere, 5 if there is no valid state.
+
+    Example: tau-transport-health diagnose custom-command
     """
     from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
     from tau_transport_health.services.diagnose import diagnosis_of
 
     (inspection,) = look(question)
     diagnosis = diagnosis_of(inspection)
-    typer.echo(json_text(diagnosis_json(diagnosis)) if as_json else diagnosis_text(diagnosis))
+    answer(diagnosis_json(diagnosis) if as_json else diagnosis_text(diagnosis))
     raise typer.Exit(diagnosis.exit_code)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tau_transport_health.cli.output import say_written
 from tau_transport_health.cli.question import asks
 from tau_transport_health.files.output import replace_file
 from tau_transport_health.formats.openmetrics import openmetrics
@@ -25,9 +26,12 @@ def command(
     """Write OpenMetrics text, for a textfile collector.
 
     Exits 0 whenever the metrics were written: they themselves say how the transports are.
+
+    Example: tau-transport-health export --all --output tau.prom
     """
     exposition = openmetrics(look(question))
     if output is None:
         typer.echo(exposition, nl=False)
     else:
         replace_file(output, exposition.encode())
+        say_written(output)

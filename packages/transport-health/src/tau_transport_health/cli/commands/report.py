@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tau_transport_health.cli.output import say_written
 from tau_transport_health.cli.question import asks
-from tau_transport_health.printable import printable
 from tau_transport_health.services.inspect import Question, look
 
 
@@ -20,13 +20,15 @@ def command(
         Path, typer.Option(metavar="FILE", help="Replace this file at once with the page.")
     ] = Path("transport-health-report.html"),
 ) -> None:
-    """Write one HTML page: the health, what to do, and charts of the whole event log.
+    """Write one HTML page: health, what to do, and charts.
 
     Exits, once it is written, 0 if the gate passes, 3 if it holds, 5 if there is no valid state.
+
+    Example: tau-transport-health report custom-command --output page.html
     """
     from tau_transport_health.services.report import write_report
 
     (inspection,) = look(question)
     write_report(inspection, output)
-    typer.echo(f"wrote {printable(str(output))}", err=True)
+    say_written(output)
     raise typer.Exit(inspection.assessment.exit_code)

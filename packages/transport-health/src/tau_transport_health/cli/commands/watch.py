@@ -19,9 +19,11 @@ def command(
         str, typer.Option(metavar="DURATION", help="How long from look to look: 500ms, 2s, 1m.")
     ] = "2s",
 ) -> None:
-    """Watch a transport, or every one with --all, in the terminal until interrupted.
+    """Watch a transport in the terminal until interrupted.
 
     Exits 2 where there is no terminal. Ctrl-C ends it with 130: it is no answer, so never 0.
+
+    Example: tau-transport-health watch custom-command --interval 5s
     """
     from tau_transport_health.watch.loop import watch_targets
 

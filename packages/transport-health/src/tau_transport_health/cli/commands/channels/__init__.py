@@ -1,1 +1,0 @@
-"""Look into the channel store."""

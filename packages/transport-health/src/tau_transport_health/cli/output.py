@@ -1,0 +1,20 @@
+"""What commands say on stdout, and on stderr of what they wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from tau_transport_health.formats.json_text import json_text
+from tau_transport_health.printable import printable
+
+
+def answer(value: object) -> None:
+    """Print an answer: text as it is, anything else as JSON."""
+    typer.echo(value if isinstance(value, str) else json_text(value))
+
+
+def say_written(path: Path) -> None:
+    """Say on stderr which file was written."""
+    typer.echo(f"wrote {printable(str(path))}", err=True)
