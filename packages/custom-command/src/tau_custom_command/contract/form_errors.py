@@ -26,7 +26,7 @@ _EXPECTED_TYPE = {
 
 
 def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
-    """Return pydantic's finding as this project words it: what was expected, what was found."""
+    """Put pydantic's finding in this project's words: what was expected, what was found."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "missing":
         return "is missing; add it"

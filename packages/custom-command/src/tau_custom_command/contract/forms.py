@@ -51,16 +51,16 @@ class FileForm(BaseModel):
         cls.model_rebuild(force=True)
 
     def as_line(self) -> bytes:
-        """Return the form as one line of JSON Lines, its line break included."""
+        """Write the form as one line of JSON Lines, its line break included."""
         return self.model_dump_json(exclude_unset=True).encode() + b"\n"
 
     def as_document(self) -> bytes:
-        """Return the form as a whole file, indented for people."""
+        """Write the form as a whole file, indented for people."""
         return self.model_dump_json(exclude_unset=True, indent=2).encode() + b"\n"
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """Return the form that `raw` holds; keys that are not known are ignored.
+        """Read the form that `raw` holds; keys that are not known are ignored.
 
         Raises:
             FormRefusedError: where `raw` is not strict JSON of this form; the text names each
@@ -89,7 +89,7 @@ class FileForm(BaseModel):
 
 
 def line_digest(line: bytes) -> str:
-    """Return the SHA-256 of a line over its bytes without the line break, in hex."""
+    """The SHA-256 of a line over its bytes without the line break, in hex."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
 
 

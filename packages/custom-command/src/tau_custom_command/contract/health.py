@@ -39,7 +39,7 @@ class ReasonCode(StrEnum):
 
 
 def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
-    """Return the health that these two numbers of the last cycle give."""
+    """The health that these two numbers of the last cycle give."""
     if failure_streak >= FAILING_STREAK:
         return HealthState.FAILING
     if failure_streak > 0 or failed_cases > 0:
@@ -48,7 +48,7 @@ def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
 
 
 def explain(*, failure_streak: int, failed_cases: int) -> str:
-    """Return the health in a few words: the state's reason, for people."""
+    """Say the health in a few words: the state's reason, for people."""
     if failed_cases == 0:
         return "the last cycle ended without a failed case"
     cases = "1 case" if failed_cases == 1 else f"{failed_cases} cases"

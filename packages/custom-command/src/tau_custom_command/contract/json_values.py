@@ -10,7 +10,7 @@ _TYPE_NAMES = {dict: "an object", list: "an array"}
 
 
 def encode_document(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Return `value` indented for people, its final line break included."""
+    """Write `value` indented for people, its final line break included."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2).encode("utf-8") + b"\n"
 
 
@@ -26,7 +26,7 @@ def same(left: object, right: object) -> bool:
 
 
 def describe(value: object) -> str:
-    """Return `value` as an error message quotes it: short, on one line; a nested one by type."""
+    """Write `value` as an error message quotes it: short, on one line; a nested one by type."""
     if isinstance(value, (dict, list)):
         return _TYPE_NAMES[type(value)]
     if isinstance(value, str):

@@ -108,7 +108,7 @@ class LastCycle(FileForm):
 
 
 def _each_registered_once(records: tuple[CommandRecord, ...]) -> tuple[CommandRecord, ...]:
-    """Return `records`; a registry has one record a name, and only names it would register."""
+    """Hold that a registry has one record a name, and only names it would register."""
     names: set[str] = set()
     for record in records:
         if not is_command_name(record.command_name):

@@ -41,12 +41,13 @@ class CreateFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendAt:
-    """Have whole lines stand in a file from `offset` on, the end of its whole lines before.
+    """An idempotent append: afterwards `content`, whole lines, is in the file at `offset`.
 
-    `torn` is what followed that end: part of a line, which is kept elsewhere and goes. `identity`
-    tells the file from another one, should the log be rotated before the lines are in it; 0 where
-    there was none. Then `rotated` says which file had the log's name with `.1`, 0 for none: the
-    first one after it is the one that has the lines, once there is any.
+    `offset` is the end of the whole lines before, and `torn` what followed it: part of a line,
+    which is kept elsewhere and goes. `identity` tells the file from another one, should the log be
+    rotated before the lines are in it; 0 where there was none. Then `rotated` says which file had
+    the log's name with `.1`, 0 for none: the first one after it is the one that has the lines,
+    once there is any.
     """
 
     path: str
@@ -57,7 +58,7 @@ class AppendAt:
     rotated: int = 0
 
     def foreign(self, found: bytes) -> bytes:
-        """Return what of `found`, the file from the offset on, was put there by somebody else.
+        """Tell what of `found`, the file from the offset on, was put there by somebody else.
 
         Not foreign are part of the lines, all of them, and what was added after all of them.
         """

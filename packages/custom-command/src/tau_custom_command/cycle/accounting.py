@@ -86,7 +86,7 @@ def _health(streak_before: int, failed_cases: int) -> dict[str, Any]:
 
 
 def reason_codes(counters: Mapping[str, int]) -> tuple[ReasonCode, ...]:
-    """Return the codes whose counters are above 0, in the table's order."""
+    """The codes whose counters are above 0, in the table's order."""
     codes = tuple(
         code for code, names in _COUNTERS_BEHIND.items() if any(counters[name] for name in names)
     )
@@ -142,7 +142,7 @@ def _counters(plan: CyclePlan, settlements: Sequence[Settlement]) -> dict[str, A
 
 
 def _snapshot_of(event: RuntimeEvent) -> HealthSnapshot:
-    """Return the health snapshot after the cycle of an event."""
+    """The health snapshot after the cycle of an event."""
     completed = event.applied_cases + event.malformed_cases
     return HealthSnapshot(
         updated_unix_ms=event.timestamp_unix_ms,
@@ -161,7 +161,7 @@ def _snapshot_of(event: RuntimeEvent) -> HealthSnapshot:
 def _case_keys(
     plan: CyclePlan, settlements: Sequence[Settlement]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the processed and the failed keys after the cycle, at most the plan's cap of each.
+    """Choose the processed and the failed keys after the cycle, at most the plan's cap of each.
 
     The keys of the fixture at hand are kept, and the oldest of the others go: a cycle that forgot
     its own fixture's keys would do the fixture's first cases again instead of its last ones.

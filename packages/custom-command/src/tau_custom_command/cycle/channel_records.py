@@ -1,4 +1,4 @@
-"""What a cycle leaves in the channel store: what happened to each command, for programs and people.
+"""Builds what a cycle writes to the channel store: what each command went through, for all.
 
 The form of each file is in runbooks/state-files.md, "The channel store".
 """
@@ -39,7 +39,7 @@ _PAST_TENSE = {
 
 
 def by_channel(settlements: Iterable[Settlement]) -> dict[str, tuple[Settlement, ...]]:
-    """Return the settled cases of each channel that a cycle touches, in the order they ran.
+    """Sort the settled cases by the channels that a cycle touches, in the order they ran.
 
     The registry's channel is always among them, since it has a snapshot of the whole registry.
     """
@@ -67,7 +67,7 @@ def channel_writes(
 
 
 def log_entry(settlement: Settlement) -> ChannelLogEntry:
-    """Return the entry of the channel's log for a case that was settled."""
+    """Build the entry of the channel's log for a case that was settled."""
     case, result = settlement.case, settlement.result
     fields: dict[str, object] = {
         "outcome": result.outcome,
@@ -94,14 +94,14 @@ def log_entry(settlement: Settlement) -> ChannelLogEntry:
 
 
 def context_entry(settlement: Settlement) -> ContextEntry:
-    """Return the same as one readable sentence."""
+    """Build the same as one readable sentence."""
     return ContextEntry(
         timestamp_unix_ms=settlement.settled_unix_ms, role="system", text=sentence(settlement)
     )
 
 
 def sentence(settlement: Settlement) -> str:
-    """Return what became of a case, for people, on one line."""
+    """Say what became of a case, for people, on one line."""
     head = f"Case {settlement.case.case_id!r}"
     if settlement.drifted:
         return f"{head} drifted from its contract: {account(settlement)}; nothing was changed."
@@ -113,7 +113,7 @@ def sentence(settlement: Settlement) -> str:
 
 
 def account(settlement: Settlement) -> str:
-    """Return what came of a case, and why; where it drifted, what should have, too."""
+    """Say what came of a case, and why; where it drifted, what should have, too."""
     case, result = settlement.case, settlement.result
     observed = _short(result)
     because = f" ({printable(result.explanation)})" if result.explanation else ""
@@ -126,13 +126,13 @@ def account(settlement: Settlement) -> str:
 
 
 def attempts(settlement: Settlement) -> str:
-    """Return how often a case was tried, in words."""
+    """Say how often a case was tried, in words."""
     number = settlement.retry_attempts + 1
     return "1 attempt" if number == 1 else f"{number} attempts"
 
 
 def memory(channel: str, registry: Registry) -> str:
-    """Return the readable snapshot of a channel: its command, or the whole registry."""
+    """The readable snapshot of a channel: its command, or the whole registry."""
     if channel == REGISTRY_CHANNEL:
         return _memory_of_registry(registry)
     record = registry.get(channel)
@@ -152,7 +152,7 @@ def memory(channel: str, registry: Registry) -> str:
 
 
 def code(text: str) -> str:
-    """Return `text` as Markdown code on one line, also where it holds backticks itself."""
+    """Write `text` as Markdown code on one line, also where it holds backticks itself."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * (longest + 1)
     padding = " " if text.startswith("`") or text.endswith("`") else ""
@@ -160,7 +160,7 @@ def code(text: str) -> str:
 
 
 def utc(unix_ms: int) -> str:
-    """Return a time as people read it, in UTC to the second; the number where no date has it."""
+    """Write a time as people read it, in UTC to the second; the number where no date has it."""
     try:
         return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (OverflowError, ValueError, OSError):

@@ -39,7 +39,7 @@ class Result:
 def evaluate(
     case: Case, registry: Mapping[str, CommandRecord], *, default_policy: ExecutionPolicy
 ) -> Result:
-    """Return what `case` results in, given what is registered; the first row that applies.
+    """Work out what `case` results in, given what is registered: the first row that applies.
 
     `default_policy` judges a case that states none of its own.
     """

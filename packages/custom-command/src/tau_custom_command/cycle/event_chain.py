@@ -55,7 +55,7 @@ def ends_with(last_cycle: LastCycle, lines_backwards: Iterable[bytes]) -> bool:
 
 
 def _lines_ahead(newest: bytes, older: Iterator[bytes], of_state: ChainEnd) -> int:
-    """Return how many lines the log goes on, unbroken, after the state's; 0 where it does not."""
+    """Count how many lines the log goes on, unbroken, after the state's; 0 where it does not."""
     line, link = newest, _link(newest)
     ahead = 0
     while link is not None and link.cycle_number > of_state.cycle_number:

@@ -27,11 +27,11 @@ class Registry(dict[str, CommandRecord]):
 
     @classmethod
     def of(cls, records: Iterable[CommandRecord]) -> Registry:
-        """Return a registry that holds `records`."""
+        """A registry that holds `records`."""
         return cls((record.command_name, record) for record in records)
 
     def sorted_records(self) -> tuple[CommandRecord, ...]:
-        """Return the records sorted by name."""
+        """The records sorted by name."""
         return tuple(self[name] for name in sorted(self))
 
     def apply(self, case: Case, result: Result, *, now_unix_ms: int) -> RegistryChange:
@@ -88,6 +88,6 @@ class Registry(dict[str, CommandRecord]):
 
 
 def _policy_to_register(case: Case) -> ExecutionPolicy:
-    """Return the policy as its author wrote it; the spec's comes before the case's."""
+    """The policy as its author wrote it; the spec's comes before the case's."""
     written = case.own_policies[-1] if case.own_policies else ExecutionPolicy()
     return written.model_copy(update={"schema_version": 1})

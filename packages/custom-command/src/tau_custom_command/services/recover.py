@@ -22,7 +22,7 @@ from tau_custom_command.storage.sync import TO_DISK
 
 
 def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> tuple[str, ...]:
-    """Return what recovers the state directory `root`, a sentence each; do it if `carry_out`.
+    """Say what recovers the state directory `root`, a sentence each; do it if `carry_out`.
 
     Raises:
         StateDirectoryBusyError: if a runner is at work there, or the lock is lost.
@@ -75,7 +75,7 @@ def _needs_state(root: Path) -> bool:
 
 
 def _kept_state(root: Path) -> tuple[bytes, StateFile]:
-    """Return the state after the last completed cycle, if that is the event log's last one too.
+    """Read the state after the last completed cycle, if that is the event log's last one too.
 
     Another one, as from a copy, would have cycles done again, or forgotten.
     """

@@ -28,7 +28,7 @@ _FORMS: tuple[type[FileForm], ...] = (ChannelLogEntry, ContextEntry)
 def repair(
     root: Path, channel: str | None, *, carry_out: bool, wait_seconds: float
 ) -> tuple[str, ...]:
-    """Return what repairs the logs of a channel, or of all, in `root`; do it if `carry_out`.
+    """Say what repairs the logs of a channel, or of all, in `root`; do it if `carry_out`.
 
     Raises:
         StateDirectoryBusyError: if a runner is at work there, or the lock is lost.
@@ -68,7 +68,7 @@ def _log_repaired(
 
 
 def _sorted_out(raw: bytes, form: type[FileForm]) -> tuple[bytes, dict[int, bytes]]:
-    """Return the lines that are entries, and those that are none by their numbers."""
+    """Tell the lines that are entries from those that are none; these by their numbers."""
     kept: list[bytes] = []
     moved: dict[int, bytes] = {}
     *lines, torn = raw.split(b"\n")

@@ -110,7 +110,7 @@ class FolderWalk:
         return path.rpartition("/")[2]
 
     def _folder(self, path: str) -> int:
-        """Return the open descriptor of a path's folder, as good as until the next call."""
+        """The open descriptor of a path's folder, as good as until the next call."""
         folder = path.rpartition("/")[0]
         if folder == self._missing:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

@@ -84,7 +84,7 @@ def encode(changes: Iterable[Change]) -> Iterator[bytes]:
 
 
 def parse(read: Read, size: int) -> Journal:
-    """Return the batches that were committed to a journal of `size` bytes, which `read` gives.
+    """Find the batches that were committed to a journal of `size` bytes, which `read` gives.
 
     Raises:
         StateUnusableError: for a record of another form or kind, which a newer version wrote.

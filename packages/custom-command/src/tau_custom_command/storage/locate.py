@@ -34,7 +34,7 @@ _IDENTITIES = 10**18  # as many as the journal has room for
 
 
 def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
-    """Yield where in the files below `root` each write goes; changes nothing.
+    """Resolve each write to a place in the files below `root`; change nothing.
 
     A torn end of a log is to go to a `.corrupt` file beside it. What is to be created and is there
     leaves no change.
@@ -51,7 +51,7 @@ def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
 
 
 def version_of_file(path: Path) -> int:
-    """Return what tells a file as it is now from what it becomes, and from others.
+    """What tells a file as it is now from what it becomes, and from others.
 
     That outlasts a rename. A link is not followed; 0 where there is no file.
 
@@ -66,7 +66,7 @@ def version_of_file(path: Path) -> int:
 
 
 def end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
-    """Return where a log's whole lines end, and what follows; a missing log ends at 0.
+    """Find where a log's whole lines end, and what follows; a missing log ends at 0.
 
     Raises:
         OSError: if it is a link or no file, or its folder is missing.
@@ -76,7 +76,7 @@ def end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
 
 
 def placed(write: Write, folders: FolderWalk, ends: dict[str, AppendAt]) -> Iterator[Change]:
-    """Yield where a write goes, as `place` does; `ends` has the last change to each log so far."""
+    """Resolve one write, as `place` does; `ends` has the last change to each log so far."""
     match write:
         case AppendLines(path=path, lines=lines):
             content = b"".join(lines)
@@ -111,7 +111,7 @@ def _placed_at_end(path: str, content: bytes, folders: FolderWalk) -> AppendAt:
 
 
 def path_now(change: AppendAt, folders: FolderWalk) -> str:
-    """Return the path of the file that the lines belong in: another one, if it was rotated.
+    """Find the file that the lines belong in, under whatever name it has now.
 
     What a file holds says nothing: it is told by its identity. Where there was no file yet, it is
     the first one after that which had the name `.1` then. A directory that was copied has other
@@ -137,7 +137,7 @@ def path_now(change: AppendAt, folders: FolderWalk) -> str:
 
 
 def gone() -> OSError:
-    """Return the error of a log that is not the one that the lines of a cycle belong in."""
+    """The error of a log that is not the one that the lines of a cycle belong in."""
     return OSError(
         errno.ESTALE,
         "it was cut short or replaced since the cycle was committed: put it back as it was, or "
@@ -157,7 +157,7 @@ def path_replaced(change: ReplaceFile, folders: FolderWalk) -> str | None:
 
 
 def _rotations(path: str, folders: FolderWalk) -> list[str]:
-    """Return the paths of a log's rotated files, the newest first."""
+    """The paths of a log's rotated files, the newest first."""
     numbers = rotation_numbers(path.rpartition("/")[2], folders.names(path))
     return [f"{path}.{number}" for number in numbers]
 
@@ -185,7 +185,7 @@ def _opened_log(path: str, folders: FolderWalk) -> Iterator[int | None]:
 
 
 def _identity(path: str, folders: FolderWalk) -> int:
-    """Return what tells the file of this name from another one; 0 where there is none."""
+    """What tells the file of this name from another one; 0 where there is none."""
     found = folders.stat(path)
     return 0 if found is None else _identity_of(found)
 

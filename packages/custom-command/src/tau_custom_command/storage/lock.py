@@ -28,7 +28,7 @@ class HeldLock:
     descriptor: int
 
     def check(self) -> None:
-        """Return if the lock file is still the one that is held: else it keeps nobody out.
+        """Hold that the lock file is still the one that is held: else it keeps nobody out.
 
         It is found by its name, as every file that is written is: where the directory, or a link
         above it, now leads elsewhere, this is not the directory that was locked.
@@ -87,7 +87,7 @@ def _held(root: Path, wait_seconds: float) -> Iterator[HeldLock]:
 
 
 def _taken(path: Path) -> int | None:
-    """Return the open descriptor of the lock file if the lock is ours now, else None."""
+    """Try to take the lock: the open descriptor of its file if it is ours now, else None."""
     with storage_errors(path, "open"):
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         lock = os.open(path, flags, _FILE_MODE)

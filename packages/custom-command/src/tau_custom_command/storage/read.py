@@ -1,4 +1,4 @@
-"""Files as they are on disk: whole, or a log's lines from its end; and what the disk refuses."""
+"""Reads files as they are on disk: whole, or a log's lines from its end; names what is refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
 
 
 def read_file(path: Path, *, most_bytes: int) -> bytes | None:
-    """Return the bytes of an operator's file, a pipe too; None where there is none.
+    """Read an operator's file, a pipe too; None where there is none.
 
     Raises:
         StorageError: if it cannot be read, or has more than `most_bytes`.
@@ -52,7 +52,7 @@ def read_file(path: Path, *, most_bytes: int) -> bytes | None:
 
 
 def read_state_file(path: Path) -> bytes | None:
-    """Return the bytes of a file in a state directory; None where there is none.
+    """Read a file in a state directory; None where there is none.
 
     Raises:
         StorageError: if it cannot be read, is no file (opening a pipe would wait for ever), or is
@@ -67,7 +67,7 @@ def read_state_file(path: Path) -> bytes | None:
 
 
 def corrupt_path(root: Path, path: str, content: bytes) -> str:
-    """Return where broken `content` of the file at `path` below `root` is to be kept.
+    """Choose where broken `content` of the file at `path` below `root` is to be kept.
 
     No earlier one is overwritten; the same content is not kept twice.
     """
@@ -118,7 +118,7 @@ def history_backwards(path: Path) -> Iterator[bytes]:
 
 
 def torn_end(log: int) -> bytes:
-    """Return what follows the last line break of an open log: nothing, if it ends with one.
+    """Read what follows the last line break of an open log: nothing, if it ends with one.
 
     Raises:
         OSError: if it cannot be read, or that is longer than a line may be.

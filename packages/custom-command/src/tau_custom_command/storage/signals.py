@@ -1,4 +1,4 @@
-"""Interruptions held back while something is written that is better not left half done."""
+"""Holds interruptions back while something is written that is better not left half done."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class OpenedState:
 
 
 def read_state(root: Path) -> StateFile | None:
-    """Return the state in the directory `root`; None if no cycle has been written there.
+    """Read the state in the directory `root`; None if no cycle has been written there.
 
     A cycle that is committed to the journal counts, also where `state.json` does not show it yet.
 
@@ -102,7 +102,7 @@ def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
 
 
 def channel_names(root: Path) -> tuple[str, ...]:
-    """Return the names of the channels in a state directory, sorted.
+    """The names of the channels in a state directory, sorted.
 
     Raises:
         StorageError: if the operating system refuses.
@@ -213,7 +213,7 @@ def _other_state_kept(root: Path, journal: Journal) -> tuple[str, ...]:
 
 
 def _previous_digests(journal: Journal) -> set[str | None]:
-    """Return what the events in a journal continue, each the digest of the line before it."""
+    """What the events in a journal continue, each the digest of the line before it."""
     return {
         ChainLink.parse(line).previous_sha256
         for change in journal.changes()

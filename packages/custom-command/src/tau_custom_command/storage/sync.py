@@ -1,4 +1,4 @@
-"""What makes written bytes outlast a loss of power, and what is passed to do without."""
+"""Has written bytes reach the disk, to outlast a loss of power; or not, where that is asked for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Syncing:
 
 
 def sync_file(descriptor: int) -> None:
-    """Return once the bytes of an open file are on the disk.
+    """Wait until the bytes of an open file are on the disk.
 
     Raises:
         OSError: if they are not.
@@ -37,7 +37,7 @@ def sync_file(descriptor: int) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Return once the names in a folder are on the disk, where its file system can tell.
+    """Wait until the names in a folder are on the disk, where its file system can tell.
 
     The folder is a state directory or one above it. The operator has named it, and may have named
     a link.
@@ -49,7 +49,7 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_touched(root: Path, paths: Iterable[str]) -> None:
-    """Return once the files at `paths` below `root`, and the folders they are in, are on the disk.
+    """Wait until the files at `paths` below `root`, and their folders, are on the disk.
 
     By one syncfs where there is one and all is on one file system: for 4,000 new files it took a
     fiftieth of the time of as many fsyncs, and for 12 a sixth (ext4).
@@ -70,7 +70,7 @@ def sync_touched(root: Path, paths: Iterable[str]) -> None:
 
 
 def sync_each(files: Iterable[str], folders: Iterable[str]) -> None:
-    """Return once all of these, below a root, are on the disk, one after the other.
+    """Wait until all of these, below a root, are on the disk, one after the other.
 
     Raises:
         OSError: if one is not, or is a link.
@@ -82,7 +82,7 @@ def sync_each(files: Iterable[str], folders: Iterable[str]) -> None:
 
 
 def _folders_of(files: Iterable[str], *, above: str) -> set[str]:
-    """Return the folders that the files are in, up to the one `above` them all."""
+    """The folders that the files are in, up to the one `above` them all."""
     folders = {above}
     for file in files:
         folder = file.rpartition("/")[0]
@@ -110,7 +110,7 @@ def _with_open(path: Path, sync: Callable[[int], None], links: int) -> None:
 
 
 def _syncfs() -> Callable[[int], None] | None:
-    """Return Linux's syncfs, which Python's `os` lacks; None where the C library has none."""
+    """Linux's syncfs, which Python's `os` lacks; None where the C library has none."""
     try:
         import ctypes  # noqa: PLC0415 - only a program that writes should pay for it
 
