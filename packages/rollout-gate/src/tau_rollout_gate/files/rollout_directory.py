@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import DecisionCount, RolloutFile
@@ -37,6 +38,7 @@ _PAUSE_SECONDS = 0.05
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+@dataclass(slots=True, kw_only=True)
 class Change:
     """A change of a rollout directory, under its lock.
 
@@ -47,11 +49,10 @@ class Change:
         has_moved: Whether another process recorded a decision while this one waited for the lock.
     """
 
-    def __init__(self, root: Path, folder: int, now: Standing | None, *, has_moved: bool) -> None:
-        self.root = root
-        self.folder = folder
-        self.standing = now
-        self.has_moved = has_moved
+    root: Path
+    folder: int
+    standing: Standing | None
+    has_moved: bool
 
     @property
     def current(self) -> Standing:
@@ -151,7 +152,7 @@ def changing(
     seen = _seen(find(root) if may_begin else load(root))
     with opened_folder(root) as folder, locked(folder, root, wait_seconds=wait_seconds):
         now = _standing(root)
-        yield Change(root, folder, now, has_moved=_seen(now) != seen)
+        yield Change(root=root, folder=folder, standing=now, has_moved=_seen(now) != seen)
 
 
 def entries(root: Path) -> tuple[Entry, ...]:

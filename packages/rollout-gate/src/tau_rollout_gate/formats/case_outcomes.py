@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
-from tau_rollout_gate.formats.phrases import shown
+from tau_rollout_gate.formats.phrases import document, shown
 from tau_rollout_gate.rollout.simulation.outcome import CaseOutcome
 
 
@@ -57,7 +56,7 @@ def outcomes_json(files: Sequence[TestedFile]) -> str:
             for file in files
         ],
     }
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    return document(value)
 
 
 def _case(outcome: CaseOutcome) -> dict[str, object]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.formats.context import Surroundings, steps
 from tau_rollout_gate.formats.layout import aligned
-from tau_rollout_gate.formats.phrases import shown
+from tau_rollout_gate.formats.phrases import document, shown
 from tau_rollout_gate.rollout.ledger import Action, Entry, Standing
 from tau_rollout_gate.rollout.ledger_check import LedgerReport
 
@@ -60,7 +58,7 @@ def standing_json(standing: Standing) -> str:
     """Write where the rollout stands, as `rollout.json` has it."""
     value = standing.rollout.model_dump(mode="json")
     value["decisions"] = standing.decisions.model_dump(mode="json")
-    return _json(value)
+    return document(value)
 
 
 def history_text(entries: Sequence[Entry]) -> str:
@@ -71,7 +69,7 @@ def history_text(entries: Sequence[Entry]) -> str:
 
 def history_json(entries: Sequence[Entry]) -> str:
     """Write the decisions, oldest first, as they are recorded."""
-    return _json(
+    return document(
         {
             "schema_version": 1,
             "decisions": [entry.model_dump(mode="json") for entry in entries],
@@ -94,7 +92,7 @@ def report_text(report: LedgerReport) -> str:
 
 def report_json(report: LedgerReport) -> str:
     """Write the same as JSON; `broken_at` is null where the ledger is whole."""
-    return _json(
+    return document(
         {
             "schema_version": 1,
             "is_whole": report.is_whole,
@@ -175,7 +173,3 @@ def _held_by(entry: Entry) -> list[str]:
     names = [name for name in entry.held_by if name.rpartition(":")[2] in fired]
     alone = f"{after.surfaces[0].name}:" if len(after.surfaces) == 1 else ""
     return [name.removeprefix(alone) for name in names or entry.held_by]
-
-
-def _json(value: Any) -> str:  # noqa: ANN401 - any JSON
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

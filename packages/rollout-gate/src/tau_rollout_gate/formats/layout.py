@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.formats.phrases import shown
 
 _GAP = "  "
@@ -27,6 +28,14 @@ class Colour(StrEnum):
     HEADING = "1"
 
 
+_VERDICT_COLOURS = {
+    Verdict.PROMOTE: Colour.GOOD,
+    Verdict.COMPLETE: Colour.GOOD,
+    Verdict.HOLD: Colour.WARNING,
+    Verdict.ROLLBACK: Colour.BAD,
+}
+
+
 class Look(NamedTuple):
     """How wide the lines may be, in columns, and whether colours may be used."""
 
@@ -36,6 +45,10 @@ class Look(NamedTuple):
     def painted(self, text: str, colour: Colour) -> str:
         """Paint `text` in a colour, if there are colours."""
         return f"\x1b[{colour}m{text}\x1b[0m" if self.is_coloured else text
+
+    def word(self, verdict: Verdict) -> str:
+        """Write a verdict as a word, in its colour."""
+        return self.painted(verdict.upper(), _VERDICT_COLOURS[verdict])
 
 
 PIPED = Look()

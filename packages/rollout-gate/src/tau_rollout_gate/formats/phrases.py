@@ -6,6 +6,7 @@ the answer: the same answer reads the same whenever it is printed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,11 @@ def shown(text: str) -> str:
     GitHub's runner takes `##[name]` for a command, wherever in a line it stands.
     """
     return printable(text).replace("##[", r"#\x23[")
+
+
+def document(value: object) -> str:
+    """Write a JSON document for people and programs."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def seconds(duration_ms: int) -> str:

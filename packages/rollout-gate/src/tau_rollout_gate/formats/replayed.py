@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
-from tau_rollout_gate.formats.phrases import shown
+from tau_rollout_gate.formats.phrases import document, shown
 from tau_rollout_gate.rollout.simulation.replay import ASSUMED, Replay, Replays, Step
 
 _HEADINGS = ("CYCLE", "LINE", "TIME", "PHASE", "VERDICT")
 _LABEL_WIDTH = 10
 _NARROWEST_CAUSE = 60
-_COLOURS = {
-    Verdict.PROMOTE: Colour.GOOD,
-    Verdict.COMPLETE: Colour.GOOD,
-    Verdict.HOLD: Colour.WARNING,
-    Verdict.ROLLBACK: Colour.BAD,
-}
 
 
 def replays_text(found: Replays, *, look: Look = PIPED) -> str:
@@ -51,7 +44,7 @@ def replays_json(found: Replays) -> str:
             "steps": [_step(found.parting.ours), _step(found.parting.theirs)],
         },
     }
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+    return document(value)
 
 
 def _lines(found: Replays, look: Look) -> Iterator[str]:
@@ -109,7 +102,7 @@ def _cells(step: Step) -> tuple[str, ...]:
 
 def _end(replay: Replay, look: Look) -> Iterator[str]:
     last = replay.last
-    word = look.painted(last.verdict.upper(), _COLOURS[last.verdict])
+    word = look.word(last.verdict)
     yield f"{word}  in {shown(last.phase)} after {last.number} cycles, {shown(_place(last))}"
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.evidence.values import SignoffEvidence, SignoffItem
 from tau_rollout_gate.formats.layout import PIPED, aligned, joined, paragraph
-from tau_rollout_gate.formats.phrases import shown
+from tau_rollout_gate.formats.phrases import document, shown
 
 _INDENT = "  "
 _SHORT_DIGEST = 12
@@ -31,7 +30,7 @@ def as_json(signoff: SignoffEvidence, rollout: Rollout) -> str:
         "items": [item._asdict() for item in signoff.items],
         "inputs": [{"path": _text(one.path), "sha256": one.sha256} for one in signoff.inputs],
     }
-    return json.dumps(answer, indent=2, ensure_ascii=False) + "\n"
+    return document(answer)
 
 
 def _lines(signoff: SignoffEvidence, rollout: Rollout) -> Iterator[str]:

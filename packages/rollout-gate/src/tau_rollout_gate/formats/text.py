@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.formats.layout import (
-    PIPED,
-    Colour,
-    Look,
-    aligned,
-    joined,
-    paragraph,
-)
+from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
 from tau_rollout_gate.formats.phrases import (
     InTheWay,
     begins_anew,
@@ -26,12 +19,6 @@ from tau_rollout_gate.formats.phrases import (
     soak_words,
 )
 
-_VERDICT_COLOURS = {
-    Verdict.PROMOTE: Colour.GOOD,
-    Verdict.COMPLETE: Colour.GOOD,
-    Verdict.HOLD: Colour.WARNING,
-    Verdict.ROLLBACK: Colour.BAD,
-}
 _SIGNS = {
     "fail": ("✗ FAIL", Colour.BAD),
     "unknown": ("? UNKNOWN", Colour.WARNING),
@@ -54,7 +41,7 @@ def verdict_lines(answer: Answer, look: Look) -> Iterator[str]:
     word = answer.verdict.upper()
     start = f"{word}  "
     lines = paragraph(headline(answer), look, label=start, indent=len(start))
-    yield look.painted(word, _VERDICT_COLOURS[answer.verdict]) + next(lines).removeprefix(word)
+    yield look.word(answer.verdict) + next(lines).removeprefix(word)
     yield from lines
 
 

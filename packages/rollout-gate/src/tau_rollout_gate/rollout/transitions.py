@@ -82,16 +82,13 @@ def stopped(rollout: Rollout, found: Found, *, by: str) -> Rollout:
     """
     _refuse_closed(rollout)
     names = ", ".join(dict.fromkeys(one.name for one in found.answer.fired_triggers))
-    frozen_now = Frozen(
-        reason=f"rollback trigger fired: {names}",
-        by=by,
-        since_unix_ms=found.answer.evaluated_unix_ms,
-    )
-    return _changed(
+    after = _frozen(
         with_fired(rollout, found.answer),
-        frozen=rollout.frozen or frozen_now,
-        used_reports=_used_reports(rollout, found.evidence),
+        f"rollback trigger fired: {names}",
+        by,
+        found.answer.evaluated_unix_ms,
     )
+    return _changed(after, used_reports=_used_reports(rollout, found.evidence))
 
 
 def with_fired(rollout: Rollout, answer: Answer) -> Rollout:
@@ -117,7 +114,7 @@ def frozen(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollo
             f"promotion is frozen already, by {rollout.frozen.by}: {rollout.frozen.reason}; "
             "'status' shows it"
         )
-    return _changed(rollout, frozen=Frozen(reason=reason, by=by, since_unix_ms=now_unix_ms))
+    return _frozen(rollout, reason, by, now_unix_ms)
 
 
 def resumed(rollout: Rollout, found: Found) -> Rollout:
@@ -202,12 +199,8 @@ def capture_failed(rollout: Rollout, *, detail: str, by: str, now_unix_ms: int) 
         RefusedError: if it is closed.
     """
     _refuse_closed(rollout)
-    frozen_now = Frozen(
-        reason=f"a rollback was asked for, but its evidence could not be captured: {detail}",
-        by=by,
-        since_unix_ms=now_unix_ms,
-    )
-    return _changed(rollout, frozen=rollout.frozen or frozen_now)
+    why = f"a rollback was asked for, but its evidence could not be captured: {detail}"
+    return _frozen(rollout, why, by, now_unix_ms)
 
 
 def rolled_back(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollout:
@@ -218,13 +211,18 @@ def rolled_back(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> 
     """
     _refuse_closed(rollout)
     return _changed(
-        rollout,
+        _frozen(rollout, reason, by, now_unix_ms),
         status=RolloutStatus.ROLLED_BACK,
-        frozen=rollout.frozen or Frozen(reason=reason, by=by, since_unix_ms=now_unix_ms),
         rollback=rollout.rollback.model_copy(
             update={"rollback_reason": reason, "rollback_reference_unix_ms": now_unix_ms}
         ),
     )
+
+
+def _frozen(rollout: Rollout, reason: str, by: str, since_unix_ms: int) -> Rollout:
+    """Freeze promotion, unless it is: the first reason stays."""
+    now = Frozen(reason=reason, by=by, since_unix_ms=since_unix_ms)
+    return _changed(rollout, frozen=rollout.frozen or now)
 
 
 def _changed(rollout: Rollout, **values: Any) -> Rollout:  # noqa: ANN401 - any of its fields

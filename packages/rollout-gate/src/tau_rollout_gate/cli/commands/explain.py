@@ -22,7 +22,7 @@ def command(question: Whole, output_format: PlainFormat) -> None:
     """
     standing = load(question.rollout_dir)
     found = evaluate(question, standing.rollout)
-    if output_format is options.PlainFormat.JSON:
+    if output_format == "json":
         print_answer(found.answer, options.Format.JSON)
     else:
         around = surroundings(

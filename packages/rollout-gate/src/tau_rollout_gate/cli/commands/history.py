@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
 from tau_rollout_gate.files.rollout_directory import entries, load
@@ -20,5 +19,4 @@ def command(question: Pinned, output_format: PlainFormat) -> None:
     """
     check_pinned(question, load(question.rollout_dir).rollout)
     found = entries(question.rollout_dir)
-    is_json = output_format is options.PlainFormat.JSON
-    print_text(history_json(found) if is_json else history_text(found))
+    print_text(history_json(found) if output_format == "json" else history_text(found))

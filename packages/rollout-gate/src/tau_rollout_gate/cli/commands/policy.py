@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -22,6 +21,7 @@ from tau_rollout_gate.files.policy import (
     load_policy,
     policy_text,
 )
+from tau_rollout_gate.formats.phrases import document
 from tau_rollout_gate.policy.lint import lint as problems_in
 from tau_rollout_gate.policy.policy import policy_digest
 from tau_rollout_gate.policy.variants import ignore_expected_malformed
@@ -104,9 +104,9 @@ def lint(
     findings = problems_in(
         load_policy(file), surfaces=[name.partition("=")[0] for name in surface or ()]
     )
-    if output_format is options.PlainFormat.JSON:
+    if output_format == "json":
         found = [{"place": one.place, "problem": one.problem} for one in findings]
-        print_text(json.dumps({"schema_version": 1, "findings": found}, indent=2) + "\n")
+        print_text(document({"schema_version": 1, "findings": found}))
     else:
         for finding in findings:
             typer.echo(printable(f"{file}: {finding.place}: {finding.problem}"))

@@ -55,7 +55,7 @@ def command(
         registry_changes_expected=registry_changes_expected,
     )
     found = replays(recording, [policy] if against is None else [policy, against])
-    if output_format is options.PlainFormat.JSON:
+    if output_format == "json":
         print_text(replays_json(found))
     else:
         print_text(replays_text(found, look=terminal_look()))

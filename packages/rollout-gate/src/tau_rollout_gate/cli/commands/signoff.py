@@ -65,6 +65,6 @@ def verify(
     rollout = load(rollout_dir).rollout
     path = file or rollout_dir / SIGNOFF_FILE
     signoff = read_signoff(path, rollout, now_unix_ms=decided_at(now_unix_ms))
-    render = as_json if output_format is options.PlainFormat.JSON else as_text
+    render = as_json if output_format == "json" else as_text
     print_text(render(signoff, rollout))
     raise typer.Exit(ExitCode.YES if signoff.is_complete else ExitCode.HOLD)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
 from tau_rollout_gate.files.rollout_directory import load
@@ -21,5 +20,4 @@ def command(question: Pinned, output_format: PlainFormat) -> None:
     """
     standing = load(question.rollout_dir)
     check_pinned(question, standing.rollout)
-    is_json = output_format is options.PlainFormat.JSON
-    print_text(standing_json(standing) if is_json else standing_text(standing))
+    print_text(standing_json(standing) if output_format == "json" else standing_text(standing))

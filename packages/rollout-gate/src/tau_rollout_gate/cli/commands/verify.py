@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
 from tau_rollout_gate.errors import ExitCode
@@ -25,6 +24,5 @@ def command(question: Pinned, output_format: PlainFormat) -> None:
     report = verified(question.rollout_dir)
     if report.is_whole:  # what is altered tells nothing to compare with
         check_pinned(question, load(question.rollout_dir).rollout)
-    is_json = output_format is options.PlainFormat.JSON
-    print_text(report_json(report) if is_json else report_text(report))
+    print_text(report_json(report) if output_format == "json" else report_text(report))
     raise typer.Exit(ExitCode.YES if report.is_whole else ExitCode.HOLD)
