@@ -398,7 +398,7 @@ class Failing:
     name = "runtime-events.jsonl.1"
     is_rotated = True
     is_torn = False
-    problem = "cannot be read: Input/output error"
+    problem: str | None = "cannot be read: Input/output error"
 
     def __init__(self, lines: list[bytes]) -> None:
         self._lines = lines

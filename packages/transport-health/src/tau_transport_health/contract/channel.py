@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tau_transport_health.contract.state import count, digest, json_of, text
+from tau_transport_health.contract.fields import (
+    count,
+    digest,
+    flag,
+    json_of,
+    object_of,
+    one_of,
+    text,
+    version_1,
+)
 from tau_transport_health.errors import FormRefusedError
 
 REGISTRY_CHANNEL = "registry"
@@ -121,12 +130,12 @@ def parse_log_entry(line: bytes) -> LogEntry:
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = _object(json_of(line), "the line")
+    value = object_of(json_of(line), "the line")
     _constant(value, "direction", "system")
     text(value, "event_key")
     text(value, "source")
-    payload, path = _object(value.get("payload"), "payload"), "payload."
-    outcome = _one_of(payload, "outcome", OUTCOMES, path)
+    payload, path = object_of(value.get("payload"), "payload"), "payload."
+    outcome = one_of(OUTCOMES, payload, "outcome", path)
     operation = text(payload, "operation", path)
     if operation != operation.lower():
         raise FormRefusedError(f"{path}operation: must be in lower case")
@@ -137,7 +146,7 @@ def parse_log_entry(line: bytes) -> LogEntry:
         for key in _COUNTS_OF_SUCCESS:
             count(payload, key, path)
     else:
-        error_code = _one_of(payload, "error_code", ERROR_CODES, path)
+        error_code = one_of(ERROR_CODES, payload, "error_code", path)
     for key in unfit:
         if key in payload:
             raise FormRefusedError(f"{path}{key}: does not go with the outcome {outcome}")
@@ -150,8 +159,8 @@ def parse_log_entry(line: bytes) -> LogEntry:
         outcome=outcome,
         status_code=_status_code(payload, path),
         error_code=error_code,
-        audit=None if audit is None else _audit(_object(audit, "payload.run_audit")),
-        drift=None if drift is None else _drift(_object(drift, "payload.drift")),
+        audit=None if audit is None else _audit(object_of(audit, "payload.run_audit")),
+        drift=None if drift is None else _drift(object_of(drift, "payload.drift")),
     )
 
 
@@ -161,7 +170,7 @@ def check_context_entry(line: bytes) -> None:
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = _object(json_of(line), "the line")
+    value = object_of(json_of(line), "the line")
     count(value, "timestamp_unix_ms")
     _constant(value, "role", "system")
     text(value, "text")
@@ -173,9 +182,8 @@ def check_description(raw: bytes, *, channel: str, transport: str) -> None:
     Raises:
         FormRefusedError: if it is not of the contract's form, or describes another channel.
     """
-    value = _object(json_of(raw), "the file")
-    if type(value.get("schema_version")) is not int or value["schema_version"] != 1:
-        raise FormRefusedError("schema_version: must be the integer 1")
+    value = object_of(json_of(raw), "the file")
+    version_1(value)
     _constant(value, "transport", transport)
     _constant(value, "channel_id", channel)
 
@@ -186,7 +194,7 @@ def parse_artifact(line: bytes) -> Artifact:
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = _object(json_of(line), "the line")
+    value = object_of(json_of(line), "the line")
     for key in ("id", "run_id"):
         if not text(value, key):
             raise FormRefusedError(f"{key}: is empty")
@@ -226,10 +234,10 @@ def _audit(value: Mapping[str, Any]) -> RunAudit:
     if exit_code is not None and type(exit_code) is not int:
         raise FormRefusedError(f"{path}exit_code: must be an integer or null")
     return RunAudit(
-        executed=_flag(value, "executed", path),
+        executed=flag(value, "executed", path),
         exit_code=exit_code,
         stderr=text(value, "stderr", path),
-        timed_out=_flag(value, "timed_out", path),
+        timed_out=flag(value, "timed_out", path),
         duration_ms=count(value, "duration_ms", path),
         failure_reason=None if reason is None else text(value, "failure_reason", path),
     )
@@ -237,7 +245,7 @@ def _audit(value: Mapping[str, Any]) -> RunAudit:
 
 def _drift(value: Mapping[str, Any]) -> tuple[Result, Result]:
     expected, observed = (
-        _result(_object(value.get(side), f"payload.drift.{side}"), f"payload.drift.{side}.")
+        _result(object_of(value.get(side), f"payload.drift.{side}"), f"payload.drift.{side}.")
         for side in ("expected", "observed")
     )
     return expected, observed
@@ -248,20 +256,13 @@ def _result(value: Mapping[str, Any], path: str) -> Result:
         if key not in value:
             raise FormRefusedError(f"{path}{key}: is missing")
     if value["response_body"] is not None:
-        _object(value["response_body"], f"{path}response_body")
+        object_of(value["response_body"], f"{path}response_body")
     has_error = value["error_code"] is not None
     return Result(
-        outcome=_one_of(value, "outcome", OUTCOMES, path),
+        outcome=one_of(OUTCOMES, value, "outcome", path),
         status_code=_status_code(value, path),
-        error_code=_one_of(value, "error_code", ERROR_CODES, path) if has_error else None,
+        error_code=one_of(ERROR_CODES, value, "error_code", path) if has_error else None,
     )
-
-
-def _object(value: object, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        found = "is missing or null" if value is None else "is not an object"
-        raise FormRefusedError(f"{what}: {found}")
-    return value
 
 
 def _status_code(value: Mapping[str, Any], path: str) -> int:
@@ -269,20 +270,6 @@ def _status_code(value: Mapping[str, Any], path: str) -> int:
     if status == 0:
         raise FormRefusedError(f"{path}status_code: must be above 0")
     return status
-
-
-def _flag(value: Mapping[str, Any], key: str, path: str) -> bool:
-    flag = value.get(key)
-    if type(flag) is not bool:
-        raise FormRefusedError(f"{path}{key}: must be true or false")
-    return flag
-
-
-def _one_of(value: Mapping[str, Any], key: str, allowed: frozenset[str], path: str) -> str:
-    found = text(value, key, path)
-    if found not in allowed:
-        raise FormRefusedError(f"{path}{key}: {found!r:.60} is not known")
-    return found
 
 
 def _constant(value: Mapping[str, Any], key: str, wanted: str) -> None:

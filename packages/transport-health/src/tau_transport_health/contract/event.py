@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from tau_transport_health.contract.state import HealthState, classify, count, digest, json_of, text
+from tau_transport_health.contract.fields import (
+    count,
+    digest,
+    flag,
+    json_of,
+    one_of,
+    text,
+    version_1,
+)
+from tau_transport_health.contract.state import HealthState, classify
 from tau_transport_health.errors import FormRefusedError
 
 KNOWN_REASON_CODES = frozenset(
@@ -31,29 +40,12 @@ KNOWN_REASON_CODES = frozenset(
 )
 """The codes of the contract; another one is worth a warning, and no error."""
 
-REQUIRED_COUNTS = (
+_REQUIRED_COUNTS = (
     "timestamp_unix_ms",
     "failed_cases",
     "failure_streak",
     "backlog_cases",
     "malformed_cases",
-)
-OPTIONAL_COUNTS = (
-    "discovered_cases",
-    "queued_cases",
-    "applied_cases",
-    "duplicate_skips",
-    "unexpected_malformed_cases",
-    "retryable_failures",
-    "retry_attempts",
-    "upserted_commands",
-    "deleted_commands",
-    "executed_runs",
-    "run_timeout_failures",
-    "run_non_zero_exit_failures",
-    "run_spawn_failures",
-    "run_missing_command_failures",
-    "cycle_duration_ms",
 )
 _OPTIONAL_TEXTS = ("health_reason", "fixture_name", "runtime_version")
 _RUN_MODES = ("record", "execute")
@@ -98,6 +90,9 @@ class Event(NamedTuple):
     fixture_name: str = ""
 
 
+_OPTIONAL_COUNTS = [key for key, default in Event._field_defaults.items() if default == 0]
+
+
 def line_digest(line: bytes) -> str:
     """Return the SHA-256 of a line over its bytes without the line break, in hex."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
@@ -118,19 +113,17 @@ def parse_event(line: bytes, *, chained: bool) -> Event:
     value = json_of(line)
     if not isinstance(value, dict):
         raise FormRefusedError("the line is not an object")
-    if "schema_version" in value and (
-        type(value["schema_version"]) is not int or value["schema_version"] != 1
-    ):
-        raise FormRefusedError(f"schema_version: found {value['schema_version']!r:.60}; 1 is known")
+    if "schema_version" in value:
+        version_1(value)
     for key in _OPTIONAL_TEXTS:
         if key in value:
             text(value, key)
-    if "run_mode" in value and value["run_mode"] not in _RUN_MODES:
-        raise FormRefusedError(f"run_mode: found {value['run_mode']!r:.60}; record or execute")
+    if "run_mode" in value:
+        one_of(_RUN_MODES, value, "run_mode")
     if "fixture_sha256" in value:
         digest(value, "fixture_sha256")
-    if "recovered" in value and type(value["recovered"]) is not bool:
-        raise FormRefusedError("recovered: must be true or false")
+    if "recovered" in value:
+        flag(value, "recovered")
     event = Event(
         health_state=_health_state(value),
         health_reason=value.get("health_reason"),
@@ -159,8 +152,8 @@ def contradiction_of(event: Event) -> str | None:
 
 
 def _counts(value: Mapping[str, Any]) -> dict[str, Any]:
-    present = (key for key in OPTIONAL_COUNTS if key in value)
-    return {key: count(value, key) for key in (*REQUIRED_COUNTS, *present)}
+    present = (key for key in _OPTIONAL_COUNTS if key in value)
+    return {key: count(value, key) for key in (*_REQUIRED_COUNTS, *present)}
 
 
 def _health_state(value: Mapping[str, Any]) -> HealthState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from tau_transport_health.health.diagnosis import Diagnosis, Evidence, Symptom
@@ -37,16 +38,7 @@ def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
             "first_cycle": chain.first_cycle,
             "last_cycle": chain.last_cycle,
             "missing_before": chain.missing_before,
-            "broken_at": None
-            if broken is None
-            else {
-                "kind": broken.kind,
-                "file": broken.file,
-                "line": broken.line,
-                "expected": broken.expected,
-                "found": broken.found,
-                "meaning": broken.meaning,
-            },
+            "broken_at": None if broken is None else asdict(broken),
         },
         "warnings": list(inspection.assessment.warnings),
     }
@@ -105,9 +97,6 @@ def _symptom_json(symptom: Symptom) -> dict[str, Any]:
         "code": symptom.code,
         "severity": symptom.severity,
         "summary": symptom.sentence,
-        "evidence": [
-            {"file": each.file, "line": each.line, "excerpt": each.excerpt}
-            for each in symptom.evidence
-        ],
+        "evidence": [each._asdict() for each in symptom.evidence],
         "action": symptom.action,
     }

@@ -6,6 +6,7 @@ more, says the same as `status`, which reads all (runbooks/transport-health-ops.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -92,18 +93,7 @@ def assess(reading: Reading, *, now_unix_ms: int, max_age_ms: int | None) -> Ass
     last_event = reading.last_event if isinstance(reading.last_event, Event) else None
     age_ms = now_unix_ms - health.updated_unix_ms
     is_stale = max_age_ms is not None and age_ms > max_age_ms
-    holds = tuple(
-        (hold, reason)
-        for hold, reason in (
-            (Hold.UNHEALTHY, _unhealthy(health)),
-            (Hold.STALE, _stale(age_ms) if is_stale else None),
-            (Hold.FUTURE, _future(age_ms)),
-            (Hold.LOG_TORN, _torn(reading)),
-            (Hold.LOG_INVALID, _invalid(reading)),
-            (Hold.LOG_DISAGREES, reading.disagreement),
-        )
-        if reason is not None
-    )
+    holds = tuple(_holds(reading, health, age_ms, is_stale=is_stale))
     reason = last_event.health_reason if last_event is not None else None
     return Assessment(
         health_state=health.state,
@@ -145,30 +135,21 @@ def _classified(health: HealthSnapshot) -> str:
     )
 
 
-def _unhealthy(health: HealthSnapshot) -> str | None:
-    if health.state is HealthState.HEALTHY:
-        return None
-    return f"the health is {health.state}: {_classified(health)}"
-
-
-def _stale(age_ms: int) -> str:
-    return f"the state is stale: written {age(age_ms)}"
-
-
-def _future(age_ms: int) -> str | None:
-    if -age_ms <= FUTURE_TOLERANCE_MS:
-        return None
-    return f"the state is dated {age(age_ms)}"
-
-
-def _torn(reading: Reading) -> str | None:
-    return "the last line of the event log is torn" if reading.is_log_torn else None
-
-
-def _invalid(reading: Reading) -> str | None:
-    if not isinstance(reading.last_event, str):
-        return None
-    return f"the last line of the event log is invalid: {reading.last_event}"
+def _holds(
+    reading: Reading, health: HealthSnapshot, age_ms: int, *, is_stale: bool
+) -> Iterator[tuple[Hold, str]]:
+    if health.state is not HealthState.HEALTHY:
+        yield Hold.UNHEALTHY, f"the health is {health.state}: {_classified(health)}"
+    if is_stale:
+        yield Hold.STALE, f"the state is stale: written {age(age_ms)}"
+    if -age_ms > FUTURE_TOLERANCE_MS:
+        yield Hold.FUTURE, f"the state is dated {age(age_ms)}"
+    if reading.is_log_torn:
+        yield Hold.LOG_TORN, "the last line of the event log is torn"
+    if isinstance(reading.last_event, str):
+        yield Hold.LOG_INVALID, f"the last line of the event log is invalid: {reading.last_event}"
+    if reading.disagreement is not None:
+        yield Hold.LOG_DISAGREES, reading.disagreement
 
 
 def _warnings(reading: Reading, max_age_ms: int | None) -> tuple[str, ...]:

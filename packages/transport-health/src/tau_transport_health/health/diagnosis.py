@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.health.assessment import Inspection
@@ -47,8 +48,7 @@ _ORDER: tuple[SymptomCode, ...] = (*FileSymptom, *HistorySymptom)
 _STATE_FILE = "state.json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Where a symptom shows: a file of the state directory, its line if it has one, and what."""
 
     file: str
@@ -56,14 +56,13 @@ class Evidence:
     excerpt: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Symptom:
-    """Something that is wrong, or may be: what, how bad, where it shows, and what to do."""
+class Symptom(NamedTuple):
+    """Something that is wrong, or may be: what, where it shows, how bad, and what to do."""
 
     code: SymptomCode
-    severity: Severity
     sentence: str
     evidence: tuple[Evidence, ...]
+    severity: Severity = Severity.FAULT
 
     @property
     def action(self) -> str:
@@ -117,26 +116,26 @@ def _symptoms_of_files(inspection: Inspection, history: History) -> Iterator[Sym
     if not _explains_health(history):
         yield from _held(holds, Hold.UNHEALTHY, _last_line(history))
     for hold in (Hold.NO_STATE, Hold.INVALID_STATE, Hold.STALE, Hold.FUTURE):
-        yield from _held(holds, hold, (_evidence(_STATE_FILE, None, _of_state(inspection)),))
+        yield from _held(holds, hold, (Evidence(_STATE_FILE, None, _of_state(inspection)),))
     yield from _held(
-        holds, Hold.LOG_TORN, (_evidence(EVENT_LOG, None, "ends without a line break"),)
+        holds, Hold.LOG_TORN, (Evidence(EVENT_LOG, None, "ends without a line break"),)
     )
     yield from _invalid_lines(holds, history)
     yield from _log_and_chain(holds, inspection, history)
     for name in history.torn_files:
-        yield _symptom(
+        yield Symptom(
             FileSymptom.TORN_LINE,
             f"a rotated log ends in a torn line: {name}",
-            (_evidence(name, None, "ends without a line break"),),
+            (Evidence(name, None, "ends without a line break"),),
         )
     for name, reason in history.unread_files:
-        yield _symptom(
+        yield Symptom(
             FileSymptom.UNREADABLE_LOG,
             f"a file of the event log {reason}",
-            (_evidence(name, None, reason),),
+            (Evidence(name, None, reason),),
         )
     for code, times in history.unknown_codes:
-        yield _symptom(
+        yield Symptom(
             FileSymptom.UNKNOWN_REASON_CODE,
             f"the reason code {code!r:.60} is not known; lines with it: {times}",
             (),
@@ -150,10 +149,10 @@ def _invalid_lines(holds: Mapping[Hold, str], history: History) -> Iterator[Symp
         return
     total = history.valid + invalid
     verb = "is" if invalid == 1 else "are"
-    yield _symptom(
+    yield Symptom(
         FileSymptom.INVALID_LINES,
         f"{invalid} of {total} lines of the event log {verb} invalid",
-        tuple(_evidence(*each) for each in history.invalid.first[:INVALID_LINES_SHOWN]),
+        tuple(Evidence(*each) for each in history.invalid.first[:INVALID_LINES_SHOWN]),
         Severity.HOLD if Hold.LOG_INVALID in holds else Severity.FAULT,
     )
 
@@ -163,27 +162,27 @@ def _log_and_chain(
 ) -> Iterator[Symptom]:
     broken = history.chain.broken_at
     is_at_end = broken is not None and broken.kind is BreakKind.END
-    evidence = () if broken is None else (_evidence(broken.file, broken.line, broken.sentence),)
+    evidence = () if broken is None else (Evidence(broken.file, broken.line, broken.sentence),)
     is_gone = history.chain.lines == 0 and not inspection.reading.is_log_present
     disagrees = holds.get(Hold.LOG_DISAGREES)
     if is_gone and inspection.reading.state is not None:
         severity = Severity.NOTICE if disagrees is None else Severity.HOLD
-        yield _symptom(
+        yield Symptom(
             FileSymptom.NO_LOG,
             "there is no event log",
-            (_evidence(EVENT_LOG, None, "there is no such file, nor a rotated one"),),
+            (Evidence(EVENT_LOG, None, "there is no such file, nor a rotated one"),),
             severity,
         )
     elif disagrees is not None:
         found = evidence if is_at_end else ()
-        yield _symptom(
+        yield Symptom(
             FileSymptom.LOG_DISAGREES,
             f"state and log disagree: {disagrees}",
-            found or (_evidence(_STATE_FILE, None, disagrees),),
+            found or (Evidence(_STATE_FILE, None, disagrees),),
             Severity.HOLD,
         )
     if broken is not None and not is_gone and not (is_at_end and disagrees is not None):
-        yield _symptom(
+        yield Symptom(
             FileSymptom.CHAIN_BROKEN,
             f"the chain of events is broken: {broken.meaning}",
             evidence,
@@ -198,7 +197,7 @@ def _held(
     holds: Mapping[Hold, str], hold: Hold, evidence: tuple[Evidence, ...]
 ) -> Iterator[Symptom]:
     if hold in holds:
-        yield _symptom(symptom_of(hold), holds[hold], evidence, Severity.HOLD)
+        yield Symptom(symptom_of(hold), holds[hold], evidence, Severity.HOLD)
 
 
 def _of_finding(
@@ -209,13 +208,13 @@ def _of_finding(
     )
     severity = Severity.NOTICE if finding.is_notice else Severity.FAULT
     kind = finding.trace_kind
-    return _symptom(
+    return Symptom(
         finding.code,
         finding.sentence,
         (
             *(_of_cycle(cycle, finding.counter) for cycle in finding.cycles),
             *(
-                _evidence(trace.file, trace.line, trace.excerpt)
+                Evidence(trace.file, trace.line, trace.excerpt)
                 for trace in (traces.get(kind, ()) if kind is not None else ())
             ),
         ),
@@ -229,12 +228,12 @@ def _of_cycle(cycle: Cycle, counter: str) -> Evidence:
     words = f"{name}: {event.health_state}, {counter}={getattr(event, counter)}"
     if event.fixture_name:
         words += f", fixture {event.fixture_name!r:.60}"
-    return _evidence(cycle.file, cycle.line, words)
+    return Evidence(cycle.file, cycle.line, words)
 
 
 def _last_line(history: History) -> tuple[Evidence, ...]:
     if not history.recent:
-        return (_evidence(_STATE_FILE, None, "its health block says so"),)
+        return (Evidence(_STATE_FILE, None, "its health block says so"),)
     return (_of_cycle(history.recent[-1], "failed_cases"),)
 
 
@@ -243,16 +242,3 @@ def _of_state(inspection: Inspection) -> str:
     if state is None:
         return inspection.reading.state_problem or "there is no such file"
     return f"updated_unix_ms is {state.health.updated_unix_ms}"
-
-
-def _symptom(
-    code: SymptomCode,
-    sentence: str,
-    evidence: tuple[Evidence, ...],
-    severity: Severity = Severity.FAULT,
-) -> Symptom:
-    return Symptom(code=code, severity=severity, sentence=sentence, evidence=evidence)
-
-
-def _evidence(file: str, line: int | None, excerpt: str) -> Evidence:
-    return Evidence(file=file, line=line, excerpt=excerpt)

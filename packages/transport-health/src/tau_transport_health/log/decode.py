@@ -20,7 +20,8 @@ from tau_transport_health.contract.event import (
     contradiction_of,
     parse_event,
 )
-from tau_transport_health.contract.state import LARGEST_INTEGER, HealthState
+from tau_transport_health.contract.fields import LARGEST_INTEGER
+from tau_transport_health.contract.state import HealthState
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.log.chain import EVENT_LOG
 

@@ -23,26 +23,19 @@ Enough to tell a trend from an accident, few enough that what was mended is soon
 
 
 class LogSegment(Protocol):
-    """One file of the log, to be read once."""
+    """One file of the log, to be read once.
 
-    @property
-    def name(self) -> str:
-        """Return the name of the file."""
+    Nobody appends to one that `is_rotated` any more. After the lines were read, `is_torn` tells
+    whether something follows the last whole line, and `problem` why they end early, if they do.
+    """
 
-    @property
-    def is_rotated(self) -> bool:
-        """Tell whether nobody appends to it any more."""
-
-    @property
-    def is_torn(self) -> bool:
-        """Tell, after the lines were read, whether something follows the last whole line."""
-
-    @property
-    def problem(self) -> str | None:
-        """Return, after the lines were read, why they end early; None if they do not."""
+    name: str
+    is_rotated: bool
+    is_torn: bool
+    problem: str | None
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the whole lines, some together, each ended by its line break."""
+        """The whole lines, some together, each ended by its line break."""
         ...
 
 
