@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.rollout import Carried, Channel, RollbackTarget
@@ -125,9 +125,9 @@ def test_a_signal_is_compared_at_its_boundary(
 ) -> None:
     """Equal to a bound is within it; what a line does not tell is neither true nor false."""
     judged = SignalGate(**(gate | {"name": "it", "signal": Signal(gate["signal"])}))
-    seen = judged.observe(one_cycle(**changes))
-    assert seen.holds is holds
-    assert observed in {None, seen.observed}
+    cycle = one_cycle(**changes)
+    assert judged.holds(cycle) is holds
+    assert observed in {None, judged.seen_in(cycle)}
     assert judged.remedy
 
 
@@ -155,8 +155,8 @@ def test_a_new_reason_code_breaks_its_gate(codes: list[str], observed: str, *, h
     """One such cycle is enough, and others' codes are none of its business."""
     gate = NoNewReasonCodeGate(name="it", codes=("case_processing_failed", "retry_attempted"))
     differs = failed(streak=1) if "case_processing_failed" in codes else {}
-    seen = gate.observe(one_cycle(**(differs | {"reason_codes": codes})))
-    assert (seen.holds, seen.observed) == (holds, observed)
+    cycle = one_cycle(**(differs | {"reason_codes": codes}))
+    assert (gate.holds(cycle), gate.seen_in(cycle)) == (holds, observed)
     assert gate.required == "no new case_processing_failed or retry_attempted"
     assert gate.remedy
 
@@ -177,16 +177,21 @@ def test_a_new_reason_code_breaks_its_gate(codes: list[str], observed: str, *, h
 def test_every_timeline_item_must_be_ok(changes: dict[str, Any], *, holds: bool | None) -> None:
     """A step that failed breaks the gate; a missing or unexplained empty timeline is unknown."""
     gate: CycleGate = TimelineOkGate(name="it")
-    assert gate.observe(one_cycle(**changes)).holds is holds
+    assert gate.holds(one_cycle(**changes)) is holds
     assert gate.required
     assert gate.remedy
+
+
+OK = [{"status": "ok"}]
 
 
 def test_a_failed_timeline_item_is_shown_by_its_number() -> None:
     """The operator is told which step to look at."""
     cycle = one_cycle(timeline=[{"status": "ok"}, {"status": "bad", "error_code": "E1"}])
-    seen = TimelineOkGate(name="it").observe(cycle)
-    assert seen.observed == "timeline item 2: status bad, error_code E1"
+    seen = TimelineOkGate(name="it").seen_in(cycle)
+    assert seen == "timeline item 2: status bad, error_code E1"
+    words = [TimelineOkGate(name="it").seen_in(one_cycle(timeline=one)) for one in (None, [], OK)]
+    assert words == ["no timeline is told", "an empty timeline", "every item ok"]
     assert "timeline" in TimelineOkGate(name="it").remedy_untold
 
 
@@ -331,6 +336,7 @@ def test_a_reason_code_of_an_earlier_phase_is_present() -> None:
     assert (finding.status, finding.cycle) == (PASS, earlier[0])
 
 
+@settings(deadline=None)
 @given(
     pauses=st.lists(st.integers(0, 9), max_size=12),
     values=st.lists(st.integers(0, 3), min_size=12, max_size=12),

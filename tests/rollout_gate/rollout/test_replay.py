@@ -25,7 +25,6 @@ from tau_rollout_gate.evidence.values import Cycle, Evidence, SignoffEvidence, S
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.replayed import replays_text
-from tau_rollout_gate.policy.gates.interface import Observation
 from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.policy import Policy, parse_policy
 from tau_rollout_gate.rollout.simulation.replay import Step, side_by_side, steps
@@ -242,13 +241,13 @@ def test_a_row_of_cycles_fires_in_a_replay_as_it_does_for_real() -> None:
 def test_a_replay_takes_each_cycle_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A day of a cycle a minute would else be a million looks at each gate."""
     looks: list[int] = []
-    observe = SignalGate.observe
+    holds = SignalGate.holds
 
-    def counted(gate: SignalGate, cycle: Cycle) -> Observation:
+    def counted(gate: SignalGate, cycle: Cycle) -> bool | None:
         looks.append(cycle.line or 0)
-        return observe(gate, cycle)
+        return holds(gate, cycle)
 
-    monkeypatch.setattr(SignalGate, "observe", counted)
+    monkeypatch.setattr(SignalGate, "holds", counted)
     in_force = sum(isinstance(one, SignalGate) for one in BUILT_IN.gates_in_force("canary-1"))
     held = altered(('soak = "30m"', 'soak = "30d"'))
     assert len(replayed(History().every(5 * MINUTE, 60).lines, held)) == 60

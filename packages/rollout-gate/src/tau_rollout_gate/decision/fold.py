@@ -142,7 +142,7 @@ def _as_in_last(gate: CycleGate, last: Cycle | None) -> Finding:
             remedy="wait for the next cycle",
             cycles_help=True,
         )
-    seen = gate.observe(last)
-    status = {True: GateStatus.PASS, False: GateStatus.FAIL, None: GateStatus.UNKNOWN}[seen.holds]
-    remedy = {True: "", False: gate.remedy, None: gate.remedy_untold}[seen.holds]
-    return Finding(status=status, observed=seen.observed, cycle=last, remedy=remedy)
+    holds = gate.holds(last)
+    status = {True: GateStatus.PASS, False: GateStatus.FAIL, None: GateStatus.UNKNOWN}[holds]
+    remedy = {True: "", False: gate.remedy, None: gate.remedy_untold}[holds]
+    return Finding(status=status, observed=gate.seen_in(last), cycle=last, remedy=remedy)

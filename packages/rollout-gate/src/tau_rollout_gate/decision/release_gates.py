@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tau_rollout_gate.contract.rollout import SurfacePin
 from tau_rollout_gate.evidence.values import Cycle
-from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
+from tau_rollout_gate.policy.gates.interface import CycleGate
 
 
 class PinnedField(CycleGate):
@@ -29,12 +29,14 @@ class PinnedField(CycleGate):
         """What to do where another value is seen."""
         return self.advice
 
-    def observe(self, cycle: Cycle) -> Observation:
-        """The cycle's value."""
+    def holds(self, cycle: Cycle) -> bool | None:
+        """Tell whether the cycle has the value; None where its line has none."""
         seen = getattr(cycle.event, self.field)
-        return Observation(
-            observed=seen or "not told", holds=None if seen is None else seen == self.value
-        )
+        return None if seen is None else bool(seen == self.value)
+
+    def seen_in(self, cycle: Cycle) -> str:
+        """The cycle's value."""
+        return getattr(cycle.event, self.field) or "not told"
 
 
 def pinned_gates(pin: SurfacePin, required_run_mode: str | None) -> tuple[CycleGate, ...]:

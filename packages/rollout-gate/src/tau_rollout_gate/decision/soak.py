@@ -50,7 +50,7 @@ class SurfaceSoak(NamedTuple):
         now = cycle.event.timestamp_unix_ms
         pause = now - (entered_unix_ms if self.last_unix_ms is None else self.last_unix_ms)
         since, restart = self.since_unix_ms, self.restart
-        broken = next((gate for gate in gates if gate.observe(cycle).holds is not True), None)
+        broken = next((gate for gate in gates if gate.holds(cycle) is not True), None)
         if broken is not None:
             since = None
             restart = Restart(cause=f"{broken.name} broke in one cycle", cycle=cycle)

@@ -21,13 +21,6 @@ REENTER = "reenter --reason 'WHAT HAPPENED'"
 """What to type where the phase has to start anew."""
 
 
-class Observation(NamedTuple):
-    """What one cycle shows of a gate: in words, and whether it holds; None where it is not told."""
-
-    observed: str
-    holds: bool | None
-
-
 class Finding(NamedTuple):
     """How a gate stands; `cycle` is the one to look at, if any."""
 
@@ -186,8 +179,12 @@ class CycleGate(Gate):
     """A gate that must hold in every cycle of the soak."""
 
     @abstractmethod
-    def observe(self, cycle: Cycle) -> Observation:
-        """Return what this cycle shows."""
+    def holds(self, cycle: Cycle) -> bool | None:
+        """Tell whether it holds in a cycle; None where the cycle's line does not tell."""
+
+    @abstractmethod
+    def seen_in(self, cycle: Cycle) -> str:
+        """Say what a cycle shows of it."""
 
     @property
     @abstractmethod

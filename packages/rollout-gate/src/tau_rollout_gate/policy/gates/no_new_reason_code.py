@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tau_rollout_gate.evidence.values import Cycle
-from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
+from tau_rollout_gate.policy.gates.interface import CycleGate
 from tau_rollout_gate.policy.signals import ReasonCodes
 
 
@@ -30,7 +30,10 @@ class NoNewReasonCodeGate(CycleGate):
             "cycles run clean"
         )
 
-    def observe(self, cycle: Cycle) -> Observation:
-        """Return what this cycle shows."""
-        found = [code for code in self.codes if code in cycle.event.reason_codes]
-        return Observation(observed=", ".join(found) or "none", holds=not found)
+    def holds(self, cycle: Cycle) -> bool:
+        """Tell whether the cycle has none of them."""
+        return not any(code in cycle.event.reason_codes for code in self.codes)
+
+    def seen_in(self, cycle: Cycle) -> str:
+        """Name those that the cycle has."""
+        return ", ".join(code for code in self.codes if code in cycle.event.reason_codes) or "none"

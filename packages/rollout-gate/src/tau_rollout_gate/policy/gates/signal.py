@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from tau_rollout_gate.contract.forms import Count, Number
 from tau_rollout_gate.evidence.values import Cycle
-from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
+from tau_rollout_gate.policy.gates.interface import CycleGate
 from tau_rollout_gate.policy.signals import Comparison, Signal, Value
 
 
@@ -62,9 +62,10 @@ class SignalGate(CycleGate):
         """Return what to do where the cycle's line does not tell."""
         return f"have the writer record {self.signal.key} in every cycle"
 
-    def observe(self, cycle: Cycle) -> Observation:
-        """Return what this cycle shows."""
-        return Observation(
-            observed=self.comparison.seen_in(cycle.event),
-            holds=self.comparison.holds_in(cycle.event),
-        )
+    def holds(self, cycle: Cycle) -> bool | None:
+        """Tell whether the cycle's signal compares as it must; None where it is not told."""
+        return self.comparison.holds_in(cycle.event)
+
+    def seen_in(self, cycle: Cycle) -> str:
+        """Say what the cycle tells of the signal."""
+        return self.comparison.seen_in(cycle.event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tau_rollout_gate.evidence.values import Cycle
-from tau_rollout_gate.policy.gates.interface import CycleGate, Observation
+from tau_rollout_gate.policy.gates.interface import CycleGate
 from tau_rollout_gate.policy.signals import failed_item
 
 
@@ -36,13 +36,17 @@ class TimelineOkGate(CycleGate):
         """Return what to do where the cycle's line does not tell."""
         return "have the writer record the timeline of every cycle that executes cases"
 
-    def observe(self, cycle: Cycle) -> Observation:
-        """Return what this cycle shows."""
+    def holds(self, cycle: Cycle) -> bool | None:
+        """Tell whether every item of the cycle is ok; None where that is not told."""
+        timeline = cycle.event.timeline
+        if timeline:
+            return failed_item(timeline) is None
+        is_idle = timeline is not None and cycle.event.counters.get("executed_cases") == 0
+        return True if is_idle else None
+
+    def seen_in(self, cycle: Cycle) -> str:
+        """Name the first item that failed."""
         timeline = cycle.event.timeline
         if timeline is None:
-            return Observation(observed="no timeline is told", holds=None)
-        if not timeline:
-            idle = cycle.event.counters.get("executed_cases") == 0
-            return Observation(observed="an empty timeline", holds=True if idle else None)
-        failed = failed_item(timeline)
-        return Observation(observed=failed or "every item ok", holds=failed is None)
+            return "no timeline is told"
+        return failed_item(timeline) or ("every item ok" if timeline else "an empty timeline")
