@@ -6,6 +6,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -387,6 +388,18 @@ def test_where_two_policies_part(tmp_path: Path) -> None:
     parted = json.loads(as_json.stdout)["parting"]
     assert parted["cycle"] == 7
     assert [one["verdict"] for one in parted["steps"]] == ["promote", "hold"]
+
+
+def test_one_of_two_rollouts_may_be_over_before_the_other() -> None:
+    """Each comes to what it would alone, and they part at most once."""
+    lines = history_of([(5, {}), (5, failed(streak=1)), *[(5, {})] * 3]).lines
+    alone = [replayed(lines, policy) for policy in (BUILT_IN, LONG_ROW)]
+    policies = [("ours", BUILT_IN), ("theirs", LONG_ROW)]
+    found = side_by_side(policies, zip_longest(*alone))
+    assert [one.last for one in found.replays] == [taken[-1] for taken in alone]
+    assert [one.last.number for one in found.replays] == [2, 5]
+    assert found.parting is not None
+    assert (found.parting.ours, found.parting.theirs) == (alone[0][1], alone[1][1])
 
 
 def test_two_policies_that_agree() -> None:
