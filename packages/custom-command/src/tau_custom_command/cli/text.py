@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -183,21 +184,13 @@ def record_as_text(record: CommandRecord) -> str:
     """Return one command, a line a key; what is of an execution only after one."""
     executed = bool(record.last_command_line)
     return "\n".join(
-        f"{name + ':':<18} {printable(str(value))}"
+        f"{name + ':':<18} {printable(value if isinstance(value, str) else json.dumps(value))}"
         for name, value in record.model_dump(mode="json", exclude_unset=True).items()
-        if executed or name not in _OF_AN_EXECUTION
+        if executed or name in _OF_ITS_CHANGE or not name.startswith("last_")
     )
 
 
-_OF_AN_EXECUTION = {
-    "last_error_code",
-    "last_command_line",
-    "last_exit_code",
-    "last_stdout",
-    "last_stderr",
-    "last_timed_out",
-    "last_duration_ms",
-}
+_OF_ITS_CHANGE = {"last_status_code", "last_outcome"}
 
 
 def _aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> Iterator[str]:

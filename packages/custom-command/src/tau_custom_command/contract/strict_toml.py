@@ -8,14 +8,11 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.strict_json import DEEPEST_NESTING
 from tau_custom_command.limits import LARGEST_TOML_BYTES, MOST_DOTTED_PARTS
-
-Stranger: TypeAlias = tuple[tuple[str | int, ...], str]
-"""Where a value is that has no place in JSON, and what is wrong with it."""
 
 _SMALLEST = -LARGEST_INTEGER - 1  # the range that TOML states
 _STRING_OR_COMMENT = re.compile(
@@ -60,7 +57,9 @@ def decode(raw: bytes) -> dict[str, Any]:
         raise TomlRefusedError(f"not TOML: {error}") from None
 
 
-def strangers(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Stranger]:
+def strangers(
+    value: object, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield each value that JSON, or a program that reads it, has no room for, and what it is."""
     if isinstance(value, (dict, list)) and len(path) >= DEEPEST_NESTING:
         yield path[:3], f"is nested too deeply (the most is {DEEPEST_NESTING})"

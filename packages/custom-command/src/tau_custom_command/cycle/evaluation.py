@@ -112,7 +112,7 @@ def _denied_by_policy(
         if template.strip() and template != registered:
             return _policy_denied("the template differs from the registered one")
         template = registered
-    for policy in case.own_policies or (default_policy,):
+    for policy in case.own_policies.values() or (default_policy,):
         if reason := denial(policy, template=template, arguments=case.argument_objects):
             return _policy_denied(reason)
     return None

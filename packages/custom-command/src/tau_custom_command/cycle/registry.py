@@ -89,5 +89,5 @@ class Registry(dict[str, CommandRecord]):
 
 def _policy_to_register(case: Case) -> ExecutionPolicy:
     """The policy as its author wrote it; the spec's comes before the case's."""
-    written = case.own_policies[-1] if case.own_policies else ExecutionPolicy()
+    *_, written = (ExecutionPolicy(), *case.own_policies.values())
     return written.model_copy(update={"schema_version": 1})

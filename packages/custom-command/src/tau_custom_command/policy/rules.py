@@ -7,11 +7,11 @@ are those of runbooks/custom-command-ops.md, "Execution policy".
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 
 from tau_custom_command.policy.model import NO_IDENTIFIER, ExecutionPolicy, folded, is_identifier
 from tau_custom_command.policy.programs import LAUNCHERS, SHELLS, program_name
+from tau_custom_command.policy.words import words_of
 
 _PLACEHOLDER = re.compile(r"(?<!\{)\{\{([^{}]*)\}\}(?!\})")
 _SHELL_SYNTAX = {
@@ -59,9 +59,8 @@ def _template_denial(policy: ExecutionPolicy, template: str) -> str | None:
         for syntax, named in _SHELL_SYNTAX.items():
             if syntax in template:
                 return f"the template holds {named}, and allow_shell is false"
-    try:
-        words = shlex.split(template)
-    except ValueError:
+    words = words_of(template)
+    if words is None:
         return "the template cannot be split into words: a quote or a backslash is left open"
     return _placeholder_denial(policy, template, words) or _program_denial(policy, words)
 
@@ -70,7 +69,7 @@ def _placeholder_denial(policy: ExecutionPolicy, template: str, words: list[str]
     names = [name for word in words for name in _PLACEHOLDER.findall(word)]
     if names != _PLACEHOLDER.findall(template):
         return "blanks or quotes stand inside a placeholder: write {{name}} without them"
-    for name in names:
+    for name in dict.fromkeys(names):
         if reason := _name_denial(policy, name, f"the placeholder {{{{{name}}}}}"):
             return reason
     for word in words:

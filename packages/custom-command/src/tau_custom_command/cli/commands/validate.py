@@ -27,10 +27,9 @@ def validate(
     cases = 0
     try:
         loaded = read_fixture(fixture)
+        cases, warnings = len(loaded.fixture.cases), loaded.warnings
     except FixtureRefusedError as error:
         problems = error.problems
-    else:
-        cases, warnings = len(loaded.fixture.cases), loaded.warnings
     found = (str(fixture), cases, problems, warnings)
     value = text.validation_as_json(*found)
     print_answer(text.validation_as_text(*found), value, output_format, as_json=as_json)
