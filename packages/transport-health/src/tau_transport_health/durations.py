@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def age(duration_ms: int) -> str:
-    """Return an age as people say it: `3 min 20 s ago`, `2 h 5 min ago`, `5 s in the future`."""
+    """An age as people say it: `3 min 20 s ago`, `2 h 5 min ago`, `5 s in the future`."""
     seconds = abs(duration_ms) // 1000
     for unit, below, size, smaller, smaller_size in (
         ("d", None, 86_400, "h", 3600),

@@ -88,7 +88,7 @@ class LogEntry:
 
     @property
     def remark(self) -> str:
-        """Return what stands out in it, in one line; empty if nothing does."""
+        """What stands out in it, in one line; empty if nothing does."""
         parts = []
         if self.drift is not None:
             expected, observed = self.drift
@@ -118,14 +118,14 @@ def is_channel_name(name: str) -> bool:
 
 
 def path_parts(relative_path: str) -> tuple[str, ...] | None:
-    """Return the parts of an artifact's path, or None where it leads out of its folder."""
+    """The parts of an artifact's path, or None where it leads out of its folder."""
     parts = tuple(relative_path.split("/"))
     is_inside = len(parts) > 1 and parts[0] == "artifacts" and "\0" not in relative_path
     return parts if is_inside and not {"", ".", ".."} & set(parts) else None
 
 
 def parse_log_entry(line: bytes) -> LogEntry:
-    """Return what a line of `log.jsonl` holds.
+    """What a line of `log.jsonl` holds.
 
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
@@ -189,7 +189,7 @@ def check_description(raw: bytes, *, channel: str, transport: str) -> None:
 
 
 def parse_artifact(line: bytes) -> Artifact:
-    """Return what a line of `artifacts/index.jsonl` holds.
+    """What a line of `artifacts/index.jsonl` holds.
 
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.

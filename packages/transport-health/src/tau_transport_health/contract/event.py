@@ -94,12 +94,12 @@ _OPTIONAL_COUNTS = [key for key, default in Event._field_defaults.items() if def
 
 
 def line_digest(line: bytes) -> str:
-    """Return the SHA-256 of a line over its bytes without the line break, in hex."""
+    """The SHA-256 of a line over its bytes without the line break, in hex."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
 
 
 def parse_event(line: bytes, *, chained: bool) -> Event:
-    """Return the event that a line holds.
+    """The event that a line holds.
 
     Args:
         line: The line's bytes, with or without its line break.
@@ -138,7 +138,7 @@ def parse_event(line: bytes, *, chained: bool) -> Event:
 
 
 def contradiction_of(event: Event) -> str | None:
-    """Return how a line contradicts itself, or None; nothing but this is judged so."""
+    """How a line contradicts itself, or None; nothing but this is judged so."""
     codes, failed, streak = event.reason_codes, event.failed_cases, event.failure_streak
     given = classify(failed_cases=failed, failure_streak=streak)
     if event.health_state != given:

@@ -16,7 +16,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller narrows it
-    """Return the value of strict JSON.
+    """The value of strict JSON.
 
     Raises:
         FormRefusedError: for anything else; the text says where and what.

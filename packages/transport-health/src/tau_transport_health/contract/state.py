@@ -57,11 +57,11 @@ class HealthSnapshot(NamedTuple):
 
     @property
     def state(self) -> HealthState:
-        """Return the health that the snapshot's numbers give."""
+        """The health that the snapshot's numbers give."""
         return classify(failure_streak=self.failure_streak, failed_cases=self.last_cycle_failed)
 
     def as_json(self) -> dict[str, int]:
-        """Return the block as it stands in the file."""
+        """The block as it stands in the file."""
         return self._asdict()
 
 
@@ -93,7 +93,7 @@ class State(NamedTuple):
 
 
 def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
-    """Return the health that two numbers of the last cycle give."""
+    """The health that two numbers of the last cycle give."""
     if failure_streak >= FAILING_STREAK:
         return HealthState.FAILING
     if failure_streak > 0 or failed_cases > 0:
@@ -102,7 +102,7 @@ def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
 
 
 def parse_state(raw: bytes, *, chained: bool) -> State:
-    """Return the state that the bytes of a `state.json` hold.
+    """The state that the bytes of a `state.json` hold.
 
     Args:
         raw: The file's bytes.

@@ -40,7 +40,7 @@ class ChannelStore:
         self.state_dir = state_dir
 
     def names(self) -> tuple[list[str], list[str]]:
-        """Return the channels, sorted, and whatever else lies there.
+        """The channels, sorted, and whatever else lies there.
 
         Raises:
             NoChannelError: if there is no channel store that can be read.
@@ -68,7 +68,7 @@ class ChannelStore:
         return channel
 
     def lines(self, channel: str, *parts: str) -> WholeLines:
-        """Return the whole lines of a file of a channel.
+        """The whole lines of a file of a channel.
 
         Raises:
             OSError: if it cannot be opened, is no regular file, or a link leads to it.
@@ -80,7 +80,7 @@ class ChannelStore:
         )
 
     def segments(self, channel: str, log: str) -> tuple[list[WholeLines], list[tuple[str, str]]]:
-        """Return the files of a channel's log, as `log_segments.open_segments` does."""
+        """The files of a channel's log, as `log_segments.open_segments` does."""
         try:
             with self._folder((channel,)) as folder, os.scandir(folder) as entries:
                 names = [entry.name for entry in entries]
@@ -94,7 +94,7 @@ class ChannelStore:
         )
 
     def opened(self, channel: str, *parts: str) -> BinaryIO:
-        """Return a file of a channel, open to read; whoever asks closes it.
+        """A file of a channel, open to read; whoever asks closes it.
 
         Raises:
             OSError: as `lines` does.

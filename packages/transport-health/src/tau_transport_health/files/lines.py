@@ -38,12 +38,12 @@ class WholeLines:
         self._size = os.fstat(log.fileno()).st_size
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the lines without their line breaks, and close the file."""
+        """The lines without their line breaks, and close the file."""
         for block in self.blocks():
             yield from block.split(b"\n")[:-1]
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the lines with their line breaks, as many together as were read, close the file."""
+        """The lines with their line breaks, as many together as were read, close the file."""
         left = self._size
         started = bytearray()  # grows in place: a long line is read in many blocks
         with self._log as log:

@@ -18,7 +18,7 @@ def open_segments(
     *,
     longest_line_bytes: int = LONGEST_LINE_BYTES,
 ) -> tuple[list[WholeLines], list[tuple[str, str]]]:
-    """Return the files of a log, oldest first, and those that cannot be opened, with the reason.
+    """The files of a log, oldest first, and those that cannot be opened, with the reason.
 
     The newest is opened first. Should the log be rotated meanwhile, a file is met again under its
     next name, which shows, and none is passed over.

@@ -31,7 +31,7 @@ _TAIL_BLOCK_BYTES = 64 * 1024
 
 
 def observe(state_dir: Path, target: Target, *, sleep: Callable[[float], None]) -> Reading:
-    """Return what a state directory holds, read again where a write may be under way."""
+    """What a state directory holds, read again where a write may be under way."""
     reading = read_once(state_dir, target)
     for _ in range(LOOKS - 1):
         if reading.is_settled:
@@ -42,7 +42,7 @@ def observe(state_dir: Path, target: Target, *, sleep: Callable[[float], None]) 
 
 
 def read_once(state_dir: Path, target: Target) -> Reading:
-    """Return what a state directory holds now; what cannot be read is told in the answer."""
+    """What a state directory holds now; what cannot be read is told in the answer."""
     state, problem, is_present = _read_state(state_dir / STATE_FILE, target)
     lines, is_torn, is_log_present = _tail(state_dir / EVENT_LOG)
     if len(lines) < 2:  # noqa: PLR2004 - the state may belong to either of the last two
@@ -59,7 +59,7 @@ def read_once(state_dir: Path, target: Target) -> Reading:
 
 
 def blocks_of(path: Path) -> Iterator[bytes]:
-    """Return the whole lines of a log up to its size at opening, some together.
+    """The whole lines of a log up to its size at opening, some together.
 
     A torn last line is left out, a line beyond the longest is cut one byte later: memory is
     bounded. There are none where there is no file that can be read.
@@ -93,7 +93,7 @@ def _read_state(path: Path, target: Target) -> tuple[State | None, str | None, b
 
 
 def _tail(path: Path) -> tuple[tuple[bytes, ...], bool, bool]:
-    """Return a log's last two whole lines, whether what follows is torn, whether it is there."""
+    """A log's last two whole lines, whether what follows is torn, whether it is there."""
     try:
         with open_regular(path) as log:
             descriptor = log.fileno()

@@ -22,7 +22,7 @@ _LATEST_DATE_UNIX_MS = 253_402_300_799_999
 
 
 def summaries_json(summaries: Sequence[ChannelSummary]) -> list[dict[str, Any]]:
-    """Return the channels as JSON values."""
+    """The channels as JSON values."""
     return [
         {
             "channel": each.channel,
@@ -38,7 +38,7 @@ def summaries_json(summaries: Sequence[ChannelSummary]) -> list[dict[str, Any]]:
 
 
 def summaries_text(summaries: Sequence[ChannelSummary]) -> str:
-    """Return the channels as a table, and below it what could not be read."""
+    """The channels as a table, and below it what could not be read."""
     rows = [("CHANNEL", "ENTRIES", "LAST", "OUTCOME", "INVALID", "ARTIFACTS")]
     rows += [
         (
@@ -64,7 +64,7 @@ def summaries_text(summaries: Sequence[ChannelSummary]) -> str:
 
 
 def entries_json(entries: ChannelEntries) -> dict[str, Any]:
-    """Return the last entries of a channel as JSON values."""
+    """The last entries of a channel as JSON values."""
     return {
         "channel": entries.channel,
         "log_path": entries.path,
@@ -80,7 +80,7 @@ def entries_json(entries: ChannelEntries) -> dict[str, Any]:
 
 
 def entries_text(entries: ChannelEntries) -> str:
-    """Return the last entries of a channel, a line each; what stands out comes last."""
+    """The last entries of a channel, a line each; what stands out comes last."""
     rows = [
         (
             _time(entry.timestamp_unix_ms),
@@ -103,7 +103,7 @@ def entries_text(entries: ChannelEntries) -> str:
 
 
 def verification_json(verification: Verification) -> dict[str, Any]:
-    """Return what was verified as JSON values."""
+    """What was verified as JSON values."""
     return {
         "path": verification.path,
         "channels": verification.channels,
@@ -116,7 +116,7 @@ def verification_json(verification: Verification) -> dict[str, Any]:
 
 
 def verification_text(verification: Verification) -> str:
-    """Return what was verified: the problems, a line each, then what to do, then the figures."""
+    """What was verified: the problems, a line each, then what to do, then the figures."""
     lines = [printable(_problem(problem)) for problem in verification.problems]
     if (more := verification.problem_count - len(lines)) > 0:
         lines.append(f"and {more} more")
@@ -165,7 +165,7 @@ def _problem(problem: ChannelProblem) -> str:
 
 
 def _time(unix_ms: int) -> str:
-    """Return a time in UTC, to the second; the number itself where no calendar has it."""
+    """A time in UTC, to the second; the number itself where no calendar has it."""
     if unix_ms > _LATEST_DATE_UNIX_MS:
         return str(unix_ms)[:20]
     return datetime.fromtimestamp(unix_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

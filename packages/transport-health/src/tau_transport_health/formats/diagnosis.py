@@ -16,7 +16,7 @@ _INDENT = 10
 
 
 def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Return a diagnosis as JSON values, its keys in the order they are documented."""
+    """A diagnosis as JSON values, its keys in the order they are documented."""
     inspection, history = diagnosis.inspection, diagnosis.history
     chain = history.chain
     broken = chain.broken_at
@@ -45,7 +45,7 @@ def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:
-    """Return a diagnosis for a terminal: the verdict, then the symptoms, most severe first."""
+    """A diagnosis for a terminal: the verdict, then the symptoms, most severe first."""
     return "\n".join(_lines(diagnosis))
 
 
@@ -74,7 +74,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _part(name: str, texts: Iterable[str]) -> Iterator[str]:
-    """Yield a named part, wrapped; the name stands before its first line only."""
+    """A named part, wrapped; the name stands before its first line only."""
     label = f"{name}:"
     for text in texts:
         for line in textwrap.wrap(printable(text), _WIDTH - _INDENT - 2, break_on_hyphens=False):

@@ -9,7 +9,7 @@ from tau_transport_health.health.assessment import Inspection
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON for people and programs.
+    """A value as JSON for people and programs.
 
     ASCII only, so that nothing from a file can act on a terminal; programs read it all the same.
     """
@@ -17,7 +17,7 @@ def json_text(value: object) -> str:
 
 
 def row(inspection: Inspection) -> dict[str, Any]:
-    """Return one target as JSON values, its keys in the order they are documented."""
+    """One target as JSON values, its keys in the order they are documented."""
     assessment = inspection.assessment
     return {
         "transport": inspection.target.name,

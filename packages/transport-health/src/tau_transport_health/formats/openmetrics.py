@@ -25,7 +25,7 @@ _OF_SNAPSHOT = (
 
 
 def openmetrics(inspections: Sequence[Inspection]) -> str:
-    """Return the exposition of these targets, `# EOF` included."""
+    """The exposition of these targets, `# EOF` included."""
     return "\n".join((*_lines(inspections), "# EOF")) + "\n"
 
 

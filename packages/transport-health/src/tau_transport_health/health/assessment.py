@@ -48,14 +48,14 @@ class Assessment(NamedTuple):
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return what `inspect`, `status` and `report` exit with."""
+        """What `inspect`, `status` and `report` exit with."""
         if self.snapshot is None:
             return ExitCode.CANNOT_ANSWER
         return ExitCode.YES if self.gate is Gate.PASS else ExitCode.NO
 
     @property
     def plugin_code(self) -> PluginCode:
-        """Return what `check` exits with: the health, unless something makes it unknown."""
+        """What `check` exits with: the health, unless something makes it unknown."""
         if any(hold is not Hold.UNHEALTHY for hold, _ in self.holds):
             return PluginCode.UNKNOWN
         return {

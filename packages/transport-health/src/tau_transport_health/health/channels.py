@@ -37,7 +37,7 @@ class ChannelSummary:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return what `channels list` exits with if this is all it lists."""
+        """What `channels list` exits with if this is all it lists."""
         return ExitCode.NO if self.unread_files else ExitCode.YES
 
 
@@ -59,7 +59,7 @@ class ChannelEntries:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return what `channels show` exits with."""
+        """What `channels show` exits with."""
         return ExitCode.NO if self.unread_files else ExitCode.YES
 
 
@@ -77,7 +77,7 @@ class Verification:
 
     @property
     def remedy(self) -> str | None:
-        """Return what to do about the problems; None if there is none.
+        """What to do about the problems; None if there is none.
 
         This program never writes there.
         """
@@ -91,5 +91,5 @@ class Verification:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return what `channels verify` exits with."""
+        """What `channels verify` exits with."""
         return ExitCode.NO if self.problem_count else ExitCode.YES

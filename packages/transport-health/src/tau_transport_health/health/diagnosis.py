@@ -66,7 +66,7 @@ class Symptom(NamedTuple):
 
     @property
     def action(self) -> str:
-        """Return what the runbook says to do."""
+        """What the runbook says to do."""
         return REMEDIES[self.code]
 
 
@@ -80,7 +80,7 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return the assessment's, but never 0 where the log is damaged.
+        """The assessment's, but never 0 where the log is damaged.
 
         The gate looks at the end of the log alone. A break, an invalid or a torn line further up,
         or a log that cannot be read, does not make it hold; but it is no "all is well" either.
@@ -98,7 +98,7 @@ class Diagnosis:
 def diagnose(
     inspection: Inspection, history: History, traces: Mapping[TraceKind, Sequence[Trace]]
 ) -> Diagnosis:
-    """Return the diagnosis of what was read. `traces` are of the channel store, newest first."""
+    """The diagnosis of what was read. `traces` are of the channel store, newest first."""
     symptoms = [
         *_symptoms_of_files(inspection, history),
         *(

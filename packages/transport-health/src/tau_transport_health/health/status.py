@@ -12,7 +12,7 @@ from tau_transport_health.log.counts import EventCounts
 
 
 def status_report(inspection: Inspection, counts: EventCounts) -> dict[str, Any]:
-    """Return the report as JSON values, its keys in the order they are documented."""
+    """The report as JSON values, its keys in the order they are documented."""
     assessment, state = inspection.assessment, inspection.reading.state
     commands = () if state is None else state.commands
     health = assessment.snapshot

@@ -63,7 +63,7 @@ _RUN_FAILURES = (
 
 
 def symptoms_of_history(inspection: Inspection, history: History) -> Iterator[Finding]:
-    """Yield what the last cycles show."""
+    """What the last cycles show."""
     recent = history.recent
     if not recent:
         return
@@ -191,12 +191,12 @@ def _did_nothing_but_skip(event: Event) -> bool:
 
 
 def _last_that(recent: Sequence[Cycle], shows: Callable[[Event], bool]) -> tuple[Cycle, ...]:
-    """Return the last cycles without a gap that show something, newest first."""
+    """The last cycles without a gap that show something, newest first."""
     return tuple(takewhile(lambda cycle: shows(cycle.event), reversed(recent)))
 
 
 def _all_that(recent: Sequence[Cycle], shows: Callable[[Event], bool]) -> tuple[Cycle, ...]:
-    """Return all cycles of the window that show something, newest first."""
+    """All cycles of the window that show something, newest first."""
     return tuple(cycle for cycle in reversed(recent) if shows(cycle.event))
 
 

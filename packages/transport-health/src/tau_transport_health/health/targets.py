@@ -44,7 +44,7 @@ BUILT_IN = {name: Target(name=name, label=_LABELS.get(name, name)) for name in _
 
 
 def parse_targets(document: Mapping[str, Any]) -> dict[str, Target]:
-    """Return the targets of a targets file: a table `[targets.NAME]` each.
+    """The targets of a targets file: a table `[targets.NAME]` each.
 
     Raises:
         TargetError: for anything but names with a `state_dir` and, if wanted, a `label`.

@@ -83,7 +83,7 @@ class ChainVerifier:
         )
 
     def verdict(self, state_afterwards: State | None) -> ChainVerdict:
-        """Return the verdict on all lines taken.
+        """The verdict on all lines taken.
 
         Args:
             state_afterwards: The state as it is now, after the log was read. Where cycles were

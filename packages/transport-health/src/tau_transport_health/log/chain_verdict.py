@@ -39,7 +39,7 @@ class ChainBreak:
 
     @property
     def sentence(self) -> str:
-        """Return where it breaks, what was expected, what was found, and what that may mean."""
+        """Where it breaks, what was expected, what was found, and what that may mean."""
         place = self.file if self.line is None else f"{self.file} line {self.line}"
         return f"{place}: expected {self.expected}, found {self.found}: {self.meaning}"
 
@@ -63,12 +63,12 @@ class ChainVerdict:
 
     @property
     def missing_before(self) -> int | None:
-        """Return the first cycle that is here, where older ones are not; else None."""
+        """The first cycle that is here, where older ones are not; else None."""
         return self.first_cycle if self.first_cycle is not None and self.first_cycle > 1 else None
 
     @property
     def sentence(self) -> str:
-        """Return the verdict in one sentence."""
+        """The verdict in one sentence."""
         if self.broken_at is not None:
             return f"broken at {self.broken_at.sentence}"
         if self.lines == 0:

@@ -73,7 +73,7 @@ def read_history(
     chained: bool,
     unread_files: Iterable[tuple[str, str]] = (),
 ) -> History:
-    """Return what the files of a log hold, given oldest first.
+    """What the files of a log hold, given oldest first.
 
     Args:
         segments: The files, opened after `state` was read.

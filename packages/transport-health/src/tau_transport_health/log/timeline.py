@@ -46,12 +46,12 @@ class Bin:
 
     @property
     def cycles(self) -> int:
-        """Return how many cycles ended in it."""
+        """How many cycles ended in it."""
         return self.cycles_by_health.total()
 
     @property
     def worst_health(self) -> HealthState:
-        """Return the worst health that one of its cycles had."""
+        """The worst health that one of its cycles had."""
         return next(
             state
             for state in (HealthState.FAILING, HealthState.DEGRADED, HealthState.HEALTHY)
@@ -89,7 +89,7 @@ class Timeline:
     _names: CodeNames = field(default_factory=CodeNames)
 
     def slots(self) -> list[tuple[int, Bin | None]]:
-        """Return each stretch from the first event to the last: its start, and its bin if any."""
+        """Each stretch from the first event to the last: its start, and its bin if any."""
         if not self._bins:
             return []
         return [
@@ -129,7 +129,7 @@ class Timeline:
             self.total.absorb(held)
 
     def _bin_at(self, time: int) -> Bin:
-        """Return a new bin for a time that has none, where need be of longer bins."""
+        """A new bin for a time that has none, where need be of longer bins."""
         shorter, length = self.bin_length_ms, self.bin_length_ms
         while self.last_unix_ms // length - self.first_unix_ms // length >= MOST_BINS:
             length = _next_length(length)
@@ -142,7 +142,7 @@ class Timeline:
 
 
 def read_timeline(blocks: Iterable[bytes], *, chained: bool) -> Timeline:
-    """Return what a log's whole lines add up to over time.
+    """What a log's whole lines add up to over time.
 
     Args:
         blocks: The lines, oldest first, some together, each ended by its line break.

@@ -80,7 +80,7 @@ class Traces:
 
 
 def kinds_of(entry: LogEntry) -> Iterator[TraceKind]:
-    """Yield what went wrong in an entry; nothing if nothing did."""
+    """What went wrong in an entry; nothing if nothing did."""
     if entry.drift is not None or entry.outcome == "retryable_failure":
         yield TraceKind.FAILED_CASE
     if entry.outcome == "retryable_failure":
@@ -99,7 +99,7 @@ def kinds_of(entry: LogEntry) -> Iterator[TraceKind]:
 
 
 def excerpt_of(entry: LogEntry) -> str:
-    """Return an entry in one line: the command, the case, and what stands out."""
+    """An entry in one line: the command, the case, and what stands out."""
     words = (
         f"{entry.operation:.20} {entry.command_name:.64}, case {entry.case_id!r:.60}: "
         f"{entry.remark or entry.outcome}"

@@ -46,7 +46,7 @@ _LONGEST_DESCRIPTION_BYTES = 1024 * 1024
 
 
 def store_of(question: Question) -> ChannelStore:
-    """Return the channel store of the target that was asked for.
+    """The channel store of the target that was asked for.
 
     Raises:
         TargetError: if there is no such target.
@@ -56,7 +56,7 @@ def store_of(question: Question) -> ChannelStore:
 
 
 def summaries(store: ChannelStore) -> list[ChannelSummary]:
-    """Return every channel in a few figures, by name, and which files these leave out.
+    """Every channel in a few figures, by name, and which files these leave out.
 
     Raises:
         NoChannelError: if there is no channel store.
@@ -65,7 +65,7 @@ def summaries(store: ChannelStore) -> list[ChannelSummary]:
 
 
 def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntries:
-    """Return the `last` entries of a channel, and which files of its log could not be read.
+    """The `last` entries of a channel, and which files of its log could not be read.
 
     Raises:
         NoChannelError: if there is no such channel.
@@ -88,7 +88,7 @@ def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntr
 
 
 def verify(store: ChannelStore, channel: str | None) -> Verification:
-    """Return what is unsound in a channel, or in all of them.
+    """What is unsound in a channel, or in all of them.
 
     Raises:
         NoChannelError: if there is no channel store, or no such channel.

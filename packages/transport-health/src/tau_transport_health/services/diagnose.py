@@ -16,7 +16,7 @@ from tau_transport_health.log.traces import Trace, TraceKind, Traces
 
 
 def diagnosis_of(inspection: Inspection) -> Diagnosis:
-    """Return the diagnosis of a target that was just looked at."""
+    """The diagnosis of a target that was just looked at."""
     state_dir = Path(inspection.state_path).parent
     segments, unread = open_event_log(state_dir)
     history = read_history(
@@ -30,7 +30,7 @@ def diagnosis_of(inspection: Inspection) -> Diagnosis:
 
 
 def open_event_log(state_dir: Path) -> tuple[list[WholeLines], list[tuple[str, str]]]:
-    """Return the files of the event log, oldest first, and those that cannot be opened, and why."""
+    """The files of the event log, oldest first, and those that cannot be opened, and why."""
     try:
         names = [path.name for path in state_dir.iterdir()]
     except OSError:
@@ -41,7 +41,7 @@ def open_event_log(state_dir: Path) -> tuple[list[WholeLines], list[tuple[str, s
 def _traces(
     state_dir: Path, inspection: Inspection, history: History
 ) -> dict[TraceKind, list[Trace]]:
-    """Return what channels tell of the last cycles; none where these had no failure."""
+    """What channels tell of the last cycles; none where these had no failure."""
     failing = [
         cycle.event
         for cycle in history.recent

@@ -28,12 +28,12 @@ class Question(NamedTuple):
     now_unix_ms: int | None
 
     def now(self) -> int:
-        """Return the time to judge at, in Unix milliseconds; the one place that reads the clock."""
+        """The time to judge at, in Unix milliseconds; the one place that reads the clock."""
         return time.time_ns() // 1_000_000 if self.now_unix_ms is None else self.now_unix_ms
 
 
 def look(question: Question) -> tuple[Inspection, ...]:
-    """Return one look at each target that was asked for, in the order they are listed.
+    """One look at each target that was asked for, in the order they are listed.
 
     Raises:
         TargetError: if there is no such target.
@@ -56,7 +56,7 @@ def look(question: Question) -> tuple[Inspection, ...]:
 
 
 def directory_of(target: Target, question: Question) -> Path:
-    """Return where a target's state files are."""
+    """Where a target's state files are."""
     if question.state_dir is not None:
         return question.state_dir
     if target.state_dir is not None:
@@ -65,7 +65,7 @@ def directory_of(target: Target, question: Question) -> Path:
 
 
 def inspect(target: Target, state_dir: Path, question: Question) -> Inspection:
-    """Return one look at a target; what cannot be read is part of the answer."""
+    """One look at a target; what cannot be read is part of the answer."""
     reading = observe(state_dir, target, sleep=time.sleep)
     # After the reading: a state that was written meanwhile must not seem to come from the future.
     now_unix_ms = question.now()
@@ -89,7 +89,7 @@ def named_targets(targets_file: Path | None) -> dict[str, Target]:
 
 
 def known_targets(root: Path, targets_file: Path | None) -> list[dict[str, Any]]:
-    """Return every target that can be named, as JSON values.
+    """Every target that can be named, as JSON values.
 
     Raises:
         TargetError: if the targets file is none.

@@ -24,5 +24,5 @@ def write_report(inspection: Inspection, output: Path) -> None:
 
 
 def template() -> str:
-    """Return the template of the page, wherever the package is installed."""
+    """The template of the page, wherever the package is installed."""
     return files("tau_transport_health.formats.page").joinpath("report.html").read_text("utf-8")

@@ -66,7 +66,7 @@ def aged(sight: Sight, question: Question) -> Sight:
 
 
 def recent_events(inspection: Inspection) -> tuple[Event | str, ...]:
-    """Return the last events of a log, newest first; of an invalid line, why it is none.
+    """The last events of a log, newest first; of an invalid line, why it is none.
 
     Reads the last 64 KiB alone; what cannot be read is no event.
     """

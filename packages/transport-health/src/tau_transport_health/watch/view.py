@@ -34,7 +34,7 @@ _FACT_COLOURS = {"holds": "red", "warning": "yellow"}
 
 
 def view(sight: Sight, *, interval_seconds: float) -> RenderableType:
-    """Return what the terminal shows: one target in detail, several as a table."""
+    """What the terminal shows: one target in detail, several as a table."""
     foot = Text(f"looks every {interval_seconds:g} s; Ctrl-C ends", style="dim")
     if sight.problem is not None:
         return Group(_safe(sight.problem, style="bold magenta"), Text(), foot)

@@ -19,19 +19,19 @@ _UNITS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "
 
 
 def figure(number: int) -> str:
-    """Return a number with its thousands apart: `12,345`."""
+    """A number with its thousands apart: `12,345`."""
     return "over 10^15" if number > LARGEST_WRITTEN else f"{number:,}"
 
 
 def share(part: int, whole: int) -> str:
-    """Return a part of a whole in percent; only nothing is 0 %, and only all of it 100 %."""
+    """A part of a whole in percent; only nothing is 0 %, and only all of it 100 %."""
     if part in {0, whole}:
         return "100 %" if part else "0 %"
     return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
 
 
 def utc(unix_ms: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """Return a time in UTC, to the second or as `form` has it."""
+    """A time in UTC, to the second or as `form` has it."""
     try:
         return (_EPOCH + timedelta(milliseconds=unix_ms)).strftime(form)
     except OverflowError:
@@ -39,7 +39,7 @@ def utc(unix_ms: int, form: str = "%Y-%m-%d %H:%M:%S") -> str:
 
 
 def span(duration_ms: int) -> str:
-    """Return a length of whole seconds in its largest unit: `1 second`, `5 minutes`, `2 days`."""
+    """A length of whole seconds in its largest unit: `1 second`, `5 minutes`, `2 days`."""
     size, unit = next(unit for unit in _UNITS if duration_ms % unit[0] == 0)
     number = duration_ms // size
     return f"1 {unit}" if number == 1 else f"{figure(number)} {unit}s"
@@ -51,7 +51,7 @@ def pixels(number: float) -> str:
 
 
 def written(value: object) -> object:
-    """Return what a value comes to on a page; texts are made printable, and are not escaped yet."""
+    """What a value comes to on a page; texts are made printable, and are not escaped yet."""
     if isinstance(value, Markup):
         return value
     if isinstance(value, int):

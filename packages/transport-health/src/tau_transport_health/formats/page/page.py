@@ -30,7 +30,7 @@ _ACCENTS = {
 
 
 def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
-    """Return the page about one look at a target and its whole event log.
+    """The page about one look at a target and its whole event log.
 
     Args:
         inspection: The look, with its judgement.
@@ -72,7 +72,7 @@ def _headline(assessment: Assessment) -> str:
 
 
 def _snapshot(assessment: Assessment) -> Iterator[tuple[str, str, str]]:
-    """Yield each figure of the health snapshot: its name, its value, its key in the file."""
+    """Each figure of the health snapshot: its name, its value, its key in the file."""
     health = assessment.snapshot
     if health is None or assessment.age_ms is None:
         return
