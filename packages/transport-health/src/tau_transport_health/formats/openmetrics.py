@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from tau_transport_health.contract.state import HealthSnapshot, HealthState
+from tau_transport_health.contract.state import HealthState
 from tau_transport_health.health.assessment import Gate, Inspection
 from tau_transport_health.printable import printable
 
@@ -62,7 +62,7 @@ def _lines(inspections: Sequence[Inspection]) -> Iterator[str]:
     )
     for name, help_text, field in _OF_SNAPSHOT:
         yield from _family(
-            name, help_text, ((_labels(i), _value(health, field)) for i, health in present)
+            name, help_text, ((_labels(i), float(getattr(health, field))) for i, health in present)
         )
 
 
@@ -78,10 +78,6 @@ def _family(name: str, help_text: str, samples: Iterable[tuple[str, float]]) -> 
 
 def _number(value: float) -> str:
     return str(int(value)) if value.is_integer() else repr(value)
-
-
-def _value(health: HealthSnapshot, field: str) -> float:
-    return float(getattr(health, field))
 
 
 def _labels(inspection: Inspection, **more: str) -> str:

@@ -34,7 +34,7 @@ class Finding:
     is_notice: bool = False
 
 
-_RUN_FAILURES = (
+RUN_FAILURES = (
     (
         HistorySymptom.RUN_SPAWN_FAILURES,
         "run_spawn_failures",
@@ -60,6 +60,7 @@ _RUN_FAILURES = (
         "runs of a command that is not registered",
     ),
 )
+"""Runs that went wrong: the symptom, its counter in an event, its traces, and words for it."""
 
 
 def symptoms_of_history(inspection: Inspection, history: History) -> Iterator[Finding]:
@@ -70,7 +71,7 @@ def symptoms_of_history(inspection: Inspection, history: History) -> Iterator[Fi
     yield from _failures(recent)
     yield from _backlog(recent)
     yield from _retries(recent)
-    for code, counter, kind, words in _RUN_FAILURES:
+    for code, counter, kind, words in RUN_FAILURES:
         yield from _run_failures(recent, code, counter, kind, words)
     yield from _duplicates(recent)
     if inspection.is_chained and Hold.UNHEALTHY in dict(inspection.assessment.holds):

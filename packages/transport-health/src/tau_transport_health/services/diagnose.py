@@ -11,8 +11,16 @@ from tau_transport_health.files.segments import open_segments
 from tau_transport_health.files.state_directory import EVENT_LOG, read_once
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.health.diagnosis import Diagnosis, diagnose
+from tau_transport_health.health.symptoms import RUN_FAILURES
 from tau_transport_health.log.history import History, read_history
 from tau_transport_health.log.traces import Trace, TraceKind, Traces
+
+_TRACED = (
+    "failed_cases",
+    "retry_attempts",
+    *(counter for _, counter, _, _ in RUN_FAILURES),
+)
+"""The counters of what the channels can tell more of."""
 
 
 def diagnosis_of(inspection: Inspection) -> Diagnosis:
@@ -45,12 +53,7 @@ def _traces(
     failing = [
         cycle.event
         for cycle in history.recent
-        if cycle.event.failed_cases > 0
-        or cycle.event.retry_attempts > 0
-        or cycle.event.run_missing_command_failures > 0
-        or cycle.event.run_spawn_failures > 0
-        or cycle.event.run_timeout_failures > 0
-        or cycle.event.run_non_zero_exit_failures > 0
+        if any(getattr(cycle.event, counter) > 0 for counter in _TRACED)
     ]
     if not failing:
         return {}

@@ -18,9 +18,9 @@ from types import FrameType
 from rich.console import Console
 from rich.live import Live
 
-from tau_transport_health.errors import ExitCode, TransportHealthError
+from tau_transport_health.errors import ExitCode, NoTargetError, TransportHealthError
 from tau_transport_health.services.inspect import Question
-from tau_transport_health.watch.snapshot import aged, first_sight, next_sight
+from tau_transport_health.watch.snapshot import aged, sight_of
 from tau_transport_health.watch.view import view
 
 LONGEST_REDRAW_SECONDS = 1.0
@@ -45,7 +45,7 @@ def watch_targets(question: Question, *, interval_seconds: float) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal or console.is_dumb_terminal:
         raise NoTerminalError("watch needs a terminal to draw in; for one look use inspect")
-    sight = first_sight(question)
+    sight = sight_of(question, shows=NoTargetError)
     with (
         _quiet_keyboard(),
         _wake_on_resize() as resized,
@@ -57,7 +57,7 @@ def watch_targets(question: Question, *, interval_seconds: float) -> None:
                 live.update(view(sight, interval_seconds=interval_seconds), refresh=True)
                 _wait(resized, min(interval_seconds, LONGEST_REDRAW_SECONDS))
                 if time.monotonic() - looked >= interval_seconds:
-                    sight = next_sight(question)
+                    sight = sight_of(question, shows=TransportHealthError)
                     looked = time.monotonic()
                 else:
                     sight = aged(sight, question)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tau_transport_health.contract.event import Event, parse_event
-from tau_transport_health.errors import NoTargetError, TransportHealthError
+from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.health.assessment import Inspection, assess
 from tau_transport_health.services.inspect import Question, look
 
@@ -26,24 +26,18 @@ class Sight:
     recent: tuple[Event | str, ...]
 
 
-def first_sight(question: Question) -> Sight:
-    """Look once before the view opens: what is asked wrongly is said outside of it.
+def sight_of(question: Question, *, shows: type[TransportHealthError]) -> Sight:
+    """Look once; an error of the kind that it `shows` is a sight too, and may be gone later.
 
     Raises:
-        TargetError: if there is no such target.
+        TransportHealthError: for any other: what is asked wrongly is said outside of the view.
     """
     try:
-        return _sight(question)
-    except NoTargetError as error:
-        return _nothing(error)
-
-
-def next_sight(question: Question) -> Sight:
-    """Look again; whatever cannot be answered now is shown, and may be answered later."""
-    try:
-        return _sight(question)
-    except TransportHealthError as error:
-        return _nothing(error)
+        inspections = look(question)
+    except shows as error:
+        return Sight(inspections=(), problem=str(error), recent=())
+    recent = recent_events(inspections[0]) if len(inspections) == 1 else ()
+    return Sight(inspections=inspections, problem=None, recent=recent)
 
 
 def aged(sight: Sight, question: Question) -> Sight:
@@ -78,16 +72,6 @@ def recent_events(inspection: Inspection) -> tuple[Event | str, ...]:
     except OSError:
         return ()
     return tuple(_event(line, inspection) for line in reversed(lines[-RECENT_EVENTS:]))
-
-
-def _sight(question: Question) -> Sight:
-    inspections = look(question)
-    recent = recent_events(inspections[0]) if len(inspections) == 1 else ()
-    return Sight(inspections=inspections, problem=None, recent=recent)
-
-
-def _nothing(error: TransportHealthError) -> Sight:
-    return Sight(inspections=(), problem=str(error), recent=())
 
 
 def _event(line: bytes, inspection: Inspection) -> Event | str:
