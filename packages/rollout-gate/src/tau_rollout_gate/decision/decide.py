@@ -7,24 +7,16 @@ verdict").
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus, SurfacePin
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
 from tau_rollout_gate.decision.fold import SurfaceFold, folded
-from tau_rollout_gate.decision.integrity import entry_gate, gate_result, reference
+from tau_rollout_gate.decision.rollout_gates import rollout_gates, soak_gate
 from tau_rollout_gate.decision.soak import JointSoak, joint
 from tau_rollout_gate.decision.triggers import judge_triggers
-from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.evidence.values import Evidence, SurfaceEvidence
-from tau_rollout_gate.policy.findings import (
-    NO_ROLLBACK_TRIGGER,
-    PROMOTION_NOT_FROZEN,
-    SOAK_GATE,
-    GateStatus,
-)
-from tau_rollout_gate.policy.gates.interface import RolloutGate
-from tau_rollout_gate.policy.policy import Phase, Policy, policy_digest
+from tau_rollout_gate.policy.policy import Policy, policy_digest
 
 
 def decide(policy: Policy, rollout: Rollout, evidence: Evidence, *, now_unix_ms: int) -> Answer:
@@ -62,16 +54,14 @@ def conclude(
     following = policy.next_phase(phase.name)
     triggers = judge_triggers(policy, rollout, evidence, surfaces, now_unix_ms=now_unix_ms)
     judged = [fold.finish(evidence.surfaces[name], now_unix_ms) for name, fold in surfaces.items()]
-    soak = joint([surface.soak for surface in judged]) if judged else None
+    soak = joint([surface.soak for surface in judged])
     gates: tuple[GateResult, ...] = ()
     if rollout.is_open:  # of a closed one, nothing is to be passed any more
         of_surfaces = [gate for surface in judged for gate in surface.gates]
         gates = (
-            *_standing_gates(rollout, triggers, now_unix_ms),
-            *_rollout_gates(policy, rollout, evidence, now_unix_ms),
-            *_entry_gates(phase, following, rollout, evidence),
+            *rollout_gates(policy, rollout, evidence, triggers, now_unix_ms),
             *of_surfaces,
-            *_soak_gate(phase.soak_ms, soak, of_surfaces, now_unix_ms),
+            *soak_gate(phase.soak_ms, soak, of_surfaces, now_unix_ms),
         )
     found = [evidence.surfaces[name] for name in surfaces]
     verdict = _verdict(rollout, gates, triggers, is_last_phase=following is None)
@@ -87,8 +77,8 @@ def conclude(
         evaluated_unix_ms=now_unix_ms,
         soak=Soak(
             required_ms=phase.soak_ms,
-            held_ms=soak.held_ms if soak else 0,
-            since_unix_ms=soak.since_unix_ms if soak else None,
+            held_ms=soak.held_ms,
+            since_unix_ms=soak.since_unix_ms,
             earliest_promotion_unix_ms=_earliest(verdict, gates, soak, phase.soak_ms),
         ),
         gates=gates,
@@ -116,127 +106,11 @@ def _verdict(
     return Verdict.COMPLETE if is_last_phase else Verdict.PROMOTE
 
 
-def _rollout_gates(
-    policy: Policy, rollout: Rollout, evidence: Evidence, now_unix_ms: int
-) -> Iterator[GateResult]:
-    """Yield the policy's gates over what is no cycle: reports, the sign-off, the target."""
-    for gate in policy.gates_in_force(rollout.phase):
-        if isinstance(gate, RolloutGate):
-            yield gate_result(gate, None, gate.judge(rollout, evidence), now_unix_ms)
-
-
-def _entry_gates(
-    phase: Phase, following: Phase | None, rollout: Rollout, evidence: Evidence
-) -> Iterator[GateResult]:
-    """Yield the gate of each surface that was looked at, in the phase before the first canary."""
-    if phase.canary_percent == 0 and following is not None and following.canary_percent > 0:
-        for pin in rollout.surfaces:
-            if pin.name in evidence.surfaces:
-                yield entry_gate(evidence.surfaces[pin.name])
-
-
-def _standing_gates(
-    rollout: Rollout, triggers: Sequence[TriggerResult], now_unix_ms: int
-) -> Iterator[GateResult]:
-    """Yield the gates of the rollout itself: not frozen, entered before now, no trigger fired."""
-    frozen = rollout.frozen
-    yield _standing(
-        PROMOTION_NOT_FROZEN,
-        holds=frozen is None,
-        observed="not frozen" if frozen is None else f"frozen by {frozen.by}: {frozen.reason}",
-        required="promotion is not frozen",
-        remedy="when the reason is gone: 'resume --reason'",
-        command="resume --reason 'WHY IT MAY GO ON'",
-    )
-    ahead_ms = rollout.phase_entered_unix_ms - now_unix_ms
-    yield _standing(
-        "entry_not_in_future",
-        holds=ahead_ms <= 0,
-        observed=f"entered {in_words(-ahead_ms)} ago"
-        if ahead_ms <= 0
-        else f"entered {in_words(ahead_ms)} ahead of the clock",
-        required="the phase was entered before now",
-        remedy="the clock went backwards: set it, or correct --now-unix-ms",
-        passes_from_unix_ms=rollout.phase_entered_unix_ms,
-    )
-    fired = dict.fromkeys(trigger.name for trigger in triggers if trigger.fired)
-    yield _standing(
-        NO_ROLLBACK_TRIGGER,
-        holds=not fired,
-        observed=", ".join(fired) or "none fired",
-        required="no rollback trigger fired",
-        remedy="roll back: 'rollback --reason'",
-        command="rollback --reason 'WHAT HAPPENED'",
-    )
-
-
-def _standing(  # noqa: PLR0913 - the parts of a gate
-    name: str,
-    *,
-    holds: bool,
-    observed: str,
-    required: str,
-    remedy: str,
-    passes_from_unix_ms: int | None = None,
-    command: str = "",
-) -> GateResult:
-    return GateResult(
-        name=name,
-        surface=None,
-        status=GateStatus.PASS if holds else GateStatus.FAIL,
-        observed=observed,
-        required=required,
-        remedy="" if holds else remedy,
-        passes_from_unix_ms=passes_from_unix_ms,
-        command="" if holds else command,
-    )
-
-
-def _soak_gate(
-    required_ms: int, soak: JointSoak | None, others: Sequence[GateResult], now_unix_ms: int
-) -> Iterator[GateResult]:
-    """Yield the gate of the soak, last of all: it follows from the `others`."""
-    if soak is None or not required_ms:
-        return
-    restart = soak.restart
-    is_served = soak.held_ms >= required_ms
-    yield GateResult(
-        name=SOAK_GATE,
-        surface=None,
-        status=GateStatus.PASS if is_served else GateStatus.FAIL,
-        observed=_soak_in_words(soak),
-        required=f"at least {in_words(required_ms)} of clean cycles without a gap",
-        evidence=reference(restart.cycle, now_unix_ms) if restart else None,
-        remedy="" if is_served else _soak_remedy(soak, required_ms, others, now_unix_ms),
-        cycles_help=soak.since_unix_ms is not None,
-    )
-
-
-def _soak_in_words(soak: JointSoak) -> str:
-    held, restart = in_words(soak.held_ms), soak.restart
-    if restart is None:
-        return held
-    if soak.since_unix_ms is None:
-        return f"{held}, to begin anew with a clean cycle: {restart.cause}"
-    return f"{held}, begun anew at {utc(soak.since_unix_ms)}: {restart.cause}"
-
-
-def _soak_remedy(
-    soak: JointSoak, required_ms: int, others: Sequence[GateResult], now_unix_ms: int
-) -> str:
-    if not all(gate.status.lets_pass or gate.cycles_help for gate in others):
-        return "see to the other gates first: the soak follows from them"
-    since = soak.since_unix_ms
-    if since is not None and since + required_ms <= now_unix_ms:
-        return "run a clean cycle: the time has passed, but none has run since"
-    return f"go on running clean cycles for {in_words(required_ms - soak.held_ms)} more"
-
-
 def _earliest(
-    verdict: Verdict, gates: Sequence[GateResult], soak: JointSoak | None, required_ms: int
+    verdict: Verdict, gates: Sequence[GateResult], soak: JointSoak, required_ms: int
 ) -> int | None:
     """Return when promotion is possible at the earliest; None where time alone does not help."""
-    if soak is None or soak.since_unix_ms is None:
+    if soak.since_unix_ms is None:
         return None
     helps = all(gate.status.lets_pass or gate.cycles_help for gate in gates)
     if verdict is Verdict.ROLLBACK or not helps:

@@ -76,7 +76,9 @@ def longest_pause_ms(cycle_interval_ms: int, duration_ms: int) -> int:
 
 
 def joint(soaks: Sequence[SurfaceSoak]) -> JointSoak:
-    """Return the soak that all surfaces share: no better than that of any of them."""
+    """The soak that all surfaces share: no better than that of any of them; none without any."""
+    if not soaks:
+        return JointSoak(since_unix_ms=None, held_ms=0, restart=None)
     latest = max(soaks, key=lambda soak: (soak.since_unix_ms is None, soak.since_unix_ms or 0))
     lasts = [soak.last_unix_ms for soak in soaks]
     held = 0
