@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -128,10 +129,7 @@ def validation_as_json(
         "fixture": fixture,
         "valid": not problems,
         "cases": cases,
-        "problems": [
-            {"case_id": problem.case_id, "field": problem.field, "message": problem.message}
-            for problem in problems
-        ],
+        "problems": list(map(asdict, problems)),
         "warnings": list(warnings),
     }
 

@@ -14,7 +14,6 @@ from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.strict_json import DEEPEST_NESTING
 from tau_custom_command.limits import LARGEST_TOML_BYTES, MOST_DOTTED_PARTS
 
-_SMALLEST = -LARGEST_INTEGER - 1  # the range that TOML states
 _STRING_OR_COMMENT = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*(?:""")?'
     r"|'''(?:[^']|'(?!''))*(?:''')?"
@@ -70,5 +69,5 @@ def strangers(
         yield path, f"must be no date or time (found {value}); write it in quotes"
     elif isinstance(value, float) and not math.isfinite(value):
         yield path, f"must be a number that JSON has (found {value})"
-    elif isinstance(value, int) and not _SMALLEST <= value <= LARGEST_INTEGER:
+    elif isinstance(value, int) and not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
         yield path, "must be an integer of at most 64 bits"

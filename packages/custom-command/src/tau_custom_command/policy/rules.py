@@ -85,10 +85,8 @@ def _program_denial(policy: ExecutionPolicy, words: list[str]) -> str | None:
     if _PLACEHOLDER.search(words[0]):
         return "a placeholder stands in the program; arguments fill only what follows"
     name = program_name(words[0])
-    if policy.allow_shell:
-        return None
-    if name in SHELLS:
+    if not policy.allow_shell and name in SHELLS:
         return f"the template starts a shell ({name}), and allow_shell is false"
-    if name in LAUNCHERS:
+    if not policy.allow_shell and name in LAUNCHERS:
         return f"the template starts {name}, which starts other programs, and allow_shell is false"
     return None
