@@ -59,8 +59,8 @@ SymptomCode = FileSymptom | HistorySymptom
 
 REMEDIES: Mapping[SymptomCode, str] = {
     FileSymptom.NO_STATE: "run the transport once, or pass --state-dir if its files lie elsewhere",
-    FileSymptom.INVALID_STATE: "put state.json back from a copy, or rebuild it: "
-    "tau-custom-command recover shows what it can; the runtime leaves the file as it is",
+    FileSymptom.INVALID_STATE: "put state.json back from a copy, or have it back whole: "
+    "tau-custom-command recover shows what it would do; the runtime leaves the file as it is",
     FileSymptom.NO_LOG: "put the log back from a copy; if it was rotated, see that "
     "runtime-events.jsonl.1 lies beside it",
     FileSymptom.UNREADABLE_LOG: "see who may read the file, and whether the disk is sound; the log "
