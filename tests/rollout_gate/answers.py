@@ -255,7 +255,7 @@ _gates = st.builds(
     remedy=_words,
     cycles_help=st.booleans(),
     passes_from_unix_ms=st.none() | _times,
-    command=_words,
+    command=st.just("") | _said,  # a blank is no command, and no gate has one
 )
 _triggers = st.builds(
     TriggerResult,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutFile
@@ -51,12 +50,12 @@ def check(file: RolloutFile | None, lines: Sequence[bytes], *, is_torn: bool) ->
         remarks.append(
             f"entry {len(lines)} is ahead of rollout.json: the next decision completes it"
         )
-    breaks = chain(_along(lines, file), _at_end(lines, file))
-    return LedgerReport(entries=len(lines), broken=next(breaks, None), remarks=tuple(remarks))
+    broken = _along(lines, file) or _at_end(lines, file)
+    return LedgerReport(entries=len(lines), broken=broken, remarks=tuple(remarks))
 
 
-def _along(lines: Sequence[bytes], file: RolloutFile | None) -> Iterator[Broken]:
-    """Yield where an entry does not follow the one before it, ending with the first unreadable."""
+def _along(lines: Sequence[bytes], file: RolloutFile | None) -> Broken | None:
+    """Find the first entry that cannot be read, or not follow the one before it."""
     named = None if file is None else (file.decisions.count, file.decisions.sha256)
     before: Rollout | None = None
     digest: str | None = None
@@ -64,34 +63,33 @@ def _along(lines: Sequence[bytes], file: RolloutFile | None) -> Iterator[Broken]
         try:
             entry = Entry.parse(line)
         except RolloutGateError as error:
-            yield Broken(number, f"it cannot be read: {error}")
-            return
+            return Broken(number, f"it cannot be read: {error}")
         if (entry.decision_number, entry.previous_sha256) != (number, digest):
-            yield Broken(
+            return Broken(
                 number,
                 "it does not follow the one before it: one of the two was altered, or entries were "
                 "removed or moved",
             )
-        for detail in _impossible(before, entry):
-            yield Broken(number, f"it {detail}")
+        if detail := next(_impossible(before, entry), None):
+            return Broken(number, f"it {detail}")
         before, digest = entry.rollout_after, digest_of(line)
         if named is not None and number == named[0] and digest != named[1]:
-            yield Broken(number, "it is not the one that rollout.json names: it was altered")
+            return Broken(number, "it is not the one that rollout.json names: it was altered")
+    return None
 
 
-def _at_end(lines: Sequence[bytes], file: RolloutFile | None) -> Iterator[Broken]:
-    """Yield what is wrong between the end of a sound chain and `rollout.json`."""
+def _at_end(lines: Sequence[bytes], file: RolloutFile | None) -> Broken | None:
+    """Find what is wrong between the end of a sound chain and `rollout.json`."""
     if file is None:
-        if len(lines) > 1:
-            yield Broken(None, "rollout.json is missing")
-        return
+        return Broken(None, "rollout.json is missing") if len(lines) > 1 else None
     count = file.decisions.count
     if len(lines) < count:
-        yield Broken(len(lines) + 1, f"it was removed: rollout.json counts {count}")
-    elif len(lines) > count + 1:
-        yield Broken(None, f"rollout.json is an older copy: it counts {count} of {len(lines)}")
-    elif Entry.parse(lines[count - 1]).rollout_after != file.rollout:
-        yield Broken(None, f"rollout.json was edited: it is not what entry {count} left")
+        return Broken(len(lines) + 1, f"it was removed: rollout.json counts {count}")
+    if len(lines) > count + 1:
+        return Broken(None, f"rollout.json is an older copy: it counts {count} of {len(lines)}")
+    if Entry.parse(lines[count - 1]).rollout_after != file.rollout:
+        return Broken(None, f"rollout.json was edited: it is not what entry {count} left")
+    return None
 
 
 def _impossible(before: Rollout | None, entry: Entry) -> Iterator[str]:
