@@ -673,7 +673,7 @@ def test_a_wait_of_no_duration(command: Command) -> None:
     with busy(command) as first:
         waiting = command.start("run", "f.json", "--wait", "nan")
         try:
-            code = waiting.wait(3)
+            code = waiting.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             code = None
         finally:
