@@ -31,9 +31,9 @@ PYTHON
 }
 
 step 'the fixture is valid' 'valid, ' tau-custom-command validate "$fixture"
-step 'a cycle applies every case' ' failed_cases=0 ' \
+step 'a cycle applies every case' '16 cases, 16 applied' \
   tau-custom-command run "$fixture" --state-dir "$state_dir"
-step 'a second cycle finds only duplicates' 'reason_codes=duplicate_cases_skipped ' \
+step 'a second cycle finds only duplicates' '16 cases, 16 done before' \
   tau-custom-command run "$fixture" --state-dir "$state_dir"
 step 'the registry' 'restart-service' \
   tau-custom-command registry list --state-dir "$state_dir"
