@@ -34,13 +34,15 @@ for manifest in pyproject.toml packages/*/pyproject.toml; do
   cp -- "$manifest" "$scratch/$manifest"
 done
 
-# What is locked now holds as a constraint: a lock made twice is the same lock.
+# What is locked now holds as a constraint: a lock made twice is the same lock. It is added to the
+# workspace's own table, since uv takes no constraints from a uv.toml beside a pyproject.toml.
 if [[ $mode != --upgrade && -f requirements.lock ]]; then
   {
     echo 'constraint-dependencies = ['
     sed -n "s/^\([A-Za-z0-9].*==.*[^ ]\) *\\\\\$/  \"\1\",/p" requirements.lock
     echo ']'
-  } >"$scratch/uv.toml"
+  } >"$scratch/constraints"
+  sed -i "/^\[tool\.uv\]\$/r $scratch/constraints" "$scratch/pyproject.toml"
 fi
 
 cd -- "$scratch"
