@@ -92,7 +92,7 @@ REMEDIES: Mapping[SymptomCode, str] = {
     HistorySymptom.MISSING_COMMANDS: "see whether the command's CREATE was skipped as a duplicate "
     "after a DELETE, or sorts after the RUN; validate warns of such ids",
     HistorySymptom.NOTHING_BUT_DUPLICATES: "the fixture was run before, or its case ids are not "
-    "unique: pass --case-suffix, if it is to do new work",
+    "unique: pass --fresh, if it is to do new work",
     HistorySymptom.NO_REGISTRY_CHANGE: "if changes were expected, see that the fixture has a "
     "CREATE, UPDATE or DELETE, and that it does not fail",
     HistorySymptom.BACKLOG_LEFT: "run again, more often, or raise --queue-limit",

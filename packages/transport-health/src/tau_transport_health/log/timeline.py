@@ -118,7 +118,7 @@ class Timeline:
         held.malformed_cases += event.malformed_cases + event.unexpected_malformed_cases
         for name in names:
             held.reason_code_counts[name] += 1
-        # What is kept of a hostile line must be as short as what is counted of it.
+        # A hostile line may have very many codes: of those only the ones that are counted are kept.
         self.recent.append(
             event if names == event.reason_codes else event._replace(reason_codes=names)
         )
