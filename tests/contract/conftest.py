@@ -1,7 +1,5 @@
 """What several of the contract's tests look at: a state directory with some history."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Where the contract lies, and how its tests start the command: as a process, like anyone else."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The three lines of Python in runbooks/state-files.md verify the chain, as they stand."""
 
-from __future__ import annotations
-
 import io
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The command lines of all three: every command is found, and a wrong word gets a suggestion."""
 
-from __future__ import annotations
-
 import pkgutil
 from collections.abc import Iterator
 from importlib import import_module

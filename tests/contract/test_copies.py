@@ -1,7 +1,5 @@
 """The packages share no code: where they hold the same module, the copies are the same file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

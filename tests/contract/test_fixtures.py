@@ -1,7 +1,5 @@
 """The fixtures to run do what fixtures/contracts/README.md says of them."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any

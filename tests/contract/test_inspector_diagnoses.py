@@ -3,8 +3,6 @@
 Both run as processes; what was done to the files in between is what an operator may meet.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -3,8 +3,6 @@
 The two packages share no Python. What is written here, the runtime's command wrote, as a process.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What the runtime leaves, by processes, held against the schemas and against closed ones."""
 
-from __future__ import annotations
-
 import json
 import stat
 from functools import cache

@@ -1,7 +1,5 @@
 """The samples: what every reader must take, and what none may, each for the reason it is named."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The published schemas and generated fixtures: sound, described, and up to date."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Strict JSON: nothing coerced, nothing silently dropped (runbooks/state-files.md, the rules)."""
 
-from __future__ import annotations
-
 import json
 from importlib import import_module
 from types import ModuleType

@@ -4,8 +4,6 @@ The `..._object` functions give what a fixture file holds, as JSON values; `case
 What a test does not care about has a value here that is right and says nothing.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

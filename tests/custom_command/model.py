@@ -5,8 +5,6 @@ as plainly as Python allows, and without a line of the runtime's. It knows fewer
 runtime: those that `test_cycle_against_model` draws.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass, field

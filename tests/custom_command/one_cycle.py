@@ -4,8 +4,6 @@ Most of a short run is importing, and a run under strace takes several times as 
 need hundreds of them have each forked from here. The child stops until someone has attached to it.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

@@ -1,7 +1,5 @@
 """How tests run the command runtime: in process with a clock of their own, or as real processes."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """Where crash tests start from, and what runs make of it that nothing disturbs."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import stat
@@ -11,13 +9,7 @@ from pathlib import Path
 
 from tau_custom_command.contract.vocabulary import ErrorCode
 from tau_custom_command.storage.journal import DONE_FILE, state_in
-from tests.custom_command.cases import (
-    case_object,
-    fixture_bytes,
-    malformed,
-    retryable,
-    success,
-)
+from tests.custom_command.cases import case_object, fixture_bytes, malformed, retryable, success
 from tests.custom_command.one_cycle import cycle
 from tests.custom_command.running import StateFiles
 from tests.custom_command.tracing import CHANGING, OPENING, Call, Forks

@@ -1,7 +1,5 @@
 """Durations as people write them: always with their unit."""
 
-from __future__ import annotations
-
 import pytest
 
 from tau_custom_command.durations import parse_duration

@@ -1,7 +1,5 @@
 """The runtime under strace: which calls change files, and what happens if one of them fails."""
 
-from __future__ import annotations
-
 import functools
 import os
 import re

@@ -1,7 +1,5 @@
 """A release under rollout: both programs as processes, in a folder, on a clock that is stepped."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -4,8 +4,6 @@ Each page is shown in a frame of the width wanted, since a window of Chromium's 
 500 pixels. The frame's own document measures it; the screenshot shows that something is drawn.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -1,7 +1,5 @@
 """Releases that are rolled out and rolled back: the real runtime runs, and the gate decides."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

@@ -1,7 +1,5 @@
 """Fuzz the packages with mutated fixtures and state directories (scripts/fuzz.sh)."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

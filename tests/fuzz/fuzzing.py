@@ -1,7 +1,5 @@
 """The cases of a run: each from a seed and a number, so that it can be had again by itself."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One call of a command line, in this process, held to time, memory, exit codes and manners."""
 
-from __future__ import annotations
-
 import contextlib
 import faulthandler
 import gc

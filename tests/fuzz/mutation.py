@@ -1,7 +1,5 @@
 """Mutations of JSON, of logs and of bytes: the same random numbers give the same inputs."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

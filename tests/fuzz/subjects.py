@@ -1,7 +1,5 @@
 """What is fuzzed: the programs in a table, and where mutations start from."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -3,8 +3,6 @@
 The long version, and how to have a case again: scripts/fuzz.sh.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Answers to print: sound ones to vary, random ones, and ones full of hostile text."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar, cast
 
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Rollouts, histories and evidence to test with, built by hand as the runtime writes them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,11 +17,7 @@ from tau_rollout_gate.contract.rollout import (
     RolloutStatus,
     SurfacePin,
 )
-from tau_rollout_gate.evidence.values import (
-    Cycle,
-    Evidence,
-    SurfaceEvidence,
-)
+from tau_rollout_gate.evidence.values import Cycle, Evidence, SurfaceEvidence
 
 Json = dict[str, Any]
 
@@ -68,7 +62,7 @@ class History:
 
     lines: list[bytes] = field(default_factory=list)
 
-    def add(self, timestamp_unix_ms: int, **changes: Any) -> History:  # noqa: ANN401 - any JSON
+    def add(self, timestamp_unix_ms: int, **changes: Any) -> "History":  # noqa: ANN401 - any JSON
         """Add a healthy cycle that ended at a time, but for `changes`; None leaves a key out."""
         number = len(self.lines) + 1
         event: Json = {
@@ -121,7 +115,7 @@ class History:
         *,
         after: int = ENTERED,
         **changes: Any,  # noqa: ANN401 - any JSON
-    ) -> History:
+    ) -> "History":
         """Add `count` cycles, the first one `interval_ms` after a time."""
         for index in range(1, count + 1):
             self.add(after + index * interval_ms, **changes)

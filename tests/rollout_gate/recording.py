@@ -1,7 +1,5 @@
 """Ledgers to test with, and the installed command as a process."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -45,7 +43,7 @@ class Ledger:
 
     entries: list[Entry] = field(default_factory=list)
 
-    def add(self, rollout_after: Rollout, action: Action, **changes: Any) -> Ledger:  # noqa: ANN401 - any field
+    def add(self, rollout_after: Rollout, action: Action, **changes: Any) -> "Ledger":  # noqa: ANN401 - any field
         """Add a decision."""
         self.entries.append(decided(rollout_after, action, before=self.count(), **changes))
         return self

@@ -1,7 +1,5 @@
 """Runs a command under `strace`, which kills it at a system call of the test's choosing."""
 
-from __future__ import annotations
-
 import ctypes
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Random worlds: a surface's files, a rollout that went as far as they let it, and the time."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -180,7 +178,7 @@ class World:
         """Return the answer, by its own files or others in their place."""
         return self.found(files).answer
 
-    def advance(self) -> World:
+    def advance(self) -> "World":
         """Return the world after an automatic advance that has not stopped the rollout."""
         found = self.found()
         if found.answer.verdict is not Verdict.PROMOTE:

@@ -1,7 +1,5 @@
 """How tests start the inspector: as a process, like anyone else; never with a traceback."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

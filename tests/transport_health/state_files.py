@@ -1,7 +1,5 @@
 """State files as the runtime writes them, built by hand: no code of either package in them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """How long ago something was, in words."""
 
-from __future__ import annotations
-
 import pytest
 
 from tau_transport_health.durations import age

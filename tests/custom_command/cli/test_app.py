@@ -1,7 +1,5 @@
 """The command line as users meet it: real processes, their output, exit codes, environment."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The progress bar: for people at a terminal, and only for what takes long."""
 
-from __future__ import annotations
-
 import os
 import pty
 import subprocess

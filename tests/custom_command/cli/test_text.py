@@ -1,7 +1,5 @@
 """What the terminal shows: for people what they should look at, for programs all of it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is wrong with a form, in words."""
 
-from __future__ import annotations
-
 import pytest
 from pydantic import ValidationError
 

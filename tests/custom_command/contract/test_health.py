@@ -1,7 +1,5 @@
 """Health: the classification's table, and how it is said."""
 
-from __future__ import annotations
-
 import pytest
 
 from tau_custom_command.contract.health import classify, explain

@@ -1,7 +1,5 @@
 """JSON values: written for people, compared by type and value, described in a few words."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """TOML as a fixture holds it: what is refused, in which words, and that it costs little."""
 
-from __future__ import annotations
-
 import tomllib
 
 import pytest

@@ -1,7 +1,5 @@
 """What a cycle leaves: reason codes, streak, health, and the numbers that follow from others."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The channel store: what happened to each command, for programs and for people."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """A cycle: the order of its cases, what is left out and why, retries, what counts as failed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

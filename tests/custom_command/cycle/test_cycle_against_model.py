@@ -1,7 +1,5 @@
 """Random fixtures through several cycles: the files against an independent model."""
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import dataclass
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """What a case results in: the table of page 2, row by row, and which row comes before which."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

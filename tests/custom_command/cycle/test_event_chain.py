@@ -1,7 +1,5 @@
 """The chain of events: where the next one continues it, and what shows when it is broken."""
 
-from __future__ import annotations
-
 import json
 from hashlib import sha256
 

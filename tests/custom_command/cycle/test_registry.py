@@ -1,7 +1,5 @@
 """What each operation does to the registry of commands (page 1, "A command record"; page 2)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The form of an execution policy, and what is wrong with one in itself."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

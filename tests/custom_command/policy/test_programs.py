@@ -1,7 +1,5 @@
 """Which programs a template may not start: shells and what starts others, by name (page 5)."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

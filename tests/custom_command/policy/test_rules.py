@@ -1,7 +1,5 @@
 """What an execution policy says of a template and its arguments (page 5, "Execution policy")."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """The words of a template: those of a shell, in little time."""
 
-from __future__ import annotations
-
 import shlex
 import time
 

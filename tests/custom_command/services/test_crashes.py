@@ -5,8 +5,6 @@ state between two changes is left behind once. Or that call fails. Then a cycle 
 are those of undisturbed runs.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import signal

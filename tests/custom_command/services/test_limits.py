@@ -1,7 +1,5 @@
 """No input exhausts memory: what is too much is refused by name, and what is promised is taken."""
 
-from __future__ import annotations
-
 import json
 import os
 import resource

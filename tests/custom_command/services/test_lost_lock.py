@@ -1,7 +1,5 @@
 """A lock that is lost while its holder is at work: whoever held it commits nothing any more."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

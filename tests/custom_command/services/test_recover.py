@@ -1,7 +1,5 @@
 """`recover`: a state that is lost or broken comes back byte for byte, or nothing is changed."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """`channels repair`: lines that are no entries are moved aside, and nothing is lost."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The runner: one cycle carried out, or nothing at all."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Files on a real disk: whole lines, whole files, private, one writer at a time."""
 
-from __future__ import annotations
-
 import os
 import signal
 import stat

@@ -1,7 +1,5 @@
 """The journal's form: what was committed is read back as it was, or not at all."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from hashlib import sha256
 

@@ -3,8 +3,6 @@
 That a kill at any moment changes nothing of that is in test_crashes.py.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

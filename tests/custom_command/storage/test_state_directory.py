@@ -1,7 +1,5 @@
 """A state directory: what cannot be trusted is refused and left as it is; the chain goes on."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What was written reaches the disk: by one call, or by one for each file and folder."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

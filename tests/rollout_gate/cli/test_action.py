@@ -1,7 +1,5 @@
 """The GitHub action: what it is given reaches the command whole, and is never a command itself."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

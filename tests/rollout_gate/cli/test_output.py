@@ -1,7 +1,5 @@
 """Where answers go: a terminal, a pipe, the files of a GitHub job."""
 
-from __future__ import annotations
-
 import os
 import pty
 import subprocess

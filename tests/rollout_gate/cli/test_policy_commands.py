@@ -1,7 +1,5 @@
 """`policy show`, `policy init` and `policy lint`, as a shell sees them."""
 
-from __future__ import annotations
-
 import resource
 import signal
 from pathlib import Path

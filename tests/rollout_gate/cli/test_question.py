@@ -1,7 +1,5 @@
 """What all commands have in common: one spelling of the format, text that is text, help to copy."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """`signoff`, as a process: what they print, write and exit with."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

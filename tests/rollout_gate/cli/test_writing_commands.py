@@ -1,7 +1,5 @@
 """The commands that write, as people call them: what they record, refuse and print."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

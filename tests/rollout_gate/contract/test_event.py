@@ -1,7 +1,5 @@
 """A line is a cycle, or refused with the reason; nothing in it is coerced."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 

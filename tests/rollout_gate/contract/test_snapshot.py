@@ -1,7 +1,5 @@
 """A state's health and last cycle are read strictly; the rest of it is somebody else's."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The decision: what promotes, what holds and why, what rolls back."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

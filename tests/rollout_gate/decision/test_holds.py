@@ -5,8 +5,6 @@ run in the mode `record`, and the first canary phase soaks for ten minutes, or n
 reason has to stand alone (a cycle that breaks a gate starts the soak anew by its nature).
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

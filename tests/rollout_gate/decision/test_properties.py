@@ -3,8 +3,6 @@
 Each property was seen to fail with the code broken for it.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

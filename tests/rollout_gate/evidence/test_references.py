@@ -1,7 +1,5 @@
 """What is written where evidence belongs: an address, a path, or words that are none."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import pytest

@@ -1,7 +1,5 @@
 """Validation reports: JSON and JUnit XML, what each says, and what is made of it."""
 
-from __future__ import annotations
-
 import json
 import time
 from contextlib import suppress

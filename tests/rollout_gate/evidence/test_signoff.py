@@ -1,7 +1,5 @@
 """The sign-off: what of a checklist is missing, who may sign, and which files are evidence."""
 
-from __future__ import annotations
-
 import os
 import tomllib
 from collections.abc import Mapping

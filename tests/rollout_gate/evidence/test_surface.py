@@ -1,7 +1,5 @@
 """The evidence of a surface from the bytes of its files: whole, in place, and back to its start."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """Evidence as plain `tar` and `sha256sum -c` read it: whole, safe, private, once."""
 
-from __future__ import annotations
-
 import os
 import socket
 import stat

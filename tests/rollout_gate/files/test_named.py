@@ -1,7 +1,5 @@
 """Files that the command line names: read whole, or refused; never waited for."""
 
-from __future__ import annotations
-
 import os
 import resource
 import signal

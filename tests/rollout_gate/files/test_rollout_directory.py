@@ -1,7 +1,5 @@
 """A rollout directory on a real disk: private, locked, whole or as it was."""
 
-from __future__ import annotations
-
 import os
 import resource
 import signal

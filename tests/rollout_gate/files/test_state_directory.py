@@ -1,7 +1,5 @@
 """A state directory is read as far as needed, again where it is odd, whatever stands in it."""
 
-from __future__ import annotations
-
 import json
 import os
 import resource

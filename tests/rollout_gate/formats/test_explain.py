@@ -1,7 +1,5 @@
 """`explain`: what is wrong, where to look, what would change it, when, and what to type."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from hypothesis import given, settings

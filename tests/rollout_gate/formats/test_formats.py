@@ -1,7 +1,5 @@
 """Every format is made from one answer: all say the same, and no text in it acts on a reader."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

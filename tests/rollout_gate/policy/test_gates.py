@@ -1,7 +1,5 @@
 """Each kind of gate, at its boundary."""
 
-from __future__ import annotations
-
 from itertools import accumulate
 from typing import Any
 

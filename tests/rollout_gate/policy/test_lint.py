@@ -1,7 +1,5 @@
 """Lint: the built-in policy is clean, and each slip is found at its place."""
 
-from __future__ import annotations
-
 import pytest
 
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy

@@ -1,7 +1,5 @@
 """Policies: the built-in one is the runbook's tables, what is written reads back, slips show."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Each kind of trigger, at its boundary."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

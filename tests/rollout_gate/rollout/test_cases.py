@@ -1,7 +1,5 @@
 """The unit tests of policies: what a case says, and that a case can fail."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

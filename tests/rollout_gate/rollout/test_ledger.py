@@ -1,7 +1,5 @@
 """The chain of decisions: what is recorded reads back, and tampering shows where it breaks."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Replays: what a recorded history comes to, and where two policies part."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections import Counter

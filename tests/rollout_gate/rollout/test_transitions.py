@@ -1,7 +1,5 @@
 """How a rollout changes, and each refusal; nothing ever mutes a trigger."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Who asked: as said, else the CI's actor, else the login name."""
 
-from __future__ import annotations
-
 import getpass
 
 import pytest

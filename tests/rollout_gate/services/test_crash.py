@@ -1,7 +1,5 @@
 """kill -9 at any system call of a writing command: the chain is whole, and nothing is lost."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

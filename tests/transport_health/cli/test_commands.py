@@ -1,7 +1,5 @@
 """The commands: a module each, all listed, each imported only when it is called."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

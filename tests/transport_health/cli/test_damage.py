@@ -5,8 +5,6 @@ must print and exit with follows from those by the rules of `COMMANDS`, so that 
 same of the same files. A command is added by adding its rule there.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass

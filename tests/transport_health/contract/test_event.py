@@ -1,7 +1,5 @@
 """A line of the event log: valid, or refused for the reason that the contract gives."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

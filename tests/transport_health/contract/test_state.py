@@ -1,7 +1,5 @@
 """The state file as a reader sees it: strict about types, tolerant of new keys."""
 
-from __future__ import annotations
-
 import json
 import time
 from contextlib import suppress
@@ -12,10 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_transport_health.contract.state import HealthState, LastCycle, classify, parse_state
-from tau_transport_health.errors import (
-    FormRefusedError,
-    TransportHealthError,
-)
+from tau_transport_health.errors import FormRefusedError, TransportHealthError
 from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import (
     HEALTH_KEYS,

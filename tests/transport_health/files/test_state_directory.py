@@ -1,7 +1,5 @@
 """Reading a state directory: its end, its whole, and what is no write under way."""
 
-from __future__ import annotations
-
 import json
 import tracemalloc
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Every format is made from one judgement: all say the same, each by its own conventions."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

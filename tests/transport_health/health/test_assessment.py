@@ -1,19 +1,12 @@
 """The judgement: each reason to hold alone, its boundary, and that nothing else holds."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
 
 from tau_transport_health.contract.state import HealthState, parse_state
 from tau_transport_health.errors import ExitCode, PluginCode
-from tau_transport_health.health.assessment import (
-    DEFAULT_MAX_AGE_MS,
-    Assessment,
-    Gate,
-    assess,
-)
+from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS, Assessment, Gate, assess
 from tau_transport_health.health.reading import Reading
 from tau_transport_health.health.remedies import REMEDIES, Hold, symptom_of
 from tests.transport_health.state_files import (

@@ -1,7 +1,5 @@
 """`diagnose`: each symptom with its evidence and its action, and no symptom where nothing is."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -573,7 +571,7 @@ def test_nothing_but_duplicates(
     assert codes(diagnosis) == ([] if words is None else ["nothing_but_duplicates"])
     if words is not None:
         assert words in diagnosis.symptoms[0].sentence
-        assert "--case-suffix" in diagnosis.symptoms[0].action
+        assert "--fresh" in diagnosis.symptoms[0].action
         assert diagnosis.exit_code is ExitCode.YES
 
 

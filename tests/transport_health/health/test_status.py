@@ -1,7 +1,5 @@
 """The operator's report: every count, from the state and from the whole log."""
 
-from __future__ import annotations
-
 from tests.transport_health.running import Inspector
 from tests.transport_health.state_files import (
     NOW_UNIX_MS,

@@ -1,7 +1,5 @@
 """Targets: the built-in ones, those of a TOML file, and what is refused of either."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

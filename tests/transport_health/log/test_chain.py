@@ -1,7 +1,5 @@
 """The chain of events: whole, absent, or broken at the first line that does not continue it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """A log adds up: its lines and its codes, in bounded memory."""
 
-from __future__ import annotations
-
 from tau_transport_health.log.codes import MOST_UNKNOWN_CODES, OTHER_CODES, warnings_of
 from tau_transport_health.log.counts import count_events
 from tau_transport_health.log.decode import PROBLEMS_KEPT

@@ -1,7 +1,5 @@
 """Many lines are read at once as the rules read each: none is valid to one and not the other."""
 
-from __future__ import annotations
-
 import json
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """`channels`: what the channel store holds, and whether it is sound; nothing outside of it."""
 
-from __future__ import annotations
-
 import json
 import os
 from hashlib import sha256

@@ -1,7 +1,5 @@
 """The page of `report`: the verdict in words, everything escaped, nothing from elsewhere."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

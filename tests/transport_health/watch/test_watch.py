@@ -1,7 +1,5 @@
 """The live view in a real pseudo-terminal, its screen read by a terminal emulator."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import pty

@@ -1,7 +1,5 @@
 """Durations as people write them: `500ms`, `90s`, `30m`."""
 
-from __future__ import annotations
-
 import re
 
 _WRITTEN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")

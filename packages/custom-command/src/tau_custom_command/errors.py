@@ -4,8 +4,6 @@ Every error that the runtime expects derives from `CommandRuntimeError`, carries
 people (where, what, what to do) and knows its exit code. Anything else that escapes is a bug.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import IntEnum
 

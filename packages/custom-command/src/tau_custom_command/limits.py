@@ -5,8 +5,6 @@ beyond a limit is refused by name, most of it before it is read (runbooks/custom
 "Limits").
 """
 
-from __future__ import annotations
-
 MIB = 1024 * 1024
 
 LARGEST_FIXTURE_BYTES = 64 * MIB

@@ -1,7 +1,5 @@
 """Durations and times as people write and read them: `30m` in a policy, `30 min` in an answer."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime
 

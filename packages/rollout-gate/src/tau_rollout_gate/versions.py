@@ -1,14 +1,12 @@
 """Semantic versions, as releases are named; a leading `v` is allowed."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from semver import Version
 
 
-def parse_version(text: str) -> Version | None:
+def parse_version(text: str) -> "Version | None":
     """Return the version that a text names; None if it is no semantic version."""
     from semver import Version  # noqa: PLC0415 - only preflight and `start` pay for it
 

@@ -1,7 +1,5 @@
 """How long ago something was, in words."""
 
-from __future__ import annotations
-
 
 def age(duration_ms: int) -> str:
     """An age as people say it: `3 min 20 s ago`, `2 h 5 min ago`, `5 s in the future`."""

@@ -1,7 +1,5 @@
 """The package's errors and its exit codes, each in one place."""
 
-from __future__ import annotations
-
 from enum import IntEnum
 
 

@@ -3,8 +3,6 @@
 The three packages share no code: each has this file, the same to the byte.
 """
 
-from __future__ import annotations
-
 
 def printable(text: str) -> str:
     """Return `text` on one line: control, escape and invisible characters are escaped."""

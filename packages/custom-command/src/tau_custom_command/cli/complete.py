@@ -3,8 +3,6 @@
 Nothing here fails: a directory that cannot be read has no names to offer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path

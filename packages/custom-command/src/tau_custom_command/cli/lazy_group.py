@@ -3,8 +3,6 @@
 The three packages share no code: each has this file, the same to the byte.
 """
 
-from __future__ import annotations
-
 from collections import UserDict
 from collections.abc import Mapping
 from importlib import import_module

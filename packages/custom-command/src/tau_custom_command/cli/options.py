@@ -1,7 +1,5 @@
 """The options of the commands, each with its environment variable, default and help."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 

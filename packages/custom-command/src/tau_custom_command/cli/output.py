@@ -1,7 +1,5 @@
 """What commands print: text for people, JSON for programs."""
 
-from __future__ import annotations
-
 import json
 import sys
 

@@ -1,7 +1,5 @@
 """Progress on a terminal for what takes longer than a second."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator, Sequence

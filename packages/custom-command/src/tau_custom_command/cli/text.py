@@ -1,7 +1,5 @@
 """What the terminal shows: summaries, tables and lists of problems, as text or as JSON values."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict

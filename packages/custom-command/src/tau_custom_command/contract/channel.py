@@ -1,7 +1,5 @@
 """The files of a channel, key by key: what happened to one command, in order."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, StrictBool

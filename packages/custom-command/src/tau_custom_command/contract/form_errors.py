@@ -1,7 +1,5 @@
 """What is wrong with the form of a file, in words: what was expected, what was found."""
 
-from __future__ import annotations
-
 import difflib
 
 from pydantic import BaseModel

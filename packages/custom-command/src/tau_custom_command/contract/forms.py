@@ -4,8 +4,6 @@ Each form is a model: the source of its published JSON Schema (`schemas`), of wh
 of how it is read back. The prose is in runbooks/state-files.md, "Rules for every file".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self, get_origin

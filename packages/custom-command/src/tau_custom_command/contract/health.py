@@ -4,8 +4,6 @@ The thresholds and codes are the contract's (runbooks/state-files.md, "Health" a
 the inspector and the gate judge by the same numbers, from the files alone.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 FAILING_STREAK = 3

@@ -1,7 +1,5 @@
 """JSON values as people and the contract compare and see them: written, compared, described."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Where the files of the contract are, relative to the state directory."""
 
-from __future__ import annotations
-
 STATE_FILE = "state.json"
 EVENT_LOG = "runtime-events.jsonl"
 CHANNEL_STORE = "channel-store/custom-command"

@@ -3,8 +3,6 @@
 What is written is built from these models, so a writer cannot write a key that the schema lacks.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """TOML that people write, held to what JSON can say: the same model reads both."""
 
-from __future__ import annotations
-
 import codecs
 import datetime as dt
 import math

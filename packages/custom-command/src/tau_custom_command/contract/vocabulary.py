@@ -1,7 +1,5 @@
 """The words that fixtures and state files share: operations, outcomes, error codes, names."""
 
-from __future__ import annotations
-
 import re
 from enum import StrEnum
 

@@ -5,8 +5,6 @@ Paths are relative to the state directory. A `Write` says what is wanted, whatev
 the journal records.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -4,8 +4,6 @@ Every number of an event follows from the settled cases; every number of the hea
 follows from the event (runbooks/state-files.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -14,12 +12,7 @@ from typing import Any
 from tau_custom_command.contract import health
 from tau_custom_command.contract.forms import LARGEST_INTEGER, line_digest
 from tau_custom_command.contract.health import ReasonCode
-from tau_custom_command.contract.state import (
-    HealthSnapshot,
-    LastCycle,
-    RuntimeEvent,
-    StateFile,
-)
+from tau_custom_command.contract.state import HealthSnapshot, LastCycle, RuntimeEvent, StateFile
 from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.plan import CyclePlan
 from tau_custom_command.cycle.registry import Registry

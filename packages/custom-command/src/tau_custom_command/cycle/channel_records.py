@@ -3,8 +3,6 @@
 The form of each file is in runbooks/state-files.md, "The channel store".
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence

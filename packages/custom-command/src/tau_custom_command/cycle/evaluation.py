@@ -1,7 +1,5 @@
 """What a case results in: the runbook's table ("What a case results in"), top to bottom."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

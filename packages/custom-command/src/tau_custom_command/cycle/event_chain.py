@@ -4,8 +4,6 @@ Each event holds the digest of the line before, and `state.json` that of the las
 line which is altered or removed shows (runbooks/state-files.md, "The chain").
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 

@@ -3,8 +3,6 @@
 (runbooks/custom-command-ops.md, "A cycle")
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain

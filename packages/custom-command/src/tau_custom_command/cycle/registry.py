@@ -1,9 +1,8 @@
 """The registry of commands, and what an operation changes in it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.state import CommandRecord
@@ -26,7 +25,7 @@ class Registry(dict[str, CommandRecord]):
     """The registered commands by name; changed only by `apply`."""
 
     @classmethod
-    def of(cls, records: Iterable[CommandRecord]) -> Registry:
+    def of(cls, records: Iterable[CommandRecord]) -> Self:
         """A registry that holds `records`."""
         return cls((record.command_name, record) for record in records)
 

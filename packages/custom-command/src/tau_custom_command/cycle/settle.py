@@ -1,7 +1,5 @@
 """Settles a case: tries it as often as it may, and judges what came of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto

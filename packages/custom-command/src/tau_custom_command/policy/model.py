@@ -4,8 +4,6 @@ Record mode judges a policy as it is written; execute mode enforces it. The fiel
 runbooks/custom-command-ops.md, "Execution policy"; `rules` has what follows from them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum

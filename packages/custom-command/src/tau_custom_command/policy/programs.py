@@ -4,8 +4,6 @@ They are known by name, whatever their options: the first line of defence. A scr
 that is not listed, can start a shell all the same; the sandbox is the second line.
 """
 
-from __future__ import annotations
-
 import re
 
 SHELLS = frozenset(

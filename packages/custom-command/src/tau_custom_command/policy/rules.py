@@ -4,8 +4,6 @@ A template is split into words first and filled in after, so it is judged by its
 are those of runbooks/custom-command-ops.md, "Execution policy".
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

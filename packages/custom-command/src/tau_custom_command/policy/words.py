@@ -3,8 +3,6 @@
 That one takes minutes for a word of a million characters, since it adds them one by one.
 """
 
-from __future__ import annotations
-
 import re
 
 _QUOTED = r"""'([^']*)'|"([^"\\]*(?:\\.[^"\\]*)*)"|\\(.)"""

@@ -1,10 +1,9 @@
 """Where time comes from: the one place where the machine's clock is read."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +15,7 @@ class Clock:
     sleep_ms: Callable[[int], None]
 
     @classmethod
-    def of_this_machine(cls, *, now_unix_ms: int | None) -> Clock:
+    def of_this_machine(cls, *, now_unix_ms: int | None) -> Self:
         """The machine's clock; where `now_unix_ms` is given, the wall stands at it."""
         return cls(
             wall_unix_ms=lambda: (

@@ -1,7 +1,5 @@
 """`recover`: mends a state directory from what the journal keeps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +11,7 @@ from tau_custom_command.errors import FormRefusedError, StateUnusableError, Stor
 from tau_custom_command.storage import journal, read
 from tau_custom_command.storage.lock import HeldLock, locked
 from tau_custom_command.storage.signals import interruptions_held
-from tau_custom_command.storage.state_directory import (
-    complete_committed,
-    has_cycles,
-    write,
-)
+from tau_custom_command.storage.state_directory import complete_committed, has_cycles, write
 from tau_custom_command.storage.sync import TO_DISK
 
 

@@ -4,8 +4,6 @@ The event log is never repaired: a line that leaves it would be a break of the c
 one that stays says where.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

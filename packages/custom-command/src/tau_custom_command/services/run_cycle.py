@@ -1,7 +1,5 @@
 """`run`: one cycle. What there is is read, the cycle is decided, and what it leaves is written."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ journal; there is no other way of writing. Files are 0600 and folders 0700 whate
 output may hold secrets. Symbolic links are not followed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

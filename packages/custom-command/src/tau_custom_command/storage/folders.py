@@ -3,8 +3,6 @@
 A folder that is there keeps its permissions: the operator may have named any.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterator
@@ -48,7 +46,7 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def walking(root: Path, *, make_missing: bool) -> Iterator[FolderWalk]:
+def walking(root: Path, *, make_missing: bool) -> Iterator["FolderWalk"]:
     """Give a walk through the folders below `root`, which is there.
 
     Raises:

@@ -6,8 +6,6 @@ last batch that had a state is kept, so that a state that is lost later can be h
 called under the lock.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterable, Iterator

@@ -6,8 +6,6 @@ is not what was written, has no such end: nothing from there on was ever committ
 record (an intent, before a process starts) takes a first line of its own.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

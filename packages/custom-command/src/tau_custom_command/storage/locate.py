@@ -3,8 +3,6 @@
 It changes nothing. Symbolic links are not followed.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from collections.abc import Iterable, Iterator

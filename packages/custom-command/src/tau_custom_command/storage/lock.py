@@ -1,7 +1,5 @@
 """One runner at a time: the lock of a state directory."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

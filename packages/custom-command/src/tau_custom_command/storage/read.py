@@ -1,7 +1,5 @@
 """Reads files as they are on disk: whole, or a log's lines from its end; names what is refused."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

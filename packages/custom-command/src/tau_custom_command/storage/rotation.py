@@ -5,8 +5,6 @@ kill, each line stands in one file, a higher number is older, and what is left i
 numbers, which readers pass over and the next rotation closes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, product

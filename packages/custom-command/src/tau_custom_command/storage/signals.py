@@ -1,7 +1,5 @@
 """Holds interruptions back while something is written that is better not left half done."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager

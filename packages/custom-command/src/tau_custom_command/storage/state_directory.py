@@ -1,7 +1,5 @@
 """A state directory: what is read from it, and how a closed cycle is written to it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain

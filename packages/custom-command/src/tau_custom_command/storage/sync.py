@@ -1,7 +1,5 @@
 """Has written bytes reach the disk, to outlast a loss of power; or not, where that is asked for."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """The options of the commands, each with its environment variable, default and help."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Prints an answer where it is wanted: the terminal, a pipe, the files of a GitHub job."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys
@@ -43,14 +41,14 @@ def print_answer(answer: Answer, answer_format: Format) -> None:
         _append("GITHUB_STEP_SUMMARY", github.summary(answer))
 
 
-def print_explanation(answer: Answer, around: Surroundings) -> None:
+def print_explanation(answer: Answer, around: "Surroundings") -> None:
     """Print the answer as text for a person on call."""
     from tau_rollout_gate.formats import explain  # noqa: PLC0415 - for `explain` alone
 
     print_text(explain.render(answer, around, look=terminal_look()))
 
 
-def print_decided(entry: Entry, *, err: bool = False) -> None:
+def print_decided(entry: "Entry", *, err: bool = False) -> None:
     """Print what was done and recorded; to stderr where stdout holds an answer."""
     typer.echo(decided_text(entry), err=err)
 

@@ -4,8 +4,6 @@ Each group of options is declared once, as the parameters of the function that m
 them. A command takes the value.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum

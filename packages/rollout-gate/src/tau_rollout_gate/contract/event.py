@@ -3,8 +3,6 @@
 The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256

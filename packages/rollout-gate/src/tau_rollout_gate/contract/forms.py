@@ -1,7 +1,5 @@
 """What the files of the contract share: strict types, and what is wrong in one sentence."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, Any
 

@@ -3,11 +3,9 @@
 The rules are the contract's (runbooks/state-files.md, "The rollout directory").
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -258,12 +256,12 @@ class RolloutFile(Rollout):
     decisions: DecisionCount
 
     @classmethod
-    def of(cls, rollout: Rollout, decisions: DecisionCount) -> RolloutFile:
+    def of(cls, rollout: Rollout, decisions: DecisionCount) -> Self:
         """Make the file of a rollout after its last decision."""
         return cls(**_fields(rollout), decisions=decisions)
 
     @classmethod
-    def parse(cls, raw: bytes) -> RolloutFile:
+    def parse(cls, raw: bytes) -> Self:
         """Read a `rollout.json`.
 
         Raises:

@@ -3,8 +3,6 @@
 The rules are the contract's (runbooks/state-files.md, "state.json").
 """
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tau_rollout_gate.contract.event import HealthState, classify

@@ -6,8 +6,6 @@ would let two readers of one file see different things, so each is refused here
 file, the same to the byte (tests/contract/test_copies.py).
 """
 
-from __future__ import annotations
-
 import codecs
 import json
 import math

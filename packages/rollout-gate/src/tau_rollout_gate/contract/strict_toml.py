@@ -1,7 +1,5 @@
 """TOML that people write: policies, their tests, checklists. Small, so that none costs much."""
 
-from __future__ import annotations
-
 import tomllib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The answer: the verdict, and everything that led to it. All formats print this one value."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

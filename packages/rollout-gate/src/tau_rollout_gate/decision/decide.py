@@ -5,8 +5,6 @@ holds the release. Nothing is a pass for want of evidence (runbooks/rollout-gate
 verdict").
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus, SurfacePin

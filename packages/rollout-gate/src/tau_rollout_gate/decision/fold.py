@@ -4,8 +4,6 @@ Evaluation, replay and the tests of policies step through the same fold: `Surfac
 canary-1 was entered, takes each cycle once, and says after any of them how the surface stands.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -16,13 +14,7 @@ from tau_rollout_gate.decision.release_gates import pinned_gates
 from tau_rollout_gate.decision.soak import SurfaceSoak
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import (
-    CycleGate,
-    Finding,
-    Gate,
-    Window,
-    WindowGate,
-)
+from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, Gate, Window, WindowGate
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign, Watch
 

@@ -3,8 +3,6 @@
 Each is a reason to hold of its own (runbooks/rollout-gate-ops.md, "Reasons to hold").
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ What the policy requires to have run, and what the operator expected at the star
 (runbooks/rollout-gate-ops.md, "Reasons to hold").
 """
 
-from __future__ import annotations
-
 from tau_rollout_gate.contract.rollout import SurfacePin
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.gates.interface import CycleGate

@@ -1,7 +1,5 @@
 """The gates that are not one surface's: of the rollout itself, of what is no cycle, of the soak."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.contract.rollout import Rollout

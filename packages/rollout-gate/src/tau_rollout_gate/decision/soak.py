@@ -3,8 +3,6 @@
 Source of the rules: runbooks/rollout-gate-ops.md, "Soak".
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -41,7 +39,7 @@ class SurfaceSoak(NamedTuple):
         *,
         entered_unix_ms: int,
         cycle_interval_ms: int,
-    ) -> SurfaceSoak:
+    ) -> "SurfaceSoak":
         """The soak after the next cycle of the phase.
 
         It starts at the entry or, if later, with the first clean cycle after one that broke a

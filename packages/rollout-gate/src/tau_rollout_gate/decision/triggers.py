@@ -1,7 +1,5 @@
 """Which rollback triggers fired: in the evidence, or in an earlier decision."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout

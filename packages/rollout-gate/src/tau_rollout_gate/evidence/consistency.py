@@ -3,8 +3,6 @@
 The rules are the contract's (runbooks/state-files.md, "Reading while someone writes").
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tau_rollout_gate.contract.event import Event, classify

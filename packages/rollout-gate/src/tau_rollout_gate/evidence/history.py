@@ -1,7 +1,5 @@
 """A recorded event log, stepped through cycle by cycle, as a replay does."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.evidence.log import Link, LogPart, judge, lines_of

@@ -4,8 +4,6 @@ The rules are the contract's (runbooks/state-files.md, "The chain"). A line that
 way is told and passed over; what is right in it is still judged, since it may fire a trigger.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 The rules are the checklist's (runbooks/release-signoff-checklist.md, "What counts as evidence").
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from urllib.parse import SplitResult, unquote, urlsplit

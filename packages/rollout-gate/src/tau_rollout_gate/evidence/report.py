@@ -3,8 +3,6 @@
 The rules are the checklist's (runbooks/release-signoff-checklist.md, "The validation report").
 """
 
-from __future__ import annotations
-
 import re
 from hashlib import sha256
 

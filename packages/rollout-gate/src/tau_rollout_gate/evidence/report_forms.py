@@ -5,8 +5,6 @@ suffix `_surfaces`. In JUnit XML the test cases count; what a suite's attributes
 The rules are the checklist's (runbooks/release-signoff-checklist.md, "The validation report").
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -108,7 +106,7 @@ def _text(where: str, value: object) -> str:
     return value
 
 
-def _parsed(raw: bytes) -> Element:
+def _parsed(raw: bytes) -> "Element":
     # Imported here since start-up counts, and few evaluations are given XML.
     from defusedxml.common import DefusedXmlException  # noqa: PLC0415
     from defusedxml.ElementTree import ParseError, fromstring  # noqa: PLC0415
@@ -133,7 +131,7 @@ _Tally = Counter[str]
 `failure_marks` and `skip_marks` that belong to none of them."""
 
 
-def _said_in_xml(root: Element) -> Said:
+def _said_in_xml(root: "Element") -> Said:
     suites = [(suite, tally) for suite, tally in _tallies(root) if suite.tag in _SUITES]
     _, whole = suites[-1]
     not_run = whole["not_run"] + whole["skip_marks"]
@@ -158,7 +156,7 @@ def _said_in_xml(root: Element) -> Said:
     )
 
 
-def _tallies(root: Element) -> Iterator[tuple[Element, _Tally]]:
+def _tallies(root: "Element") -> "Iterator[tuple[Element, _Tally]]":
     """Yield every element with what it holds, the innermost first and the root last.
 
     Without recursion, since it is the file that says how deep it nests.
@@ -172,7 +170,7 @@ def _tallies(root: Element) -> Iterator[tuple[Element, _Tally]]:
         yield element, tally
 
 
-def _with_itself(element: Element, inside: _Tally) -> _Tally:
+def _with_itself(element: "Element", inside: _Tally) -> _Tally:
     if element.tag in _FAILURES:
         return inside + _Tally(failure_marks=1)
     if element.tag == "skipped":
@@ -188,7 +186,7 @@ def _with_itself(element: Element, inside: _Tally) -> _Tally:
     )
 
 
-def _difference(suite: Element, tally: _Tally) -> str | None:
+def _difference(suite: "Element", tally: _Tally) -> str | None:
     """Return in what a suite's attributes are not what it holds; failures are taken elsewhere."""
     for names, held in ((("tests",), tally["cases"]), (("skipped", "disabled"), tally["not_run"])):
         said = [_attribute(suite, name) for name in names if name in suite.attrib]
@@ -197,11 +195,11 @@ def _difference(suite: Element, tally: _Tally) -> str | None:
     return None
 
 
-def _failures(suite: Element) -> int:
+def _failures(suite: "Element") -> int:
     return sum(_attribute(suite, name) for name in ("failures", "errors") if name in suite.attrib)
 
 
-def _attribute(suite: Element, name: str) -> int:
+def _attribute(suite: "Element", name: str) -> int:
     text = suite.attrib[name]
     if _DIGITS.fullmatch(text) is None:
         raise FormRefusedError(f"<{suite.tag}>: {name}: is not a number of tests, from 0")

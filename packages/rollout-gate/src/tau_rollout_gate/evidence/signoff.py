@@ -3,8 +3,6 @@
 The rules are the checklist's (runbooks/release-signoff-checklist.md).
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Iterator

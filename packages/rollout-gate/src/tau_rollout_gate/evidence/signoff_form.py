@@ -3,8 +3,6 @@
 The items are the checklist's (runbooks/release-signoff-checklist.md, "The items").
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Annotated

@@ -4,8 +4,6 @@ Nothing is judged here but the files themselves: whether they are whole, belong 
 back to where the evidence starts (spec: "Windows and evidence"; runbooks/state-files.md).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import chain

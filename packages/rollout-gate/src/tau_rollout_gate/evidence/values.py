@@ -3,8 +3,6 @@
 Shell modules read the bytes; `event_evidence` makes these values from them; `decision` judges.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -5,8 +5,6 @@ Below a folder nothing is opened but folders and regular files, and no link is f
 left out is told in the archive's notes.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import os
@@ -160,7 +158,7 @@ class Archive:
         if reading.missing:
             self._note(name, f"shrank while it was read: its last {reading.missing} bytes are 0")
 
-    def _add(self, name: str, reading: _Reading, size: int, seconds: float) -> None:
+    def _add(self, name: str, reading: "_Reading", size: int, seconds: float) -> None:
         info = self._info(name, seconds)
         info.size = size
         self.tar.addfile(info, reading)  # type: ignore[arg-type] # it calls nothing but read()

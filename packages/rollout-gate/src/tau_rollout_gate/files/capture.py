@@ -1,7 +1,5 @@
 """Captures evidence before a rollback: one new `tar.gz` below `evidence/`, or none."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import tarfile

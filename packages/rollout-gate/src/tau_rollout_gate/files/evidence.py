@@ -1,7 +1,5 @@
 """Reads all that a verdict rests on: the surfaces' files, the reports and the sign-off."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One change at a time: the lock of a rollout directory."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import time

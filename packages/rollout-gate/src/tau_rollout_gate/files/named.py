@@ -3,8 +3,6 @@
 What is created is the operator's own, with ordinary permissions.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

@@ -1,7 +1,5 @@
 """Policies on disk: the built-in one, one that the command line names, and a copy to edit."""
 
-from __future__ import annotations
-
 from importlib import resources
 from pathlib import Path
 

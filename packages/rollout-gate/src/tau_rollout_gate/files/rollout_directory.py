@@ -1,7 +1,5 @@
 """A rollout directory: what is read from it, and how a decision is written to it."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator
@@ -19,13 +17,7 @@ from tau_rollout_gate.files.storage import (
     read_whole,
     replace_file,
 )
-from tau_rollout_gate.rollout.ledger import (
-    Action,
-    Entry,
-    Standing,
-    completed_last,
-    standing,
-)
+from tau_rollout_gate.rollout.ledger import Action, Entry, Standing, completed_last, standing
 from tau_rollout_gate.rollout.ledger_check import LedgerReport, check
 
 ROLLOUT_FILE = "rollout.json"

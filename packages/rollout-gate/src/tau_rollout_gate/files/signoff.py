@@ -1,7 +1,5 @@
 """Reads a sign-off and looks at the files that it names; `evidence.signoff` judges them."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 from hashlib import sha256

@@ -6,8 +6,6 @@ looks again, and what is still odd after that is neither (runbooks/state-files.m
 someone writes").
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -4,8 +4,6 @@ Everything is relative to an open folder. Files are 0600 and folders 0700 whatev
 symbolic links are not followed: what stands here decides whether a release goes on.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -1,7 +1,5 @@
 """What came of the unit tests of policies: as text, as JUnit XML and as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET

@@ -5,8 +5,6 @@ do by hand after a rollback is made of them: the gate reverts nothing itself
 (runbooks/rollout-gate-ops.md, "Rolling back").
 """
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple

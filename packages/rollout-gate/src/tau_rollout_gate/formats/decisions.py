@@ -1,7 +1,5 @@
 """Where a rollout stands, its decisions and whether they are whole: as text and as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus

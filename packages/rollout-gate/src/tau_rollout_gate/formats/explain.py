@@ -4,8 +4,6 @@ What is wrong, where to look, what would change it, what the verdict means, when
 on at the earliest, and what to type next.
 """
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator
 

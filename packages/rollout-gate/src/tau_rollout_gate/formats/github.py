@@ -3,8 +3,6 @@
 The rules of escaping are those by which GitHub's runner reads commands and output files.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 

@@ -1,7 +1,5 @@
 """JSON for programs: one object, its keys in the order of its schema (answer.schema.json)."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import asdict

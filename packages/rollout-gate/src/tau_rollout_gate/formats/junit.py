@@ -3,8 +3,6 @@
 Fail-closed: only a gate that passes, or does not apply, is not a failure.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 

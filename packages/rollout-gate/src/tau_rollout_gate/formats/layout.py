@@ -1,7 +1,5 @@
 """Lines for a terminal: paragraphs as wide as it is, and aligned columns before them."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 import unicodedata

@@ -1,7 +1,5 @@
 """Markdown for a pull request or a job's summary: the verdict, the reasons, and two tables."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """OpenMetrics for a textfile collector: base units, no timestamps, one HELP a metric."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from tau_rollout_gate.decision.answer import Answer, Verdict

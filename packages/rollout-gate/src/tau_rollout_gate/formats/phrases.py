@@ -4,8 +4,6 @@ The words hold text from files as it is; a format escapes what it prints, all of
 the answer: the same answer reads the same whenever it is printed.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

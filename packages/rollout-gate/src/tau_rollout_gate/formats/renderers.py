@@ -1,7 +1,5 @@
 """The formats of an answer by the name that `--format` takes, each imported when it is called."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """What a recorded history comes to under one policy or two: as text and as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

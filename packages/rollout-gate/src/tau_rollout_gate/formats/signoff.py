@@ -1,7 +1,5 @@
 """What `signoff verify` prints: the checklist item by item, and what is missing of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from tau_rollout_gate.contract.rollout import Rollout

@@ -1,7 +1,5 @@
 """Text for an operator at a terminal: the verdict and why, then what is in the way."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.decision.answer import Answer, Verdict

@@ -3,8 +3,6 @@
 A policy's gates and triggers answer in these terms; so do the built-in gates of `decision`.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import NamedTuple
 

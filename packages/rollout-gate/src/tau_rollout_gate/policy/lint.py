@@ -1,7 +1,5 @@
 """What is allowed in a policy and hardly meant: lines that never matter, gaps between phases."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ It is data, in TOML; the built-in one is `default_policy.toml`. The rules are th
 (rollout-gate-ops.md, "The phases").
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache

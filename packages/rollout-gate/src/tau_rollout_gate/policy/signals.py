@@ -1,7 +1,5 @@
 """What a cycle's line tells as one value, and how gates and triggers compare it."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 

@@ -5,8 +5,6 @@
 "runtime-events.jsonl").
 """
 
-from __future__ import annotations
-
 from tau_rollout_gate.policy.gates.interface import Gate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.signal import SignalGate

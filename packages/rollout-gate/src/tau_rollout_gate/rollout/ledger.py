@@ -5,12 +5,10 @@ it is after the decision, so that an append that a crash left one ahead of `roll
 completed from it (runbooks/state-files.md, "The rollout directory").
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from pydantic import ValidationError
 
@@ -98,7 +96,7 @@ class Entry(Form):
         answer: Answer | None = None,
         reasons: tuple[str, ...] = (),
         inputs: tuple[RecordedInput, ...] = (),
-    ) -> Entry:
+    ) -> Self:
         """Make the entry after the `before.count`th; the first after None.
 
         What rests on an `answer` was decided in its phase, for its reasons and on its inputs;
@@ -122,7 +120,7 @@ class Entry(Form):
         )
 
     @classmethod
-    def parse(cls, line: bytes) -> Entry:
+    def parse(cls, line: bytes) -> Self:
         """Read a line.
 
         Raises:

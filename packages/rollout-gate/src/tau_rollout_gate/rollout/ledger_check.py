@@ -1,7 +1,5 @@
 """Whether the ledger is whole: a chain of decisions, each of which a command could have made."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Enters a phase of a surface: after which line of its log evidence counts, and what is kept."""
 
-from __future__ import annotations
-
 from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.rollout import Carried, LogPosition, SurfacePin
 from tau_rollout_gate.errors import RefusedError

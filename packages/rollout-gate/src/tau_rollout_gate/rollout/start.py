@@ -1,7 +1,5 @@
 """Opens a rollout as the operator asks for it, or refuses what no evidence could serve."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -171,7 +169,7 @@ def expected_in(options: Sequence[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _version_of(text: str, *, option: str) -> Version:
+def _version_of(text: str, *, option: str) -> "Version":
     version = parse_version(text)
     if version is None:
         raise RefusedError(

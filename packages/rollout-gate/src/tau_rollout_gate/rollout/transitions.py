@@ -5,8 +5,6 @@ rollout, start to end").
 Nothing here mutes a trigger: once fired it stays until `rollback` or a new rollout.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from tau_rollout_gate.contract.rollout import (

@@ -1,7 +1,5 @@
 """Who asks, for the record: as said, else as the CI system says, else the login name."""
 
-from __future__ import annotations
-
 import getpass
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """`advance`: evaluates, and records what follows, under the lock of the rollout directory."""
 
-from __future__ import annotations
-
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError

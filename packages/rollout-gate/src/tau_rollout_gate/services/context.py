@@ -1,7 +1,5 @@
 """Gathers what is known beside an answer, so that an explanation can give whole commands."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 

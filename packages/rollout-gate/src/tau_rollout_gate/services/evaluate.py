@@ -1,7 +1,5 @@
 """`evaluate`: reads what a verdict rests on, and decides; nothing is written."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The commands that change a rollout by hand: each one transition, carried out under the lock."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """`replay`: reads a recorded event log and steps it through one policy or two."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence

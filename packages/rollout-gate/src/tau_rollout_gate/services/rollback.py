@@ -1,7 +1,5 @@
 """`rollback`: the evidence first, then the record. What is to be done by hand is told after it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial

@@ -1,7 +1,5 @@
 """`start`: opens a rollout, and archives the closed one before it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import Rollout

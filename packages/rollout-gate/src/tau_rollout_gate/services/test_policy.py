@@ -1,7 +1,5 @@
 """`policy test`: reads the unit tests of policies, and runs them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command line: what every command has around it. The commands are in `commands/`."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

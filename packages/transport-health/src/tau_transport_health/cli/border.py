@@ -3,8 +3,6 @@
 The three packages share no code: each has this file, the same to the byte.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

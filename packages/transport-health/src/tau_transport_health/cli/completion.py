@@ -1,7 +1,5 @@
 """What the shell completes: names of targets and channels; none where something is wrong."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import typer

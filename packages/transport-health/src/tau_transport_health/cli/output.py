@@ -1,7 +1,5 @@
 """What commands say on stdout, and on stderr of what they wrote."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import typer

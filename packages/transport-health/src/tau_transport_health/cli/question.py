@@ -1,7 +1,5 @@
 """What the commands have in common: the options that say what is asked about, and how to judge."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable
 from inspect import Parameter, Signature, signature
 

@@ -3,8 +3,6 @@
 The rules are the contract's (runbooks/state-files.md, "The channel store").
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Fields of a JSON object, each held to its type; the text of a refusal names the field."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping
 from typing import Any

@@ -4,8 +4,6 @@ The rules are the contract's (runbooks/state-files.md). Types are held to strict
 not known are ignored, and a required key that is missing is never read as 0.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple

@@ -4,8 +4,6 @@ Names come from the command line and from files, so none is trusted: each part o
 below the folder before it, and no symbolic link is followed inside the store.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

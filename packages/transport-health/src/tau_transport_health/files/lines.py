@@ -1,7 +1,5 @@
 """Reads the whole lines of files that may be huge, torn, replaced, or no files at all."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator

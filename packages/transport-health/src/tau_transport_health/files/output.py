@@ -1,7 +1,5 @@
 """Writes the files that were asked for: whole, or not at all. Never into a state directory."""
 
-from __future__ import annotations
-
 import secrets
 from pathlib import Path
 

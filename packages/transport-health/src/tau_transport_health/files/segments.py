@@ -1,7 +1,5 @@
 """The files of a log that is rotated by rename: `log`, `log.1`, `log.2` (a higher one is older)."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterable

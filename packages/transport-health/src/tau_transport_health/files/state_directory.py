@@ -5,8 +5,6 @@ again, and what is still odd after that is no write under way (runbooks/state-fi
 while someone writes").
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path

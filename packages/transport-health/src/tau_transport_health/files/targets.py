@@ -1,7 +1,5 @@
 """The targets file: more targets than the built-in ones, in TOML."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tau_transport_health.errors import OutputError, TargetError, UnreadableError

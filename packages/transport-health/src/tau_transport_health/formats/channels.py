@@ -1,7 +1,5 @@
 """The channel store in its two forms: JSON for programs, tables and lines for people."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A diagnosis in its two forms: JSON for programs, and text that can be read at 3 a.m."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict

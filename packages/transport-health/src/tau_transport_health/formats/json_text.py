@@ -1,7 +1,5 @@
 """JSON as it is printed, and the rows of `inspect --json`."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -3,8 +3,6 @@
 All are gauges: the snapshot is of the last cycle, and counters that start anew would mislead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 from tau_transport_health.contract.state import HealthState

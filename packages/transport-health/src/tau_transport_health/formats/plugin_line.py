@@ -1,7 +1,5 @@
 """The line of the monitoring-plugins convention: a verdict, then figures behind a bar."""
 
-from __future__ import annotations
-
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.printable import printable
 

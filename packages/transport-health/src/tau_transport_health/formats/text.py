@@ -1,7 +1,5 @@
 """Text for people: what a terminal shows of the judgement and the report."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 

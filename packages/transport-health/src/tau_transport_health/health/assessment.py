@@ -4,8 +4,6 @@ It follows from the snapshot and the end of the event log alone, so that `check`
 more, says the same as `status`, which reads all (runbooks/transport-health-ops.md, "The gate").
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple

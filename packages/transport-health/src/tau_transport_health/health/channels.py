@@ -1,7 +1,5 @@
 """What is told of a channel store: each answer's values, whatever its form."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from tau_transport_health.contract.channel import LogEntry

@@ -5,8 +5,6 @@ something is wrong"), and every damage that files can take. What the gate holds 
 assessment's judgement; here it only gets its evidence and its action.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum

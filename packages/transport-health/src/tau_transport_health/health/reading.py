@@ -1,7 +1,5 @@
 """What was read of a state directory, and whether state and log say the same."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import NamedTuple
 

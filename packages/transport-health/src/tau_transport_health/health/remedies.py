@@ -4,8 +4,6 @@ Sources: runbooks/custom-command-ops.md, "When something is wrong", and
 runbooks/transport-health-ops.md, "The gate".
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """The operator's guardrail report: `status`, counted from the state and the whole event log."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any

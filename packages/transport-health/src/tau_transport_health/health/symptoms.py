@@ -4,8 +4,6 @@ Only the last `WINDOW_CYCLES` are judged, and each sentence says over how many: 
 forgotten, and one bad night a year ago is no symptom.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile

@@ -1,7 +1,5 @@
 """Targets: which transports there are, what they are called, and where their state files lie."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ line, so that a line which was altered, removed or moved shows (runbooks/state-f
 chain"). Nothing is kept but the last lines' keys: memory does not grow with the log.
 """
 
-from __future__ import annotations
-
 from collections import deque
 
 from tau_transport_health.contract.event import Event, line_digest

@@ -1,7 +1,5 @@
 """What can be said of a chain of events: whether it is whole, and where and how it breaks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

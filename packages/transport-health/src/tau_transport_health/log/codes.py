@@ -1,7 +1,5 @@
 """The names that reason codes are counted by: those of the contract, and a few others."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, KeysView
 
 from tau_transport_health.contract.event import KNOWN_REASON_CODES

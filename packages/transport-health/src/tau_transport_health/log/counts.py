@@ -1,7 +1,5 @@
 """Counts a log: its valid and invalid lines, and its reason codes."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field

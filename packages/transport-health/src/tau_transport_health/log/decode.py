@@ -5,8 +5,6 @@ writes them: those are recognised many at once, and every other line goes throug
 what reads whole logs imports this module, since the decoder costs start-up time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter

@@ -1,7 +1,5 @@
 """One pass over the whole event log: what `diagnose` needs to know of it, in bounded memory."""
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

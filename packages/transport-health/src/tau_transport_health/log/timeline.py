@@ -5,12 +5,11 @@ to cover more time than they reach. Only valid lines count (runbooks/state-files
 "runtime-events.jsonl"); a time without a cycle has no bin, so that gaps stay gaps.
 """
 
-from __future__ import annotations
-
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Self
 
 from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthState
@@ -58,7 +57,7 @@ class Bin:
             if state in self.cycles_by_health
         )
 
-    def absorb(self, other: Bin) -> None:
+    def absorb(self, other: Self) -> None:
         """Add what another one adds up to."""
         self.cycles_by_health.update(other.cycles_by_health)
         self.max_queue_depth = max(self.max_queue_depth, other.max_queue_depth)

@@ -1,7 +1,5 @@
 """What the channel store tells of cases and runs that went wrong: the newest few of each kind."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Looks into the channel store: what there is, what a channel tells, and whether it is sound."""
 
-from __future__ import annotations
-
 import os
 from collections import deque
 from collections.abc import Callable

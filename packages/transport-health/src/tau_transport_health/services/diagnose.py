@@ -1,7 +1,5 @@
 """Reads all that `diagnose` needs: the whole log once, and the channels if they matter."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tau_transport_health.errors import NoChannelError

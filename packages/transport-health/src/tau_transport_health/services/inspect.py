@@ -1,7 +1,5 @@
 """Looks at targets: finds their directories, reads them, reads the clock, has them judged."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Makes the page of `report`: reads the log once, fills the template, puts the file in place."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Only the command `watch` imports this module, since rich costs start-up time.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import select

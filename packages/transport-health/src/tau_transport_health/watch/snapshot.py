@@ -1,7 +1,5 @@
 """What `watch` looks at again and again: targets, or why there are none, and the last events."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -4,8 +4,6 @@ Text from the files enters the view as `Text`, made harmless before: neither mar
 sequences in it act.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 

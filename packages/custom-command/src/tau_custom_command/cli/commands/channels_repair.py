@@ -1,7 +1,5 @@
 """`channels repair`: invalid lines of channel logs, moved aside."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`recover`: what is broken in a state directory, mended."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_custom_command.cli import options, text

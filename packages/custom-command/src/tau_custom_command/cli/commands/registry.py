@@ -1,7 +1,5 @@
 """`registry list` and `registry show`: the registered commands."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

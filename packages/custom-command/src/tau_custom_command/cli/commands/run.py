@@ -1,7 +1,5 @@
 """`run`: a cycle."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_custom_command.cli import options, text

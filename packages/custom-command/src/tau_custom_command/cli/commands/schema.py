@@ -1,7 +1,5 @@
 """`schema`: the forms of the files, for editors and programs."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """`validate`: everything that is wrong with a fixture."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_custom_command.cli import options, text

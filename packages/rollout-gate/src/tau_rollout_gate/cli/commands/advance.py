@@ -1,7 +1,5 @@
 """`advance`: evaluates; on promote moves on, on rollback freezes, and records it."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_rollout_gate.cli.output import print_answer, print_decided

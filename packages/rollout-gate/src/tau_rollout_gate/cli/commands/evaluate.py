@@ -1,7 +1,5 @@
 """`evaluate`: may the release go on? Nothing is written."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_rollout_gate.cli.output import print_answer

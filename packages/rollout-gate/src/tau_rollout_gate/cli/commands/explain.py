@@ -1,7 +1,5 @@
 """`explain`: the answer as text that a person on call understands."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_rollout_gate.cli import options

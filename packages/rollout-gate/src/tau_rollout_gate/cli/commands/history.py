@@ -1,7 +1,5 @@
 """`history`: the recorded decisions."""
 
-from __future__ import annotations
-
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
 from tau_rollout_gate.files.rollout_directory import entries, load

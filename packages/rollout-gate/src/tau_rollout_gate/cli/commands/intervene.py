@@ -1,7 +1,5 @@
 """`freeze`, `resume`, `reenter`, `policy adopt`: changes by hand, each recorded with its reason."""
 
-from __future__ import annotations
-
 from tau_rollout_gate.cli.output import print_decided
 from tau_rollout_gate.cli.question import Request, asks
 from tau_rollout_gate.services import intervene

@@ -1,7 +1,5 @@
 """`policy show`, `init`, `lint` and `test`: the policy as a file, before a rollout has it."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable, Sequence
 from enum import StrEnum

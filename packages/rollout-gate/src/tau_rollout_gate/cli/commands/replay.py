@@ -1,7 +1,5 @@
 """`replay`: what a recorded history would have come to under a policy, or where two part."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

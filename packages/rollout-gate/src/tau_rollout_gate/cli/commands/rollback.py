@@ -1,7 +1,5 @@
 """`rollback`: captures the evidence, closes the rollout, and says what is left to do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

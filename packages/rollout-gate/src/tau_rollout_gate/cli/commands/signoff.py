@@ -1,7 +1,5 @@
 """`signoff init` and `verify`: the checklist of the rollout, blank, and item by item."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

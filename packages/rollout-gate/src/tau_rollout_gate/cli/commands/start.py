@@ -1,7 +1,5 @@
 """`start`: opens a rollout at the policy's first phase."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

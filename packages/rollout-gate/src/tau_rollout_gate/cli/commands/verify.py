@@ -1,7 +1,5 @@
 """`verify`: whether the chain of decisions is whole."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_rollout_gate.cli.output import print_text

@@ -1,7 +1,5 @@
 """What a browser does leaves artifacts behind: the store grows with the executed cases."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from tau_rollout_gate.evidence.values import Cycle

@@ -1,7 +1,5 @@
 """The sign-off checklist has nothing open."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from tau_rollout_gate.contract.rollout import Rollout

@@ -5,8 +5,6 @@ the soak; a `WindowGate` over many cycles together, of which it keeps a `Tally`;
 over what is no cycle at all. A kind is a module of this folder and one line in `gates/kinds.py`.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -109,7 +107,7 @@ class Window:
         rollout: Rollout,
         pin: SurfacePin,
         entered_unix_ms: int,
-        gates: Iterable[Gate],
+        gates: Iterable["Gate"],
         *,
         is_since_canary: bool,
     ) -> None:
@@ -142,7 +140,7 @@ class Window:
             for one, value in zip(self._series, values, strict=True):
                 one.pass_middle(value)
 
-    def finding(self, gate: WindowGate) -> Finding:
+    def finding(self, gate: "WindowGate") -> Finding:
         """Say how one of the gates stands after the cycles so far."""
         return self._tallies[gate].finding(self)
 

@@ -1,7 +1,5 @@
 """No cycle since the phase's entry has one of some reason codes."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Counters of trouble, such as retries, are no higher on average late than early in the phase."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Literal

@@ -1,18 +1,10 @@
 """A reason code keeps turning up: work of that kind is still done."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Literal
 
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import (
-    Finding,
-    Series,
-    Tally,
-    Window,
-    WindowGate,
-)
+from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
 from tau_rollout_gate.policy.signals import ReasonCode
 
 

@@ -1,18 +1,10 @@
 """A reason code was seen since the canary began, where the operator announced what causes it."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import ClassVar, Literal
 
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import (
-    Finding,
-    Series,
-    Tally,
-    Window,
-    WindowGate,
-)
+from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
 from tau_rollout_gate.policy.signals import ReasonCode
 
 

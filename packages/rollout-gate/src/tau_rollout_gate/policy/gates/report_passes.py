@@ -1,7 +1,5 @@
 """A validation report passes, before the release meets anybody."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """A signal of every cycle compares as it must: `queue_depth` at most 1."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Literal, Self
 

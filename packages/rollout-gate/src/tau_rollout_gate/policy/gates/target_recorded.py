@@ -1,7 +1,5 @@
 """Where the release goes back to is known before it goes anywhere."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from tau_rollout_gate.contract.rollout import Rollout

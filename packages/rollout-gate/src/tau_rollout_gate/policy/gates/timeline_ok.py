@@ -1,7 +1,5 @@
 """Every item of a cycle's timeline went well (browser)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from tau_rollout_gate.evidence.values import Cycle

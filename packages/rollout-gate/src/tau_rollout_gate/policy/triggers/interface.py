@@ -5,8 +5,6 @@ is no cycle, in every phase. A kind is a module of this folder and one line in
 `triggers/kinds.py`.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The rollback triggers that a policy can have, as one type: a line for each kind."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

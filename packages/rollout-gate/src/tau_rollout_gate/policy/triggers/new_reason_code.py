@@ -1,7 +1,5 @@
 """A reason code that must not be, or a counter that must stay 0, turned up in a canary window."""
 
-from __future__ import annotations
-
 from typing import Literal, Self
 
 from pydantic import model_validator

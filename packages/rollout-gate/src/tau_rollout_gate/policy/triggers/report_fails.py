@@ -1,7 +1,5 @@
 """A validation report has failures."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from tau_rollout_gate.evidence.values import Evidence, ReportStatus

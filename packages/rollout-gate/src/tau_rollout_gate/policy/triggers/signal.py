@@ -1,7 +1,5 @@
 """A signal is bad enough, once or in several cycles in a row: `failure_streak` at least 3."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from typing import Annotated, Literal, Self
 

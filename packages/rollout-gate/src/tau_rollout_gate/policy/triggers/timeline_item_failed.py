@@ -1,7 +1,5 @@
 """A step of a browser's run failed."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from tau_rollout_gate.evidence.values import Cycle

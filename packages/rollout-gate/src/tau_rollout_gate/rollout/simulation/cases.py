@@ -4,8 +4,6 @@ A file names its policy and holds cases; what a case may say is in the runbook
 (rollout-gate-ops.md, "Trying a policy").
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 

@@ -1,7 +1,5 @@
 """A case of a policy's unit tests, decided: what was expected, and what the policy says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,12 +10,7 @@ from tau_rollout_gate.contract.rollout import Channel, FiredTrigger, Frozen, Rol
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import PolicyRefusedError
-from tau_rollout_gate.evidence.values import (
-    Cycle,
-    ReportEvidence,
-    ReportStatus,
-    SignoffEvidence,
-)
+from tau_rollout_gate.evidence.values import Cycle, ReportEvidence, ReportStatus, SignoffEvidence
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.policy.signals import Signal
 from tau_rollout_gate.rollout.simulation.cases import NEVER, Case, Run

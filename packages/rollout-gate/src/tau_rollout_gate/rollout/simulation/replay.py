@@ -4,8 +4,6 @@ At every cycle the decision is made as of its time, by the code that decides for
 to promote is followed at once (runbooks/rollout-gate-ops.md, "Trying a policy").
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -54,11 +52,13 @@ class Step:
         """Return the time of the decision, which is the cycle's."""
         return self.cycle.event.timestamp_unix_ms
 
-    def says_more_than(self, before: Step) -> bool:
+    def says_more_than(self, before: "Step") -> bool:
         """Tell whether verdict, phase or cause changed, or the soak started anew."""
-        return self._gist() != before._gist()
+        return self.gist != before.gist
 
-    def _gist(self) -> tuple[object, ...]:
+    @property
+    def gist(self) -> tuple[object, ...]:
+        """Verdict, phase, causes, and when the soak started."""
         return self.verdict, self.phase, self.held_by, self.soak_since_unix_ms
 
 

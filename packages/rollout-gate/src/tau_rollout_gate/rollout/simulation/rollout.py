@@ -4,8 +4,6 @@ A replay and the tests of policies simulate one; it is decided on by the code th
 real (runbooks/rollout-gate-ops.md, "Trying a policy").
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

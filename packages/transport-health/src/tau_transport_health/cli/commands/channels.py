@@ -1,7 +1,5 @@
 """`channels list`, `channels show`, `channels verify`: what a channel store holds."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

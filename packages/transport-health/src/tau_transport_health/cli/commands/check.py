@@ -1,7 +1,5 @@
 """`check`: one line and an exit code for a monitoring system."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_transport_health.cli.output import answer

@@ -1,7 +1,5 @@
 """`diagnose`: each symptom in the files, its evidence and what to do."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_transport_health.cli.options import AsJson

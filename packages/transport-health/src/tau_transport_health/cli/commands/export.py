@@ -1,7 +1,5 @@
 """`export`: OpenMetrics text for a textfile collector."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`inspect`: how a transport is, or every one."""
 
-from __future__ import annotations
-
 import typer
 
 from tau_transport_health.cli.options import AsJson

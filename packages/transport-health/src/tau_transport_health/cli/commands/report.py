@@ -1,7 +1,5 @@
 """`report`: one HTML page with the history in charts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

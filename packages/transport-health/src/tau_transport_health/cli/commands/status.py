@@ -1,7 +1,5 @@
 """`status`: the operator's guardrail report."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import typer

@@ -1,7 +1,5 @@
 """`targets list`, `targets add`: what can be named, and one more of it."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

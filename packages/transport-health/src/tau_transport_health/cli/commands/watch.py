@@ -1,7 +1,5 @@
 """`watch`: a live view in the terminal."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

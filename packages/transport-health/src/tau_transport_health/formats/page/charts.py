@@ -3,8 +3,6 @@
 The page's template draws them. What a chart shows is also in its words, and in the page's tables.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 

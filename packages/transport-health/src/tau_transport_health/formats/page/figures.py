@@ -1,7 +1,5 @@
 """Numbers, times and texts as a page shows them to people."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup

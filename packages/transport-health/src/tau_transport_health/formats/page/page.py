@@ -4,8 +4,6 @@ The template decides how it looks; this module gives it words, figures and chart
 in the files reaches the page through `written`, and is escaped after that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from jinja2 import Environment, StrictUndefined
