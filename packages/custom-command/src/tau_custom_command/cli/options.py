@@ -64,14 +64,15 @@ StateDir = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 Format = Annotated[
     Literal["text", "json"],
-    typer.Option("--format", help="How: text for people, or JSON and nothing else on stdout."),
+    typer.Option("--format", help="The form: text for people, or JSON and nothing else on stdout."),
 ]
 RunModeOption = Annotated[
     Literal["record"],
-    _option("RUN_MODE", "What happens to a RUN: it is recorded, no process starts."),
+    _option("RUN_MODE", "What a RUN does: it is recorded, and no process starts."),
 ]
 QueueLimit = Annotated[
-    int, _number("QUEUE_LIMIT", "Cases a cycle takes at most; the rest waits for the next.", 1)
+    int,
+    _number("QUEUE_LIMIT", "The most cases that a cycle takes; the rest waits for the next.", 1),
 ]
 ProcessedCaseCap = Annotated[
     int,
@@ -144,7 +145,7 @@ NoFsync = Annotated[
         "--no-fsync",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; without, it is only shown.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes it is only shown.")]
 PolicyRequireApproval = Annotated[
     bool, _option("POLICY_REQUIRE_APPROVAL", "Commands run only after an approval.")
 ]

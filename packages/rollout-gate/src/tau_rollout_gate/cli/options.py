@@ -10,8 +10,6 @@ import typer
 from tau_rollout_gate.durations import parse_duration
 from tau_rollout_gate.errors import RolloutGateError
 
-LARGEST_INTEGER = 2**63 - 1  # forms.LARGEST_INTEGER, which --help does not wait for
-
 LARGEST_INTEGER = 2**63 - 1  # forms.LARGEST_INTEGER, which completion does not wait for
 
 option = partial(typer.Option, show_default=False)

@@ -129,7 +129,7 @@ def _printed(kind: type[Kind]) -> From:
         return kind("json") if as_json else output_format
 
     options_of_it = {
-        "output_format": (kind, kind("text"), "--format", f"How: {', '.join(kind)}."),
+        "output_format": (kind, kind("text"), "--format", f"The form: {', '.join(kind)}."),
         "as_json": (bool, False, "--json", "The same as --format json."),
     }
     chosen.__signature__ = Signature(  # type: ignore[attr-defined] # `kind` is known only here

@@ -64,7 +64,7 @@ app = typer.Typer(
     "'check' alone: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
 )
 app.add_typer(
-    group("See and name targets.", {"list": "targets:list_targets", "add": "targets:add"}),
+    group("List the targets, and add one.", {"list": "targets:list_targets", "add": "targets:add"}),
     name="targets",
 )
 app.add_typer(

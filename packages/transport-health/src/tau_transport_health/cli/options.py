@@ -57,7 +57,7 @@ MaybeTargetName = Annotated[
         metavar="[TARGET]",
         show_default=False,
         autocompletion=target_names,
-        help="Which transport; or --all.",
+        help="Which transport; none with --all.",
     ),
 ]
 AllTargets = Annotated[
@@ -93,7 +93,7 @@ MaxAge = Annotated[
     typer.Option(
         metavar="DURATION",
         envvar=_PREFIX + "MAX_AGE",
-        help="How old a state may be: 90s, 15m, 1h, 2d; or none.",
+        help="How old a state may be: 90s, 15m, 1h, 2d; or none, for any age.",
     ),
 ]
 NowUnixMs = Annotated[
@@ -108,5 +108,6 @@ NowUnixMs = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 AsFormat = Annotated[
-    Format, typer.Option("--format", metavar="FORMAT", help="text; or json, as --json.")
+    Format,
+    typer.Option("--format", metavar="FORMAT", help="The form: text, or json as with --json."),
 ]

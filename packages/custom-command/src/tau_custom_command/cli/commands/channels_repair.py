@@ -29,7 +29,7 @@ def channels_repair(
     """Move invalid lines of channel logs to `.corrupt` files.
 
     Without --yes it only shows which lines those are. Exits 0 if there is nothing to repair, or it
-    was done, 3 if there is.
+    was done, 3 if there is something and --yes was not given.
 
     Example: tau-custom-command channels repair greet --yes
     """

@@ -19,7 +19,8 @@ def recover(
     """Mend what is broken in a state directory.
 
     Without --yes it only shows what it would do. Broken files are kept beside the new ones. Exits 0
-    if there is nothing to recover, or it was done, 3 if there is, 5 if it cannot be mended.
+    if there is nothing to recover, or it was done, 3 if there is something and --yes was not given,
+    5 if it cannot be mended.
 
     Example: tau-custom-command recover --state-dir .tau/greet --yes
     """

@@ -9,11 +9,12 @@ from tau_rollout_gate.services.advance import advance
 
 @asks
 def command(question: Whole, by: By, output_format: AnswerFormat) -> None:
-    """Evaluate, and record what follows: on, or frozen.
+    """Evaluate, and record what follows: promotion or a freeze.
 
-    On promote the next phase is entered, on rollback promotion is frozen. Exits 0 on promote and
-    complete, 3 on hold, 4 on rollback; 2 if another process moved the rollout meanwhile, 5 if the
-    rollout, its policy or a file that was named cannot be used.
+    On promote the next phase is entered, on complete the rollout is closed, on rollback promotion
+    is frozen; on hold nothing is written. Exits 0 on promote and complete, 3 on hold, 4 on
+    rollback; 2 if another process moved the rollout meanwhile, 5 if the rollout, its policy or a
+    file that was named cannot be used.
 
     Example: tau-rollout-gate advance --validation report.json
     """

@@ -9,7 +9,7 @@ from tau_rollout_gate.services.evaluate import check_pinned
 
 @asks
 def command(question: Pinned, output_format: PlainFormat) -> None:
-    """List the decisions of the directory, oldest first.
+    """List the recorded decisions, oldest first.
 
     Exits 5 if there are none, or one cannot be read: 'verify' says which.
 

@@ -7,7 +7,7 @@ from tau_rollout_gate.services import intervene
 
 @asks
 def freeze(asked: Request) -> None:
-    """Freeze promotion; triggers are looked for as before.
+    """Stop promotion by hand; triggers go on.
 
     Exits 2 if it is refused; nothing is written then.
 
@@ -18,7 +18,7 @@ def freeze(asked: Request) -> None:
 
 @asks
 def resume(asked: Request) -> None:
-    """Free promotion again, unless a trigger is fired.
+    """Allow promotion again, unless a trigger has fired.
 
     Exits 2 if it is refused; nothing is written then.
 
@@ -29,9 +29,9 @@ def resume(asked: Request) -> None:
 
 @asks
 def reenter(asked: Request) -> None:
-    """Enter the phase anew, damaged evidence left behind.
+    """Begin the phase anew, leaving damaged evidence behind.
 
-    Refused (exit 2) while a rollback trigger is fired; nothing is written then.
+    Exits 2 if it is refused, as it is once a rollback trigger has fired; nothing is written then.
 
     Example: tau-rollout-gate reenter --reason 'the disk was full'
     """
@@ -42,9 +42,9 @@ def reenter(asked: Request) -> None:
 def adopt(asked: Request) -> None:
     """Judge the running rollout by another policy from now on.
 
-    It is the policy in --policy, else the built-in one; the phase is entered anew. Exits 2 if it is
-    refused, as while a rollback trigger is fired by the policy that the rollout has so far; nothing
-    is written then.
+    It is the policy in --policy, else the built-in one; the phase begins anew. Exits 2 if it is
+    refused, as it is once a rollback trigger of the policy so far has fired; nothing is written
+    then.
 
     Example: tau-rollout-gate policy adopt --policy mine.toml --reason 'as agreed'
     """

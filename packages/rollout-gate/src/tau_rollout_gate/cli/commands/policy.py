@@ -57,13 +57,13 @@ def show(
 
 
 def init(
-    file: Annotated[Path, options.argument(help="The policy to write.")],
+    file: Annotated[Path, options.argument(metavar="FILE", help="The policy to write.")],
     *,
     expected_malformed: Annotated[
         ExpectedMalformed,
         typer.Option(
             metavar="EFFECT",
-            help="What malformed input comes to that the fixture expects: rollback or ignore.",
+            help="What malformed input leads to where its fixture expects it: rollback or ignore.",
         ),
     ] = ExpectedMalformed.ROLLBACK,
 ) -> None:
@@ -83,7 +83,7 @@ def init(
 
 @asks
 def lint(
-    file: Annotated[Path, options.argument(help="The policy to look at.")],
+    file: Annotated[Path, options.argument(metavar="FILE", help="The policy to look at.")],
     *,
     surface: Annotated[
         list[str] | None,
@@ -115,14 +115,16 @@ def lint(
 
 @asks
 def test(
-    files: Annotated[list[Path], options.argument(help="Cases in TOML.")],
+    files: Annotated[
+        list[Path], options.argument(metavar="FILES", help="Files of cases, in TOML.")
+    ],
     *,
     output_format: TestFormat,
 ) -> None:
     """Run the unit tests of policies.
 
-    They are small histories, and what must be said of them. Exits 0 if every case passes, 3 if one
-    fails, 5 if a file or its policy cannot be used.
+    A case is a small history, and the answer that the policy must give to it. Exits 0 if every case
+    passes, 3 if one fails, 5 if a file or its policy cannot be used.
 
     Example: tau-rollout-gate policy test cases.toml
     """

@@ -29,7 +29,8 @@ def command(
         str, typer.Option(metavar="FILE", help="A policy in TOML, or 'built-in'.")
     ] = BUILT_IN,
     against: Annotated[
-        str | None, options.option(metavar="FILE", help="Another one, to see where the two part.")
+        str | None,
+        options.option(metavar="FILE", help="A second policy, to see where the two differ."),
     ] = None,
     surface_name: Annotated[
         str, typer.Option(metavar="NAME", help="The surface that the log is of.")
@@ -40,9 +41,9 @@ def command(
 ) -> None:
     """Step a recorded event log through a policy.
 
-    With --against through another one, too, to see where the two part. Exits 0 if it comes to
-    promote or complete, 3 to hold, 4 to rollback; with --against, 0 if they agree at every cycle,
-    3 if they part; 5 if a file cannot be used.
+    It exits as the log ends under the policy: 0 on promote and complete, 3 on hold, 4 on rollback.
+    With --against it steps the log through a second policy too, and exits 0 if both agree at every
+    cycle, 3 if they do not. It exits 5 if a file cannot be used.
 
     Example: tau-rollout-gate replay --events log.jsonl --against mine.toml
     """

@@ -23,7 +23,7 @@ def command(
         options.option(metavar="FILE", help="A file to keep with the evidence; repeatable."),
     ] = None,
 ) -> None:
-    """Capture the evidence, end the rollout, print what is left.
+    """Capture the evidence, end the rollout, list what to do.
 
     It reverts nothing itself. Exits 2 if it is refused, 5 if the evidence cannot be captured:
     promotion is frozen then.

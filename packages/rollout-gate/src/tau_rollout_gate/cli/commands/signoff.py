@@ -54,7 +54,7 @@ def verify(
     now_unix_ms: options.NowUnixMs = None,
     output_format: PlainFormat,
 ) -> None:
-    """Tell item by item what of it is missing.
+    """Say what the checklist lacks, item by item.
 
     Exits 0 if it is complete, 3 if not, 5 if it cannot be read.
 

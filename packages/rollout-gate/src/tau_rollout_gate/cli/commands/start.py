@@ -26,13 +26,17 @@ def command(
         ),
     ] = None,
     channel: Annotated[
-        Channel, typer.Option(metavar="CHANNEL", help="The release's: stable, beta or dev.")
+        Channel,
+        typer.Option(
+            metavar="CHANNEL", help="Where the release is published: stable, beta or dev."
+        ),
     ] = Channel.STABLE,
     rollback_channel: Annotated[
         Channel | None,
         options.option(
             metavar="CHANNEL",
-            help="The rollback target's. [default: where it was published, else the release's]",
+            help="The channel of the version it goes back to. "
+            "[default: where it was published, else the release's]",
         ),
     ] = None,
     cycle_interval: options.CycleInterval = None,
@@ -46,15 +50,18 @@ def command(
         ),
     ] = None,
     allow_major: Annotated[
-        bool, typer.Option("--allow-major", help="Allow another major version than the target's.")
+        bool,
+        typer.Option(
+            "--allow-major", help="Allow another major version than that of the rollback target."
+        ),
     ] = False,
     question: Dated,
     by: By,
 ) -> None:
     """Open a rollout at preflight; a closed one is archived.
 
-    Exits 2 if it is refused: a version that is none, equal versions, a prerelease on stable, a
-    major jump, another open rollout, a rollback target that is not known.
+    Exits 2 if it is refused: a version that is not semantic, equal versions, a prerelease on
+    stable, another major version, another open rollout, a rollback target that is not known.
 
     Example: tau-rollout-gate start --release 1.4.0 --rollback-to 1.3.2
     """

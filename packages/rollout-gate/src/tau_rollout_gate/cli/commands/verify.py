@@ -12,7 +12,7 @@ from tau_rollout_gate.services.evaluate import check_pinned
 
 @asks
 def command(question: Pinned, output_format: PlainFormat) -> None:
-    """Tell whether the record of decisions is whole.
+    """Check that the record of decisions is whole.
 
     Exits 0 if it is, 3 if a decision was altered, removed or reordered, 5 if there is nothing to
     verify.

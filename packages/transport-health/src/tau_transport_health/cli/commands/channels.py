@@ -28,7 +28,7 @@ MaybeChannel = Annotated[
         metavar="[CHANNEL]",
         show_default=False,
         autocompletion=channel_names,
-        help="A command, or registry; or all.",
+        help="A command, or registry; all channels, if it is left out.",
     ),
 ]
 _asks = asks(without=("max_age", "now_unix_ms"))
@@ -36,7 +36,7 @@ _asks = asks(without=("max_age", "now_unix_ms"))
 
 @_asks
 def list_channels(question: Question, *, as_json: AsJson = False) -> None:
-    """List the channels: entries, the last one, what is invalid.
+    """List the channels: entries, the newest, invalid lines.
 
     Exits 0 if all was read, 3 if a file was not, 5 if there is no channel store.
 

@@ -12,7 +12,7 @@ from tau_transport_health.services.inspect import Question, look
 
 @asks(about_all=True)
 def command(question: Question, *, as_json: AsJson = False) -> None:
-    """Show how a transport is, or every one with --all.
+    """Show the health of a transport, or of all with --all.
 
     Exits 0 if the gate passes, 3 if it holds, 5 if there is no valid state; with --all the worst.
 
