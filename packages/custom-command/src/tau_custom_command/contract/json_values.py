@@ -1,4 +1,4 @@
-"""JSON values as people and the contract compare and see them: written, compared, described."""
+"""JSON values: how they are written, compared, and described to people."""
 
 import json
 from typing import Any

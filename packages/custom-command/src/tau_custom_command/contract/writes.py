@@ -1,4 +1,4 @@
-"""What a cycle writes, as data: decided by the core, carried out by `storage`.
+"""What a cycle writes, as data: `cycle` decides it, `storage` carries it out.
 
 Paths are relative to the state directory. A `Write` says what is wanted, whatever the files hold; a
 `Change` says where in the files that is, so that it can be carried out again and again: it is what

@@ -1,4 +1,4 @@
-"""Builds what a cycle writes to the channel store: what each command went through, for all.
+"""Builds what a cycle writes to the channel store: the history of each command.
 
 The form of each file is in runbooks/state-files.md, "The channel store".
 """

@@ -1,4 +1,4 @@
-"""The chain of events: where the next one continues it, and whether a state is its end.
+"""The chain of events: what the next event names, and whether a state belongs to the last one.
 
 Each event holds the digest of the line before, and `state.json` that of the last line, so that a
 line which is altered or removed shows (runbooks/state-files.md, "The chain").

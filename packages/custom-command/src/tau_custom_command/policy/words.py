@@ -1,6 +1,6 @@
 """The words of a template: split as a POSIX shell splits a line, and as `shlex.split` does.
 
-That one takes minutes for a word of a million characters, since it adds them one by one.
+`shlex.split` itself takes minutes for a word of a million characters: it adds them one by one.
 """
 
 import re

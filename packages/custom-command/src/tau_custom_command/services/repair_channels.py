@@ -1,4 +1,4 @@
-"""`channels repair`: what is no entry in a channel's logs is moved to a `.corrupt` file beside.
+"""`channels repair`: moves lines that are no entries from a channel's logs to `.corrupt` files.
 
 The event log is never repaired: a line that leaves it would be a break of the chain anyway, and the
 one that stays says where.

@@ -1,4 +1,4 @@
-"""`run`: one cycle. What there is is read, the cycle is decided, and what it leaves is written."""
+"""`run`: reads fixture and state, has the cycle decided, and writes what it leaves."""
 
 import secrets
 from collections.abc import Iterator, Sequence

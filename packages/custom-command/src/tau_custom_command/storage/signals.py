@@ -1,4 +1,4 @@
-"""Holds interruptions back while something is written that is better not left half done."""
+"""Holds interruptions back until what is being written is complete."""
 
 import signal
 from collections.abc import Iterator

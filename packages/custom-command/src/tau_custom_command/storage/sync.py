@@ -1,4 +1,4 @@
-"""Has written bytes reach the disk, to outlast a loss of power; or not, where that is asked for."""
+"""Makes written bytes reach the disk, to outlast a loss of power; `--no-fsync` leaves it out."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""Prints an answer where it is wanted: the terminal, a pipe, the files of a GitHub job."""
+"""Prints an answer where it is wanted: to a terminal, a pipe, or the files of a GitHub job."""
 
 import os
 import shutil

@@ -1,7 +1,7 @@
-"""What the command line makes of the options that commands share: a question, a request, a format.
+"""Makes one value of the options that commands share: a question, a request, or a format.
 
-Each group of options is declared once, as the parameters of the function that makes one value of
-them. A command takes the value.
+Each group of options is declared once, as the parameters of the function that makes the value.
+A command takes the value.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""The gates of single cycles that the rollout itself asks for, beside its policy's.
+"""Gates that tie each cycle to the release: its run mode, its version, its fixture.
 
-What the policy requires to have run, and what the operator expected at the start
+The policy says which run mode, and the operator says what else to expect at `start`
 (runbooks/rollout-gate-ops.md, "Reasons to hold").
 """
 

@@ -1,4 +1,4 @@
-"""The gates that are not one surface's: of the rollout itself, of what is no cycle, of the soak."""
+"""The gates of a rollout as a whole: of its standing, its reports and sign-off, and the soak."""
 
 from collections.abc import Iterator, Sequence
 

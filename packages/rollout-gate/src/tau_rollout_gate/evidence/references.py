@@ -1,4 +1,4 @@
-"""What is written where evidence belongs: an address, a path, or words that are none.
+"""What a sign-off names as evidence: an address, a path, or words that are no evidence.
 
 The rules are the checklist's (runbooks/release-signoff-checklist.md, "What counts as evidence").
 """

@@ -1,4 +1,4 @@
-"""Whether a validation report lets the release go on: what it says, and whose it is.
+"""Whether a validation report lets the release go on: what it says, and of which release.
 
 The rules are the checklist's (runbooks/release-signoff-checklist.md, "The validation report").
 """

@@ -22,7 +22,7 @@ from tau_rollout_gate.evidence.signoff_form import Signoff, checklist
 from tau_rollout_gate.evidence.values import SignoffEvidence, SignoffItem
 
 MOST_ITEMS_A_PIECE = 2
-"""How many items one piece of evidence may serve (spec: "Sign-off")."""
+"""Items that one piece may serve (release-signoff-checklist.md, "What counts as evidence")."""
 
 _MS_PER_DAY = 86_400_000
 _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()

@@ -1,7 +1,7 @@
 """Makes the evidence of a surface from the bytes of its state and of the end of its event log.
 
 Nothing is judged here but the files themselves: whether they are whole, belong together, and reach
-back to where the evidence starts (spec: "Windows and evidence"; runbooks/state-files.md).
+back to where the evidence starts (runbooks/rollout-gate-ops.md, "Reasons to hold").
 """
 
 from collections.abc import Iterator, Sequence

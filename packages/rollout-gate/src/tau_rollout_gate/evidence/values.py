@@ -1,6 +1,7 @@
 """Evidence as values: what was read of the surfaces, the reports and the sign-off.
 
-Shell modules read the bytes; `event_evidence` makes these values from them; `decision` judges.
+`files` reads the bytes; the other modules of this room make these values of them; `decision`
+judges.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,10 @@ CLOCK_TOLERANCE_MS = 60 * 1000
 
 
 class Flaw(StrEnum):
-    """What can be wrong with evidence; each is a reason to hold of its own (spec: "Holds")."""
+    """What can be wrong with evidence; each is a reason to hold of its own.
+
+    (runbooks/rollout-gate-ops.md, "Reasons to hold")
+    """
 
     NO_FILES = "no_files"
     INVALID_STATE = "invalid_state"

@@ -1,4 +1,4 @@
-"""What is allowed in a policy and hardly meant: lines that never matter, gaps between phases."""
+"""What is valid in a policy but probably a mistake: lines without effect, gaps between phases."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Who asks, for the record: as said, else as the CI system says, else the login name."""
+"""Who asks, for the record: what `--by` says, else the CI system, else the login name."""
 
 import getpass
 from collections.abc import Mapping

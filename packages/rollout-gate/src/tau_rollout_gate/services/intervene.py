@@ -1,4 +1,4 @@
-"""The commands that change a rollout by hand: each one transition, carried out under the lock."""
+"""`freeze`, `resume`, `reenter`, `policy adopt`: a change by hand, carried out under the lock."""
 
 import os
 from collections.abc import Callable, Iterator

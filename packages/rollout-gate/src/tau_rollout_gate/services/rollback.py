@@ -1,4 +1,4 @@
-"""`rollback`: the evidence first, then the record. What is to be done by hand is told after it."""
+"""`rollback`: captures the evidence, then records the rollback; nothing is reverted here."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Writes the files that were asked for: whole, or not at all. Never into a state directory."""
+"""Writes the files that a command was asked for: whole or not at all, never beside a state."""
 
 import secrets
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is told of a channel store: each answer's values, whatever its form."""
+"""What the `channels` commands answer, as values; `formats` prints them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The operator's guardrail report: `status`, counted from the state and the whole event log."""
+"""What `status` reports: counts of the state and of the whole event log."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
 """The commands; `app` names the function of each, which is imported when it is called.
 
-A command that is slow to import imports in its function what is slow, since `--help` imports all.
+What is slow to import is imported within a function, since `--help` imports all the modules.
 """

@@ -1,4 +1,4 @@
-"""`channels repair`: invalid lines of channel logs, moved aside."""
+"""`channels repair`: moves invalid lines of channel logs aside."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`new`: a fixture to start from."""
+"""`new`: writes a fixture to start from."""
 
 import shlex
 from pathlib import Path

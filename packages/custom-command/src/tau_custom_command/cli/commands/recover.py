@@ -1,4 +1,4 @@
-"""`recover`: what is broken in a state directory, mended."""
+"""`recover`: mends what is broken in a state directory, or says what it would do."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`run`: a cycle."""
+"""`run`: processes a fixture in one cycle, and says what came of it."""
 
 import typer
 

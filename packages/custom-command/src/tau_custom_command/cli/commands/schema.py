@@ -1,4 +1,4 @@
-"""`schema`: the forms of the files, for editors and programs."""
+"""`schema`: prints the forms of the files, for editors and programs."""
 
 from typing import Annotated
 

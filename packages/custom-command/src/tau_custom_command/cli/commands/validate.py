@@ -1,4 +1,4 @@
-"""`validate`: everything that is wrong with a fixture."""
+"""`validate`: names every problem of a fixture, without running it."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`replay`: what a recorded history would have come to under a policy, or where two part."""
+"""`replay`: what a recorded history comes to under a policy, or where two policies differ."""
 
 from pathlib import Path
 from typing import Annotated

@@ -2,7 +2,8 @@
 
 There are three shapes. A `CycleGate` is judged in every single cycle, so that it moves the start of
 the soak; a `WindowGate` over many cycles together, of which it keeps a `Tally`; a `RolloutGate`
-over what is no cycle at all. A kind is a module of this folder and one line in `gates/kinds.py`.
+over what no cycle tells, such as a report or the sign-off. A kind is a module of this folder and
+one line in `gates/kinds.py`.
 """
 
 from abc import ABC, abstractmethod
@@ -85,7 +86,7 @@ class Window:
     """A surface's cycles since a phase was entered, as far as gates ask for them.
 
     It runs from the entry to the last cycle; its halves are by time, and a cycle at the middle
-    belongs to the first (spec: "Windows and evidence"). A cycle that is dated before an earlier
+    belongs to the first (rollout-gate-ops.md, "Soak"). A cycle that is dated before an earlier
     one, which holds anyway, counts as of that one's time: so the middle only ever moves on, and
     each cycle passes it once.
 

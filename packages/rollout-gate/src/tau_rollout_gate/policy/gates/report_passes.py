@@ -21,8 +21,9 @@ _REMEDIES: Mapping[ReportStatus, str] = {
 class ReportPassesGate(RolloutGate):
     """The report called `report` passes.
 
-    None given holds in preflight and is not applicable later (spec: "Validation report"). A report
-    that says nothing of this release (inconsistent, empty, another's) is unknown.
+    None given holds in preflight and is not applicable later (release-signoff-checklist.md, "The
+    validation report"). A report that says nothing of this release (inconsistent, empty, another's)
+    is unknown.
     """
 
     kind: Literal["report_passes"] = "report_passes"

@@ -1,8 +1,7 @@
 """What a rollback trigger is: a typed kind with its threshold, which looks for one bad sign.
 
-A `CycleTrigger` is looked for in every cycle since canary-1 was entered; a `RolloutTrigger` in what
-is no cycle, in every phase. A kind is a module of this folder and one line in
-`triggers/kinds.py`.
+A `CycleTrigger` is looked for in every cycle since canary-1 was entered; a `RolloutTrigger` in the
+reports, in every phase. A kind is a module of this folder and one line in `triggers/kinds.py`.
 """
 
 from abc import ABC, abstractmethod

@@ -1,4 +1,4 @@
-"""A reason code that must not be, or a counter that must stay 0, turned up in a canary window."""
+"""A reason code that must not appear, or a counter that must stay 0, turned up in the canary."""
 
 from typing import Literal, Self
 

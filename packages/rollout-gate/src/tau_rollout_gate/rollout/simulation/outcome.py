@@ -1,4 +1,4 @@
-"""A case of a policy's unit tests, decided: what was expected, and what the policy says."""
+"""Decides a case of a policy's unit tests, and compares the answer with what was expected."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A rollout of one surface that nobody runs: its cycles are given, and its time is theirs.
+"""A simulated rollout of one surface: its cycles are given, and its clock shows their times.
 
 A replay and the tests of policies simulate one; it is decided on by the code that decides for
 real (runbooks/rollout-gate-ops.md, "Trying a policy").

@@ -1,4 +1,4 @@
-"""`inspect`: how a transport is, or every one."""
+"""`inspect`: the health and the gate of one transport, or of all."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`status`: the operator's guardrail report."""
+"""`status`: what the state and the whole event log add up to."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`targets list`, `targets add`: what can be named, and one more of it."""
+"""`targets list`, `targets add`: the transports that commands know by name."""
 
 from typing import Annotated
 
