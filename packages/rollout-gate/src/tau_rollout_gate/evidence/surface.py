@@ -44,8 +44,7 @@ class RawState(NamedTuple):
 class RawLog(NamedTuple):
     """The end of an event log as it was read, over its rotated files.
 
-    `parts` are oldest first, and none where there is no log. `problem` says why reading stopped
-    although older lines were wanted.
+    `parts` are oldest first, none without a log; `problem` says why older lines were not read.
     """
 
     path: str
@@ -62,7 +61,7 @@ class _Window(NamedTuple):
 
 
 def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
-    """Return what the files of a surface say since `pin.evidence_from`.
+    """What the files of a surface say since `pin.evidence_from`.
 
     Before canary-1, where that is None, there is no evidence yet: no cycle is given, but the end of
     the log, and what is wrong with the files.
