@@ -1,4 +1,4 @@
-"""What a case results in: the table of page 2, row by row, and which row comes before which."""
+"""What a case results in: the runbook's table, row by row, and which row comes before which."""
 
 import copy
 from typing import Any
@@ -125,7 +125,7 @@ ROWS: list[Any] = [
 def test_row_of_the_table(
     operation: str, name: str, changes: dict[str, Any], answer: Answer
 ) -> None:
-    """Every row of page 2's table gives exactly its outcome, status, error code and body."""
+    """Every row of the runbook's table gives exactly its outcome, status, error code and body."""
     subject = case("1", operation, name, **changes)
     assert _answer(result_of(subject, registered("greet", "Zoo"))) == answer
 
@@ -247,7 +247,7 @@ def test_blanks_around_a_name_do_not_count() -> None:
 def test_a_case_is_recorded_in_its_commands_channel(
     operation: str, name: str, channel: str
 ) -> None:
-    """Cases without a valid command name, LIST among them, go to `registry` (page 1)."""
+    """Cases without a valid command name, LIST among them, go to `registry`."""
     assert case("1", operation, name).channel == channel
 
 

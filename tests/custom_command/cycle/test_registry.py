@@ -1,4 +1,4 @@
-"""What each operation does to the registry of commands (page 1, "A command record"; page 2)."""
+"""What each operation does to the registry of commands (state-files.md)."""
 
 from typing import Any
 
@@ -216,14 +216,14 @@ def test_list_changes_nothing() -> None:
 def test_a_policy_is_registered_as_it_was_written(
     changes: dict[str, Any], written: dict[str, Any]
 ) -> None:
-    """A field that is left out stays left out (page 5: it says nothing); a default may be said."""
+    """A field that is left out stays left out (it says nothing); a default may be said."""
     registry = Registry()
     _apply(registry, "CREATE", **changes)
     assert registry["greet"].execution_policy.model_dump(mode="json", exclude_unset=True) == written
 
 
 def test_a_policy_that_says_nothing_has_the_defaults() -> None:
-    """What a reader of the record takes for left-out fields is page 5's defaults."""
+    """What a reader of the record takes for left-out fields is the runbook's column of defaults."""
     policy = registered("greet")["greet"].execution_policy
     assert policy.model_dump(mode="json") == {
         "schema_version": 1,

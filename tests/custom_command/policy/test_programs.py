@@ -1,4 +1,4 @@
-"""Which programs a template may not start: shells and what starts others, by name (page 5)."""
+"""Which programs a template may not start: shells and what starts others, by name."""
 
 import time
 

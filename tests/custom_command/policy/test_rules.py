@@ -1,4 +1,4 @@
-"""What an execution policy says of a template and its arguments (page 5, "Execution policy")."""
+"""What an execution policy says of a template and its arguments (the runbook's rules)."""
 
 import shlex
 import time

@@ -177,7 +177,7 @@ def test_another_transports_report(inspector: Inspector) -> None:
 
 
 def test_why_the_gate_holds_is_in_the_report(inspector: Inspector) -> None:
-    """A hold comes with its reason, in the JSON and in the text (page 3: hold with the reason)."""
+    """A hold comes with its reason, in the JSON and in the text alike."""
     directory = inspector.directory()
     directory.write(None, [*directory.good(3), b"{"])
     assert "is torn" in inspector("status", "custom-command").out

@@ -1,1 +1,4 @@
-"""The rollout directory, the surfaces' state directories, named files, and archives."""
+"""The files: the rollout directory, the surfaces' state directories, named files, archives.
+
+It may import `rollout` and what is below.
+"""

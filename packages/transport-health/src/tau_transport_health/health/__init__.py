@@ -1,1 +1,4 @@
-"""The judgement: healthy, degraded or failing, why, and what to do. Pure: it may import `log`."""
+"""The judgement: healthy, degraded or failing, why, and what to do.
+
+Pure: it may import `log` and `contract`.
+"""

@@ -1,1 +1,1 @@
-"""The live view in a terminal, the one room that imports `rich`. It may import `services`."""
+"""The live view in a terminal; no other room imports `rich`. It may import all rooms but `cli`."""

@@ -1,1 +1,1 @@
-"""The self-contained HTML page."""
+"""The HTML page of `report`: one file that needs nothing else. A part of the room `formats`."""
