@@ -1,6 +1,5 @@
 """What the terminal shows: for people what they should look at, for programs all of it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,7 +55,7 @@ def test_a_line_for_each_case_that_was_not_plainly_applied(runtime: Runtime) -> 
 def test_a_case_that_succeeded_only_after_retries_is_told(runtime: Runtime) -> None:
     """It is applied, and somebody should know that it was tried again."""
     (settled,) = runtime.run(case_object("a")).settlements
-    retried = replace(settled, retry_attempts=1)
+    retried = settled._replace(retry_attempts=1)
     assert summary.cases_as_text([retried], STORE) == "-  a  retried  success 201 after 2 attempts"
 
 

@@ -1,6 +1,5 @@
 """The journal's form: what was committed is read back as it was, or not at all."""
 
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -50,7 +49,7 @@ def batches_in(raw: bytes) -> Batches:
 
 def in_batches(journal: Journal) -> Batches:
     """Return the changes in a journal, batch by batch."""
-    return [list(replace(journal, batches=(batch,)).changes()) for batch in journal.batches]
+    return [list(journal._replace(batches=(batch,)).changes()) for batch in journal.batches]
 
 
 @given(BATCHES)

@@ -4,8 +4,8 @@ Every error that the runtime expects derives from `CommandRuntimeError`, carries
 people (where, what, what to do) and knows its exit code. Anything else that escapes is a bug.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from tau_custom_command.printable import printable
 
@@ -30,8 +30,7 @@ class CommandRuntimeError(Exception):
     exit_code = ExitCode.CANNOT_ANSWER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with a fixture: which case, which field, what, and what to do."""
 
     case_id: str | None

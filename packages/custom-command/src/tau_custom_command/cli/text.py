@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ def validation_as_json(
         "fixture": fixture,
         "valid": not problems,
         "cases": cases,
-        "problems": list(map(asdict, problems)),
+        "problems": [problem._asdict() for problem in problems],
         "warnings": list(warnings),
     }
 

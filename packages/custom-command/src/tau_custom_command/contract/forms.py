@@ -38,7 +38,8 @@ and a file has room for millions of them.
 class FileForm(BaseModel):
     """A file or a line of the contract, or a part of one."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # A command uses a few of the forms: each is built when it is used.
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_of_the_class: Any) -> None:  # noqa: ANN401 - pydantic's
@@ -46,7 +47,6 @@ class FileForm(BaseModel):
         for field in cls.model_fields.values():
             if get_origin(field.annotation) is tuple:
                 field.metadata.insert(0, FailFast())
-        cls.model_rebuild(force=True)
 
     def as_line(self) -> bytes:
         """Write the form as one line of JSON Lines, its line break included."""

@@ -4,7 +4,6 @@ import codecs
 import datetime as dt
 import math
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +32,8 @@ def decode(raw: bytes) -> dict[str, Any]:
     Raises:
         TomlRefusedError: for anything but TOML in UTF-8 of a limited size.
     """
+    import tomllib  # noqa: PLC0415 - most fixtures are JSON, and this takes its time
+
     if len(raw) > LARGEST_TOML_BYTES:
         most = f"{LARGEST_TOML_BYTES // 1024} KiB"
         raise TomlRefusedError(f"is larger than {most}, the most for TOML; write it as JSON")

@@ -5,19 +5,17 @@ Paths are relative to the state directory. A `Write` says what is wanted, whatev
 the journal records.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendLines:
+class AppendLines(NamedTuple):
     """Add whole lines to a JSON Lines file, which is made if it is not there."""
 
     path: str
     lines: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplaceFile:
+class ReplaceFile(NamedTuple):
     """Put a whole file in the place of what is there, if anything.
 
     `instead_of` says which version of a log it is made from: it takes the place of that one alone,
@@ -29,16 +27,14 @@ class ReplaceFile:
     instead_of: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateFile:
+class CreateFile(NamedTuple):
     """Put a whole file where there is none; one that is there stays as it is."""
 
     path: str
     content: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendAt:
+class AppendAt(NamedTuple):
     """An idempotent append: afterwards `content`, whole lines, is in the file at `offset`.
 
     `offset` is the end of the whole lines before, and `torn` what followed it: part of a line,

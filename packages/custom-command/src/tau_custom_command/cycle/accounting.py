@@ -5,9 +5,8 @@ follows from the event (runbooks/state-files.md).
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from tau_custom_command.contract import health
 from tau_custom_command.contract.forms import LARGEST_INTEGER, line_digest
@@ -19,8 +18,7 @@ from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Disposition, Settlement
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedCycle:
+class ClosedCycle(NamedTuple):
     """A finished cycle: its settled cases, its event (also as the log's line), the state after."""
 
     settlements: tuple[Settlement, ...]
@@ -47,7 +45,7 @@ def close(
         recovered=False,
         cycle_duration_ms=duration_ms,
         **_health(plan.streak_before, counters["failed_cases"]),
-        **asdict(plan.identity),
+        **plan.identity._asdict(),
         **counters,
     )
     event_line = event.as_line()

@@ -1,7 +1,7 @@
 """What a case results in: the runbook's table ("What a case results in"), top to bottom."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -15,8 +15,7 @@ from tau_custom_command.policy.rules import denial
 COMMAND_NOT_FOUND = "command_not_found"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """How one attempt at a case ended, and what it answered.
 
     `explanation` says for people why a case was rejected; the body holds only its fixed reason.

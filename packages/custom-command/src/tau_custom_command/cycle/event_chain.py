@@ -5,15 +5,14 @@ line which is altered or removed shows (runbooks/state-files.md, "The chain").
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tau_custom_command.contract.forms import line_digest
 from tau_custom_command.contract.state import ChainLink, LastCycle
 from tau_custom_command.errors import FormRefusedError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainEnd:
+class ChainEnd(NamedTuple):
     """The event that the next one follows: its number (0 before the first) and its digest."""
 
     cycle_number: int
@@ -43,7 +42,7 @@ def chain_end(last_cycle: LastCycle, lines_backwards: Iterable[bytes]) -> ChainE
             "back; their cases are processed again",
         )
     broken = "the event log does not end with the cycle that state.json names"
-    return replace(of_state, warning=f"{broken}; the chain shows a break there")
+    return of_state._replace(warning=f"{broken}; the chain shows a break there")
 
 
 def ends_with(last_cycle: LastCycle, lines_backwards: Iterable[bytes]) -> bool:

@@ -4,8 +4,8 @@
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.state import RunMode, StateFile
@@ -13,8 +13,7 @@ from tau_custom_command.errors import StateUnusableError
 from tau_custom_command.fixture.model import Case
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleLimits:
+class CycleLimits(NamedTuple):
     """How much a cycle takes on, how often it tries, how much it remembers."""
 
     queue_limit: int
@@ -23,14 +22,8 @@ class CycleLimits:
     retry_base_delay_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleIdentity:
-    """What names a cycle in the chain of events, and what it ran: keys of its event.
-
-    Raises:
-        StateUnusableError: if no number is left for it. A number names its cycle in the chain, so
-            none is given twice; and this is known before a case is processed.
-    """
+class CycleIdentity(NamedTuple):
+    """What names a cycle in the chain of events, and what it ran: keys of its event."""
 
     cycle_id: str
     cycle_number: int
@@ -40,18 +33,8 @@ class CycleIdentity:
     fixture_sha256: str
     runtime_version: str
 
-    def __post_init__(self) -> None:
-        """Refuse a number that no reader has room for."""
-        if self.cycle_number > LARGEST_INTEGER:
-            raise StateUnusableError(
-                f"the last cycle_number is {LARGEST_INTEGER}, the largest there is, so no cycle "
-                "can follow; nothing was written: put state.json back from a copy, or give this "
-                "fixture another --state-dir"
-            )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CyclePlan:
+class CyclePlan(NamedTuple):
     """Which cases a cycle takes and which it leaves out, in order, and what was known before it."""
 
     identity: CycleIdentity
@@ -80,7 +63,17 @@ def plan(
     Cases whose key was processed are skipped as duplicates. New cases come first, so that failures
     cannot starve them; then those that failed before, least recently tried first, so that each
     gets its turn.
+
+    Raises:
+        StateUnusableError: if no number is left for the cycle. A number names its cycle in the
+            chain, so none is given twice.
     """
+    if identity.cycle_number > LARGEST_INTEGER:
+        raise StateUnusableError(
+            f"the last cycle_number is {LARGEST_INTEGER}, the largest there is, so no cycle "
+            "can follow; nothing was written: put state.json back from a copy, or give this "
+            "fixture another --state-dir"
+        )
     processed, failed = ((), ()) if before is None else _keys_of(before)
     known = frozenset(processed)
     last_tried = {key: position for position, key in enumerate(failed)}

@@ -1,8 +1,7 @@
 """The registry of commands, and what an operation changes in it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.state import CommandRecord
@@ -12,8 +11,7 @@ from tau_custom_command.fixture.model import Case
 from tau_custom_command.policy.model import ExecutionPolicy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryChange:
+class RegistryChange(NamedTuple):
     """How many commands a case created or updated, deleted, and ran."""
 
     upserted_commands: int = 0

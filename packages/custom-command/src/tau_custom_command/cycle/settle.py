@@ -1,8 +1,8 @@
 """Settles a case: tries it as often as it may, and judges what came of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.evaluation import Result, drifts
@@ -22,8 +22,7 @@ class Disposition(Enum):
     FAILED = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(NamedTuple):
     """One case of a cycle, judged: its last result, and what it changed."""
 
     case: Case

@@ -49,7 +49,8 @@ class SandboxProfile(StrEnum):
 class StrictForm(BaseModel):
     """A form that people write: each key that it does not have is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A command uses a few of the forms: each is built when it is used.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,10 +2,9 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from tau_custom_command import __version__
 from tau_custom_command.contract.state import HealthSnapshot, RunMode, RuntimeEvent
@@ -36,8 +35,7 @@ class Track(Protocol):
         """Yield the items one by one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
+class RunRequest(NamedTuple):
     """What the operator asked for: a fixture, a state directory, limits, a policy.
 
     `fresh` has every case be new work, by a suffix of its own in the place of `case_suffix`.
@@ -55,8 +53,7 @@ class RunRequest:
     rotation: RotationLimits = NEVER_ROTATED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
+class RunReport(NamedTuple):
     """What a cycle did: its event, the health after it, and what is worth telling people."""
 
     event: RuntimeEvent

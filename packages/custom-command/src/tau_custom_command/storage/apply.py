@@ -10,9 +10,8 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from tau_custom_command.contract.writes import AppendAt, AppendLines, Change, ReplaceFile
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
@@ -21,8 +20,7 @@ from tau_custom_command.storage.folders import FILE_MODE, FolderWalk, walking
 from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BroughtUp:
+class BroughtUp(NamedTuple):
     """The files that were touched, and what is worth telling people."""
 
     paths: tuple[str, ...]
@@ -105,7 +103,7 @@ def _carried_out(change: Change, folders: FolderWalk) -> _Touched:
             was = "was rotated while a cycle was being written; its lines are completed there"
             yield path, None if path == change.path else was
             with opened_for_writing(folders.open(path, os.O_RDWR | os.O_CREAT)) as log:
-                yield from _lines_carried_out(replace(change, path=path), log, folders)
+                yield from _lines_carried_out(change._replace(path=path), log, folders)
         case ReplaceFile(content=content):
             replaced = locate.path_replaced(change, folders)
             if replaced is not None:

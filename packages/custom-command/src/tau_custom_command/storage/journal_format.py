@@ -8,10 +8,9 @@ record (an intent, before a process starts) takes a first line of its own.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import StateUnusableError
@@ -32,8 +31,7 @@ Read = Callable[[int, int], bytes]
 """Gives so many bytes of a journal from a position on; fewer at its end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journal:
+class Journal(NamedTuple):
     """What a journal holds: where its committed batches begin and end; `size` is all of it."""
 
     read: Read

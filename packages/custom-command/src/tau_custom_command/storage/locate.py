@@ -7,7 +7,6 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import assert_never
@@ -83,7 +82,7 @@ def placed(write: Write, folders: FolderWalk, ends: dict[str, AppendAt]) -> Iter
                 change = _placed_at_end(path, content, folders)
             else:
                 end = before.offset + len(before.content)
-                change = replace(before, offset=end, torn=b"", content=content)
+                change = before._replace(offset=end, torn=b"", content=content)
             if change.torn:
                 aside = AppendLines(path=f"{path}.corrupt", lines=(change.torn + b"\n",))
                 yield from placed(aside, folders, ends)

@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tau_custom_command.errors import StateDirectoryBusyError
 from tau_custom_command.storage.folders import make_folder, own_umask
@@ -18,8 +18,7 @@ _FILE_MODE = 0o600
 _POLL_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldLock:
+class HeldLock(NamedTuple):
     """The lock of the state directory `root`, as long as it is held."""
 
     root: Path

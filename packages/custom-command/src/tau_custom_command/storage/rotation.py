@@ -6,9 +6,9 @@ numbers, which readers pass over and the next rotation closes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import count, product
 from pathlib import Path
+from typing import NamedTuple
 
 from tau_custom_command.contract.paths import CHANNEL_LOGS, CHANNEL_STORE, EVENT_LOG
 from tau_custom_command.storage import locate
@@ -17,8 +17,7 @@ from tau_custom_command.storage.read import storage_errors
 from tau_custom_command.storage.sync import Syncing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RotationLimits:
+class RotationLimits(NamedTuple):
     """How many bytes a log may have and still be appended to; None where it is never rotated."""
 
     events_bytes: int | None = None

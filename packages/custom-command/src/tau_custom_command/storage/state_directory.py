@@ -1,9 +1,9 @@
 """A state directory: what is read from it, and how a closed cycle is written to it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from tau_custom_command.contract.paths import CHANNEL_STORE, EVENT_LOG, STATE_FILE
 from tau_custom_command.contract.state import ChainLink, StateFile
@@ -22,8 +22,7 @@ from tau_custom_command.storage.signals import interruptions_held
 from tau_custom_command.storage.sync import Syncing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedState:
+class OpenedState(NamedTuple):
     """What a cycle starts from; `state` is None before the first."""
 
     state: StateFile | None

@@ -5,15 +5,14 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 if sys.platform == "darwin":  # pragma: no cover - the tests run on Linux
     import fcntl
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Syncing:
+class Syncing(NamedTuple):
     """How an open file, the names in a folder, and all that was touched below it reach the disk."""
 
     file: Callable[[int], None]

@@ -89,7 +89,7 @@ def _tell_usage(error: Any) -> None:  # noqa: ANN401 - typer gives its errors no
     text = StringIO()
     error.show(text)
     for line in text.getvalue().splitlines():
-        typer.echo(printable(re.sub("^Error: ", "error: ", line)), err=True)
+        typer.echo(printable(re.sub("^Error: ", "error: ", line.expandtabs(2))), err=True)
 
 
 def _forget_what_stdout_holds() -> None:
