@@ -134,7 +134,7 @@ action = "roll back"
     ],
 )
 def test_a_slip_is_found_at_its_place(old: str, new: str, findings: list[str]) -> None:
-    """What is allowed and hardly meant is told with where it stands, and nothing else is."""
+    """What is valid but probably a mistake is told with where it stands, and nothing else is."""
     text = built_in_policy_text()
     assert old in text
     policy = parse_policy(text.replace(old, new, 1).encode(), source="policy.toml")

@@ -7,7 +7,7 @@ _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def parse_duration(text: str) -> int:
-    """Return the milliseconds of `500ms`, `90s`, `30m`, `24h` or `2d`.
+    """The milliseconds of `500ms`, `90s`, `30m`, `24h` or `2d`.
 
     Raises:
         ValueError: for anything else, a number without a unit too.

@@ -38,7 +38,7 @@ class Problem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        """Return `case 'run-7': expected.status_code: must be greater than 0`."""
+        """`case 'run-7': expected.status_code: must be greater than 0`."""
         case = None if self.case_id is None else f"case {self.case_id[:_LONGEST_QUOTE]!r}"
         parts = (case, self.field, self.message)
         return printable(": ".join(part for part in parts if part))

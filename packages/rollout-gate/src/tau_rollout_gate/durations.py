@@ -10,7 +10,7 @@ _WORDS = {"d": "d", "h": "h", "m": "min", "s": "s", "ms": "ms"}
 
 
 def parse_duration(text: str) -> int:
-    """Return the milliseconds of `500ms`, `90s`, `30m`, `24h` or `2d`.
+    """The milliseconds of `500ms`, `90s`, `30m`, `24h` or `2d`.
 
     Raises:
         ValueError: for anything else.
@@ -22,7 +22,7 @@ def parse_duration(text: str) -> int:
 
 
 def written(duration_ms: int) -> str:
-    """Return a duration as `parse_duration` reads it, in the largest unit that is exact."""
+    """A duration as `parse_duration` reads it, in the largest unit that is exact."""
     unit = next(
         unit
         for unit, size in sorted(_UNITS_MS.items(), key=lambda item: -item[1])
@@ -32,7 +32,7 @@ def written(duration_ms: int) -> str:
 
 
 def in_words(duration_ms: int) -> str:
-    """Return a duration for people, exact to its two largest units: `1 h 12 min`, `0 s`."""
+    """A duration for people, exact to its two largest units: `1 h 12 min`, `0 s`."""
     if duration_ms < 0:
         return f"-{in_words(-duration_ms)}"
     parts = []
@@ -48,7 +48,7 @@ def in_words(duration_ms: int) -> str:
 
 
 def utc(unix_ms: int) -> str:
-    """Return a time in UTC, to the second; the number itself where no calendar has it."""
+    """A time in UTC, to the second; the number itself where no calendar has it."""
     if not 0 <= unix_ms <= _LATEST_DATE_UNIX_MS:
         return f"{unix_ms} ms"
     return datetime.fromtimestamp(unix_ms // 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

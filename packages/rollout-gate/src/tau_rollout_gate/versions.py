@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def parse_version(text: str) -> "Version | None":
-    """Return the version that a text names; None if it is no semantic version."""
+    """The version that a text names; None if it is no semantic version."""
     from semver import Version  # noqa: PLC0415 - only preflight and `start` pay for it
 
     number = text.removeprefix("v")

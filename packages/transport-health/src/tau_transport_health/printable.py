@@ -5,7 +5,7 @@ The three packages share no code: each has this file, the same to the byte.
 
 
 def printable(text: str) -> str:
-    """Return `text` on one line: control, escape and invisible characters are escaped."""
+    """`text` on one line: control, escape and invisible characters are escaped."""
     if text.isprintable():
         return text
     return "".join(

@@ -20,12 +20,12 @@ LONGEST_BASE_DELAY_MS = 60_000
 
 
 def _option(variable: str, text: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - typer's
-    """Return an option that can also be given by an environment variable."""
+    """An option that can also be given by an environment variable."""
     return typer.Option(*names, envvar=_PREFIX + variable, help=text, **more)
 
 
 def _number(variable: str, text: str, least: int, most: int | None = None) -> Any:  # noqa: ANN401
-    """Return such an option for an integer within bounds."""
+    """Such an option for an integer within bounds."""
     return _option(variable, text, min=least, max=most, metavar="N")
 
 

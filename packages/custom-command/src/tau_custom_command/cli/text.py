@@ -31,7 +31,7 @@ _CHANGES = {"upserted_commands": "written", "deleted_commands": "deleted", "exec
 
 
 def cases_as_text(settlements: Sequence[Settlement], channel_store: Path) -> str:
-    """Return a line for each case that was not plainly applied, in columns."""
+    """A line for each case that was not plainly applied, in columns."""
     kinds: dict[str, list[Settlement]] = {kind: [] for kind in _MARKS}
     for settlement in settlements:
         kinds.setdefault(_kind(settlement), []).append(settlement)
@@ -69,7 +69,7 @@ def _cut(text: str) -> str:
 
 
 def run_as_text(report: RunReport, state_dir: Path) -> str:
-    """Return how many cases were plainly applied, what was done, and the health with what to do."""
+    """How many cases were plainly applied, what was done, and the health with what to do."""
     event = report.event
     plain = sum(_kind(settlement) not in _MARKS for settlement in report.settlements)
     applied = f"✓  {plain:,} {'case' if plain == 1 else 'cases'} applied\n" if plain else ""
@@ -102,14 +102,14 @@ def _advice(report: RunReport) -> str:
 
 
 def run_as_json(event: RuntimeEvent, snapshot: HealthSnapshot) -> dict[str, Any]:
-    """Return the same for programs: the event's keys, then the queue depth."""
+    """The same for programs: the event's keys, then the queue depth."""
     return event.model_dump(mode="json") | {"queue_depth": snapshot.queue_depth}
 
 
 def validation_as_text(
     fixture: str, cases: int, problems: Sequence[Problem], warnings: Sequence[str]
 ) -> str:
-    """Return what `validate` found: a line a problem, a line a warning, and the verdict."""
+    """What `validate` found: a line a problem, a line a warning, and the verdict."""
     fixture = printable(fixture)
     lines = [f"{fixture}: {problem}" for problem in problems]
     lines += [f"{fixture}: warning: {warning}" for warning in warnings]
@@ -121,7 +121,7 @@ def validation_as_text(
 def validation_as_json(
     fixture: str, cases: int, problems: Sequence[Problem], warnings: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the same for programs."""
+    """The same for programs."""
     return {
         "fixture": fixture,
         "valid": not problems,
@@ -134,7 +134,7 @@ def validation_as_json(
 def recovery_as_text(
     state_dir: str, steps: Sequence[str], *, carried_out: bool, verb: str = "recover"
 ) -> str:
-    """Return what would be or was done, a line each, and the next step.
+    """What would be or was done, a line each, and the next step.
 
     `verb` says what that is, `recover` or `repair`.
     """
@@ -148,7 +148,7 @@ def recovery_as_text(
 
 
 def recovery_as_json(steps: Sequence[str], *, carried_out: bool) -> dict[str, Any]:
-    """Return the same for programs."""
+    """The same for programs."""
     return {
         "needed": bool(steps),
         "carried_out": carried_out and bool(steps),
@@ -157,7 +157,7 @@ def recovery_as_json(steps: Sequence[str], *, carried_out: bool) -> dict[str, An
 
 
 def registry_as_text(records: Sequence[CommandRecord]) -> str:
-    """Return the registry as a table, or a sentence where it is empty."""
+    """The registry as a table, or a sentence where it is empty."""
     if not records:
         return "No commands are registered."
     head = ("COMMAND", "RUNS", "LAST", "STATUS", "UPDATED", "TEMPLATE")
@@ -176,7 +176,7 @@ def registry_as_text(records: Sequence[CommandRecord]) -> str:
 
 
 def record_as_text(record: CommandRecord) -> str:
-    """Return one command, a line a key; what is of an execution only after one."""
+    """One command, a line a key; what is of an execution only after one."""
     executed = bool(record.last_command_line)
     return "\n".join(
         f"{name + ':':<18} {printable(value if isinstance(value, str) else json.dumps(value))}"

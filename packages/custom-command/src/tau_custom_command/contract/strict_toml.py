@@ -27,7 +27,7 @@ class TomlRefusedError(ValueError):
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """Return the tables that the bytes of a TOML file hold; what JSON has not: `strangers`.
+    """The tables that the bytes of a TOML file hold; what JSON has not: `strangers`.
 
     Raises:
         TomlRefusedError: for anything but TOML in UTF-8 of a limited size.

@@ -29,7 +29,7 @@ NO_IDENTIFIER = "is not an identifier (a letter or _, then letters, digits, _)"
 
 
 def _only_an_integer(value: object) -> object:
-    """Return `value`; true and 1.0 equal 1 to Python, and are not the version 1."""
+    """`value`; true and 1.0 equal 1 to Python, and are not the version 1."""
     if type(value) is not int:
         raise PydanticCustomError("literal_error", "must be the integer 1", {"expected": "1"})
     return value
@@ -142,5 +142,5 @@ def is_identifier(name: str) -> bool:
 
 
 def folded(keys: Iterable[str]) -> frozenset[str]:
-    """Return names as they are compared: without regard to case."""
+    """Names as they are compared: without regard to case."""
     return frozenset(key.lower() for key in keys)

@@ -49,7 +49,7 @@ _LONGEST_NAME = 255  # bytes that a file's name can have
 
 
 def program_name(word: str) -> str:
-    """Return the name under which a program's word would be listed here.
+    """The name under which a program's word would be listed here.
 
     A folder, capitals, a version, `-static` and the `g` of GNU programs on other systems do not
     count. The loader `ld.so`, which starts any program, has one name on all machines.

@@ -27,7 +27,7 @@ _SHELL_SYNTAX = {
 def denial(
     policy: ExecutionPolicy, *, template: str, arguments: Iterable[Mapping[str, object]]
 ) -> str | None:
-    """Return why `policy` denies the template with these arguments; None where it allows both.
+    """Why `policy` denies the template with these arguments; None where it allows both.
 
     A blank template is not judged: a case may leave it out.
     """

@@ -12,7 +12,7 @@ _ESCAPED_IN_QUOTES = re.compile(r'\\(["\\])')
 
 
 def words_of(template: str) -> list[str] | None:
-    """Return the words without their quotes; None where a quote or a backslash is left open."""
+    """The words without their quotes; None where a quote or a backslash is left open."""
     if _WORD.sub("", template).strip(" \t\r\n"):
         return None
     return [_QUOTED_PART.sub(_unquoted, found[0]) for found in _WORD.finditer(template)]

@@ -55,7 +55,7 @@ class ErrorBorder(TyperGroup):
             typer.echo(f"error: {printable(line)}", err=True)
 
     def exit_code(self, ctx: Any, code: int) -> int:  # noqa: ANN401 - typer's own
-        """Return what a command that failed with `code` exits with."""
+        """What a command that failed with `code` exits with."""
         del ctx
         return code
 

@@ -18,7 +18,7 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return what a command that asked exits with."""
+        """What a command that asked exits with."""
         return {
             Verdict.PROMOTE: ExitCode.YES,
             Verdict.COMPLETE: ExitCode.YES,
@@ -97,12 +97,12 @@ class Answer(NamedTuple):
 
     @property
     def failing_gates(self) -> tuple[GateResult, ...]:
-        """Return the gates that stand in the way."""
+        """The gates that stand in the way."""
         return tuple(gate for gate in self.gates if not gate.status.lets_pass)
 
     @property
     def held_by(self) -> tuple[str, ...]:
-        """Return the names of the gates in the way and of the triggers that fired."""
+        """The names of the gates in the way and of the triggers that fired."""
         causes: tuple[GateResult | TriggerResult, ...]
         causes = (*self.failing_gates, *self.fired_triggers)
         return tuple(
@@ -111,5 +111,5 @@ class Answer(NamedTuple):
 
     @property
     def fired_triggers(self) -> tuple[TriggerResult, ...]:
-        """Return the triggers that fired."""
+        """The triggers that fired."""
         return tuple(trigger for trigger in self.triggers if trigger.fired)

@@ -1,7 +1,7 @@
 """The decision: one pure function of policy, rollout, evidence and time.
 
 A trigger that fired beats every gate; a gate that does not hold, or of which nothing is known,
-holds the release. Nothing is a pass for want of evidence (runbooks/rollout-gate-ops.md, "The
+holds the release. Missing evidence never counts as a pass (runbooks/rollout-gate-ops.md, "The
 verdict").
 """
 
@@ -107,7 +107,7 @@ def _verdict(
 def _earliest(
     verdict: Verdict, gates: Sequence[GateResult], soak: JointSoak, required_ms: int
 ) -> int | None:
-    """Return when promotion is possible at the earliest; None where time alone does not help."""
+    """When promotion is possible at the earliest; None where time alone does not help."""
     if soak.since_unix_ms is None:
         return None
     helps = all(gate.status.lets_pass or gate.cycles_help for gate in gates)

@@ -92,7 +92,7 @@ FLAW_GATES: Mapping[Flaw, _FlawGate] = {
 
 
 def reference(cycle: Cycle, now_unix_ms: int) -> EvidenceRef:
-    """Return where a cycle is to be found."""
+    """Where a cycle is to be found."""
     return EvidenceRef(
         file=cycle.file,
         line=cycle.line,
@@ -119,7 +119,7 @@ def gate_result(gate: Gate, surface: str | None, finding: Finding, now_unix_ms: 
 
 
 def entry_gate(evidence: SurfaceEvidence) -> GateResult:
-    """Return the gate before the first canary phase: it is known after which line that starts.
+    """The gate before the first canary phase: it is known after which line that starts.
 
     A log that cannot be read would look like one without a line, and all that it holds like
     evidence of the release.
@@ -184,7 +184,7 @@ def flaw_gates(
 def _remedy_in_place(
     flaw: Flaw, flaws: Mapping[Flaw, Sequence[FlawFound]], evidence: SurfaceEvidence
 ) -> str | None:
-    """Return what to do where the other files, or other flaws, leave only that; None otherwise."""
+    """What to do where the other files, or other flaws, leave only that; None otherwise."""
     if flaw is Flaw.NO_FILES and len(flaws[flaw]) == 1:
         if not str(flaws[flaw][0].file).endswith("state.json"):
             return "put the event log back from a copy: state.json is there"
@@ -206,7 +206,7 @@ def _remedy_in_place(
 
 
 def _cut_off_cycle(evidence: SurfaceEvidence) -> int | None:
-    """Return the cycle of the torn line, if the state names it already."""
+    """The cycle of the torn line, if the state names it already."""
     last = None if evidence.snapshot is None else evidence.snapshot.last_cycle
     if last is None or last.cycle_number != (evidence.end_cycle_number or 0) + 1:
         return None

@@ -69,7 +69,7 @@ class JointSoak(NamedTuple):
 
 
 def longest_pause_ms(cycle_interval_ms: int, duration_ms: int) -> int:
-    """Return how long a gap or an age may be, given the duration of the cycle that ends it."""
+    """How long a gap or an age may be, given the duration of the cycle that ends it."""
     return INTERVALS_TO_A_GAP * cycle_interval_ms + duration_ms
 
 

@@ -20,7 +20,7 @@ def judge_triggers(
     *,
     now_unix_ms: int,
 ) -> tuple[TriggerResult, ...]:
-    """Return how each trigger stands; those of an earlier decision stay fired.
+    """How each trigger stands; those of an earlier decision stay fired.
 
     Of a closed rollout only these are told: what its surfaces do now is the next one's matter.
     """

@@ -11,7 +11,7 @@ from tau_rollout_gate.evidence.log import Line
 
 
 def disagreement(snapshot: Snapshot, last_lines: Sequence[Line]) -> str | None:
-    """Return how a state and the end of its log disagree, or None.
+    """How a state and the end of its log disagree, or None.
 
     The state may belong to either of the last two lines, since a writer appends the line first.
     Where the writer does not chain its events, that cannot be told; then the healths are compared,
@@ -61,7 +61,7 @@ def _differences(last_cycle: LastCycle, event: Event) -> list[str]:
 
 
 def _differences_of_health(health: Health, event: Event) -> list[str]:
-    """Return how the numbers differ; a line need not tell its duplicates."""
+    """How the numbers differ; a line need not tell its duplicates."""
     counters = event.counters
     duplicates = counters.get("duplicate_skips", health.last_cycle_duplicates)
     return _told(

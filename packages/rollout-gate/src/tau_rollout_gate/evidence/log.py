@@ -163,7 +163,7 @@ def _found(flaw: Flaw, detail: str, line: Line) -> FlawFound:
 
 
 def _break(event: Event, before: Link, seen: set[str]) -> str | None:
-    """Return how an event does not continue the line before it, or None."""
+    """How an event does not continue the line before it, or None."""
     if not event.is_chained:
         return "the chain keys are missing, though other lines of this writer have them"
     number = before.cycle_number

@@ -41,7 +41,7 @@ def is_blank(text: str) -> bool:
 
 
 def folded(text: str) -> str:
-    """Return a text as two of them are compared: case, width, spaces and the invisible aside."""
+    """A text as two of them are compared: case, width, spaces and the invisible aside."""
     wide = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join(" " if c.isspace() else c for c in wide if c.isspace() or c.isprintable())
     return " ".join(seen.split())
@@ -53,7 +53,7 @@ def is_address(text: str) -> bool:
 
 
 def identity_of_address(text: str) -> str:
-    """Return what an `https` address is compared by: two with one identity are one piece.
+    """What an `https` address is compared by: two with one identity are one piece.
 
     Raises:
         FormRefusedError: if it is not `https`, or its host is not one that others can open; the
@@ -77,7 +77,7 @@ def identity_of_address(text: str) -> str:
 
 
 def problem_of_path(text: str) -> str | None:
-    """Return why a text cannot be a path inside the repository, as far as the text alone tells."""
+    """Why a text cannot be a path inside the repository, as far as the text alone tells."""
     parts = text.split("/")
     if not text.isprintable() or "\\" in text:
         return "is neither an https address nor a path with / between its parts"

@@ -18,7 +18,7 @@ _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]*)=(.*)", re.DOTALL)
 
 
 def parse_named(option: str) -> tuple[str, str]:
-    """Return the name and the file of `[NAME=]FILE`.
+    """The name and the file of `[NAME=]FILE`.
 
     A file whose own name starts like one is given as `./a=b.json`.
 
@@ -35,7 +35,7 @@ def parse_named(option: str) -> tuple[str, str]:
 def parse_report(
     raw: bytes, *, name: str, path: str, release: str, used_reports: tuple[UsedReport, ...]
 ) -> ReportEvidence:
-    """Return what a report is worth for a release.
+    """What a report is worth for a release.
 
     Args:
         raw: The report's bytes, JSON or JUnit XML.
@@ -73,7 +73,7 @@ def is_same_release(one: str, other: str) -> bool:
 def _judged(
     said: Said, digest: str, release: str, used_reports: tuple[UsedReport, ...]
 ) -> tuple[ReportStatus, str]:
-    """Return the status: first whether the report is this release's at all, then what it says."""
+    """The status: first whether the report is this release's at all, then what it says."""
     for used in used_reports:
         if used.sha256 == digest and not is_same_release(used.release, release):
             return ReportStatus.USED_BEFORE, f"served the release {used.release} already"

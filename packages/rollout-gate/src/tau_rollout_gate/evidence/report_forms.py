@@ -45,7 +45,7 @@ class Said:
 
 
 def read_report(raw: bytes) -> Said:
-    """Return what the bytes of a report say.
+    """What the bytes of a report say.
 
     Raises:
         FormRefusedError: if it is not a report of either form; the text says why.
@@ -187,7 +187,7 @@ def _with_itself(element: "Element", inside: _Tally) -> _Tally:
 
 
 def _difference(suite: "Element", tally: _Tally) -> str | None:
-    """Return in what a suite's attributes are not what it holds; failures are taken elsewhere."""
+    """In what a suite's attributes are not what it holds; failures are taken elsewhere."""
     for names, held in ((("tests",), tally["cases"]), (("skipped", "disabled"), tally["not_run"])):
         said = [_attribute(suite, name) for name in names if name in suite.attrib]
         if said and sum(said) != held:

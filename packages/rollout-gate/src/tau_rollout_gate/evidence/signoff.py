@@ -43,7 +43,7 @@ LookUp = Callable[[str], FoundFile]
 def judge(
     signoff: Signoff, rollout: Rollout, look_up: LookUp, *, file: RecordedInput, now_unix_ms: int
 ) -> SignoffEvidence:
-    """Return what of a sign-off is missing.
+    """What of a sign-off is missing.
 
     Args:
         signoff: The checklist as it was filled in.
@@ -78,7 +78,7 @@ def judge(
 
 
 def _weighed(text: str, look_up: LookUp, *, own_sha256: str) -> tuple[str | None, str | None]:
-    """Return what a piece of evidence is told from others by, or else why it is none.
+    """What tells a piece of evidence from others, or why it is no evidence.
 
     A file is told by its digest: a copy under another name is the same piece.
     """

@@ -80,7 +80,7 @@ class Signoff(Form):
 
 
 def parse_signoff(raw: bytes, *, path: str) -> Signoff:
-    """Return the checklist that a file holds, complete or not.
+    """The checklist that a file holds, complete or not.
 
     Args:
         raw: The file's bytes.
@@ -110,7 +110,7 @@ def checklist(surfaces: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
 
 
 def blank_signoff(rollout: Rollout) -> str:
-    """Return the checklist of a rollout as TOML, to be filled in."""
+    """The checklist of a rollout as TOML, to be filled in."""
     text = _HEAD.format(
         release=_entry("release", rollout.release), channel=_entry("channel", rollout.channel.value)
     )

@@ -127,7 +127,7 @@ def _is_chained(pin: SurfacePin, lines: Sequence[Line], snapshot: Snapshot | Non
 def _end_problem(
     state: RawState, snapshot: Snapshot | None, whole: Sequence[Line], log: RawLog
 ) -> str | None:
-    """Return why it is not known how the log ends; None where it is, or nothing was written yet."""
+    """Why it is not known how the log ends; None where it is, or nothing was written yet."""
     if whole:
         return None if snapshot is None else disagreement(snapshot, whole[-2:])
     if log.problem is None and state.raw is not None:
@@ -154,7 +154,7 @@ def _window(
 
 
 def _link(position: LogPosition, event: Event | None) -> Link:
-    """Return what the first line of the evidence continues; `event` is what the position's says."""
+    """What the first line of the evidence continues; `event` is what the position's says."""
     time = position.timestamp_unix_ms if event is None else event.timestamp_unix_ms
     return Link(
         sha256=position.event_sha256, cycle_number=position.cycle_number, timestamp_unix_ms=time
@@ -162,7 +162,7 @@ def _link(position: LogPosition, event: Event | None) -> Link:
 
 
 def _last_time(pin: SurfacePin, whole: Sequence[Line]) -> int | None:
-    """Return the time of the last valid line; the one before the evidence where none is in it."""
+    """The time of the last valid line; the one before the evidence where none is in it."""
     times = (one.event.timestamp_unix_ms for one in reversed(whole) if one.event is not None)
     before = None if pin.evidence_from is None else pin.evidence_from.timestamp_unix_ms
     return next(times, before)
@@ -171,7 +171,7 @@ def _last_time(pin: SurfacePin, whole: Sequence[Line]) -> int | None:
 def _whole_log(
     position: LogPosition, lines: Sequence[Line], log: RawLog, *, is_chained: bool
 ) -> _Window:
-    """Return the window where the log was empty when the evidence started: all that there is."""
+    """The window where the log was empty when the evidence started: all that there is."""
     first = _first_number(lines)
     if log.problem is not None:
         return _Window(start=0, flaw=_missing(log.problem, log))
@@ -195,7 +195,7 @@ def _is_from_before(position: LogPosition, lines: Sequence[Line]) -> bool:
 
 
 def _position_lost(position: LogPosition, lines: Sequence[Line], log: RawLog) -> _Window:
-    """Return the window where the line that the evidence follows is not in the log.
+    """The window where the line that the evidence follows is not in the log.
 
     Lines up to that line's number and time are older than the evidence: in a log that was begun
     anew the number alone would tell the wrong thing. Where no number tells, any line that was read
@@ -238,7 +238,7 @@ def _rewritten(what: str, log: RawLog) -> FlawFound:
 
 
 def _phase_start(pin: SurfacePin, window: Sequence[Line]) -> int | None:
-    """Return how many cycles of the window lie before the phase; None if its line is not there."""
+    """How many cycles of the window lie before the phase; None if its line is not there."""
     position = pin.phase_from
     if position is None or position.event_sha256 is None or position == pin.evidence_from:
         return 0

@@ -105,7 +105,7 @@ class SurfaceEvidence(NamedTuple):
 
     @property
     def phase_cycles(self) -> tuple[Cycle, ...]:
-        """Return the cycles since the phase was entered."""
+        """The cycles since the phase was entered."""
         return self.cycles[self.phase_start :]
 
 

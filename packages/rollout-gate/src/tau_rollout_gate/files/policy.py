@@ -16,7 +16,7 @@ BUILT_IN = "built-in"
 _BUILT_IN = "default_policy.toml"
 _ABOUT_A_COPY = """\
 # A policy of tau-rollout-gate, to edit. What each line is for stands in the built-in one, which
-# 'tau-rollout-gate policy show' prints; 'policy lint FILE' tells what is hardly meant.
+# 'tau-rollout-gate policy show' prints; 'policy lint FILE' finds what is probably a mistake.
 
 """
 

@@ -47,14 +47,14 @@ _NUMBERED = re.compile(r"(.*?)(\d{1,9})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LintFinding:
-    """Something that is hardly meant: where (`phases[1].soak`), and what."""
+    """Something that is probably a mistake: where (`phases[1].soak`), and what."""
 
     place: str
     problem: str
 
 
 def lint(policy: Policy, *, surfaces: Iterable[str] = ()) -> tuple[LintFinding, ...]:
-    """Return what is hardly meant, in the order of the file.
+    """What is probably a mistake, in the order of the file.
 
     Args:
         policy: The policy.
@@ -104,7 +104,7 @@ def _of_order(policy: Policy) -> Iterator[LintFinding]:
 
 
 def _number_after(before: str, after: str) -> int | None:
-    """Return by how much the number at the end of a name grows; None for names of two kinds."""
+    """By how much the number at the end of a name grows; None for names of two kinds."""
     one, two = _NUMBERED.fullmatch(before), _NUMBERED.fullmatch(after)
     if one is None or two is None or one[1] != two[1]:
         return None
@@ -167,7 +167,7 @@ def _of_duel(gate: SignalGate, triggers: Iterable[Trigger], place: str) -> Itera
 
 
 def _passes_and_fires(gate: Comparison, trigger: Comparison) -> str | int | None:
-    """Return a value on the gate's edge that it lets pass and the trigger fires at.
+    """A value on the gate's edge that it lets pass and the trigger fires at.
 
     A lower bound is not looked at further up: `at_least = 1` beside a trigger at 100 makes sense.
     """

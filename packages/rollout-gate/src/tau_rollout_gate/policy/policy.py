@@ -106,7 +106,7 @@ class Policy(_Timed):
     triggers: Annotated[tuple[TriggerSpec, ...], Field(max_length=64)] = ()
 
     def phase(self, name: str) -> Phase:
-        """Return the phase called `name`.
+        """The phase called `name`.
 
         Raises:
             KeyError: if there is none.
@@ -114,17 +114,17 @@ class Policy(_Timed):
         return self.phases[self._index(name)]
 
     def next_phase(self, name: str) -> Phase | None:
-        """Return the phase after `name`; None after the last one."""
+        """The phase after `name`; None after the last one."""
         following = self._index(name) + 1
         return self.phases[following] if following < len(self.phases) else None
 
     @property
     def first_canary(self) -> Phase:
-        """Return the first phase in which anybody gets the release."""
+        """The first phase in which anybody gets the release."""
         return next(phase for phase in self.phases if phase.canary_percent > 0)
 
     def gates_in_force(self, name: str) -> tuple[Gate, ...]:
-        """Return the gates that must hold to leave a phase, those of `gates_of` first."""
+        """The gates that must hold to leave a phase, those of `gates_of` first."""
         phase = self.phase(name)
         earlier = () if phase.gates_of is None else self.gates_in_force(phase.gates_of)
         return (*earlier, *phase.gates)
@@ -137,7 +137,7 @@ class Policy(_Timed):
 
 
 def parse_policy(raw: bytes, *, source: str) -> Policy:
-    """Return the policy that a TOML file holds.
+    """The policy that a TOML file holds.
 
     Args:
         raw: The file's bytes.
@@ -157,7 +157,7 @@ def parse_policy(raw: bytes, *, source: str) -> Policy:
 
 
 def policy_document(policy: Policy) -> dict[str, Any]:
-    """Return what is to be written as TOML; `parse_policy` reads it back equal."""
+    """What is to be written as TOML; `parse_policy` reads it back equal."""
     return policy.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -176,7 +176,7 @@ def share_a_surface(one: Gate | Trigger, other: Gate | Trigger) -> bool:
 
 
 def json_of_toml(raw: bytes, source: str) -> str:
-    """Return the TOML of `raw` as JSON, in which strict forms take lists for tuples.
+    """The TOML of `raw` as JSON, in which strict forms take lists for tuples.
 
     Raises:
         PolicyRefusedError: if it is not TOML, or too large; `source` is its name there.
@@ -189,7 +189,7 @@ def json_of_toml(raw: bytes, source: str) -> str:
 
 
 def refused(source: str, wrong: Sequence[str]) -> PolicyRefusedError:
-    """Return the error that names each thing that is wrong with a file, as many as help."""
+    """The error that names each thing that is wrong with a file, as many as help."""
     lines = [f"{source}: {printable(one[:_LONGEST_PROBLEM])}" for one in wrong[:_MOST_SHOWN]]
     if len(wrong) > _MOST_SHOWN:
         lines.append(f"{source}: and {len(wrong) - _MOST_SHOWN} more")
@@ -197,7 +197,7 @@ def refused(source: str, wrong: Sequence[str]) -> PolicyRefusedError:
 
 
 def _place(location: Location) -> Location:
-    """Return a place as the file has it: pydantic puts the kind behind the index of a gate."""
+    """A place as the file has it: pydantic puts the kind behind the index of a gate."""
     return tuple(
         part
         for index, part in enumerate(location)

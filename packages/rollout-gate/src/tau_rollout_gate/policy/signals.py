@@ -44,12 +44,12 @@ class Signal(StrEnum):
 
     @property
     def key(self) -> str:
-        """Return the line's own name of it."""
+        """The line's own name of it."""
         return _KEYS.get(self, self.value)
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Return the words it can be; none for a number."""
+        """The words it can be; none for a number."""
         return _WORDS.get(self, ())
 
 
@@ -61,7 +61,7 @@ _WORDS = {
 
 
 def reading(event: Event, signal: Signal) -> str | int | None:
-    """Return what a line tells of a signal; None where its writer left it out."""
+    """What a line tells of a signal; None where its writer left it out."""
     if signal is Signal.HEALTH_STATE:
         return event.health_state.value
     if signal is Signal.ROLLOUT_GATE:
@@ -70,7 +70,7 @@ def reading(event: Event, signal: Signal) -> str | int | None:
 
 
 def failed_item(timeline: tuple[TimelineItem, ...]) -> str | None:
-    """Return the first item that is not `ok` or has an `error_code`, in words; None if none."""
+    """The first item that is not `ok` or has an `error_code`, in words; None if none."""
     for number, item in enumerate(timeline, start=1):
         if item.status != "ok" or item.error_code is not None:
             error = "" if item.error_code is None else f", error_code {item.error_code}"
@@ -109,7 +109,7 @@ class Comparison(NamedTuple):
     at_least: int | None = None
 
     def problem(self) -> str | None:
-        """Return why no line could ever be compared so, or None."""
+        """Why no line could ever be compared so, or None."""
         words = self.signal.words
         if words and self.one_of is None:
             return f"{self.signal} is a word, {_alternatives(words)}, and has no order"
@@ -136,13 +136,13 @@ class Comparison(NamedTuple):
         return None if value is None else self.holds_for(value)
 
     def seen_in(self, event: Event) -> str:
-        """Return what a line shows, by its own names: `backlog_cases = 2 (queue_depth)`."""
+        """What a line shows, by its own names: `backlog_cases = 2 (queue_depth)`."""
         value, name = reading(event, self.signal), self.signal
         seen = f"{name.key} is not told" if value is None else f"{name.key} = {value}"
         return seen if name.key == name else f"{seen} ({name})"
 
     def in_words(self) -> str:
-        """Return what is looked for: `queue_depth <= 1`, `health_state = degraded or failing`."""
+        """What is looked for: `queue_depth <= 1`, `health_state = degraded or failing`."""
         if self.one_of is not None:
             return f"{self.signal} = {_alternatives(self.one_of)}"
         if self.at_most is not None:

@@ -17,7 +17,7 @@ _CODE = "malformed_inputs_observed"
 
 
 def ignore_expected_malformed(policy: Policy) -> Policy:
-    """Return the policy with the counter of unexpected malformed cases in the place of the code.
+    """The policy with the counter of unexpected malformed cases in the place of the code.
 
     A surface whose lines do not tell the counter is held by it: nothing else tells there whether
     malformed input was expected.

@@ -13,7 +13,7 @@ from tau_rollout_gate.rollout.simulation.outcome import CaseOutcome, outcome_of
 
 
 def run_cases(paths: Sequence[Path]) -> list[TestedFile]:
-    """Return what came of the cases of each file.
+    """What came of the cases of each file.
 
     Raises:
         RolloutGateError: if a file, or the policy that it names, cannot be used.

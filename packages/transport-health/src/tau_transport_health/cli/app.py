@@ -44,7 +44,7 @@ class _CommandLine(ErrorBorder, LazyGroup):
             super().tell(ctx, message)
 
     def exit_code(self, ctx: Any, code: int) -> int:  # noqa: ANN401 - typer's own
-        """Return the code; to a monitoring system what is no answer is UNKNOWN."""
+        """The code; to a monitoring system what is no answer is UNKNOWN."""
         return PluginCode.UNKNOWN if _is_check(ctx) else code
 
 

@@ -38,13 +38,13 @@ class LazyGroup(TyperGroup):
         self.commands = _Commands({**self.lazy, **self.commands})
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - as above
-        """Return the names in the order of --help, without importing what they name."""
+        """The names in the order of --help, without importing what they name."""
         del ctx
         return list(self.commands)
 
 
 def group(help_text: str, lazy: Mapping[str, str]) -> typer.Typer:
-    """Return a group of commands within the command line, to be added to it by name."""
+    """A group of commands within the command line, to be added to it by name."""
     kind = type("_Group", (LazyGroup,), {"lazy": lazy})
     made = typer.Typer(cls=kind, help=help_text, no_args_is_help=True, rich_markup_mode=None)
     made.callback()(lambda: None)  # so that it is a group, also of one command

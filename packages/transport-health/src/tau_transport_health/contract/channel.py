@@ -53,7 +53,7 @@ class Result:
 
     @property
     def in_words(self) -> str:
-        """Return it in a few words: `malformed_input 422 custom_command_invalid_template`."""
+        """The result in a few words: `malformed_input 422 custom_command_invalid_template`."""
         words = f"{self.outcome} {self.status_code}"
         return words if self.error_code is None else f"{words} {self.error_code}"
 

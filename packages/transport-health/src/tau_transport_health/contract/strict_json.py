@@ -29,7 +29,7 @@ class JsonRefusedError(ValueError):
 
 
 def decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller's model narrows it
-    """Return the value that `raw` holds.
+    """The value that `raw` holds.
 
     Raises:
         JsonRefusedError: for anything but one strict JSON value in UTF-8; the text begins with

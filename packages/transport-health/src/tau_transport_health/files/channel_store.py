@@ -54,7 +54,7 @@ class ChannelStore:
         return channels, sorted({name for name, _ in found} - set(channels))
 
     def checked(self, channel: str) -> str:
-        """Return `channel` if there is one of this name.
+        """`channel` if there is one of this name.
 
         Raises:
             NoChannelError: if there is none, or nothing can be called so.

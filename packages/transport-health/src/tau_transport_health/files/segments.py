@@ -53,7 +53,7 @@ def open_segments(
 
 
 def _numbers(log: str, names: Iterable[str]) -> list[int]:
-    """Return 0 for the log itself, then its rotated files' numbers, and one more.
+    """0 for the log itself, then its rotated files' numbers, and one more.
 
     One more, since the log may be rotated between this look and the opening.
     """

@@ -8,7 +8,7 @@ _LONGEST_REASON = 500
 
 
 def plugin_line(inspection: Inspection) -> str:
-    """Return `OK - custom-command healthy, gate pass: reason | figure=value …` on one line.
+    """`OK - custom-command healthy, gate pass: reason | figure=value …` on one line.
 
     What was not judged stands in brackets after the reason: nothing is passed over in silence.
     """

@@ -56,7 +56,7 @@ def parse_targets(document: Mapping[str, Any]) -> dict[str, Target]:
 
 
 def checked_name(name: str) -> str:
-    """Return `name` if a target may have it.
+    """`name` if a target may have it.
 
     Raises:
         TargetError: if it is no name, or that of a built-in target.

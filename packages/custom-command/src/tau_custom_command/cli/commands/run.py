@@ -96,7 +96,7 @@ def run(
 def _policy(
     *, allowed_env: list[str] | None, denied_env: list[str] | None, **fields: bool | SandboxProfile
 ) -> ExecutionPolicy:
-    """Return the options' policy; a contradiction in it is wrong usage."""
+    """The options' policy; a contradiction in it is wrong usage."""
     lists = {"allowed_env": allowed_env, "denied_env": denied_env}
     given = {name: tuple(keys) for name, keys in lists.items() if keys}
     policy = ExecutionPolicy.model_validate(fields | given)

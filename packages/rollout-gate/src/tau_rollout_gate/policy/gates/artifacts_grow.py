@@ -28,7 +28,7 @@ class ArtifactsGrowGate(WindowGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return "artifact_records grows in every cycle with executed_cases, and falls in none"
 
     def tally(self) -> Tally:

@@ -17,11 +17,11 @@ class ChecklistCompleteGate(RolloutGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return "the sign-off checklist is complete"
 
     def judge(self, rollout: Rollout, evidence: Evidence) -> Finding:
-        """Return how it stands."""
+        """How it stands."""
         del rollout  # the sign-off was read against it
         signoff = evidence.signoff
         if signoff is None:

@@ -167,7 +167,7 @@ class Gate(Form, ABC):
     @property
     @abstractmethod
     def required(self) -> str:
-        """Return what has to be seen, in words: `queue_depth <= 1`."""
+        """What has to be seen, in words: `queue_depth <= 1`."""
 
     def applies_to(self, surface: str) -> bool:
         """Tell whether the gate judges this surface."""
@@ -188,11 +188,11 @@ class CycleGate(Gate):
     @property
     @abstractmethod
     def remedy(self) -> str:
-        """Return what to do where it does not hold."""
+        """What to do where it does not hold."""
 
     @property
     def remedy_untold(self) -> str:
-        """Return what to do where the cycle's line does not tell."""
+        """What to do where the cycle's line does not tell."""
         return self.remedy
 
 
@@ -208,8 +208,8 @@ class WindowGate(Gate):
 
 
 class RolloutGate(Gate):
-    """A gate over what is no cycle: reports, the sign-off, the rollback target."""
+    """A gate over what no cycle tells: reports, the sign-off, the rollback target."""
 
     @abstractmethod
     def judge(self, rollout: Rollout, evidence: Evidence) -> Finding:
-        """Return how it stands."""
+        """How it stands."""

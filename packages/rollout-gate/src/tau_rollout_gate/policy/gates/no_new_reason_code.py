@@ -17,12 +17,12 @@ class NoNewReasonCodeGate(CycleGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return f"no new {' or '.join(self.codes)}"
 
     @property
     def remedy(self) -> str:
-        """Return what to do where it does not hold."""
+        """What to do where it does not hold."""
         return (
             "look into the cycle's cases for what failed and why, mend the cause, and let the next "
             "cycles run clean"

@@ -31,7 +31,7 @@ class PressureDoesNotRiseGate(WindowGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         names = " and ".join(self.counters)
         return f"{names} a cycle no higher in the second half of the window than in the first"
 

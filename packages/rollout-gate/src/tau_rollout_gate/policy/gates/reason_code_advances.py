@@ -19,7 +19,7 @@ class ReasonCodeAdvancesGate(WindowGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return f"{self.code} in at least one cycle of each half of the window"
 
     def tally(self) -> Tally:

@@ -22,7 +22,7 @@ class ReasonCodePresentGate(WindowGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return f"{self.code} in a cycle since the canary began, as registry changes are expected"
 
     def tally(self) -> Tally:

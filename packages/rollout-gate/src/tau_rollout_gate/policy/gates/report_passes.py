@@ -31,11 +31,11 @@ class ReportPassesGate(RolloutGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return f"the report {self.report!r} passes"
 
     def judge(self, rollout: Rollout, evidence: Evidence) -> Finding:
-        """Return how it stands."""
+        """How it stands."""
         report = evidence.reports.get(self.report)
         if report is None:
             is_preflight = rollout.canary_entered_unix_ms is None

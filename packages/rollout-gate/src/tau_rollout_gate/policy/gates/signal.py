@@ -34,7 +34,7 @@ class SignalGate(CycleGate):
 
     @cached_property
     def comparison(self) -> Comparison:
-        """Return what is compared with what."""
+        """What is compared with what."""
         return Comparison(
             signal=self.signal,
             one_of=None if self.equals is None else (self.equals,),
@@ -44,12 +44,12 @@ class SignalGate(CycleGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return self.comparison.in_words()
 
     @property
     def remedy(self) -> str:
-        """Return what to do where it does not hold."""
+        """What to do where it does not hold."""
         return (
             f"find out in the event and the runtime's output why {self.signal.key} is so, mend the "
             "cause, and let the next cycles run clean"
@@ -57,7 +57,7 @@ class SignalGate(CycleGate):
 
     @property
     def remedy_untold(self) -> str:
-        """Return what to do where the cycle's line does not tell."""
+        """What to do where the cycle's line does not tell."""
         return f"have the writer record {self.signal.key} in every cycle"
 
     def holds(self, cycle: Cycle) -> bool | None:

@@ -19,11 +19,11 @@ class TargetRecordedGate(RolloutGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return "the rollback target is a version other than the release"
 
     def judge(self, rollout: Rollout, evidence: Evidence) -> Finding:
-        """Return how it stands."""
+        """How it stands."""
         del evidence
         target = rollout.rollback
         version = parse_version(target.rollback_version)

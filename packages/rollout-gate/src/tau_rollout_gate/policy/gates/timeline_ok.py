@@ -18,12 +18,12 @@ class TimelineOkGate(CycleGate):
 
     @property
     def required(self) -> str:
-        """Return what has to be seen."""
+        """What has to be seen."""
         return "every timeline item is ok and has no error_code"
 
     @property
     def remedy(self) -> str:
-        """Return what to do where it does not hold."""
+        """What to do where it does not hold."""
         return (
             "look into the cycle's timeline for the step that failed, mend the cause, and let the "
             "next cycles run clean"
@@ -31,7 +31,7 @@ class TimelineOkGate(CycleGate):
 
     @property
     def remedy_untold(self) -> str:
-        """Return what to do where the cycle's line does not tell."""
+        """What to do where the cycle's line does not tell."""
         return "have the writer record the timeline of every cycle that executes cases"
 
     def holds(self, cycle: Cycle) -> bool | None:

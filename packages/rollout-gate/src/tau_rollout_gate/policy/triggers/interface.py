@@ -31,7 +31,7 @@ class Trigger(Form, ABC):
     @property
     @abstractmethod
     def threshold(self) -> str:
-        """Return when it fires, in words: `failure_streak >= 3`."""
+        """When it fires, in words: `failure_streak >= 3`."""
 
     def applies_to(self, surface: str) -> bool:
         """Tell whether the trigger looks at this surface."""
@@ -43,7 +43,7 @@ class CycleTrigger(Trigger):
 
     @property
     def reach(self) -> int:
-        """Return how many neighbouring cycles together fire it: it needs no more of them."""
+        """How many neighbouring cycles together fire it: it needs no more of them."""
         return 1
 
     @property
@@ -95,8 +95,8 @@ class Watch:
 
 
 class RolloutTrigger(Trigger):
-    """A trigger over what is no cycle."""
+    """A trigger over what no cycle tells, such as a report."""
 
     @abstractmethod
     def look(self, evidence: Evidence) -> Sign:
-        """Return whether it fires."""
+        """Whether it fires."""

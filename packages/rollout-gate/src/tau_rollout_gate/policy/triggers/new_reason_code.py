@@ -28,7 +28,7 @@ class NewReasonCodeTrigger(CycleTrigger):
 
     @property
     def threshold(self) -> str:
-        """Return when it fires."""
+        """When it fires."""
         above = [f"{counter} > 0" for counter in self.counters]
         return f"a new {' or '.join([*self.codes, *above])}"
 

@@ -18,11 +18,11 @@ class ReportFailsTrigger(RolloutTrigger):
 
     @property
     def threshold(self) -> str:
-        """Return when it fires."""
+        """When it fires."""
         return "failed > 0 in a validation report"
 
     def look(self, evidence: Evidence) -> Sign:
-        """Return whether it fires."""
+        """Whether it fires."""
         for name, report in sorted(evidence.reports.items()):
             if report.status is ReportStatus.FAILED:
                 return Sign(

@@ -41,17 +41,17 @@ class SignalTrigger(CycleTrigger):
 
     @cached_property
     def comparison(self) -> Comparison:
-        """Return what is compared with what."""
+        """What is compared with what."""
         return Comparison(signal=self.signal, one_of=self.one_of, at_least=self.at_least)
 
     @property
     def reach(self) -> int:
-        """Return how many neighbouring cycles together fire it."""
+        """How many neighbouring cycles together fire it."""
         return self.consecutive
 
     @property
     def threshold(self) -> str:
-        """Return when it fires."""
+        """When it fires."""
         row = f" in {self.consecutive} consecutive cycles" if self.consecutive > 1 else ""
         return f"{self.comparison.in_words()}{row}"
 

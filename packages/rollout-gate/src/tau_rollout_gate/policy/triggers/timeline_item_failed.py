@@ -17,7 +17,7 @@ class TimelineItemFailedTrigger(CycleTrigger):
 
     @property
     def threshold(self) -> str:
-        """Return when it fires."""
+        """When it fires."""
         return "a timeline item that is not ok, or has an error_code"
 
     def is_bad(self, cycle: Cycle) -> bool:

@@ -111,7 +111,7 @@ class Run(Form):
 
     @property
     def interval_ms(self) -> int:
-        """Return how long after the one before each cycle ends."""
+        """How long after the one before each cycle ends."""
         return (self.every or 0) if self.after is None else self.after
 
 
@@ -184,7 +184,7 @@ class CaseFile(Form):
 
 
 def parse_cases(raw: bytes, *, source: str) -> CaseFile:
-    """Return the cases that a TOML file holds.
+    """The cases that a TOML file holds.
 
     Raises:
         PolicyRefusedError: if it cannot be used; the text names every problem with its place.
@@ -223,5 +223,5 @@ def _misfits(cases: CaseFile, policy: Policy) -> Iterator[tuple[Location, str]]:
 
 
 def _place(location: Location) -> Location:
-    """Return a place as the file has it, where counters stand beside the other keys."""
+    """A place as the file has it, where counters stand beside the other keys."""
     return tuple(part for part in location if part != "counters")

@@ -63,7 +63,7 @@ class CaseOutcome:
 
 
 def outcome_of(case: Case, policy: Policy) -> CaseOutcome:
-    """Return what a policy says of a case that it has a place for.
+    """What a policy says of a case that it has a place for.
 
     Raises:
         PolicyRefusedError: if a cycle of the case contradicts itself; the text says which.
@@ -130,7 +130,7 @@ def _length_ms(runs: Sequence[Run]) -> int:
 def _cycles(
     runs: Sequence[Run], part: str, *, start: int, earlier: Sequence[Cycle] = ()
 ) -> tuple[Cycle, ...]:
-    """Return the cycles of a case's runs; `earlier` are those before them."""
+    """The cycles of a case's runs; `earlier` are those before them."""
     cycles = list(earlier)
     now = start
     for index, run in enumerate(runs):

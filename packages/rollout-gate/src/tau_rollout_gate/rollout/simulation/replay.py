@@ -49,7 +49,7 @@ class Step:
 
     @property
     def unix_ms(self) -> int:
-        """Return the time of the decision, which is the cycle's."""
+        """The time of the decision, which is the cycle's."""
         return self.cycle.event.timestamp_unix_ms
 
     def says_more_than(self, before: "Step") -> bool:
