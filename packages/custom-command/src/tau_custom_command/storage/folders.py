@@ -20,7 +20,7 @@ NO_LINK = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 @contextmanager
 def own_umask() -> Iterator[None]:
-    """Have what is made be the owner's alone, and all the owner's, whatever the umask was.
+    """Set the umask so that what is made is the owner's alone, who has every right to it.
 
     So the modes are right from the start: a kill leaves nothing that the next run cannot open.
     """

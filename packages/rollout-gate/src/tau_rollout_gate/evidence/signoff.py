@@ -30,7 +30,7 @@ _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundFile:
-    """What is where an item names a file: the digest of its bytes, or why it is no evidence."""
+    """What was found where an item names a file: its digest, or why it is no evidence."""
 
     sha256: str | None = None
     problem: str | None = None
@@ -43,7 +43,7 @@ LookUp = Callable[[str], FoundFile]
 def judge(
     signoff: Signoff, rollout: Rollout, look_up: LookUp, *, file: RecordedInput, now_unix_ms: int
 ) -> SignoffEvidence:
-    """What of a sign-off is missing.
+    """The parts of a sign-off that are missing.
 
     Args:
         signoff: The checklist as it was filled in.

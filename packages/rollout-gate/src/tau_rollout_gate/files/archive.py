@@ -204,7 +204,7 @@ def _opened(name: str, above: int, flags: int) -> Iterator[int]:
 
 @contextmanager
 def _blaming(name: str) -> Iterator[None]:
-    """Have what is refused inside name the file by its place in the archive, the innermost one."""
+    """Name a file that is refused inside by its place in the archive, the innermost one."""
     try:
         yield
     except OSError as error:

@@ -30,7 +30,7 @@ LONGEST_STATE_BYTES = 256 * _MIB
 """What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
 
 LONGEST_EVIDENCE_BYTES = 256 * _MIB
-"""What is read of a log at most: a month of a cycle every ten seconds. It bounds the memory."""
+"""The most that is read of a log: a month at a cycle every ten seconds. It bounds the memory."""
 
 _LINE_COSTS_BYTES = 512
 """What a line takes in memory beside its bytes, so that many empty ones are bounded too."""
@@ -162,7 +162,7 @@ class _Search:
 
 
 def _read_file(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> LogPart:
-    """What of a file the search wants, from its end on."""
+    """The part of a file that the search wants, from its end on."""
     descriptor = file.fileno()
     size = os.fstat(descriptor).st_size
     backwards = _backwards(descriptor, size, search, block_bytes)

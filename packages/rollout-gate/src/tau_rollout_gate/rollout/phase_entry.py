@@ -9,7 +9,7 @@ from tau_rollout_gate.evidence.values import UNHEALABLE, SurfaceEvidence
 def entered(
     pin: SurfacePin, found: SurfaceEvidence, *, is_first_canary: bool, now_unix_ms: int
 ) -> SurfacePin:
-    """Have a surface's phase start after the last line that was decided on.
+    """Start a surface's phase after the last line that was decided on.
 
     Args:
         pin: The surface as it was.

@@ -66,7 +66,7 @@ def either_format(command: Command) -> Command:
 
 
 def _shaped(function: Command, like: Command, parameters: Iterable[Parameter]) -> Command:
-    """Let a function look to the parser like a command with these parameters."""
+    """Give a function these parameters, so that the parser takes it for such a command."""
     named = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in parameters]
     function.__doc__ = like.__doc__
     function.__annotations__ = {each.name: each.annotation for each in named}
