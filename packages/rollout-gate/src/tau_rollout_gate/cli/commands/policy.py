@@ -116,7 +116,7 @@ def lint(
 @asks
 def test(
     files: Annotated[
-        list[Path], options.argument(metavar="FILES", help="Files of cases, in TOML.")
+        list[Path], options.argument(metavar="FILE...", help="Files of cases, in TOML.")
     ],
     *,
     output_format: TestFormat,
