@@ -132,7 +132,9 @@ def test_a_backlog_says_how_it_drains(runtime: Runtime) -> None:
     assert told.splitlines()[1] == (
         "cycle 1 in s: 2 cases, 1 applied, 1 left over; commands: 1 written"
     )
-    assert told.endswith("; run again for what is left over, or raise --queue-limit")
+    assert told.endswith(
+        "; raise --queue-limit, or run again, without --fresh, for what is left over"
+    )
 
 
 def test_json_has_the_events_keys_and_the_queue_depth(runtime: Runtime) -> None:

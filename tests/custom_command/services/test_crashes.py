@@ -225,7 +225,7 @@ for pages in range(0, 60, 2):
         cycle(folder)
         outcome = "done"
     except StorageError as error:
-        outcome = "committed" if "completes it" in str(error) else "refused"
+        outcome = "committed" if "kept in" in str(error) else "refused"
         assert "No space left on device" in str(error), error
     (disk / "filler").unlink()
     cycle(folder)

@@ -661,15 +661,68 @@ class TestCarriedOutAgain:
             apply.bring_up(tmp_path, changes)
         assert not log.exists()
 
-    def test_a_new_log_whose_older_one_is_gone_is_refused(self, tmp_path: Path) -> None:
-        """As where logrotate keeps but one: whether `.1` has the lines could not be told."""
+    def test_a_new_log_whose_older_one_is_gone_is_told_by_its_beginning(
+        self, tmp_path: Path
+    ) -> None:
+        """As where logrotate keeps but one: no line is doubled, and none goes to a newer file."""
         (tmp_path / "log.1").write_bytes(b"one\n")
         changes = tuple(locate.place(tmp_path, [AppendLines(path="log", lines=(b"two\n",))]))
         apply.bring_up(tmp_path, changes)
         (tmp_path / "log").replace(tmp_path / "log.1")
+        apply.bring_up(tmp_path, changes)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"log.1": b"two\n"}
+        (tmp_path / "log.1").write_bytes(b"of others\n")
+        (tmp_path / "log").write_bytes(b"of others, too\n")
         with pytest.raises(StorageError, match="away to give that cycle up"):
             apply.bring_up(tmp_path, changes)
-        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"log.1": b"two\n"}
+
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_a_number_that_another_file_has_by_now_is_not_believed(
+        self, tmp_path: Path, *, is_first: bool
+    ) -> None:
+        """As where a directory was put back: older lines are no room for newer ones."""
+        log, older = tmp_path / "log", tmp_path / "log.1"
+        older.write_bytes(b"1\n2\n")
+        if not is_first:
+            log.write_bytes(b"3\n")
+        changes = tuple(locate.place(tmp_path, [AppendLines(path="log", lines=(b"4\n",))]))
+        (tmp_path / "log.2").write_bytes(b"0\n")
+        if is_first:  # the number of `.1` is that of an older file now
+            older.rename(tmp_path / "swap")
+            (tmp_path / "log.2").rename(older)
+            (tmp_path / "swap").rename(tmp_path / "log.2")
+            older.write_bytes(b"1\n2\n")
+            (tmp_path / "log.2").write_bytes(b"0\n")
+        else:  # the number of the log is that of `.1` now
+            log.rename(tmp_path / "swap")
+            older.rename(log)
+            (tmp_path / "swap").rename(older)
+            log.write_bytes(b"3\n")
+            older.write_bytes(b"1\n2\n")
+        apply.bring_up(tmp_path, changes)
+        assert older.read_bytes() == b"1\n2\n"
+        assert log.read_bytes() == (b"4\n" if is_first else b"3\n4\n")
+        assert not list(tmp_path.glob("*.corrupt"))
+
+    @pytest.mark.parametrize("come", [None, b"", b"t", b"two\n"])
+    def test_a_copy_made_after_a_rotation_is_completed(
+        self, tmp_path: Path, come: bytes | None
+    ) -> None:
+        """The log was rotated just before, so that there was none yet; in the copy all is other."""
+        here, there = tmp_path / "here", tmp_path / "there"
+        for folder in (here, there):
+            folder.mkdir()
+            (folder / "log.1").write_bytes(b"one\n")
+        write = AppendLines(path="log", lines=(b"two\n",))
+        changes = tuple(locate.place(here, [write, AppendLines(path="log", lines=(b"three\n",))]))
+        (there / "log.1").rename(tmp_path / "kept")
+        (there / "log.1").write_bytes(b"one\n")
+        if come is not None:
+            (there / "log").write_bytes(come)
+        for _ in range(2):
+            apply.bring_up(there, changes)
+            assert (there / "log").read_bytes() == b"two\nthree\n"
+            assert (there / "log.1").read_bytes() == b"one\n"
 
     @pytest.mark.parametrize("come", [0, 2, 4, 10])
     def test_a_directory_that_was_copied_is_completed(self, tmp_path: Path, come: int) -> None:

@@ -97,7 +97,7 @@ def _advice(report: RunReport) -> str:
     if event.duplicate_skips == event.discovered_cases:
         return "every case was done before, so nothing was done: --fresh does them anew"
     if event.backlog_cases:
-        return "run again for what is left over, or raise --queue-limit"
+        return "raise --queue-limit, or run again, without --fresh, for what is left over"
     return ""
 
 

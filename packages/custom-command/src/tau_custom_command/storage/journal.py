@@ -103,7 +103,7 @@ def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:
                 syncing.touched(root, brought_up.paths)
             _put_by(root, has_state=STATE_FILE in brought_up.paths)
         except StorageError as error:
-            kept = f"the cycle is kept in {root / JOURNAL_FILE}, and the next run completes it"
+            kept = f"the cycle is kept in {root / JOURNAL_FILE}, and completed once that is mended"
             raise StorageError(f"{error}; {kept}") from error
     return brought_up.remarks
 

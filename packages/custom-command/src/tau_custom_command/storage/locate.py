@@ -110,9 +110,11 @@ def _placed_at_end(path: str, content: bytes, folders: FolderWalk) -> AppendAt:
 def path_now(change: AppendAt, folders: FolderWalk) -> str:
     """Find the file that the lines belong in, under whatever name it has now.
 
-    What a file holds says nothing: it is told by its identity. Where there was no file yet, it is
-    the first one after that which had the name `.1` then. A directory that was copied has other
-    files throughout: there a file of the same name will do, if it is as long as it was.
+    It is told by its identity. Where there was no file yet, it is the first one after that which
+    had the name `.1` then. A number may have come to another file since, as in a directory that was
+    put back: one in which the lines have no room is not the one. A directory that was copied has
+    other files throughout: there a file of the same name will do, if it is as long as it was, or
+    one that begins with the lines.
 
     Raises:
         OSError: if that file is gone.
@@ -121,16 +123,42 @@ def path_now(change: AppendAt, folders: FolderWalk) -> str:
     if now == change.identity and (now or _identity(f"{path}.1", folders) == change.rotated):
         return path
     paths = [path, *_rotations(path, folders)]
-    identities = [_identity(each, folders) for each in paths]
-    if change.identity in identities and change.identity:
-        return paths[identities.index(change.identity)]
-    if change.identity and (now or not change.offset):
-        return path
     if not change.identity and not change.rotated:
         return paths[-1]
-    if not change.identity and change.rotated in identities[1:]:
-        return paths[identities.index(change.rotated) - 1]
-    raise gone()
+    identities = [_identity(each, folders) for each in paths]
+    if change.identity:
+        same = paths[identities.index(change.identity)] if change.identity in identities else path
+        if same != path and _has_room(change, same, folders):
+            return same
+        if now or not change.offset:
+            return path
+        raise gone()
+    if change.rotated in identities[1:]:
+        after = paths[identities.index(change.rotated) - 1]
+        if _has_room(change, after, folders):
+            return after
+    is_first = not change.offset
+    fitting = [each for each in paths if _has_room(change, each, folders, is_begun=is_first)]
+    if is_first and _has_room(change, path, folders):
+        fitting.append(path)
+    if not fitting:
+        raise gone()
+    return fitting[0]
+
+
+def _has_room(change: AppendAt, path: str, folders: FolderWalk, *, is_begun: bool = False) -> bool:
+    """Tell whether a file ends where the lines belong, or has them there, or part of them.
+
+    With `is_begun` it must have some of them.
+    """
+    with _opened_log(path, folders) as log:
+        size = 0 if log is None else os.fstat(log).st_size
+        if log is None or size < change.offset:
+            return log is None and not change.offset and not is_begun
+        start = max(change.offset - 1, 0)
+        found = os.pread(log, len(change.content) + len(change.torn) + 2, start)
+    before, found = (found[:1], found[1:]) if change.offset else (b"\n", found)
+    return before == b"\n" and not change.foreign(found) and bool(found or not is_begun)
 
 
 def gone() -> OSError:
