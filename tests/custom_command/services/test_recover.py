@@ -333,12 +333,20 @@ class TestTheJournal:
         assert (done.code, state.read_bytes()) == (0, expected)
         assert (used.state_dir / "state.json.corrupt").read_bytes() == older
 
-    def test_a_journal_that_is_older_than_the_state_is_refused(self, used: Runtime) -> None:
-        """As in a copy that was made while a runner worked: its cycles would be undone."""
+    @pytest.mark.parametrize("is_lost", [False, True])
+    def test_a_journal_that_is_older_than_the_state_is_refused(
+        self, used: Runtime, *, is_lost: bool
+    ) -> None:
+        """As in a copy that was made while a runner worked: its cycles would be undone.
+
+        Also where the state is lost, since the journal of the last cycle has it.
+        """
         self.commit(used)
         journal = used.state_dir / ".journal"
         stale = journal.read_bytes()
         used.run(case_object("y", "CREATE", "newest"))
+        if is_lost:
+            (used.state_dir / "state.json").unlink()
         before = used.files.contents()
         journal.write_bytes(stale)
         for words in (("recover", "--yes"), ("run", used.folder / "fixture.json")):

@@ -184,29 +184,41 @@ def _other_state_kept(root: Path, journal: Journal) -> tuple[str, ...]:
     """Keep a `state.json` that is neither what the batch makes of it nor what it was made from.
 
     Raises:
-        StateUnusableError: if it is newer than the batch, which was then done long ago.
+        StateUnusableError: if it, or the state of the cycle that was completed last, is newer than
+            the batch, which was then done long ago.
     """
     raw = read.read_state_file(root / STATE_FILE)
     own = journal.content_of(STATE_FILE)
-    if not raw or raw == own or own is None:
+    if own is None or raw == own:
+        return ()
+    before = _previous_digests(journal)
+    _refuse_newer(root / STATE_FILE, raw, own, before)
+    done = journal_file.DONE_FILE
+    _refuse_newer(root / done, journal_file.state_in(root, done), own, before)
+    if not raw:
         return ()
     try:
-        last, new = StateFile.parse(raw).last_cycle, StateFile.parse(own).last_cycle
+        if StateFile.parse(raw).last_cycle.event_sha256 in before:
+            return ()
+        reason = "is not the state that the cycle in the journal was made from"
     except FormRefusedError as error:
         reason = str(error)
-    else:
-        if last.event_sha256 in _previous_digests(journal):
-            return ()
-        if last.cycle_number >= new.cycle_number:
-            raise StateUnusableError(
-                f"{root / STATE_FILE}: is of cycle {last.cycle_number}, and the journal beside it "
-                f"of cycle {new.cycle_number}, as in a copy that was made while a runner was at "
-                f"work: copy the directory again, or move {journal_file.JOURNAL_FILE} away"
-            )
-        reason = "is not the state that the cycle in the journal was made from"
     kept = read.corrupt_path(root, STATE_FILE, raw)
     apply.bring_up(root, [ReplaceFile(path=kept, content=raw)])
     return (f"{root / STATE_FILE}: {reason}; it is kept in {kept}",)
+
+
+def _refuse_newer(path: Path, raw: bytes | None, own: bytes, before: set[str | None]) -> None:
+    """Refuse a batch that makes the state `own` where a file holds a newer one."""
+    if not raw or raw == own or not (StateFile.is_read(raw) and StateFile.is_read(own)):
+        return
+    last, new = StateFile.parse(raw).last_cycle, StateFile.parse(own).last_cycle
+    if last.event_sha256 not in before and last.cycle_number >= new.cycle_number:
+        raise StateUnusableError(
+            f"{path}: is of cycle {last.cycle_number}, and the journal beside it of cycle "
+            f"{new.cycle_number}, as in a copy that was made while a runner was at work: copy the "
+            f"directory again, or move {journal_file.JOURNAL_FILE} away"
+        )
 
 
 def _previous_digests(journal: Journal) -> set[str | None]:
