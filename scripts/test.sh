@@ -58,7 +58,9 @@ check() {
       # A package's own tests are of its wheel, alone, and cover it by themselves; the others are of
       # all packages together.
       ./scripts/check-wheel.sh
-      others=()
+      # What the packages hold copies of is tested once, for all of them.
+      coverage run -m pytest -q tests/contract/test_strict_json.py
+      others=(--ignore=tests/contract/test_strict_json.py)
       for package in packages/*/; do
         package=$(basename "$package")
         others+=("--ignore=tests/${package//-/_}")

@@ -57,8 +57,8 @@ def refusal(strict_json: ModuleType, raw: bytes) -> str | None:
         ),
         pytest.param(
             b'[{"x":{"b":1,"c":1,"c":2,"b":2}}]',
-            "the key 'c' stands twice in one object",
-            id="first repeated key, nested",
+            "the key 'b' stands twice in one object",
+            id="repeated keys, nested",
         ),
         pytest.param(
             b'{"a":1,"\\u0061":2}',
@@ -154,6 +154,11 @@ def test_no_depth_near_the_limit_escapes(strict_json: ModuleType, depth: int) ->
     """Around the interpreter's limit a value is either returned or refused, nothing else."""
     message = refusal(strict_json, b"[" * depth + b'"\\u0041"' + b"]" * depth)
     assert message is None or "nested too deeply" in message
+
+
+def test_many_values_side_by_side_are_not_nested(strict_json: ModuleType) -> None:
+    """Only arrays and objects within each other count."""
+    assert len(strict_json.decode(b'[{"a":[1]},' + b'{"a":[1]},' * 200 + b"1]")) == 202
 
 
 def test_keeps_numbers_as_they_were_written(strict_json: ModuleType) -> None:

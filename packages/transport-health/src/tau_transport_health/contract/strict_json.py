@@ -10,6 +10,7 @@ import codecs
 import json
 import math
 import re
+from collections import Counter
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -67,13 +68,9 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller's
 def _object_without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise JsonRefusedError(
-                    f"the key {key[:_LONGEST_QUOTE]!r} stands twice in one object"
-                )
-            seen.add(key)
+        times = Counter(key for key, _ in pairs)
+        key = next(key for key, count in times.items() if count > 1)
+        raise JsonRefusedError(f"the key {key[:_LONGEST_QUOTE]!r} stands twice in one object")
     return value
 
 
