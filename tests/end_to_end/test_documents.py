@@ -3,8 +3,10 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,27 @@ def test_links_lead_somewhere(document: Path) -> None:
         linked = (REPOSITORY / document).parent / path if path else REPOSITORY / document
         assert linked.exists(), f"{document}: {target}"
         assert not anchor or anchor in anchors(linked), f"{document}: {target}"
+
+
+@pytest.mark.parametrize("package", ["custom-command", "transport-health", "rollout-gate"])
+def test_a_released_package_links_to_the_repository(package: str, tmp_path: Path) -> None:
+    """What an index shows of a package has addresses, and no link that leads nowhere there."""
+    for part in ("scripts", f"packages/{package}"):
+        shutil.copytree(REPOSITORY / part, tmp_path / part)
+    words = [package, "https://example.org/ops/tau-ops", f"tau-{package}-v0.1.0"]
+    naming = [sys.executable, "scripts/link_package.py", *words]
+    subprocess.run(naming, cwd=tmp_path, check=True)
+    folder = tmp_path / "packages" / package
+    links = _LINK.findall(without_fences((folder / "README.md").read_text()))
+    within = [link for link in links if link.startswith("https://example.org/")]
+    assert len(within) >= 3
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+    urls = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["urls"]
+    start = f"https://example.org/ops/tau-ops/blob/tau-{package}-v0.1.0/"
+    for link in (*within, urls["Documentation"], urls["Changelog"]):
+        assert (REPOSITORY / link.removeprefix(start).partition("#")[0]).exists(), link
+    again = subprocess.run(naming, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (again.returncode, "names addresses already" in again.stderr) == (2, True)
 
 
 @by_document
