@@ -1,6 +1,8 @@
 """The command lines of all three: every command is found, and a wrong word gets a suggestion."""
 
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -30,14 +32,13 @@ def command_line(package: str) -> Any:  # noqa: ANN401 - typer gives it no publi
     return get_command(app_of(package))
 
 
-def lazy_targets(group: Any) -> Iterator[str]:  # noqa: ANN401 - as above
-    """Yield what the commands of a group and of the groups in it are found by."""
-    for name, found in group.commands.data.items():
-        if isinstance(found, str):
-            assert group.commands[name].name == name
-            yield found
+def lazy_commands(group: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
+    """Yield the commands of a group and of the groups in it; nothing is imported for it."""
+    for found in group.commands.values():
+        if hasattr(found, "commands"):
+            yield from lazy_commands(found)
         else:
-            yield from lazy_targets(found)
+            yield found
 
 
 def test_every_command_is_there_and_every_module_is_one(package: str) -> None:
@@ -46,8 +47,24 @@ def test_every_command_is_there_and_every_module_is_one(package: str) -> None:
     place = f"{commands.__name__}."
     found = pkgutil.walk_packages(commands.__path__, place)
     modules = {one.name.removeprefix(place) for one in found if not one.ispkg}
-    named = {target.partition(":")[0] for target in lazy_targets(command_line(package))}
-    assert named == modules
+    assert {one.module for one in lazy_commands(command_line(package))} == modules
+
+
+def test_help_knows_each_command_without_importing_it(package: str) -> None:
+    """The list of commands imports none of them, and says of each what its own help says first."""
+    listing = f"""
+import sys
+from {package}.cli.app import app
+app(["--help"], standalone_mode=False)
+sys.exit("\\n".join(name for name in sys.modules if name.startswith("{package}.cli.commands")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", listing], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (1, "\n")
+    for one in lazy_commands(command_line(package)):
+        assert one.help == one.found().help.splitlines()[0]
+        assert one.name == one.found().name
 
 
 def test_a_wrong_word_is_told_with_what_was_meant(package: str) -> None:

@@ -6,18 +6,26 @@ import typer
 
 from tau_custom_command import __version__
 from tau_custom_command.cli.border import ErrorBorder
-from tau_custom_command.cli.lazy_group import SETTINGS, LazyGroup, group
+from tau_custom_command.cli.lazy_group import SETTINGS, LazyGroup
 from tau_custom_command.errors import CommandRuntimeError
 
 
 class _CommandLine(ErrorBorder, LazyGroup):
     expected = CommandRuntimeError
     lazy = {  # noqa: RUF012 - typer's groups are made anew from their class
-        "run": "run:run",
-        "validate": "validate:validate",
-        "recover": "recover:recover",
-        "new": "new:new",
-        "schema": "schema:schema",
+        "run": ("run:run", "Process a fixture in one cycle and check every result."),
+        "validate": ("validate:validate", "Check a fixture without running it."),
+        "recover": ("recover:recover", "Mend what is broken in a state directory."),
+        "new": ("new:new", "Write a starter fixture to edit."),
+        "schema": ("schema:schema", "Print the JSON Schema of the fixture or of a state file."),
+        "registry": ("", "Look at the registered commands."),
+        "registry list": ("registry:registry_list", "List the registered commands."),
+        "registry show": ("registry:registry_show", "Show one registered command."),
+        "channels": ("", "Mend the channels' logs."),
+        "channels repair": (
+            "channels_repair:channels_repair",
+            "Move invalid lines of channel logs to `.corrupt` files.",
+        ),
     }
 
 
@@ -30,17 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=SETTINGS,
     epilog="Exit codes: 0 yes, 1 a bug of ours, 2 wrong usage, 3 no, 5 cannot answer.",
-)
-app.add_typer(
-    group(
-        "Look at the registered commands.",
-        {"list": "registry:registry_list", "show": "registry:registry_show"},
-    ),
-    name="registry",
-)
-app.add_typer(
-    group("Mend the channels' logs.", {"repair": "channels_repair:channels_repair"}),
-    name="channels",
 )
 
 

@@ -1,51 +1,53 @@
-"""Groups of commands that are imported when they are called, since start-up time counts.
+"""Commands that are imported when they are called, since start-up time counts.
 
 The three packages share no code: each has this file, the same to the byte.
 """
 
-from collections import UserDict
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-class _Commands(UserDict[str, Any]):
-    """Commands by name; one that is given as `module:function` is imported when it is looked up."""
+class LazyCommand(TyperCommand):
+    """A command of which only the name and the summary are known until it is called."""
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - typer gives commands no public type
-        found = super().__getitem__(name)
-        if not isinstance(found, str):
-            return found
-        module, _, function = found.partition(":")
+    def __init__(self, name: str, place: str, summary: str) -> None:
+        super().__init__(name, help=summary)
+        self.module, _, self.function = place.partition(":")
+
+    def found(self) -> Any:  # noqa: ANN401 - typer gives commands no public type
+        """The command itself; its module is imported."""
+        module = import_module(f"{__package__}.commands.{self.module}")
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=SETTINGS)
-        alone.command(name)(getattr(import_module(f"{__package__}.commands.{module}"), function))
+        alone.command(self.name)(getattr(module, self.function))
         return get_command(alone)
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as above
+        """Read the words of the command line as the command itself does."""
+        return self.found().make_context(*args, **settings)
 
 
 class LazyGroup(TyperGroup):
-    """A group whose `lazy` commands are functions of the modules of `commands/`, by their name."""
+    """A command line whose commands are functions of the modules of `commands/`."""
 
-    lazy: ClassVar[Mapping[str, str]] = {}
+    lazy: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """By the words that call it: `module:function`, nothing for a group; and the summary."""
 
-    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - typer's own
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - as above
         super().__init__(**settings)
-        self.commands = _Commands({**self.lazy, **self.commands})
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - as above
-        """The names in the order of --help, without importing what they name."""
-        del ctx
-        return list(self.commands)
-
-
-def group(help_text: str, lazy: Mapping[str, str]) -> typer.Typer:
-    """A group of commands within the command line, to be added to it by name."""
-    kind = type("_Group", (LazyGroup,), {"lazy": lazy})
-    made = typer.Typer(cls=kind, help=help_text, no_args_is_help=True, rich_markup_mode=None)
-    made.callback()(lambda: None)  # so that it is a group, also of one command
-    return made
+        for words, (place, summary) in self.lazy.items():
+            group, _, name = words.rpartition(" ")
+            into: Any = self.commands[group] if group else self
+            into.commands[name] = (
+                LazyCommand(name, place, summary)
+                if place
+                else TyperGroup(
+                    name=name, help=summary, no_args_is_help=True, rich_markup_mode=None
+                )
+            )

@@ -6,25 +6,37 @@ import typer
 
 from tau_rollout_gate import __version__
 from tau_rollout_gate.cli.border import ErrorBorder
-from tau_rollout_gate.cli.lazy_group import SETTINGS, LazyGroup, group
+from tau_rollout_gate.cli.lazy_group import SETTINGS, LazyGroup
 from tau_rollout_gate.errors import RolloutGateError
 
 
 class _CommandLine(ErrorBorder, LazyGroup):
     expected = RolloutGateError
     lazy = {  # noqa: RUF012 - typer's groups are made anew from their class
-        "start": "start:command",
-        "evaluate": "evaluate:command",
-        "explain": "explain:command",
-        "advance": "advance:command",
-        "freeze": "intervene:freeze",
-        "resume": "intervene:resume",
-        "reenter": "intervene:reenter",
-        "rollback": "rollback:command",
-        "status": "status:command",
-        "history": "history:command",
-        "verify": "verify:command",
-        "replay": "replay:command",
+        "start": ("start:command", "Open a rollout at preflight; a closed one is archived."),
+        "evaluate": ("evaluate:command", "Answer whether the release may go on; writes nothing."),
+        "explain": ("explain:command", "Say what is wrong, where to look, and what to type next."),
+        "advance": ("advance:command", "Evaluate, and record what follows: promotion or a freeze."),
+        "freeze": ("intervene:freeze", "Stop promotion by hand; triggers go on."),
+        "resume": ("intervene:resume", "Allow promotion again, unless a trigger has fired."),
+        "reenter": ("intervene:reenter", "Begin the phase anew, leaving damaged evidence behind."),
+        "rollback": ("rollback:command", "Capture the evidence, end the rollout, list what to do."),
+        "status": ("status:command", "Say where the rollout stands; judges nothing."),
+        "history": ("history:command", "List the recorded decisions, oldest first."),
+        "verify": ("verify:command", "Check that the record of decisions is whole."),
+        "replay": ("replay:command", "Step a recorded event log through a policy."),
+        "policy": ("", "The policy: phases, gates and triggers."),
+        "policy show": ("policy:show", "Print a policy as TOML: the built-in one, or yours."),
+        "policy init": ("policy:init", "Write a copy of the built-in policy to edit."),
+        "policy lint": ("policy:lint", "Find what is valid in a policy but probably a mistake."),
+        "policy test": ("policy:test", "Run the unit tests of policies."),
+        "policy adopt": (
+            "intervene:adopt",
+            "Judge the running rollout by another policy from now on.",
+        ),
+        "signoff": ("", "The sign-off checklist."),
+        "signoff init": ("signoff:init", "Write the blank checklist of the open rollout."),
+        "signoff verify": ("signoff:verify", "Say what the checklist lacks, item by item."),
     }
 
 
@@ -38,23 +50,6 @@ app = typer.Typer(
     context_settings=SETTINGS,
     epilog="Exit codes: 0 promote or done, 1 a bug of ours, 2 wrong usage or refused, 3 hold, "
     "4 roll back, 5 cannot answer.",
-)
-app.add_typer(
-    group(
-        "The policy: phases, gates and triggers.",
-        {
-            "show": "policy:show",
-            "init": "policy:init",
-            "lint": "policy:lint",
-            "test": "policy:test",
-            "adopt": "intervene:adopt",
-        },
-    ),
-    name="policy",
-)
-app.add_typer(
-    group("The sign-off checklist.", {"init": "signoff:init", "verify": "signoff:verify"}),
-    name="signoff",
 )
 
 

@@ -6,7 +6,7 @@ import typer
 
 from tau_transport_health import __version__
 from tau_transport_health.cli.border import ErrorBorder
-from tau_transport_health.cli.lazy_group import SETTINGS, LazyGroup, group
+from tau_transport_health.cli.lazy_group import SETTINGS, LazyGroup
 from tau_transport_health.errors import PluginCode, TransportHealthError
 from tau_transport_health.printable import printable
 
@@ -14,13 +14,29 @@ from tau_transport_health.printable import printable
 class _CommandLine(ErrorBorder, LazyGroup):
     expected = TransportHealthError
     lazy = {  # noqa: RUF012 - typer's groups are made anew from their class
-        "inspect": "inspect:command",
-        "status": "status:command",
-        "diagnose": "diagnose:command",
-        "check": "check:command",
-        "export": "export:command",
-        "watch": "watch:command",
-        "report": "report:command",
+        "inspect": ("inspect:command", "Show the health of a transport, or of all with --all."),
+        "status": ("status:command", "Report what the state and the whole event log add up to."),
+        "diagnose": ("diagnose:command", "Name each symptom, its evidence and what to do."),
+        "check": ("check:command", "Print one line for a monitoring system."),
+        "export": ("export:command", "Write OpenMetrics text, for a textfile collector."),
+        "watch": ("watch:command", "Watch a transport in the terminal until interrupted."),
+        "report": ("report:command", "Write one HTML page: health, what to do, and charts."),
+        "targets": ("", "List the targets, and add one."),
+        "targets list": (
+            "targets:list_targets",
+            "List the built-in targets and those of the targets file.",
+        ),
+        "targets add": ("targets:add", "Add a target to the targets file, or change it there."),
+        "channels": ("", "Look into the channel store."),
+        "channels list": (
+            "channels:list_channels",
+            "List the channels: entries, the newest, invalid lines.",
+        ),
+        "channels show": ("channels:show", "Show the last entries of a channel, oldest first."),
+        "channels verify": (
+            "channels:verify_channels",
+            "Check every line and artifact of a channel, or of all.",
+        ),
     }
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own
@@ -62,21 +78,6 @@ app = typer.Typer(
     context_settings=SETTINGS,
     epilog="Exit codes: 0 pass, 1 a bug of ours, 2 wrong usage, 3 hold, 5 no valid state. "
     "'check' alone: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
-)
-app.add_typer(
-    group("List the targets, and add one.", {"list": "targets:list_targets", "add": "targets:add"}),
-    name="targets",
-)
-app.add_typer(
-    group(
-        "Look into the channel store.",
-        {
-            "list": "channels:list_channels",
-            "show": "channels:show",
-            "verify": "channels:verify_channels",
-        },
-    ),
-    name="channels",
 )
 
 

@@ -1,4 +1,4 @@
 """The commands: a module for each, or for each group; its functions' parameters are the options.
 
-`app` names them; a module is imported when its command is called, or listed by --help.
+`app` names them; a module is imported when its command is called.
 """

@@ -5,6 +5,8 @@ import typer
 from tau_transport_health.cli.options import AsJson
 from tau_transport_health.cli.output import answer
 from tau_transport_health.cli.question import asks
+from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
+from tau_transport_health.services.diagnose import diagnosis_of
 from tau_transport_health.services.inspect import Question, look
 
 
@@ -17,9 +19,6 @@ def command(question: Question, *, as_json: AsJson = False) -> None:
 
     Example: tau-transport-health diagnose custom-command
     """
-    from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
-    from tau_transport_health.services.diagnose import diagnosis_of
-
     (inspection,) = look(question)
     diagnosis = diagnosis_of(inspection)
     answer(diagnosis_json(diagnosis) if as_json else diagnosis_text(diagnosis))

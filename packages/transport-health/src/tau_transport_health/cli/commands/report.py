@@ -8,6 +8,7 @@ import typer
 from tau_transport_health.cli.output import say_written
 from tau_transport_health.cli.question import asks
 from tau_transport_health.services.inspect import Question, look
+from tau_transport_health.services.report import write_report
 
 
 @asks()
@@ -24,8 +25,6 @@ def command(
 
     Example: tau-transport-health report custom-command --output page.html
     """
-    from tau_transport_health.services.report import write_report
-
     (inspection,) = look(question)
     write_report(inspection, output)
     say_written(output)

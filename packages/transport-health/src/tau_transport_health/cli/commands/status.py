@@ -9,6 +9,8 @@ from tau_transport_health.cli.output import answer
 from tau_transport_health.cli.question import asks
 from tau_transport_health.files.state_directory import blocks_of
 from tau_transport_health.formats.text import status_text
+from tau_transport_health.health.status import status_report
+from tau_transport_health.log.counts import count_events
 from tau_transport_health.services.inspect import Question, look
 
 
@@ -20,9 +22,6 @@ def command(question: Question, *, as_json: AsJson = False) -> None:
 
     Example: tau-transport-health status custom-command --max-age 1h
     """
-    from tau_transport_health.health.status import status_report
-    from tau_transport_health.log.counts import count_events
-
     (inspection,) = look(question)
     blocks = blocks_of(Path(inspection.events_log_path))
     report = status_report(inspection, count_events(blocks, chained=inspection.is_chained))

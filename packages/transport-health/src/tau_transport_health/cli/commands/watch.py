@@ -7,6 +7,7 @@ import typer
 from tau_transport_health.cli.options import duration_ms
 from tau_transport_health.cli.question import asks
 from tau_transport_health.services.inspect import Question
+from tau_transport_health.watch.loop import watch_targets
 
 
 @asks(about_all=True, without=("now_unix_ms",))
@@ -23,8 +24,6 @@ def command(
 
     Example: tau-transport-health watch custom-command --interval 5s
     """
-    from tau_transport_health.watch.loop import watch_targets
-
     interval_ms = duration_ms(interval)
     if interval_ms is None or interval_ms < 100:  # noqa: PLR2004 - faster than anyone reads
         raise typer.BadParameter(f"--interval {interval}: write at least 100ms")
