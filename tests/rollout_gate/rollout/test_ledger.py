@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.event import line_digest
 from tau_rollout_gate.contract.rollout import (
     FiredTrigger,
     RecordedInput,
@@ -16,7 +17,7 @@ from tau_rollout_gate.contract.rollout import (
 )
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import FormRefusedError, RolloutUnusableError
-from tau_rollout_gate.rollout.ledger import Action, Entry, digest_of, standing
+from tau_rollout_gate.rollout.ledger import Action, Entry, standing
 from tau_rollout_gate.rollout.ledger_check import check
 from tests.rollout_gate import making
 from tests.rollout_gate.making import SHA
@@ -55,14 +56,14 @@ class TestEntry:
             ("custom-command:failure_streak_breach",),
             rests_on,
         )
-        assert entry.counted.sha256 == digest_of(line)
+        assert entry.counted.sha256 == line_digest(line)
         assert (entry.decision_number, entry.previous_sha256) == (1, None)
 
     def test_the_next_entry_names_the_one_before(self) -> None:
         """Number and digest follow."""
         first, second = ledger_of(2).entries
         assert second.decision_number == 2
-        assert second.previous_sha256 == digest_of(first.as_line())
+        assert second.previous_sha256 == line_digest(first.as_line())
 
     @pytest.mark.parametrize(
         ("line", "error"),

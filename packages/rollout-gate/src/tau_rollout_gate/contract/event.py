@@ -6,18 +6,19 @@ The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import sha256
+from itertools import chain
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from tau_rollout_gate.contract.forms import (
     LARGEST_INTEGER,
     Count,
     Number,
+    Read,
     Sha256,
     Version,
-    first_problem,
     json_of,
 )
 from tau_rollout_gate.errors import FormRefusedError
@@ -28,23 +29,23 @@ FAILING_STREAK = 3
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
 """A longer line is invalid whatever it holds."""
 
-KNOWN_REASON_CODES = frozenset(
-    {
-        "queue_backpressure_applied",
-        "duplicate_cases_skipped",
-        "malformed_inputs_observed",
-        "retry_attempted",
-        "retryable_failures_observed",
-        "case_processing_failed",
-        "command_registry_mutated",
-        "command_runs_recorded",
-        "command_run_timeout_observed",
-        "command_run_non_zero_exit_observed",
-        "command_run_spawn_failures_observed",
-        "command_run_missing_command_observed",
-        "healthy_cycle",
-    }
-)
+COUNTERS_OF_CODES: Mapping[str, tuple[str, ...]] = {
+    "queue_backpressure_applied": ("backlog_cases",),
+    "duplicate_cases_skipped": ("duplicate_skips",),
+    "malformed_inputs_observed": ("malformed_cases", "unexpected_malformed_cases"),
+    "retry_attempted": ("retry_attempts",),
+    "retryable_failures_observed": ("retryable_failures",),
+    "case_processing_failed": ("failed_cases",),
+    "command_registry_mutated": ("upserted_commands", "deleted_commands"),
+    "command_runs_recorded": ("executed_runs",),
+    "command_run_timeout_observed": ("run_timeout_failures",),
+    "command_run_non_zero_exit_observed": ("run_non_zero_exit_failures",),
+    "command_run_spawn_failures_observed": ("run_spawn_failures",),
+    "command_run_missing_command_observed": ("run_missing_command_failures",),
+}
+"""Which counters above 0 give a reason code (state-files.md, "Reason codes")."""
+
+KNOWN_REASON_CODES = frozenset({*COUNTERS_OF_CODES, "healthy_cycle"})
 """The codes of the custom command; other surfaces have their own beside these."""
 
 
@@ -65,19 +66,15 @@ def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
     return HealthState.HEALTHY
 
 
-class TimelineItem(BaseModel):
+class TimelineItem(Read):
     """A step of a browser's run, as its writer records it in the cycle's line."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
 
     status: str
     error_code: str | None = None
 
 
-class _Line(BaseModel):
-    """The keys of a line that are judged. Others are ignored; these are never coerced."""
-
-    model_config = ConfigDict(frozen=True, strict=True)
+class _Line(Read):
+    """The keys of a line that are judged."""
 
     schema_version: Version = 1
     timestamp_unix_ms: Count
@@ -101,40 +98,12 @@ class _Line(BaseModel):
 
 
 _COUNTS = (
-    "failed_cases",
-    "failure_streak",
-    "backlog_cases",
-    "malformed_cases",
-    "discovered_cases",
-    "queued_cases",
-    "applied_cases",
-    "duplicate_skips",
-    "unexpected_malformed_cases",
-    "retryable_failures",
-    "retry_attempts",
-    "upserted_commands",
-    "deleted_commands",
-    "executed_runs",
-    "run_timeout_failures",
-    "run_non_zero_exit_failures",
-    "run_spawn_failures",
-    "run_missing_command_failures",
-    "executed_cases",
-    "artifact_records",
+    *("failure_streak", *chain.from_iterable(COUNTERS_OF_CODES.values())),
+    *("discovered_cases", "queued_cases", "applied_cases", "executed_cases", "artifact_records"),
 )
 _CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
-_NEVER_NULL = frozenset(
-    {
-        "cycle_id",
-        "cycle_number",
-        "run_mode",
-        "runtime_version",
-        "fixture_name",
-        "fixture_sha256",
-        "health_reason",
-        "timeline",
-    }
-)
+_OPTIONAL = {name for name, field in _Line.model_fields.items() if field.default is None}
+_NEVER_NULL = _OPTIONAL - {"previous_sha256"}  # which is null in the first line of a log
 
 
 class Event(NamedTuple):
@@ -188,10 +157,7 @@ def parse_event(line: bytes) -> Event:
         raise FormRefusedError("the line is not an object")
     _check_nulls(value)
     _check_chain_keys(value)
-    try:
-        parsed = _Line.model_validate(value)
-    except ValidationError as error:
-        raise FormRefusedError(first_problem(error)) from None
+    parsed = _Line.of(value)
     event = Event(
         **{name: getattr(parsed, name) for name in _READ},
         counters=MappingProxyType(_counters(value)),

@@ -1,7 +1,7 @@
 """What the files of the contract share: strict types, and what is wrong in one sentence."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,11 +30,42 @@ Sentence = Annotated[Text, Field(max_length=200), AfterValidator(_printable)]
 Surfaces = Annotated[tuple[Name, ...], Field(min_length=1, max_length=32)]
 
 
+class Read(BaseModel):
+    """A value of another program's file: frozen, nothing coerced; keys not known are ignored."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The value that JSON holds.
+
+        Raises:
+            FormRefusedError: if it is not of this form; the text names the field.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise FormRefusedError(first_problem(error)) from None
+
+
 class Form(BaseModel):
     """A value of a file of ours: frozen, nothing coerced, no key that is not known."""
 
     # A command uses a few of the forms: each is built when it is used.
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """The value that the bytes of a JSON file or line hold.
+
+        Raises:
+            FormRefusedError: if they are not of this form; the text names the field.
+        """
+        json_of(raw)
+        try:
+            return cls.model_validate_json(raw)
+        except ValidationError as error:
+            raise FormRefusedError(first_problem(error)) from None
 
 
 Location = tuple[int | str, ...]

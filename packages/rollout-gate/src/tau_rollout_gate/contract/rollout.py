@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from tau_rollout_gate.contract.forms import (
-    Count,
-    Form,
-    Number,
-    Sha256,
-    Text,
-    Version,
-    first_problem,
-    json_of,
-)
-from tau_rollout_gate.errors import FormRefusedError
+from tau_rollout_gate.contract.forms import Count, Form, Number, Sha256, Text, Version
 
 CHAINED_SURFACE = "custom-command"
 """The surface whose writer always chains its events."""
@@ -259,19 +249,6 @@ class RolloutFile(Rollout):
     def of(cls, rollout: Rollout, decisions: DecisionCount) -> Self:
         """Make the file of a rollout after its last decision."""
         return cls(**_fields(rollout), decisions=decisions)
-
-    @classmethod
-    def parse(cls, raw: bytes) -> Self:
-        """Read a `rollout.json`.
-
-        Raises:
-            FormRefusedError: if they are not of this form; the text names the field.
-        """
-        json_of(raw)
-        try:
-            return cls.model_validate_json(raw)
-        except ValidationError as error:
-            raise FormRefusedError(first_problem(error)) from None
 
     @property
     def rollout(self) -> Rollout:

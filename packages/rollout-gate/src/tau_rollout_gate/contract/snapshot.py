@@ -3,26 +3,12 @@
 The rules are the contract's (runbooks/state-files.md, "state.json").
 """
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from tau_rollout_gate.contract.event import HealthState, classify
-from tau_rollout_gate.contract.forms import (
-    Count,
-    Number,
-    Sha256,
-    Text,
-    Version,
-    first_problem,
-    json_of,
-)
+from tau_rollout_gate.contract.forms import Count, Number, Read, Sha256, Text, Version, json_of
 from tau_rollout_gate.errors import FormRefusedError
 
 
-class _Read(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True)
-
-
-class Health(_Read):
+class Health(Read):
     """The health block, the same for every surface. Times in milliseconds, the rest counts."""
 
     updated_unix_ms: Count
@@ -42,7 +28,7 @@ class Health(_Read):
         return classify(failure_streak=self.failure_streak, failed_cases=self.last_cycle_failed)
 
 
-class LastCycle(_Read):
+class LastCycle(Read):
     """Which line of the event log the state belongs to."""
 
     cycle_id: Text
@@ -50,7 +36,7 @@ class LastCycle(_Read):
     event_sha256: Sha256
 
 
-class Snapshot(_Read):
+class Snapshot(Read):
     """A valid state; `last_cycle` is None where the writer does not chain its events."""
 
     schema_version: Version
@@ -71,7 +57,4 @@ def parse_snapshot(raw: bytes) -> Snapshot:
         raise FormRefusedError("the file is not an object")
     if value.get("last_cycle", ...) is None:
         raise FormRefusedError("last_cycle: must not be null")
-    try:
-        return Snapshot.model_validate(value)
-    except ValidationError as error:
-        raise FormRefusedError(first_problem(error)) from None
+    return Snapshot.of(value)

@@ -7,21 +7,10 @@ completed from it (runbooks/state-files.md, "The rollout directory").
 
 from collections.abc import Sequence
 from enum import StrEnum
-from hashlib import sha256
 from typing import NamedTuple, Self
 
-from pydantic import ValidationError
-
-from tau_rollout_gate.contract.forms import (
-    Count,
-    Form,
-    Number,
-    Sha256,
-    Text,
-    Version,
-    first_problem,
-    json_of,
-)
+from tau_rollout_gate.contract.event import line_digest
+from tau_rollout_gate.contract.forms import Count, Form, Number, Sha256, Text, Version
 from tau_rollout_gate.contract.rollout import (
     DecisionCount,
     RecordedInput,
@@ -30,7 +19,7 @@ from tau_rollout_gate.contract.rollout import (
     RolloutStatus,
 )
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.errors import FormRefusedError, RolloutGateError, RolloutUnusableError
+from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError
 
 
 class Action(StrEnum):
@@ -119,19 +108,6 @@ class Entry(Form):
             rollout_after=rollout_after,
         )
 
-    @classmethod
-    def parse(cls, line: bytes) -> Self:
-        """Read a line.
-
-        Raises:
-            FormRefusedError: if it is not of this form; the text names the field.
-        """
-        json_of(line)
-        try:
-            return cls.model_validate_json(line)
-        except ValidationError as error:
-            raise FormRefusedError(first_problem(error)) from None
-
     def as_line(self) -> bytes:
         """The line, with its line break."""
         return self.model_dump_json().encode() + b"\n"
@@ -139,12 +115,7 @@ class Entry(Form):
     @property
     def counted(self) -> DecisionCount:
         """The count and digest of the ledger that ends with this entry."""
-        return DecisionCount(count=self.decision_number, sha256=digest_of(self.as_line()))
-
-
-def digest_of(line: bytes) -> str:
-    """The SHA-256 of a line, over its bytes without the line break, in hex."""
-    return sha256(line.removesuffix(b"\n")).hexdigest()
+        return DecisionCount(count=self.decision_number, sha256=line_digest(self.as_line()))
 
 
 class Standing(NamedTuple):
@@ -183,7 +154,7 @@ def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | Non
     except RolloutGateError as error:
         raise RolloutUnusableError(f"decisions.jsonl: entry {len(lines)}: {error}") from None
     is_ahead = len(lines) > recorded
-    if file is not None and digest_of(lines[recorded - 1]) != file.decisions.sha256:
+    if file is not None and line_digest(lines[recorded - 1]) != file.decisions.sha256:
         raise RolloutUnusableError(
             f"entry {recorded} of decisions.jsonl is not the one that rollout.json names"
         )
@@ -199,7 +170,7 @@ def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | Non
         )
     return Standing(
         rollout=last.rollout_after,
-        decisions=DecisionCount(count=len(lines), sha256=digest_of(lines[-1])),
+        decisions=DecisionCount(count=len(lines), sha256=line_digest(lines[-1])),
         last=last,
         is_ahead=is_ahead,
     )

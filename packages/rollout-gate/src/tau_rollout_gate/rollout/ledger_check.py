@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tau_rollout_gate.contract.event import line_digest
 from tau_rollout_gate.contract.rollout import Rollout, RolloutFile
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import RolloutGateError
-from tau_rollout_gate.rollout.ledger import Action, Entry, digest_of
+from tau_rollout_gate.rollout.ledger import Action, Entry
 
 
 class Broken(NamedTuple):
@@ -70,7 +71,7 @@ def _along(lines: Sequence[bytes], file: RolloutFile | None) -> Broken | None:
             )
         if detail := next(_impossible(before, entry), None):
             return Broken(number, f"it {detail}")
-        before, digest = entry.rollout_after, digest_of(line)
+        before, digest = entry.rollout_after, line_digest(line)
         if named is not None and number == named[0] and digest != named[1]:
             return Broken(number, "it is not the one that rollout.json names: it was altered")
     return None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from tau_rollout_gate.contract.event import Event, classify, contradiction_of
+from tau_rollout_gate.contract.event import COUNTERS_OF_CODES, Event, classify, contradiction_of
 from tau_rollout_gate.contract.rollout import Channel, FiredTrigger, Frozen, RollbackTarget
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import parse_duration, written
@@ -18,22 +18,6 @@ from tau_rollout_gate.rollout.simulation.rollout import SimulatedRollout, in_pha
 
 ENTERED_UNIX_MS = 1_767_225_600_000
 """When every case's phase was entered: 2026-01-01T00:00:00Z."""
-
-_CODES = {
-    "queue_backpressure_applied": ("backlog_cases",),
-    "duplicate_cases_skipped": ("duplicate_skips",),
-    "malformed_inputs_observed": ("malformed_cases", "unexpected_malformed_cases"),
-    "retry_attempted": ("retry_attempts",),
-    "retryable_failures_observed": ("retryable_failures",),
-    "case_processing_failed": ("failed_cases",),
-    "command_registry_mutated": ("upserted_commands", "deleted_commands"),
-    "command_runs_recorded": ("executed_runs",),
-    "command_run_timeout_observed": ("run_timeout_failures",),
-    "command_run_non_zero_exit_observed": ("run_non_zero_exit_failures",),
-    "command_run_spawn_failures_observed": ("run_spawn_failures",),
-    "command_run_missing_command_observed": ("run_missing_command_failures",),
-}
-"""Which counters above 0 give a reason code (state-files.md, "Reason codes")."""
 
 _CLEAN = {signal.key: 0 for signal in Signal if not signal.words} | {"executed_runs": 1}
 _SHA256 = sha256(b"").hexdigest()
@@ -149,7 +133,7 @@ def _event(run: Run, unix_ms: int, streak_before: int, *, number: int) -> Event:
     failed = counters["failed_cases"]
     if "failure_streak" not in run.counters:
         counters["failure_streak"] = streak_before + 1 if failed else 0
-    codes = [code for code, names in _CODES.items() if any(counters[name] for name in names)]
+    codes = [code for code, names in COUNTERS_OF_CODES.items() if any(map(counters.get, names))]
     health = classify(failure_streak=counters["failure_streak"], failed_cases=failed)
     return Event(
         timestamp_unix_ms=unix_ms,
