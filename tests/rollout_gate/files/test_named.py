@@ -11,10 +11,10 @@ from tau_rollout_gate.errors import ExitCode, NamedFileError, RefusedError, Stor
 from tau_rollout_gate.files.named import (
     LARGEST_BYTES,
     create_named_file,
-    opened_file,
     read_named_file,
     read_named_lines,
 )
+from tau_rollout_gate.files.storage import opened_file
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:

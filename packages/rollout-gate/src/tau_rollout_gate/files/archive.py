@@ -11,13 +11,13 @@ import os
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from tau_rollout_gate.files.storage import refuse_what_is_no_file
+from tau_rollout_gate.files.storage import closing, refuse_what_is_no_file
 from tau_rollout_gate.printable import printable
 
 MANIFEST = "SHA256SUMS"
@@ -92,14 +92,12 @@ class Archive:
             self._note(source.name, f"was not there: {source.path}")
             return
         self.about.append(f"{source.name} is {printable(str(source.path))}")
-        try:
+        with closing(opened):
             if stat.S_ISDIR(os.fstat(opened).st_mode):
                 self._add_tree(source.name, opened, depth=0, private=source.private)
             else:
                 with _blaming(str(source.path)):
                     self._add_opened(source.name, opened)
-        finally:
-            os.close(opened)
 
     def add_notes_and_manifest(self) -> None:
         """Add what is to be known of the rest, last of all."""
@@ -192,14 +190,8 @@ class _Reading:
         return whole
 
 
-@contextmanager
-def _opened(name: str, above: int, flags: int) -> Iterator[int]:
-    flags |= os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(name, flags, dir_fd=above)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _opened(name: str, above: int, flags: int) -> AbstractContextManager[int]:
+    return closing(os.open(name, flags | os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=above))
 
 
 @contextmanager

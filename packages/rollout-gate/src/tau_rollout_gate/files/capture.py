@@ -3,10 +3,11 @@
 import gzip
 import os
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import file_digest
+from itertools import chain, count
 from pathlib import Path
 
 from tau_rollout_gate.errors import StorageError
@@ -49,7 +50,7 @@ def capture(
     place = root / EVIDENCE_FOLDER
     with opened_subfolder(place, folder) as evidence:
         seconds = min(now_unix_ms, _LATEST_UNIX_MS) // 1000
-        incident = _incident(release, seconds, taken=_names_in(evidence))
+        incident = _incident(release, seconds, evidence)
         path = place / f"{incident}.tar.gz"
         try:
             _remove_left_behind(evidence)
@@ -67,25 +68,19 @@ def capture(
     return Captured(incident=incident, path=path, sha256=digest, left_out=left_out)
 
 
-def _incident(release: str, seconds: int, *, taken: Iterable[str]) -> str:
+def _incident(release: str, seconds: int, evidence: int) -> str:
     """Make a name that no archive has yet: when, and what release."""
-    first = incident = f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%SZ}-{release}"
-    names, number = set(taken), 1
-    while f"{incident}.tar.gz" in names:
-        number += 1
-        incident = f"{first}-{number}"
-    return incident
+    first = f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%SZ}-{release}"
+    names = chain([first], (f"{first}-{number}" for number in count(2)))
+    taken = os.listdir(evidence)
+    return next(name for name in names if f"{name}.tar.gz" not in taken)
 
 
 def _remove_left_behind(evidence: int) -> None:
     """Remove what a capture that was killed had written; the lock is held, so none is under way."""
-    for name in _names_in(evidence):
+    for name in sorted(os.listdir(evidence)):
         if name.endswith(".tar.gz.new"):
             os.unlink(name, dir_fd=evidence)
-
-
-def _names_in(folder: int) -> list[str]:
-    return sorted(os.listdir(folder))
 
 
 def _written(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tau_rollout_gate.errors import BusyError
-from tau_rollout_gate.files.storage import open_for_writing, storage_errors
+from tau_rollout_gate.files.storage import closing, open_for_writing, storage_errors
 
 LOCK_FILE = ".lock"
 _POLL_SECONDS = 0.02
@@ -27,7 +27,7 @@ def locked(folder: int, root: Path, *, wait_seconds: float) -> Iterator[None]:
     """
     with storage_errors(root / LOCK_FILE, "open"):
         lock = open_for_writing(LOCK_FILE, folder, os.O_RDWR)
-    try:
+    with closing(lock):
         deadline = time.monotonic() + wait_seconds
         while not _is_taken(lock, root):
             if time.monotonic() >= deadline:
@@ -37,8 +37,6 @@ def locked(folder: int, root: Path, *, wait_seconds: float) -> Iterator[None]:
                 )
             time.sleep(_POLL_SECONDS)
         yield
-    finally:
-        os.close(lock)
 
 
 def _is_taken(lock: int, root: Path) -> bool:

@@ -3,15 +3,14 @@
 What is created is the operator's own, with ordinary permissions.
 """
 
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.errors import NamedFileError, RefusedError, StorageError
+from tau_rollout_gate.files.storage import opened_file
 
 LARGEST_BYTES = 16 * 1024 * 1024
 """More than any report, policy or checklist has; a larger file was named by mistake."""
@@ -100,21 +99,3 @@ def create_named_file(path: Path, content: bytes) -> None:
         raise RefusedError(f"{path}: is not the name of a file") from None
     except OSError as error:
         raise StorageError(f"{path}: cannot be created: {error.strerror or error}") from None
-
-
-@contextmanager
-def opened_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading, never waiting for it.
-
-    Raises:
-        OSError: if it cannot be opened, or is a folder, a pipe or a device.
-    """
-    # Without O_NONBLOCK, opening a pipe waits for its other end.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            yield file
-    finally:
-        os.close(descriptor)

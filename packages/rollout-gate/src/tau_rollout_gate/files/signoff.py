@@ -10,7 +10,8 @@ from tau_rollout_gate.evidence.references import problem_of_path
 from tau_rollout_gate.evidence.signoff import FoundFile, judge
 from tau_rollout_gate.evidence.signoff_form import parse_signoff
 from tau_rollout_gate.evidence.values import SignoffEvidence
-from tau_rollout_gate.files.named import opened_file, read_named_file
+from tau_rollout_gate.files.named import read_named_file
+from tau_rollout_gate.files.storage import opened_file
 
 _LARGEST_CHECKLIST_BYTES = 1024 * 1024
 _BLOCK_BYTES = 1024 * 1024

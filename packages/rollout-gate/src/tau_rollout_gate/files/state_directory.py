@@ -8,6 +8,7 @@ someone writes").
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
 from tau_rollout_gate.evidence.log import LogPart, event_of
 from tau_rollout_gate.evidence.surface import RawLog, RawState, assemble, is_up_to
 from tau_rollout_gate.evidence.values import SurfaceEvidence
-from tau_rollout_gate.files.named import opened_file
+from tau_rollout_gate.files.storage import opened_file
 
 STATE_FILE = "state.json"
 EVENT_LOG = "runtime-events.jsonl"
@@ -73,17 +74,16 @@ def _look(
 
 def read_state(path: Path) -> RawState:
     """Read a `state.json`, or say why it cannot be."""
+    raw = problem = None
     try:
-        with opened_file(path) as file:
+        with suppress(FileNotFoundError), opened_file(path) as file:
             if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
                 problem = f"is longer than {LONGEST_STATE_BYTES // _MIB} MiB"
-                return RawState(path=str(path), raw=None, problem=problem)
-            raw = file.read(LONGEST_STATE_BYTES)
-    except FileNotFoundError:
-        return RawState(path=str(path), raw=None)
+            else:
+                raw = file.read(LONGEST_STATE_BYTES)
     except OSError as error:
-        return RawState(path=str(path), raw=None, problem=_unreadable(error))
-    return RawState(path=str(path), raw=raw)
+        problem = _unreadable(error)
+    return RawState(path=str(path), raw=raw, problem=problem)
 
 
 def read_log(

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from tau_rollout_gate.errors import StorageError
 
@@ -44,6 +45,15 @@ def _reason(error: OSError) -> str:
 
 
 @contextmanager
+def closing(descriptor: int) -> Iterator[int]:
+    """Close an open file or folder at the end."""
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def opened_folder(path: Path) -> Iterator[int]:
     """Open a folder, which is made if it is not there.
 
@@ -53,10 +63,8 @@ def opened_folder(path: Path) -> Iterator[int]:
     with storage_errors(path, "open"):
         _make_folder(path)
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with closing(folder):
         yield folder
-    finally:
-        os.close(folder)
 
 
 @contextmanager
@@ -73,10 +81,23 @@ def opened_subfolder(path: Path, above: int) -> Iterator[int]:
             os.chmod(path.name, _FOLDER_MODE, dir_fd=above)  # mkdir's mode is cut by the umask
             os.fsync(above)
         folder = os.open(path.name, flags, dir_fd=above)
-    try:
+    with closing(folder):
         yield folder
-    finally:
-        os.close(folder)
+
+
+@contextmanager
+def opened_file(path: Path, flags: int = 0) -> Iterator[BinaryIO]:
+    """Open a regular file for reading, never waiting for it.
+
+    Raises:
+        OSError: if it cannot be opened, or is a folder, a pipe or a device.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for its other end.
+    flags |= os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    with closing(os.open(path, flags)) as descriptor:
+        refuse_what_is_no_file(descriptor)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
 
 
 def read_whole(name: str, folder: Path) -> bytes | None:
@@ -86,17 +107,13 @@ def read_whole(name: str, folder: Path) -> bytes | None:
         StorageError: if it cannot be read, is a symbolic link or no file at all.
     """
     path = folder / name
-    with storage_errors(path, "read"):
-        try:
-            # Without O_NONBLOCK, opening a pipe waits for its other end.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except FileNotFoundError:
-            return None
-        try:
-            refuse_what_is_no_file(descriptor)
-            return _read_up_to(descriptor, os.fstat(descriptor).st_size)
-        finally:
-            os.close(descriptor)
+    with (
+        storage_errors(path, "read"),
+        contextlib.suppress(FileNotFoundError),
+        opened_file(path, os.O_NOFOLLOW) as file,
+    ):
+        return file.read(os.fstat(file.fileno()).st_size)
+    return None
 
 
 def append_and_replace(
@@ -203,18 +220,14 @@ def refuse_what_is_no_file(descriptor: int) -> None:
     Raises:
         OSError: for anything else.
     """
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 @contextmanager
 def _appended(name: str, line: bytes, folder: int) -> Iterator[None]:
     """Append a line, on the disk before the body runs; taken back if that fails."""
-    log = open_for_writing(name, folder, os.O_RDWR | os.O_APPEND)
-    try:
+    with closing(open_for_writing(name, folder, os.O_RDWR | os.O_APPEND)) as log:
         size = _cut_torn_end(log, name, folder)
         try:
             write_whole(log, line)
@@ -223,8 +236,6 @@ def _appended(name: str, line: bytes, folder: int) -> Iterator[None]:
         except BaseException:
             os.ftruncate(log, size)  # what was not acknowledged must not count
             raise
-    finally:
-        os.close(log)
 
 
 def _cut_torn_end(log: int, name: str, folder: int) -> int:
@@ -232,22 +243,12 @@ def _cut_torn_end(log: int, name: str, folder: int) -> int:
     size = os.fstat(log).st_size
     whole = os.pread(log, size, 0).rfind(b"\n") + 1
     if whole < size:
-        corrupt = open_for_writing(f"{name}.corrupt", folder, os.O_WRONLY | os.O_APPEND)
-        try:
+        flags = os.O_WRONLY | os.O_APPEND
+        with closing(open_for_writing(f"{name}.corrupt", folder, flags)) as corrupt:
             write_whole(corrupt, os.pread(log, size - whole, whole) + b"\n")
             os.fsync(corrupt)
-        finally:
-            os.close(corrupt)
         os.ftruncate(log, whole)
     return whole
-
-
-def _read_up_to(descriptor: int, size: int) -> bytes:
-    pieces = []
-    while size > 0 and (piece := os.read(descriptor, size)):
-        pieces.append(piece)
-        size -= len(piece)
-    return b"".join(pieces)
 
 
 def _sync_folder(folder: int, root: Path) -> None:
