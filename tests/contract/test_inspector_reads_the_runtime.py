@@ -22,7 +22,7 @@ from tau_transport_health.files.state_directory import blocks_of, observe
 from tau_transport_health.health.assessment import Gate, assess
 from tau_transport_health.health.targets import BUILT_IN
 from tau_transport_health.log.counts import count_events
-from tau_transport_health.log.decode import is_recognised
+from tau_transport_health.log.decode import recognised
 from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
@@ -153,7 +153,7 @@ def test_what_a_fixture_leaves_is_read(path: Path, tmp_path: Path) -> None:
 def test_a_history_is_read_whole(state_dir: Path) -> None:
     """Six cycles of all kinds: every line is recognised, the end fits the state."""
     log = state_dir / "runtime-events.jsonl"
-    assert is_recognised(log.read_bytes()), "the fast way is the runtime's own"
+    assert recognised(log.read_bytes()), "the fast way is the runtime's own"
     counts = count_events(blocks_of(log), chained=True)
     assert (counts.valid, counts.invalid.total) == (6, 0)
     reading = observe(state_dir, TARGET, sleep=lambda _: None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES, Event, parse_event
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.log.decode import is_recognised, read_blocks
+from tau_transport_health.log.decode import read_blocks, recognised
 from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import Json, chain, event, failed, line_of, minimal_event
 
@@ -164,9 +164,9 @@ def test_lines_of_the_runtime_are_recognised_together() -> None:
         line_of(event(fixture_name='a "b" \\ \u00e9\u2028\U0001f600 \x7f', health_reason="")),
         line_of(event(reason_codes=["unheard_of"])),
     ]
-    assert is_recognised(b"".join(lines))
+    assert recognised(b"".join(lines))
     agree(b"".join(lines))
-    assert all(map(is_recognised, lines)), "also one by one, beside a line that is not"
+    assert all(map(recognised, lines)), "also one by one, beside a line that is not"
 
 
 def test_a_line_of_another_writer_is_read_by_the_rules() -> None:
@@ -179,7 +179,7 @@ def test_a_line_of_another_writer_is_read_by_the_rules() -> None:
         LINE.replace(b"rollout", b"\\u0072ollout"),
         spaced,
     ):
-        assert not is_recognised(line)
+        assert not recognised(line)
         agree(line)
         assert not isinstance(ruled(line, chained=False), str)
         agree(LINE + line + LINE)
@@ -268,7 +268,7 @@ def test_any_log_in_any_blocks_is_read_by_the_rules(
 )
 def test_what_a_lenient_decoder_lets_pass_is_not_recognised(odd: bytes) -> None:
     """Each by itself and between good lines, whose numbers it does not move."""
-    assert not is_recognised(odd)
+    assert not recognised(odd)
     agree(odd)
     agree(LINE + odd + LINE, odd + LINE)
 

@@ -152,7 +152,7 @@ def test_invalid_lines_are_counted_and_nothing_else() -> None:
     assert (timeline.invalid.total, timeline.total.cycles) == (50, 50)
     assert len(timeline.invalid.first) == PROBLEMS_KEPT
     assert timeline.invalid.first[0] == InvalidLine(
-        "runtime-events.jsonl", 2, "health_state: is missing; must be a string"
+        "runtime-events.jsonl", 2, "timestamp_unix_ms: is missing; must be an integer from 0 on"
     )
 
 

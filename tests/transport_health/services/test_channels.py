@@ -176,11 +176,14 @@ def test_the_contracts_invalid_samples_are_refused(form: str, raw: bytes) -> Non
     [
         ([], "the line: is not an object"),
         (None, "the line: is missing or null"),
-        (entry(run_audit=audit(exit_code=True)), "exit_code: must be an integer or null"),
-        (entry(run_audit=audit(executed=1)), "executed: must be true or false"),
+        (
+            entry(run_audit=audit(exit_code=True)),
+            "exit_code: found True; must be an integer or null",
+        ),
+        (entry(run_audit=audit(executed=1)), "executed: found 1; must be true or false"),
         (entry(run_audit={k: v for k, v in audit().items() if k != "exit_code"}), "is missing"),
         (entry(run_audit="yes"), "payload.run_audit: is not an object"),
-        (entry(drift={"expected": {"outcome": "success"}}), "payload.drift.expected.error_code"),
+        (entry(drift={"expected": {"outcome": "success"}}), "payload.drift.expected.response_body"),
         (
             entry(
                 drift={
@@ -192,7 +195,7 @@ def test_the_contracts_invalid_samples_are_refused(form: str, raw: bytes) -> Non
                     }
                 }
             ),
-            "response_body: is not an object",
+            "response_body: found 'text'; must be an object or null",
         ),
     ],
 )
@@ -361,7 +364,7 @@ def test_rotated_logs_are_read_on(store: Store) -> None:
     folder.joinpath("log.jsonl.3").symlink_to("log.jsonl")
     assert problems(store) == [
         ("disk-usage/log.jsonl.3", None, "cannot be opened: Too many levels of symbolic links"),
-        ("disk-usage/log.jsonl.2", 2, "direction: is missing; must be a string"),
+        ("disk-usage/log.jsonl.2", 2, "direction: is missing; must be 'system'"),
         ("disk-usage/log.jsonl.2", None, "its last line is torn: it has no line break"),
     ]
     shown = last_entries(store.read, "disk-usage", last=4)
@@ -523,7 +526,7 @@ def test_a_registry_without_an_entry_is_sound(store: Store) -> None:
             "schema.json",
             b'{"schema_version":1,"transport":"custom-command","channel_id":"other"}',
             None,
-            "channel_id: found 'other', must be 'disk-usage'",
+            "channel_id: found 'other'; must be 'disk-usage'",
         ),
         (
             "schema.json",

@@ -6,18 +6,9 @@ The rules are the contract's (runbooks/state-files.md, "The channel store").
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from tau_transport_health.contract.fields import (
-    count,
-    digest,
-    flag,
-    json_of,
-    object_of,
-    one_of,
-    text,
-    version_1,
-)
+from tau_transport_health.contract import fields
 from tau_transport_health.errors import FormRefusedError
 
 REGISTRY_CHANNEL = "registry"
@@ -29,17 +20,42 @@ LONGEST_LINE_BYTES = 64 * 1024 * 1024
 An entry of a drift holds a whole response body, which an event never does.
 """
 
-OUTCOMES = frozenset({"success", "malformed_input", "retryable_failure"})
-ERROR_CODES = frozenset(
-    {
-        "custom_command_invalid_operation",
-        "custom_command_invalid_name",
-        "custom_command_invalid_template",
-        "custom_command_policy_denied",
-        "custom_command_backend_unavailable",
-    }
+_OUTCOME = fields.one_of("success", "malformed_input", "retryable_failure")
+_ERROR_CODE = fields.one_of(
+    "custom_command_invalid_operation",
+    "custom_command_invalid_name",
+    "custom_command_invalid_template",
+    "custom_command_policy_denied",
+    "custom_command_backend_unavailable",
 )
-_COUNTS_OF_SUCCESS = ("upserted_commands", "deleted_commands", "executed_runs")
+_EXIT_CODE = fields.Rule(lambda value: type(value) is int, "must be an integer")
+_LOWER_CASE = fields.Rule(
+    lambda value: fields.TEXT.fits(value) and value == value.lower(),
+    "must be a string in lower case",
+)
+_PAYLOAD = {
+    "outcome": _OUTCOME,
+    "operation": _LOWER_CASE,
+    "case_id": fields.TEXT,
+    "command_name": fields.TEXT,
+    "status_code": fields.NUMBER,
+}
+_COUNTS_OF_SUCCESS = dict.fromkeys(
+    ("upserted_commands", "deleted_commands", "executed_runs"), fields.COUNT
+)
+_CODE_OF_FAILURE = {"error_code": _ERROR_CODE}
+_BODY = fields.or_null(fields.OBJECT)
+_OUTPUT = {"command_line": fields.TEXT, "stdout": fields.TEXT}
+_ARTIFACT = {
+    "id": fields.NAME,
+    "run_id": fields.NAME,
+    "artifact_type": fields.TEXT,
+    "relative_path": fields.TEXT,
+    "bytes": fields.COUNT,
+    "checksum_sha256": fields.DIGEST,
+    "created_unix_ms": fields.COUNT,
+    "expires_unix_ms": fields.or_null(fields.COUNT),
+}
 _CHANNEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
@@ -47,9 +63,9 @@ _CHANNEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 class Result:
     """One side of a contract drift."""
 
-    outcome: str
-    status_code: int
-    error_code: str | None
+    outcome: Annotated[str, _OUTCOME]
+    status_code: fields.Number
+    error_code: Annotated[str | None, fields.or_null(_ERROR_CODE)]
 
     @property
     def in_words(self) -> str:
@@ -62,12 +78,12 @@ class Result:
 class RunAudit:
     """What an execution did; `exit_code` is None if it has none. Output is its beginning."""
 
-    executed: bool
-    exit_code: int | None
-    stderr: str
-    timed_out: bool
-    duration_ms: int
-    failure_reason: str | None
+    executed: fields.Flag
+    exit_code: Annotated[int | None, fields.or_null(_EXIT_CODE)]
+    stderr: fields.Text
+    timed_out: fields.Flag
+    duration_ms: fields.Count
+    failure_reason: Annotated[str | None, fields.or_null(fields.TEXT)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +120,6 @@ class LogEntry:
 class Artifact:
     """A line of `artifacts/index.jsonl`: a file beside the record, its size and digest."""
 
-    artifact_id: str
     relative_path: str
     size_bytes: int
     checksum_sha256: str
@@ -128,37 +143,27 @@ def parse_log_entry(line: bytes) -> LogEntry:
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = object_of(json_of(line), "the line")
-    _constant(value, "direction", "system")
-    text(value, "event_key")
-    text(value, "source")
-    payload, path = object_of(value.get("payload"), "payload"), "payload."
-    outcome = one_of(OUTCOMES, payload, "outcome", path)
-    operation = text(payload, "operation", path)
-    if operation != operation.lower():
-        raise FormRefusedError(f"{path}operation: must be in lower case")
-    error_code = None
-    unfit: tuple[str, ...] = _COUNTS_OF_SUCCESS
-    if outcome == "success":
-        unfit = ("error_code",)
-        for key in _COUNTS_OF_SUCCESS:
-            count(payload, key, path)
-    else:
-        error_code = one_of(ERROR_CODES, payload, "error_code", path)
-    for key in unfit:
-        if key in payload:
-            raise FormRefusedError(f"{path}{key}: does not go with the outcome {outcome}")
-    audit, drift = payload.get("run_audit"), payload.get("drift")
+    value = fields.object_of(fields.json_of(line), "the line")
+    rules = {"direction": _constant("system"), "event_key": fields.TEXT, "source": fields.TEXT}
+    time = fields.held(value, rules | {"timestamp_unix_ms": fields.COUNT})["timestamp_unix_ms"]
+    payload = fields.object_of(value.get("payload"), "payload")
+    found = fields.held(payload, _PAYLOAD, "payload.")
+    fit, unfit = _COUNTS_OF_SUCCESS, _CODE_OF_FAILURE
+    if found["outcome"] != "success":
+        fit, unfit = unfit, fit
+    fields.held(payload, fit, "payload.")
+    if odd := [key for key in unfit if key in payload]:
+        raise FormRefusedError(f"payload.{odd[0]}: does not go with the outcome {found['outcome']}")
+    if (audit := payload.get("run_audit")) is not None:
+        audit = fields.made(RunAudit, audit, "payload.run_audit", **_OUTPUT)
+    if (drift := payload.get("drift")) is not None:
+        drift = _drift(fields.object_of(drift, "payload.drift"))
     return LogEntry(
-        timestamp_unix_ms=count(value, "timestamp_unix_ms"),
-        operation=operation,
-        case_id=text(payload, "case_id", path),
-        command_name=text(payload, "command_name", path),
-        outcome=outcome,
-        status_code=_status_code(payload, path),
-        error_code=error_code,
-        audit=None if audit is None else _audit(object_of(audit, "payload.run_audit")),
-        drift=None if drift is None else _drift(object_of(drift, "payload.drift")),
+        timestamp_unix_ms=time,
+        error_code=payload.get("error_code"),
+        audit=audit,
+        drift=drift,
+        **found,
     )
 
 
@@ -168,10 +173,8 @@ def check_context_entry(line: bytes) -> None:
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = object_of(json_of(line), "the line")
-    count(value, "timestamp_unix_ms")
-    _constant(value, "role", "system")
-    text(value, "text")
+    rules = {"timestamp_unix_ms": fields.COUNT, "role": _constant("system"), "text": fields.TEXT}
+    fields.held(fields.object_of(fields.json_of(line), "the line"), rules)
 
 
 def check_description(raw: bytes, *, channel: str, transport: str) -> None:
@@ -180,10 +183,9 @@ def check_description(raw: bytes, *, channel: str, transport: str) -> None:
     Raises:
         FormRefusedError: if it is not of the contract's form, or describes another channel.
     """
-    value = object_of(json_of(raw), "the file")
-    version_1(value)
-    _constant(value, "transport", transport)
-    _constant(value, "channel_id", channel)
+    rules = {"transport": _constant(transport), "channel_id": _constant(channel)}
+    value = fields.object_of(fields.json_of(raw), "the file")
+    fields.held(value, {"schema_version": fields.VERSION_1} | rules)
 
 
 def parse_artifact(line: bytes) -> Artifact:
@@ -192,19 +194,11 @@ def parse_artifact(line: bytes) -> Artifact:
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = object_of(json_of(line), "the line")
-    for key in ("id", "run_id"):
-        if not text(value, key):
-            raise FormRefusedError(f"{key}: is empty")
-    text(value, "artifact_type")
-    count(value, "created_unix_ms")
-    if "expires_unix_ms" not in value or value["expires_unix_ms"] is not None:
-        count(value, "expires_unix_ms")
+    found = fields.held(fields.object_of(fields.json_of(line), "the line"), _ARTIFACT)
     return Artifact(
-        artifact_id=value["id"],
-        relative_path=text(value, "relative_path"),
-        size_bytes=count(value, "bytes"),
-        checksum_sha256=digest(value, "checksum_sha256"),
+        relative_path=found["relative_path"],
+        size_bytes=found["bytes"],
+        checksum_sha256=found["checksum_sha256"],
     )
 
 
@@ -221,55 +215,13 @@ def _run_remarks(audit: RunAudit) -> list[str]:
     return remarks
 
 
-def _audit(value: Mapping[str, Any]) -> RunAudit:
-    path = "payload.run_audit."
-    for key in ("command_line", "stdout"):
-        text(value, key, path)
-    for key in ("exit_code", "failure_reason"):
-        if key not in value:
-            raise FormRefusedError(f"{path}{key}: is missing")
-    exit_code, reason = value["exit_code"], value["failure_reason"]
-    if exit_code is not None and type(exit_code) is not int:
-        raise FormRefusedError(f"{path}exit_code: must be an integer or null")
-    return RunAudit(
-        executed=flag(value, "executed", path),
-        exit_code=exit_code,
-        stderr=text(value, "stderr", path),
-        timed_out=flag(value, "timed_out", path),
-        duration_ms=count(value, "duration_ms", path),
-        failure_reason=None if reason is None else text(value, "failure_reason", path),
-    )
-
-
 def _drift(value: Mapping[str, Any]) -> tuple[Result, Result]:
     expected, observed = (
-        _result(object_of(value.get(side), f"payload.drift.{side}"), f"payload.drift.{side}.")
+        fields.made(Result, value.get(side), f"payload.drift.{side}", response_body=_BODY)
         for side in ("expected", "observed")
     )
     return expected, observed
 
 
-def _result(value: Mapping[str, Any], path: str) -> Result:
-    for key in ("error_code", "response_body"):
-        if key not in value:
-            raise FormRefusedError(f"{path}{key}: is missing")
-    if value["response_body"] is not None:
-        object_of(value["response_body"], f"{path}response_body")
-    has_error = value["error_code"] is not None
-    return Result(
-        outcome=one_of(OUTCOMES, value, "outcome", path),
-        status_code=_status_code(value, path),
-        error_code=one_of(ERROR_CODES, value, "error_code", path) if has_error else None,
-    )
-
-
-def _status_code(value: Mapping[str, Any], path: str) -> int:
-    status = count(value, "status_code", path)
-    if status == 0:
-        raise FormRefusedError(f"{path}status_code: must be above 0")
-    return status
-
-
-def _constant(value: Mapping[str, Any], key: str, wanted: str) -> None:
-    if (found := text(value, key)) != wanted:
-        raise FormRefusedError(f"{key}: found {found!r:.60}, must be {wanted!r}")
+def _constant(wanted: str) -> fields.Rule:
+    return fields.Rule(lambda value: value == wanted, f"must be {wanted!r}")

@@ -3,19 +3,10 @@
 The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
 """
 
-from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from tau_transport_health.contract.fields import (
-    count,
-    digest,
-    flag,
-    json_of,
-    one_of,
-    text,
-    version_1,
-)
+from tau_transport_health.contract import fields
 from tau_transport_health.contract.state import HealthState, classify
 from tau_transport_health.errors import FormRefusedError
 
@@ -38,57 +29,67 @@ KNOWN_REASON_CODES = frozenset(
 )
 """The codes of the contract; another one is worth a warning, and no error."""
 
-_REQUIRED_COUNTS = (
-    "timestamp_unix_ms",
-    "failed_cases",
-    "failure_streak",
-    "backlog_cases",
-    "malformed_cases",
+REQUIRED: Any = object()
+"""Stands where there is no default."""
+
+CODES = fields.Rule(
+    lambda value: bool(value) and fields.TEXTS.fits(value),
+    "must be an array of strings, of one at least",
 )
-_OPTIONAL_TEXTS = ("health_reason", "fixture_name", "runtime_version")
-_RUN_MODES = ("record", "execute")
+HEALTH = fields.one_of(HealthState.HEALTHY, HealthState.DEGRADED, HealthState.FAILING)
+RUN_MODE = fields.one_of("record", "execute")
+DIGEST_OR_NULL = fields.or_null(fields.DIGEST)
 
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
 """A longer line is invalid whatever it holds; readers hand over only its beginning."""
 
 
 class Event(NamedTuple):
-    """A valid line: what is asked of it. Counts that the writer left out are 0.
+    """A valid line: the keys of the contract in the order that the runtime writes them.
 
-    `cycle_number` and `cycle_id` are None where the writer chains nothing; `previous_sha256` is
-    None there too, and in the first line of a chain.
+    A key that may be left out has its default. `cycle_number` and `cycle_id` are None where the
+    writer chains nothing; `previous_sha256` is None there too, and in the first line of a chain.
     """
 
-    timestamp_unix_ms: int
-    health_state: HealthState
-    health_reason: str | None
-    reason_codes: tuple[str, ...]
-    failed_cases: int
-    failure_streak: int
-    backlog_cases: int
-    malformed_cases: int
-    cycle_id: str | None = None
-    cycle_number: int | None = None
-    previous_sha256: str | None = None
-    discovered_cases: int = 0
-    queued_cases: int = 0
-    applied_cases: int = 0
-    duplicate_skips: int = 0
-    unexpected_malformed_cases: int = 0
-    retryable_failures: int = 0
-    retry_attempts: int = 0
-    upserted_commands: int = 0
-    deleted_commands: int = 0
-    executed_runs: int = 0
-    run_timeout_failures: int = 0
-    run_non_zero_exit_failures: int = 0
-    run_spawn_failures: int = 0
-    run_missing_command_failures: int = 0
-    cycle_duration_ms: int = 0
-    fixture_name: str = ""
+    schema_version: Annotated[int, fields.VERSION_1] = 1
+    timestamp_unix_ms: fields.Count = REQUIRED
+    cycle_id: Annotated[str | None, fields.NAME] = None
+    cycle_number: Annotated[int | None, fields.NUMBER] = None
+    previous_sha256: Annotated[str | None, DIGEST_OR_NULL] = None
+    run_mode: Annotated[str, RUN_MODE] = ""
+    health_state: Annotated[HealthState, HEALTH] = REQUIRED
+    health_reason: Annotated[str | None, fields.TEXT] = None
+    reason_codes: Annotated[tuple[str, ...], CODES] = REQUIRED
+    discovered_cases: fields.Count = 0
+    queued_cases: fields.Count = 0
+    applied_cases: fields.Count = 0
+    duplicate_skips: fields.Count = 0
+    malformed_cases: fields.Count = REQUIRED
+    unexpected_malformed_cases: fields.Count = 0
+    retryable_failures: fields.Count = 0
+    retry_attempts: fields.Count = 0
+    failed_cases: fields.Count = REQUIRED
+    upserted_commands: fields.Count = 0
+    deleted_commands: fields.Count = 0
+    executed_runs: fields.Count = 0
+    run_timeout_failures: fields.Count = 0
+    run_non_zero_exit_failures: fields.Count = 0
+    run_spawn_failures: fields.Count = 0
+    run_missing_command_failures: fields.Count = 0
+    backlog_cases: fields.Count = REQUIRED
+    failure_streak: fields.Count = REQUIRED
+    recovered: fields.Flag = False
+    cycle_duration_ms: fields.Count = 0
+    fixture_name: fields.Text = ""
+    fixture_sha256: fields.Digest = ""
+    runtime_version: fields.Text = ""
 
 
-_OPTIONAL_COUNTS = [key for key, default in Event._field_defaults.items() if default == 0]
+RULES = fields.rules_of(Event)
+"""What each key of a line must be."""
+
+_REQUIRED_KEYS = {key for key, value in Event._field_defaults.items() if value is REQUIRED}
+_CHAIN_KEYS = {"cycle_id", "cycle_number", "previous_sha256"}
 
 
 def line_digest(line: bytes) -> str:
@@ -108,28 +109,19 @@ def parse_event(line: bytes, *, chained: bool) -> Event:
     """
     if len(line) > LONGEST_LINE_BYTES:
         raise FormRefusedError(f"the line is longer than {LONGEST_LINE_BYTES // 1024 // 1024} MiB")
-    value = json_of(line)
+    value = fields.json_of(line)
     if not isinstance(value, dict):
         raise FormRefusedError("the line is not an object")
-    if "schema_version" in value:
-        version_1(value)
-    for key in _OPTIONAL_TEXTS:
-        if key in value:
-            text(value, key)
-    if "run_mode" in value:
-        one_of(_RUN_MODES, value, "run_mode")
-    if "fixture_sha256" in value:
-        digest(value, "fixture_sha256")
-    if "recovered" in value:
-        flag(value, "recovered")
-    event = Event(
-        health_state=_health_state(value),
-        health_reason=value.get("health_reason"),
-        fixture_name=value.get("fixture_name", ""),
-        reason_codes=_reason_codes(value),
-        **_chain_keys(value, required=chained),
-        **_counts(value),
-    )
+    rules = RULES
+    if not rules.keys() <= value.keys():
+        keys = _REQUIRED_KEYS | value.keys()
+        if chained or not _CHAIN_KEYS.isdisjoint(keys):
+            keys |= _CHAIN_KEYS
+        rules = {key: rule for key, rule in rules.items() if key in keys}
+    found = fields.held(value, rules)
+    found["health_state"] = HealthState(found["health_state"])
+    found["reason_codes"] = tuple(found["reason_codes"])
+    event = Event(**found)
     if reason := contradiction_of(event):
         raise FormRefusedError(reason)
     return event
@@ -147,37 +139,3 @@ def contradiction_of(event: Event) -> str | None:
     if ("malformed_inputs_observed" in codes) != (malformed > 0):
         return f"reason_codes: malformed_inputs_observed does not fit its counters, {malformed}"
     return None
-
-
-def _counts(value: Mapping[str, Any]) -> dict[str, Any]:
-    present = (key for key in _OPTIONAL_COUNTS if key in value)
-    return {key: count(value, key) for key in (*_REQUIRED_COUNTS, *present)}
-
-
-def _health_state(value: Mapping[str, Any]) -> HealthState:
-    state = text(value, "health_state")
-    if state not in {HealthState.HEALTHY, HealthState.DEGRADED, HealthState.FAILING}:
-        raise FormRefusedError(f"health_state: {state!r:.60} is not healthy, degraded or failing")
-    return HealthState(state)
-
-
-def _reason_codes(value: Mapping[str, Any]) -> tuple[str, ...]:
-    codes = value.get("reason_codes")
-    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-        raise FormRefusedError("reason_codes: must be an array of strings")
-    if not codes:
-        raise FormRefusedError("reason_codes: must name at least one")
-    return tuple(codes)
-
-
-def _chain_keys(value: Mapping[str, Any], *, required: bool) -> dict[str, Any]:
-    if not required and not ({"cycle_id", "cycle_number", "previous_sha256"} & value.keys()):
-        return {}
-    if "previous_sha256" not in value:
-        raise FormRefusedError("previous_sha256: is missing")
-    previous = value["previous_sha256"]
-    return {
-        "cycle_id": text(value, "cycle_id", at_least=1),
-        "cycle_number": count(value, "cycle_number", at_least=1),
-        "previous_sha256": None if previous is None else digest(value, "previous_sha256"),
-    }

@@ -1,8 +1,12 @@
-"""Fields of a JSON object, each held to its type; the text of a refusal names the field."""
+"""Fields of a JSON object, each held to its rule; the text of a refusal names the field.
+
+A form is a class of which every annotation carries the rule of its field.
+"""
 
 import re
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from tau_transport_health.contract import strict_json
 from tau_transport_health.errors import FormRefusedError
@@ -10,7 +14,63 @@ from tau_transport_health.errors import FormRefusedError
 LARGEST_INTEGER = 2**63 - 1
 """What every program that reads the files has room for."""
 
+_MISSING = object()
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+Form = TypeVar("Form")
+
+
+class Rule(NamedTuple):
+    """What a value must be: the test for it, and in words."""
+
+    fits: Callable[[Any], bool]
+    words: str
+
+
+def whole_number(at_least: int) -> Rule:
+    """The rule of a counter, time or duration: an integer of at most 63 bits."""
+    return Rule(
+        lambda value: type(value) is int and at_least <= value <= LARGEST_INTEGER,
+        f"must be an integer from {at_least} on",
+    )
+
+
+def one_of(*known: str) -> Rule:
+    """The rule of a string that is one of those that are known."""
+    return Rule(
+        lambda value: isinstance(value, str) and value in known,
+        f"one of {', '.join(sorted(known))}",
+    )
+
+
+def or_null(rule: Rule) -> Rule:
+    """The rule of what is null or as another one has it."""
+    return Rule(lambda value: value is None or rule.fits(value), f"{rule.words} or null")
+
+
+COUNT, NUMBER = whole_number(0), whole_number(1)
+TEXT = Rule(lambda value: isinstance(value, str), "must be a string")
+NAME = Rule(
+    lambda value: isinstance(value, str) and value != "", "must be a string that is not empty"
+)
+TEXTS = Rule(
+    lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    "must be an array of strings",
+)
+DIGEST = Rule(
+    lambda value: isinstance(value, str) and _DIGEST.fullmatch(value) is not None,
+    "must be 64 lower-case hex digits",
+)
+FLAG = Rule(lambda value: type(value) is bool, "must be true or false")
+ARRAY = Rule(lambda value: isinstance(value, list), "must be an array")
+OBJECT = Rule(lambda value: isinstance(value, dict), "must be an object")
+VERSION_1 = Rule(lambda value: type(value) is int and value == 1, "1 is known")
+
+Count = Annotated[int, COUNT]
+Number = Annotated[int, NUMBER]
+Text = Annotated[str, TEXT]
+Name = Annotated[str, NAME]
+Digest = Annotated[str, DIGEST]
+Flag = Annotated[bool, FLAG]
 
 
 def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller narrows it
@@ -28,81 +88,6 @@ def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller 
         raise FormRefusedError(message) from None
 
 
-def count(holder: Mapping[str, Any], key: str, path: str = "", *, at_least: int = 0) -> int:
-    """A counter, time or duration: an integer from `at_least` on, of at most 63 bits.
-
-    Raises:
-        FormRefusedError: if it is missing or anything else.
-    """
-    value = holder.get(key)
-    if type(value) is not int or not at_least <= value <= LARGEST_INTEGER:
-        found = _found(holder, key)
-        raise FormRefusedError(f"{path}{key}: {found}; must be an integer from {at_least} on")
-    return value
-
-
-def text(holder: Mapping[str, Any], key: str, path: str = "", *, at_least: int = 0) -> str:
-    """A string of at least so many characters.
-
-    Raises:
-        FormRefusedError: if it is missing or anything else.
-    """
-    value = holder.get(key)
-    if not isinstance(value, str) or len(value) < at_least:
-        kind = "a string that is not empty" if at_least else "a string"
-        raise FormRefusedError(f"{path}{key}: {_found(holder, key)}; must be {kind}")
-    return value
-
-
-def digest(holder: Mapping[str, Any], key: str, path: str = "") -> str:
-    """A SHA-256 digest of 64 lower-case hex digits.
-
-    Raises:
-        FormRefusedError: if it is missing or anything else.
-    """
-    value = text(holder, key, path)
-    if not _DIGEST.fullmatch(value):
-        raise FormRefusedError(f"{path}{key}: must be 64 lower-case hex digits")
-    return value
-
-
-def one_of(known: Collection[str], holder: Mapping[str, Any], key: str, path: str = "") -> str:
-    """A string that is one of those that are known.
-
-    Raises:
-        FormRefusedError: if it is missing or anything else.
-    """
-    value = text(holder, key, path)
-    if value not in known:
-        raise FormRefusedError(
-            f"{path}{key}: {_found(holder, key)}; one of {', '.join(sorted(known))}"
-        )
-    return value
-
-
-def flag(holder: Mapping[str, Any], key: str, path: str = "") -> bool:
-    """Either true or false.
-
-    Raises:
-        FormRefusedError: if it is missing or anything else.
-    """
-    value = holder.get(key)
-    if type(value) is not bool:
-        raise FormRefusedError(f"{path}{key}: must be true or false")
-    return value
-
-
-def version_1(holder: Mapping[str, Any]) -> None:
-    """Hold `schema_version` to the one that is known.
-
-    Raises:
-        FormRefusedError: if it is missing or anything else.
-    """
-    version = holder.get("schema_version")
-    if type(version) is not int or version != 1:
-        raise FormRefusedError(f"schema_version: {_found(holder, 'schema_version')}; 1 is known")
-
-
 def object_of(value: object, what: str) -> dict[str, Any]:
     """A value that is an object.
 
@@ -115,22 +100,40 @@ def object_of(value: object, what: str) -> dict[str, Any]:
     return value
 
 
-def array(holder: Mapping[str, Any], key: str) -> list[Any]:
-    """An array; an empty one where it is left out.
+@cache
+def rules_of(form: object) -> dict[str, Rule]:
+    """The rules of a form's fields."""
+    return {key: hint.__metadata__[0] for key, hint in form.__annotations__.items()}
+
+
+def held(holder: Mapping[str, Any], rules: Mapping[str, Rule], path: str = "") -> dict[str, Any]:
+    """The values of the keys that there are rules of.
 
     Raises:
-        FormRefusedError: if it is anything else.
+        FormRefusedError: if one is missing, or not as its rule has it.
     """
-    value = holder.get(key, [])
-    if not isinstance(value, list):
-        raise FormRefusedError(f"{key}: {_found(holder, key)}; must be an array")
-    return value
+    values = {}
+    for key, (fits, words) in rules.items():
+        value = values[key] = holder.get(key, _MISSING)
+        if not fits(value):
+            raise FormRefusedError(f"{path}{key}: {_found(value)}; {words}")
+    return values
 
 
-def _found(holder: Mapping[str, Any], key: str) -> str:
-    if key not in holder:
+def made(form: Callable[..., Form], value: object, what: str, **also: Rule) -> Form:
+    """The form that an object has; `also` holds more of its keys to their rules.
+
+    Raises:
+        FormRefusedError: if it is none, or a value in it is missing, or not as its rule has it.
+    """
+    holder = object_of(value, what)
+    held(holder, also, f"{what}.")
+    return form(**held(holder, rules_of(form), f"{what}."))
+
+
+def _found(value: object) -> str:
+    if value is _MISSING:
         return "is missing"
-    value = holder[key]
     if isinstance(value, (dict, list)):
         return "found an object" if isinstance(value, dict) else "found an array"
     return f"found {value!r:.60}"

@@ -4,27 +4,17 @@ The rules are the contract's (runbooks/state-files.md). Types are held to strict
 not known are ignored, and a required key that is missing is never read as 0.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from tau_transport_health.contract.fields import (
-    array,
-    count,
-    digest,
-    json_of,
-    object_of,
-    one_of,
-    text,
-    version_1,
-)
-from tau_transport_health.errors import FormRefusedError
+from tau_transport_health.contract import fields
 
 FAILING_STREAK = 3
 """Consecutive cycles with a failed case from which on the health is failing."""
 
-_OPERATIONS = ("CREATE", "UPDATE", "RUN")
-_OUTCOMES = ("success", "malformed_input", "retryable_failure")
+_LISTS = {"processed_case_keys": fields.TEXTS, "commands": fields.ARRAY}
+_OPERATION = fields.one_of("CREATE", "UPDATE", "RUN")
+_OUTCOME = fields.one_of("success", "malformed_input", "retryable_failure")
 
 
 class HealthState(StrEnum):
@@ -42,16 +32,16 @@ class HealthSnapshot(NamedTuple):
     Times and durations are in milliseconds, the rest are counts.
     """
 
-    updated_unix_ms: int
-    cycle_duration_ms: int
-    queue_depth: int
-    active_runs: int
-    failure_streak: int
-    last_cycle_discovered: int
-    last_cycle_processed: int
-    last_cycle_completed: int
-    last_cycle_failed: int
-    last_cycle_duplicates: int
+    updated_unix_ms: fields.Count
+    cycle_duration_ms: fields.Count
+    queue_depth: fields.Count
+    active_runs: fields.Count
+    failure_streak: fields.Count
+    last_cycle_discovered: fields.Count
+    last_cycle_processed: fields.Count
+    last_cycle_completed: fields.Count
+    last_cycle_failed: fields.Count
+    last_cycle_duplicates: fields.Count
 
     @property
     def state(self) -> HealthState:
@@ -66,19 +56,19 @@ class HealthSnapshot(NamedTuple):
 class LastCycle(NamedTuple):
     """Which line of the event log the state belongs to."""
 
-    cycle_id: str
-    cycle_number: int
-    event_sha256: str
+    cycle_id: fields.Name
+    cycle_number: fields.Number
+    event_sha256: fields.Digest
 
 
 class CommandSummary(NamedTuple):
     """What the status report counts of a registered command."""
 
-    command_name: str
-    operation: str
-    last_outcome: str
-    last_status_code: int
-    run_count: int
+    command_name: fields.Text
+    operation: Annotated[str, _OPERATION]
+    last_outcome: Annotated[str, _OUTCOME]
+    last_status_code: fields.Number
+    run_count: fields.Count
 
 
 class State(NamedTuple):
@@ -109,47 +99,19 @@ def parse_state(raw: bytes, *, chained: bool) -> State:
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = object_of(json_of(raw), "the file")
-    version_1(value)
-    health = object_of(value.get("health"), "health")
+    value = fields.object_of(fields.json_of(raw), "the file")
+    lists = fields.held(
+        {key: [] for key in _LISTS} | value, {"schema_version": fields.VERSION_1} | _LISTS
+    )
     last_cycle = None
     if chained or "last_cycle" in value:
-        last_cycle = _last_cycle(object_of(value.get("last_cycle"), "last_cycle"))
+        last_cycle = fields.made(LastCycle, value.get("last_cycle"), "last_cycle")
     return State(
-        health=HealthSnapshot(
-            **{key: count(health, key, "health.") for key in HealthSnapshot._fields}
-        ),
+        health=fields.made(HealthSnapshot, value.get("health"), "health"),
         last_cycle=last_cycle,
-        processed_case_count=len(_case_keys(value, "processed_case_keys")),
+        processed_case_count=len(lists["processed_case_keys"]),
         commands=tuple(
-            _command(item, f"commands[{index}]")
-            for index, item in enumerate(array(value, "commands"))
+            fields.made(CommandSummary, item, f"commands[{index}]")
+            for index, item in enumerate(lists["commands"])
         ),
-    )
-
-
-def _case_keys(holder: Mapping[str, Any], key: str) -> list[Any]:
-    keys = array(holder, key)
-    if not all(isinstance(item, str) for item in keys):
-        raise FormRefusedError(f"{key}: must be an array of strings")
-    return keys
-
-
-def _last_cycle(value: Mapping[str, Any]) -> LastCycle:
-    path = "last_cycle."
-    return LastCycle(
-        cycle_id=text(value, "cycle_id", path, at_least=1),
-        cycle_number=count(value, "cycle_number", path, at_least=1),
-        event_sha256=digest(value, "event_sha256", path),
-    )
-
-
-def _command(value: object, path: str) -> CommandSummary:
-    record = object_of(value, path)
-    return CommandSummary(
-        command_name=text(record, "command_name", f"{path}."),
-        operation=one_of(_OPERATIONS, record, "operation", f"{path}."),
-        last_outcome=one_of(_OUTCOMES, record, "last_outcome", f"{path}."),
-        last_status_code=count(record, "last_status_code", f"{path}.", at_least=1),
-        run_count=count(record, "run_count", f"{path}."),
     )

@@ -12,13 +12,8 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from tau_transport_health.contract.event import (
-    LONGEST_LINE_BYTES,
-    Event,
-    contradiction_of,
-    parse_event,
-)
-from tau_transport_health.contract.fields import LARGEST_INTEGER
+from tau_transport_health.contract import event, fields
+from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthState
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.log.chain import EVENT_LOG
@@ -26,50 +21,27 @@ from tau_transport_health.log.chain import EVENT_LOG
 PROBLEMS_KEPT = 20
 """How many invalid lines are kept with their reason; all are counted."""
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_INTEGER)]
-_Number = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_INTEGER)]
-_Name = Annotated[str, msgspec.Meta(min_length=1)]
-_Digest = Annotated[str, msgspec.Meta(min_length=64, max_length=64)]
-_Codes = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-
-
-class _RuntimeLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A line with exactly the keys that the runtime writes, in its order, each of its type."""
-
-    schema_version: Literal[1]
-    timestamp_unix_ms: _Count
-    cycle_id: _Name
-    cycle_number: _Number
-    previous_sha256: _Digest | None
-    run_mode: Literal["record", "execute"]
-    health_state: HealthState  # `unknown` contradicts every number
-    health_reason: str
-    reason_codes: _Codes
-    discovered_cases: _Count
-    queued_cases: _Count
-    applied_cases: _Count
-    duplicate_skips: _Count
-    malformed_cases: _Count
-    unexpected_malformed_cases: _Count
-    retryable_failures: _Count
-    retry_attempts: _Count
-    failed_cases: _Count
-    upserted_commands: _Count
-    deleted_commands: _Count
-    executed_runs: _Count
-    run_timeout_failures: _Count
-    run_non_zero_exit_failures: _Count
-    run_spawn_failures: _Count
-    run_missing_command_failures: _Count
-    backlog_cases: _Count
-    failure_streak: _Count
-    recovered: bool
-    cycle_duration_ms: _Count
-    fixture_name: str
-    fixture_sha256: _Digest
-    runtime_version: str
-
-
+_TYPES: dict[fields.Rule, object] = {
+    fields.COUNT: Annotated[int, msgspec.Meta(ge=0, le=fields.LARGEST_INTEGER)],
+    fields.NUMBER: Annotated[int, msgspec.Meta(ge=1, le=fields.LARGEST_INTEGER)],
+    fields.TEXT: str,
+    fields.NAME: Annotated[str, msgspec.Meta(min_length=1)],
+    fields.DIGEST: Annotated[str, msgspec.Meta(min_length=64, max_length=64)],
+    event.DIGEST_OR_NULL: Annotated[str, msgspec.Meta(min_length=64, max_length=64)] | None,
+    fields.FLAG: bool,
+    fields.VERSION_1: Literal[1],
+    event.RUN_MODE: Literal["record", "execute"],
+    event.HEALTH: HealthState,  # `unknown` contradicts every number
+    event.CODES: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)],
+}
+# A line with exactly the keys that the runtime writes, in its order, each of its type.
+_RuntimeLine = msgspec.defstruct(
+    "_RuntimeLine",
+    [(key, _TYPES[rule]) for key, rule in event.RULES.items()],
+    forbid_unknown_fields=True,
+    gc=False,
+)
+_BEGINNING = b'{"schema_version":'  # so that another writer's line costs no decoding
 _decoded = msgspec.json.Decoder(_RuntimeLine).decode_lines
 _encoded = msgspec.json.Encoder().encode_lines
 _previous_digest = attrgetter("previous_sha256")
@@ -140,7 +112,7 @@ def read_blocks(blocks: Iterable[bytes], *, chained: bool) -> Iterator[ReadBlock
     """
     number = 1
     for block in blocks:
-        lines = _recognised(block)
+        lines = recognised(block)
         if lines is None:
             read = _read_each(block, number, chained=chained)
         else:
@@ -155,12 +127,7 @@ def read_blocks(blocks: Iterable[bytes], *, chained: bool) -> Iterator[ReadBlock
         number += len(read.reason_codes) + len(read.refusals)
 
 
-def is_recognised(block: bytes) -> bool:
-    """Tell whether lines are decoded together, rather than each by the rules."""
-    return _recognised(block) is not None
-
-
-def _recognised(block: bytes) -> list[_RuntimeLine] | None:
+def recognised(block: bytes) -> list[msgspec.Struct] | None:
     """Decode lines that are the runtime's and valid; None where the rules decide.
 
     What is read and written again is the same bytes only where each line is one object, has each
@@ -168,7 +135,7 @@ def _recognised(block: bytes) -> list[_RuntimeLine] | None:
     are held to their digits in the same way. The rest of the rules are the types' and
     `contradiction_of`, asked once for each combination of what it judges.
     """
-    if len(block) > LONGEST_LINE_BYTES:
+    if len(block) > event.LONGEST_LINE_BYTES or not block.startswith(_BEGINNING):
         return None
     try:
         lines = _decoded(block)
@@ -179,10 +146,10 @@ def _recognised(block: bytes) -> list[_RuntimeLine] | None:
     except (msgspec.MsgspecError, ValueError):
         return None
     examples = dict(zip(map(_judged, lines), lines, strict=True)).values()
-    return None if any(map(contradiction_of, map(_event, examples))) else lines
+    return None if any(map(event.contradiction_of, map(_event, examples))) else lines
 
 
-def _event(line: _RuntimeLine) -> Event:
+def _event(line: msgspec.Struct) -> Event:
     return Event._make(_event_fields(line))
 
 
@@ -192,8 +159,8 @@ def _read_each(block: bytes, first_line: int, *, chained: bool) -> ReadBlock:
     refusals: dict[int, str] = {}
     for number, line in enumerate(_split(block), first_line):
         try:
-            lines = _recognised(line + b"\n")
-            events += map(_event, lines) if lines else [parse_event(line, chained=chained)]
+            lines = recognised(line + b"\n")
+            events += map(_event, lines) if lines else [event.parse_event(line, chained=chained)]
         except TransportHealthError as error:
             refusals[number] = str(error)
     return ReadBlock(
