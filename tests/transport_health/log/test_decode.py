@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES, Event, parse_event
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.log.decode import read_blocks, recognised
+from tau_transport_health.log.decode import read_lines, recognised
 from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import Json, chain, event, failed, line_of, minimal_event
 
@@ -86,8 +86,7 @@ def said(blocks: list[bytes], *, chained: bool) -> list[tuple[int, bytes, Said]]
     """Return each line of blocks as they are read: its number, its bytes, and what it holds."""
     return [
         (number, line, found if isinstance(found, str) else fields_of(found))
-        for read in read_blocks(blocks, chained=chained)
-        for number, line, found in read.lines()
+        for number, line, found in read_lines(blocks, chained=chained)
     ]
 
 

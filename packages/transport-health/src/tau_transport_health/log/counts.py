@@ -30,9 +30,9 @@ def count_events(blocks: Iterable[bytes], *, chained: bool) -> EventCounts:
     counts, names = EventCounts(), CodeNames()
     combinations: Counter[tuple[str, ...]] = Counter()
     for read in read_blocks(blocks, chained=chained):
-        combinations.update(read.reason_codes)
-        if read.reason_codes:
-            counts.last_reason_codes = read.reason_codes[-1]
+        if codes := read.reason_codes:
+            combinations.update(codes)
+            counts.last_reason_codes = codes[-1]
         for line, reason in read.refusals.items():
             counts.invalid.add(line, reason)
         if len(combinations) > _COMBINATIONS_KEPT:

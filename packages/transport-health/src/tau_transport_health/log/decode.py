@@ -46,6 +46,8 @@ _decoded = msgspec.json.Decoder(_RuntimeLine).decode_lines
 _encoded = msgspec.json.Encoder().encode_lines
 _previous_digest = attrgetter("previous_sha256")
 _fixture_digest = attrgetter("fixture_sha256")
+Line = Event | msgspec.Struct
+"""A valid line, as an event or as it was decoded: the attributes have the same names."""
 _codes = attrgetter("reason_codes")
 _event_fields = attrgetter(*Event._fields)
 _judged = attrgetter(
@@ -58,27 +60,21 @@ _judged = attrgetter(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadBlock:
+class ReadBlock(NamedTuple):
     """Lines that follow each other in a log, read.
 
-    `events` are those of the valid lines, in order, to be iterated once: they are made as they are
-    asked for, and whoever counts `reason_codes` needs none. `refusals` say of each other line, by
-    its number in the log, why it is none.
+    `refusals` say of each line that is no event, by its number in the log, why it is none.
     """
 
     first_line: int
     raw: bytes
-    reason_codes: Sequence[tuple[str, ...]]
-    events: Iterable[Event]
+    valid: Sequence[Line]
     refusals: Mapping[int, str]
 
-    def lines(self) -> Iterator[tuple[int, bytes, Event | str]]:
-        """Each line: its number, its bytes without the line break, its event or refusal."""
-        events = iter(self.events)
-        for number, line in enumerate(_split(self.raw), self.first_line):
-            refusal = self.refusals.get(number)
-            yield number, line, next(events) if refusal is None else refusal
+    @property
+    def reason_codes(self) -> list[tuple[str, ...]]:
+        """Those of each valid line: whoever counts them needs no events."""
+        return list(map(_codes, self.valid))
 
 
 class InvalidLine(NamedTuple):
@@ -112,22 +108,26 @@ def read_blocks(blocks: Iterable[bytes], *, chained: bool) -> Iterator[ReadBlock
     """
     number = 1
     for block in blocks:
-        lines = recognised(block)
-        if lines is None:
-            read = _read_each(block, number, chained=chained)
-        else:
-            read = ReadBlock(
-                first_line=number,
-                raw=block,
-                reason_codes=list(map(_codes, lines)),
-                events=map(_event, lines),
-                refusals={},
-            )
-        yield read
-        number += len(read.reason_codes) + len(read.refusals)
+        refusals: dict[int, str] = {}
+        valid = recognised(block)
+        if valid is None:
+            valid = list(_read_each(block, number, refusals, chained=chained))
+        yield ReadBlock(number, block, valid, refusals)
+        number += len(valid) + len(refusals)
 
 
-def recognised(block: bytes) -> list[msgspec.Struct] | None:
+def read_lines(
+    blocks: Iterable[bytes], *, chained: bool
+) -> Iterator[tuple[int, bytes, Event | str]]:
+    """Each line of `read_blocks`: its number, its bytes, and its event or why it is none."""
+    for read in read_blocks(blocks, chained=chained):
+        events = map(_event, read.valid)
+        for number, line in enumerate(_split(read.raw), read.first_line):
+            refusal = read.refusals.get(number)
+            yield number, line, next(events) if refusal is None else refusal
+
+
+def recognised(block: bytes) -> Sequence[Line] | None:
     """Decode lines that are the runtime's and valid; None where the rules decide.
 
     What is read and written again is the same bytes only where each line is one object, has each
@@ -149,27 +149,19 @@ def recognised(block: bytes) -> list[msgspec.Struct] | None:
     return None if any(map(event.contradiction_of, map(_event, examples))) else lines
 
 
-def _event(line: msgspec.Struct) -> Event:
+def _event(line: Line) -> Event:
     return Event._make(_event_fields(line))
 
 
-def _read_each(block: bytes, first_line: int, *, chained: bool) -> ReadBlock:
+def _read_each(
+    block: bytes, first_line: int, refusals: dict[int, str], *, chained: bool
+) -> Iterator[Line]:
     """Read a block that was not recognised as a whole: most of its lines may be, one by one."""
-    events: list[Event] = []
-    refusals: dict[int, str] = {}
     for number, line in enumerate(_split(block), first_line):
         try:
-            lines = recognised(line + b"\n")
-            events += map(_event, lines) if lines else [event.parse_event(line, chained=chained)]
+            yield from recognised(line + b"\n") or (event.parse_event(line, chained=chained),)
         except TransportHealthError as error:
             refusals[number] = str(error)
-    return ReadBlock(
-        first_line=first_line,
-        raw=block,
-        reason_codes=list(map(_codes, events)),
-        events=events,
-        refusals=refusals,
-    )
 
 
 def _split(block: bytes) -> list[bytes]:

@@ -3,7 +3,6 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple, Protocol
 
 from tau_transport_health.contract.event import KNOWN_REASON_CODES, LONGEST_LINE_BYTES, Event
@@ -11,7 +10,7 @@ from tau_transport_health.contract.state import State
 from tau_transport_health.log.chain import ChainVerifier
 from tau_transport_health.log.chain_verdict import ChainVerdict
 from tau_transport_health.log.codes import CodeNames
-from tau_transport_health.log.decode import InvalidLines, read_blocks
+from tau_transport_health.log.decode import InvalidLines, read_lines
 
 WINDOW_CYCLES = 20
 """How many of the last cycles symptoms of history are judged by.
@@ -89,7 +88,7 @@ def read_history(
     valid = 0
     for segment in segments:
         name = segment.name
-        for number, line, event in _lines(segment, chained=chained):
+        for number, line, event in read_lines(segment.blocks(), chained=chained):
             if isinstance(event, str):
                 invalid.add(number, event, file=name)
             else:
@@ -115,10 +114,4 @@ def read_history(
             (code, counted[code]) for code in sorted(counted.keys() - KNOWN_REASON_CODES)
         ),
         chain=verifier.verdict(state_afterwards()),
-    )
-
-
-def _lines(segment: LogSegment, *, chained: bool) -> Iterator[tuple[int, bytes, Event | str]]:
-    return chain.from_iterable(
-        read.lines() for read in read_blocks(segment.blocks(), chained=chained)
     )

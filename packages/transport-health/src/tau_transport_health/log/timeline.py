@@ -14,7 +14,7 @@ from typing import Self
 from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthState
 from tau_transport_health.log.codes import CodeNames
-from tau_transport_health.log.decode import InvalidLines, read_blocks
+from tau_transport_health.log.decode import InvalidLines, read_lines
 
 MOST_BINS = 120
 """How many bins there are at most: as many bars as a page can show apart."""
@@ -148,12 +148,11 @@ def read_timeline(blocks: Iterable[bytes], *, chained: bool) -> Timeline:
         chained: Whether the writer chains its events, so that the chain keys are required.
     """
     timeline = Timeline()
-    for read in read_blocks(blocks, chained=chained):
-        for number, _, event in read.lines():
-            if isinstance(event, str):
-                timeline.invalid.add(number, event)
-            else:
-                timeline.add(number, event)
+    for number, _, event in read_lines(blocks, chained=chained):
+        if isinstance(event, str):
+            timeline.invalid.add(number, event)
+        else:
+            timeline.add(number, event)
     timeline.close()
     return timeline
 
