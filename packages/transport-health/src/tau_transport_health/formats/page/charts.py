@@ -56,16 +56,6 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CodeRow:
-    """A reason code: in how many cycles it stood, their share, and when."""
-
-    code: str
-    cycles: int
-    share: str
-    chart: Chart
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Measure:
     """A figure of a bin that has a chart."""
 
@@ -139,23 +129,26 @@ def charts_of(timeline: Timeline) -> Iterator[Chart]:
         )
 
 
-def code_rows(timeline: Timeline) -> Iterator[CodeRow]:
-    """The reason codes of a timeline, the most frequent first."""
+def code_rows(timeline: Timeline) -> Iterator[tuple[int, str, Chart]]:
+    """In how many cycles each reason code stood, their share, and when; most frequent first."""
     slots = _padded(timeline)
     for index, (code, cycles) in enumerate(timeline.total.reason_code_counts.most_common()):
         counts = [None if held is None else held.reason_code_counts[code] for _, held in slots]
         most = max(count for count in counts if count is not None)
         part = share(cycles, timeline.total.cycles)
-        chart = Chart(
-            name=f"code-{index}",
-            title=code,
-            summary=f"In {part} of the cycles; at most in {figure(most)} within one bar.",
-            bars=[
-                None if count is None else Bar(value=count, kind="" if count else "zero")
-                for count in counts
-            ],
+        yield (
+            cycles,
+            part,
+            Chart(
+                name=f"code-{index}",
+                title=code,
+                summary=f"In {part} of the cycles; at most in {figure(most)} within one bar.",
+                bars=[
+                    None if count is None else Bar(value=count, kind="" if count else "zero")
+                    for count in counts
+                ],
+            ),
         )
-        yield CodeRow(code=code, cycles=cycles, share=part, chart=chart)
 
 
 def value_axis(peak: int) -> tuple[tuple[int, str], ...]:

@@ -14,7 +14,7 @@ from tau_transport_health.contract.state import HealthState
 from tau_transport_health.durations import age
 from tau_transport_health.errors import PluginCode
 from tau_transport_health.formats.page.charts import charts_of, code_rows
-from tau_transport_health.formats.page.figures import figure, pixels, share, span, utc, written
+from tau_transport_health.formats.page.figures import figure, pixels, span, utc, written
 from tau_transport_health.health.assessment import Assessment, Inspection
 from tau_transport_health.log.codes import warnings_of as code_warnings
 from tau_transport_health.log.timeline import Timeline
@@ -53,7 +53,6 @@ def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
         headline=_headline(assessment),
         inspection=inspection,
         known_codes=KNOWN_REASON_CODES,
-        share=share,
         slots=[(start, held) for start, held in timeline.slots() if held is not None],
         snapshot=tuple(_snapshot(assessment)),
         timeline=timeline,
