@@ -5,6 +5,8 @@ from collections.abc import Generator
 
 import pytest
 
+from tests import forking
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
@@ -20,3 +22,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
         return (yield)
     finally:
         os.environ.update(kept)
+
+
+def pytest_sessionfinish() -> None:
+    """End what commands were forked from, so that what was measured there is written."""
+    forking.end()

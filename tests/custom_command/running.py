@@ -16,6 +16,7 @@ from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.run_cycle import RunReport, RunRequest, run_cycle
 from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
+from tests import forking
 
 COMMAND = Path(sys.executable).parent / "tau-custom-command"
 START_UNIX_MS = 1_767_225_600_000
@@ -182,18 +183,10 @@ class Command:
         self,
         *arguments: str | bytes | Path,
         env: Mapping[str, str] | None = None,
-        stdin: str | None = None,
     ) -> Finished:
         """Run the command to its end."""
-        done = subprocess.run(
-            [COMMAND, *arguments],
-            cwd=self.folder,
-            env=environment(env),
-            input=None if stdin is None else stdin.encode(),
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
+        done = forking.run(
+            COMMAND, *arguments, cwd=self.folder, env=environment(env), timeout=PATIENCE_SECONDS
         )
         err = done.stderr.decode(errors="backslashreplace")
         assert "Traceback" not in err, err

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
+from tests import forking
 from tests.transport_health.state_files import NOW_UNIX_MS, StateDirectory
 
 COMMAND = Path(sys.executable).parent / "tau-transport-health"
@@ -49,14 +49,12 @@ class Inspector:
         now_unix_ms: int | None = NOW_UNIX_MS,
     ) -> Finished:
         """Run the command to its end; at the time that the built files were written."""
-        done = subprocess.run(
-            [COMMAND, *arguments],
+        done = forking.run(
+            COMMAND,
+            *arguments,
             cwd=self.folder,
             env=environment(env, now_unix_ms=now_unix_ms),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
             timeout=PATIENCE_SECONDS,
-            check=False,
         )
         err = done.stderr.decode()
         assert "Traceback" not in err, err[-2000:]
