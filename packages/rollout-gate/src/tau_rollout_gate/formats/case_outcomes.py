@@ -1,7 +1,7 @@
 """What came of the unit tests of policies: as text, as JUnit XML and as JSON."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
@@ -9,8 +9,7 @@ from tau_rollout_gate.formats.phrases import document, shown
 from tau_rollout_gate.rollout.simulation.outcome import CaseOutcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestedFile:
+class TestedFile(NamedTuple):
     """A file of cases, the policy that it names, and what came of each case."""
 
     path: str
@@ -25,10 +24,10 @@ def outcomes_text(files: Sequence[TestedFile], *, look: Look = PIPED) -> str:
 
 def outcomes_junit(files: Sequence[TestedFile]) -> str:
     """Write a test suite for each file, and in it a test case for each case."""
-    counts = [_counts(file.outcomes) for file in files]
-    total = {name: str(sum(int(one[name]) for one in counts)) for name in ("tests", "failures")}
+    total = _counts([outcome for file in files for outcome in file.outcomes])
     root = ET.Element("testsuites", {"name": "policy test", **total})
-    for file, counted in zip(files, counts, strict=True):
+    for file in files:
+        counted = _counts(file.outcomes)
         suite = ET.SubElement(root, "testsuite", {"name": shown(file.path), **counted})
         for outcome in file.outcomes:
             attributes = {"classname": shown(file.path), "name": shown(outcome.case.name)}
@@ -43,30 +42,21 @@ def outcomes_junit(files: Sequence[TestedFile]) -> str:
 
 def outcomes_json(files: Sequence[TestedFile]) -> str:
     """Write the same as JSON."""
-    value = {
-        "schema_version": 1,
-        "files": [
-            {
-                "path": file.path,
-                "policy": file.policy,
-                "cases": [_case(outcome) for outcome in file.outcomes],
-            }
+    return document(
+        files=[
+            {"path": file.path, "policy": file.policy, "cases": list(map(_case, file.outcomes))}
             for file in files
-        ],
-    }
-    return document(value)
+        ]
+    )
 
 
 def _case(outcome: CaseOutcome) -> dict[str, object]:
     return {
         "name": outcome.case.name,
         "passed": outcome.is_passed,
-        "mismatches": [
-            {"what": one.what, "expected": one.expected, "observed": one.observed}
-            for one in outcome.mismatches
-        ],
+        "mismatches": [one._asdict() for one in outcome.mismatches],
         "verdict": outcome.answer.verdict,
-        "reasons": list(outcome.answer.reasons),
+        "reasons": outcome.answer.reasons,
     }
 
 
@@ -81,10 +71,8 @@ def _lines(files: Sequence[TestedFile], look: Look) -> Iterator[str]:
         yield look.painted(title, Colour.HEADING)
         for outcome in file.outcomes:
             good = outcome.is_passed
-            sign = (
-                look.painted("✓ pass", Colour.GOOD) if good else look.painted("✗ FAIL", Colour.BAD)
-            )
-            yield f"  {sign}  {shown(outcome.case.name)}"
+            sign = ("✓ pass", Colour.GOOD) if good else ("✗ FAIL", Colour.BAD)
+            yield f"  {look.painted(*sign)}  {shown(outcome.case.name)}"
             details = [] if good else list(_details(outcome))
             starts = aligned([(label,) for label, _ in details])
             for start, (_, text) in zip(starts, details, strict=True):

@@ -92,7 +92,8 @@ class Step(NamedTuple):
 def steps(around: Surroundings) -> Iterator[Step]:
     """Yield what is left to do after a rollback, in this order."""
     rollout, target = around.rollout, around.rollout.rollback
-    incident = _incident(around)
+    # The name of the incident, which is that of its archive.
+    incident = (around.archive or "incident").rpartition("/")[2].removesuffix(".tar.gz")
     if rollout.canary_entered_unix_ms is not None:
         yield Step(f"Set the share of {rollout.release} back to 0 % (it was in {rollout.phase}).")
     for name, state_dir in around.state_dirs.items():
@@ -129,8 +130,3 @@ def steps(around: Surroundings) -> Iterator[Step]:
         "Later, with the cause mended, open the next rollout:",
         (around.next_start(target.rollback_version, target.rollback_channel),),
     )
-
-
-def _incident(around: Surroundings) -> str:
-    """The name of the incident, which is that of its archive."""
-    return (around.archive or "incident").rpartition("/")[2].removesuffix(".tar.gz")

@@ -54,9 +54,8 @@ def standing_text(standing: Standing) -> str:
 
 def standing_json(standing: Standing) -> str:
     """Write where the rollout stands, as `rollout.json` has it."""
-    value = standing.rollout.model_dump(mode="json")
-    value["decisions"] = standing.decisions.model_dump(mode="json")
-    return document(value)
+    rollout, decisions = standing.rollout, standing.decisions
+    return document(**rollout.model_dump(mode="json"), decisions=decisions.model_dump(mode="json"))
 
 
 def history_text(entries: Sequence[Entry]) -> str:
@@ -67,12 +66,7 @@ def history_text(entries: Sequence[Entry]) -> str:
 
 def history_json(entries: Sequence[Entry]) -> str:
     """Write the decisions, oldest first, as they are recorded."""
-    return document(
-        {
-            "schema_version": 1,
-            "decisions": [entry.model_dump(mode="json") for entry in entries],
-        }
-    )
+    return document(decisions=[entry.model_dump(mode="json") for entry in entries])
 
 
 def report_text(report: LedgerReport) -> str:
@@ -91,13 +85,10 @@ def report_text(report: LedgerReport) -> str:
 def report_json(report: LedgerReport) -> str:
     """Write the same as JSON; `broken_at` is null where the ledger is whole."""
     return document(
-        {
-            "schema_version": 1,
-            "is_whole": report.is_whole,
-            "decisions": report.entries,
-            "broken_at": report.broken and report.broken._asdict(),
-            "remarks": list(report.remarks),
-        }
+        is_whole=report.is_whole,
+        decisions=report.entries,
+        broken_at=report.broken and report.broken._asdict(),
+        remarks=report.remarks,
     )
 
 
@@ -119,13 +110,8 @@ def _standing_rows(standing: Standing) -> Iterator[tuple[str, str]]:
         yield "evidence", ", ".join(one.path for one in last.inputs)
     yield "cycle interval", in_words(rollout.cycle_interval_ms)
     yield "policy", f"{rollout.policy_file or 'built in'}, {rollout.policy_sha256[:12]}"
-    yield (
-        "decisions",
-        (
-            f"{last.decision_number}; the last: {last.action}, {utc(last.decided_unix_ms)}, "
-            f"by {last.by}"
-        ),
-    )
+    at = utc(last.decided_unix_ms)
+    yield "decisions", f"{last.decision_number}; the last: {last.action}, {at}, by {last.by}"
 
 
 def _status(rollout: Rollout) -> str:

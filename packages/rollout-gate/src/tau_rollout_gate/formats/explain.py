@@ -10,22 +10,10 @@ from collections.abc import Iterator
 from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
 from tau_rollout_gate.durations import utc
+from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.context import PROGRAM, Surroundings, steps
-from tau_rollout_gate.formats.layout import PIPED, Colour, Look, joined, paragraph
-from tau_rollout_gate.formats.phrases import (
-    Causes,
-    begins_anew,
-    causes,
-    is_closed,
-    next_words,
-    of_gate,
-    of_trigger,
-    outlook,
-    place,
-    shown,
-    soak_words,
-    step,
-)
+from tau_rollout_gate.formats.layout import PIPED, Colour, Look, heading, joined, paragraph
+from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.formats.text import verdict_lines
 from tau_rollout_gate.policy.findings import (
     PROMOTION_NOT_FROZEN,
@@ -50,7 +38,7 @@ def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
     yield f"Judged at {utc(answer.evaluated_unix_ms)}."
     problems = list(_problems(answer, around, look))
     if not problems:
-        yield from _section("Why", look)
+        yield from heading("Why", look)
         for reason in answer.reasons:
             yield from _item(reason, look)
     yield from problems
@@ -61,21 +49,16 @@ def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
     ):
         items = list(texts)
         if items:
-            yield from _section(title, look)
+            yield from heading(title, look)
         for item in items:
             yield from _item(item, look)
-    if is_closed(answer) and answer.verdict is Verdict.ROLLBACK:
+    if phrases.is_closed(answer) and answer.verdict is Verdict.ROLLBACK:
         yield from _steps(around, look)
         return
-    yield from _section("What to type next", look)
+    yield from heading("What to type next", look)
     for command, what in _commands(answer, around):
         yield _typed(command, look)
         yield from paragraph(what, look, indent=6)
-
-
-def _section(title: str, look: Look) -> Iterator[str]:
-    yield ""
-    yield look.painted(title.upper(), Colour.HEADING)
 
 
 def _item(words: str, look: Look) -> Iterator[str]:
@@ -96,9 +79,9 @@ def _typed(command: str, look: Look) -> str:
 
 def _problems(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
     """Yield what stands in the way: the triggers alone, or the causes and what follows them."""
-    found = Causes((), ()) if answer.verdict is Verdict.ROLLBACK else causes(answer)
+    found = phrases.Causes((), ()) if answer.verdict is Verdict.ROLLBACK else phrases.causes(answer)
     if answer.fired_triggers or found.causes:
-        yield from _section("What is wrong, and what would change it", look)
+        yield from heading("What is wrong, and what would change it", look)
     for trigger in answer.fired_triggers:
         yield from _trigger(trigger, around, look)
     for gate in found.causes:
@@ -110,7 +93,9 @@ def _problems(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]
 
 def _trigger(trigger: TriggerResult, around: Surroundings, look: Look) -> Iterator[str]:
     earlier = ", recorded earlier" if trigger.is_latched else ""
-    yield from _item(f"Rollback trigger {of_trigger(trigger).subject} fired{earlier}.", look)
+    yield from _item(
+        f"Rollback trigger {phrases.of_trigger(trigger).subject} fired{earlier}.", look
+    )
     yield from _fact("seen", trigger.observed, look)
     yield from _fact("fires at", trigger.threshold, look)
     yield from _where(trigger, around, look)
@@ -121,7 +106,7 @@ def _gate(gate: GateResult, around: Surroundings, look: Look) -> Iterator[str]:
     standing = "does not hold"
     if gate.status is GateStatus.UNKNOWN:
         standing = "is unknown (counts as no)"
-    yield from _item(f"Gate {of_gate(gate).subject} {standing}.", look)
+    yield from _item(f"Gate {phrases.of_gate(gate).subject} {standing}.", look)
     yield from _fact("seen", gate.observed or "nothing yet", look)
     yield from _fact("needed", gate.required, look)
     yield from _where(gate, around, look)
@@ -142,7 +127,7 @@ def _where(result: GateResult | TriggerResult, around: Surroundings, look: Look)
     evidence = result.evidence
     if evidence is None:
         return
-    yield from _fact("look at", place(evidence), look)
+    yield from _fact("look at", phrases.place(evidence), look)
     event = around.event_at(result.surface, evidence)
     if event is None:
         return
@@ -186,7 +171,7 @@ def _about_malformed(evidence: EvidenceRef) -> str:
 
 
 def _meaning(answer: Answer) -> Iterator[str]:
-    here = step(answer.phase, answer.canary_percent)
+    here = phrases.step(answer.phase, answer.canary_percent)
     if answer.verdict is Verdict.PROMOTE:
         yield f"Nothing is wrong: the release did what {here} asks of it."
         yield (
@@ -196,13 +181,13 @@ def _meaning(answer: Answer) -> Iterator[str]:
     elif answer.verdict is Verdict.COMPLETE:
         yield (
             "The rollout is over, and recorded as complete. Its evidence is judged no longer."
-            if is_closed(answer)
+            if phrases.is_closed(answer)
             else "Nothing is wrong: every phase is behind this release."
         )
     elif answer.verdict is Verdict.HOLD:
         yield f"Leave everything as it is, at {answer.canary_percent} %. Nothing has to be undone."
         yield from _meaning_of_a_hold(answer)
-    elif is_closed(answer):
+    elif phrases.is_closed(answer):
         yield "The rollout is over, marked as rolled back. Nothing it does is judged any longer."
     else:
         yield (
@@ -228,18 +213,18 @@ def _meaning_of_a_hold(answer: Answer) -> Iterator[str]:
 
 def _when(answer: Answer) -> Iterator[str]:
     if answer.verdict is not Verdict.HOLD:
-        yield from outlook(answer)
+        yield from phrases.outlook(answer)
         return
-    if answer.soak.required_ms and begins_anew(answer) is None:
-        yield f"Soak of this phase: {soak_words(answer)}."
-    yield f"To {next_words(answer)}"
+    if answer.soak.required_ms and phrases.begins_anew(answer) is None:
+        yield f"Soak of this phase: {phrases.soak_words(answer)}."
+    yield f"To {phrases.next_words(answer)}"
 
 
 # What to type
 
 
 def _commands(answer: Answer, around: Surroundings) -> Iterator[tuple[str, str]]:
-    if is_closed(answer):
+    if phrases.is_closed(answer):
         yield around.command("history"), "shows what was decided, when, and who asked."
         again = around.next_start(answer.release, around.rollout.channel)
         yield again, "opens the next rollout."
@@ -270,7 +255,7 @@ def _what_it_does(command: str, around: Surroundings) -> str:
 
 
 def _steps(around: Surroundings, look: Look) -> Iterator[str]:
-    yield from _section("What is left to do, if nobody did it yet", look)
+    yield from heading("What is left to do, if nobody did it yet", look)
     for number, each in enumerate(steps(around), start=1):
         yield from paragraph(each.words, look, label=f"  {number}.", indent=5)
         for command in each.commands:

@@ -3,7 +3,7 @@
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -67,6 +67,18 @@ def paragraph(text: str, look: Look, *, label: str = "", indent: int = 0) -> Ite
     ) or [""]:
         yield f"{head}{line}".rstrip()
         head = " " * indent
+
+
+def paragraphs(texts: Iterable[str], look: Look, *, label: str, indent: int) -> Iterator[str]:
+    """Yield each text as a paragraph, the first one behind the label."""
+    for text in texts:
+        yield from paragraph(text, look, label=label, indent=indent)
+        label = ""
+
+
+def heading(words: str, look: Look) -> Iterator[str]:
+    """Yield what stands above a part of the answer."""
+    yield from ("", look.painted(words.upper(), Colour.HEADING))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,21 +1,12 @@
 """Markdown for a pull request or a job's summary: the verdict, the reasons, and two tables."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats.phrases import (
-    InTheWay,
-    headline,
-    is_closed,
-    next_words,
-    of_gate,
-    of_trigger,
-    place,
-    shown,
-    soak_words,
-)
+from tau_rollout_gate.formats import phrases
+from tau_rollout_gate.formats.phrases import InTheWay, shown
 from tau_rollout_gate.policy.findings import GateStatus
 
 _PUNCTUATION = re.compile(r"[!#$&(-+\-.:<->@\[-`{-~]")
@@ -43,24 +34,20 @@ def escaped(text: str) -> str:
 
 
 def _lines(answer: Answer) -> Iterator[str]:
-    yield f"## {answer.verdict.upper()}: {escaped(headline(answer))}"
+    yield f"## {answer.verdict.upper()}: {escaped(phrases.headline(answer))}"
     yield ""
     for reason in answer.reasons:
         yield f"- {escaped(reason)}"
-    if not is_closed(answer):
+    if not phrases.is_closed(answer):
         yield ""
-        yield f"Soak: {escaped(soak_words(answer))}."
+        yield f"Soak: {escaped(phrases.soak_words(answer))}."
         if answer.verdict is Verdict.HOLD:
-            yield f"Next: {escaped(next_words(answer))}"
+            yield f"Next: {escaped(phrases.next_words(answer))}"
     for warning in answer.warnings:
         yield ""
         yield f"> Warning: {escaped(warning)}"
-    if answer.gates:
-        yield ""
-        yield from _gates(answer)
-    if answer.triggers:
-        yield ""
-        yield from _triggers(answer)
+    yield from _gates(answer)
+    yield from _triggers(answer)
     yield ""
     policy = escaped(answer.policy_sha256[:12])
     yield f"Judged at {utc(answer.evaluated_unix_ms)} by the policy {policy}."
@@ -74,7 +61,7 @@ def _gates(answer: Answer) -> Iterator[str]:
             (
                 _STATUSES[gate.status],
                 *(gate.name, gate.surface, gate.observed or "nothing", gate.required),
-                *(("", "") if gate.status.lets_pass else _what_to_do(of_gate(gate))),
+                *(("", "") if gate.status.lets_pass else _what_to_do(phrases.of_gate(gate))),
             )
             for gate in sorted(answer.gates, key=lambda gate: order.index(gate.status))
         ],
@@ -88,7 +75,7 @@ def _triggers(answer: Answer) -> Iterator[str]:
             (
                 "**! FIRED**" if trigger.fired else "quiet",
                 *(trigger.name, trigger.surface, trigger.observed, trigger.threshold),
-                *(_what_to_do(of_trigger(trigger)) if trigger.fired else ("", "")),
+                *(_what_to_do(phrases.of_trigger(trigger)) if trigger.fired else ("", "")),
             )
             for trigger in sorted(answer.triggers, key=lambda trigger: not trigger.fired)
         ],
@@ -96,13 +83,13 @@ def _triggers(answer: Answer) -> Iterator[str]:
 
 
 def _what_to_do(one: InTheWay) -> tuple[str, str]:
-    return one.to_do, "" if one.evidence is None else place(one.evidence)
+    return one.to_do, "" if one.evidence is None else phrases.place(one.evidence)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> Iterator[str]:
+def _table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> Iterator[str]:
     """Yield a table; the first cell of a row is ours, what stands in the others is escaped."""
-    yield _row(header)
-    yield _row(["---"] * len(header))
+    if rows:
+        yield from ("", _row(header), _row(["---"] * len(header)))
     for first, *others in rows:
         yield _row([str(first), *(escaped("-" if cell is None else cell) for cell in others)])
 

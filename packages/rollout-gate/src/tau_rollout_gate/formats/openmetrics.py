@@ -17,89 +17,71 @@ def render(answer: Answer) -> str:
 
 
 def _lines(answer: Answer) -> Iterator[str]:
-    soak = answer.soak
-    yield from _info(
-        "",
-        "What is rolled out, and where it stands.",
-        [
-            {
-                "release": answer.release,
-                "phase": answer.phase,
-                "next_phase": answer.next_phase or "",
-                "policy_sha256": answer.policy_sha256,
-            }
-        ],
-    )
-    yield from _gauge(
+    where = {
+        "release": answer.release,
+        "phase": answer.phase,
+        "next_phase": answer.next_phase or "",
+        "policy_sha256": answer.policy_sha256,
+    }
+    yield from _family("", "What is rolled out, and where it stands.", [(where, 1)], kind="info")
+    yield from _family(
         "_verdict",
         "What may be done now, 1 at the verdict that it is.",
-        (({"verdict": each}, answer.verdict is each) for each in Verdict),
+        [({"verdict": each}, answer.verdict is each) for each in Verdict],
     )
-    yield from _info(
-        "_reason",
-        "Why the verdict is what it is.",
-        (
-            {"number": str(number), "reason": reason}
-            for number, reason in enumerate(answer.reasons, start=1)
-        ),
-    )
-    yield from _gauge(
+    reasons = [
+        ({"number": str(number), "reason": reason}, 1)
+        for number, reason in enumerate(answer.reasons, start=1)
+    ]
+    yield from _family("_reason", "Why the verdict is what it is.", reasons, kind="info")
+    yield from _family(
         "_gate_status",
         "How each gate stands, 1 at the status that it has.",
-        (
+        [
             (
                 {"gate": gate.name, "surface": gate.surface or "", "status": each},
                 gate.status is each,
             )
             for gate in answer.gates
             for each in GateStatus
-        ),
+        ],
     )
-    yield from _gauge(
+    yield from _family(
         "_trigger_fired",
         "Whether a rollback trigger fired.",
+        [
+            ({"trigger": one.name, "surface": one.surface or ""}, one.fired)
+            for one in answer.triggers
+        ],
+    )
+    soak, at_ms = answer.soak, answer.soak.earliest_promotion_unix_ms
+    for name, help_text, value in (
+        ("_canary_ratio", "The share of the canary.", answer.canary_percent / 100),
+        ("_soak_required_seconds", "How long the gates have to hold.", soak.required_ms / 1000),
+        ("_soak_held_seconds", "How long the gates have held.", soak.held_ms / 1000),
         (
-            ({"trigger": trigger.name, "surface": trigger.surface or ""}, trigger.fired)
-            for trigger in answer.triggers
-        ),
-    )
-    yield from _one("_canary_ratio", "The share of the canary.", answer.canary_percent / 100)
-    yield from _one(
-        "_soak_required_seconds", "How long the gates have to hold.", soak.required_ms / 1000
-    )
-    yield from _one("_soak_held_seconds", "How long the gates have held.", soak.held_ms / 1000)
-    if soak.earliest_promotion_unix_ms is not None:
-        yield from _one(
             "_earliest_promotion_timestamp_seconds",
             "When promotion is possible at the earliest, given clean cycles.",
-            soak.earliest_promotion_unix_ms / 1000,
-        )
-    yield from _one(
-        "_evaluated_timestamp_seconds", "When this was judged.", answer.evaluated_unix_ms / 1000
-    )
+            None if at_ms is None else at_ms / 1000,
+        ),
+        ("_evaluated_timestamp_seconds", "When this was judged.", answer.evaluated_unix_ms / 1000),
+    ):
+        if value is not None:
+            yield from _family(name, help_text, [({}, value)])
 
 
-def _one(name: str, help_text: str, value: float) -> Iterator[str]:
-    yield from _gauge(name, help_text, [({}, value)])
-
-
-def _gauge(name: str, help_text: str, samples: Iterable[_Sample]) -> Iterator[str]:
+def _family(
+    name: str, help_text: str, samples: Iterable[_Sample], *, kind: str = "gauge"
+) -> Iterator[str]:
     full_name = _PREFIX + name
     unit = name.rpartition("_")[2]
-    yield f"# TYPE {full_name} gauge"
+    yield f"# TYPE {full_name} {kind}"
     if unit in {"seconds", "ratio"}:
         yield f"# UNIT {full_name} {unit}"
     yield f"# HELP {full_name} {help_text}"
+    suffix = "_info" if kind == "info" else ""
     for labels, value in samples:
-        yield f"{full_name}{_labels(labels)} {_number(value)}"
-
-
-def _info(name: str, help_text: str, samples: Iterable[dict[str, str]]) -> Iterator[str]:
-    full_name = _PREFIX + name
-    yield f"# TYPE {full_name} info"
-    yield f"# HELP {full_name} {help_text}"
-    for labels in samples:
-        yield f"{full_name}_info{_labels(labels)} 1"
+        yield f"{full_name}{suffix}{_labels(labels)} {_number(value)}"
 
 
 def _labels(labels: dict[str, str]) -> str:

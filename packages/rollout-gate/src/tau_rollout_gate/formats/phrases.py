@@ -33,9 +33,9 @@ def shown(text: str) -> str:
     return printable(text).replace("##[", r"#\x23[")
 
 
-def document(value: object) -> str:
-    """Write a JSON document for people and programs."""
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+def document(**values: object) -> str:
+    """Write a JSON document for people and programs, which says the version of its form first."""
+    return json.dumps({"schema_version": 1} | values, ensure_ascii=False, indent=2) + "\n"
 
 
 def seconds(duration_ms: int) -> str:

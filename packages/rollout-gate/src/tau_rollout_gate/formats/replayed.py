@@ -5,7 +5,7 @@ from typing import Any
 
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
+from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraphs
 from tau_rollout_gate.formats.phrases import document, shown
 from tau_rollout_gate.rollout.simulation.replay import ASSUMED, Replay, Replays, Step
 
@@ -21,35 +21,27 @@ def replays_text(found: Replays, *, look: Look = PIPED) -> str:
 
 def replays_json(found: Replays) -> str:
     """Write the same as JSON; `parting` is null where two agree, or there is one."""
-    value = {
-        "schema_version": 1,
-        "assumed": list(ASSUMED),
-        "replays": [
-            {
-                "policy": replay.policy,
-                "policy_sha256": replay.policy_sha256,
-                "cycles": replay.last.number,
-                "verdict": replay.last.verdict,
-                "phase": replay.last.phase,
-                "changes": [_step(step) for step in replay.news],
-            }
-            for replay in found.replays
-        ],
-        "parting": None
-        if found.parting is None
-        else {
-            "cycle": found.parting.ours.number,
-            "steps": [_step(found.parting.ours), _step(found.parting.theirs)],
-        },
+    replays = [
+        {
+            "policy": replay.policy,
+            "policy_sha256": replay.policy_sha256,
+            "cycles": replay.last.number,
+            "verdict": replay.last.verdict,
+            "phase": replay.last.phase,
+            "changes": [_step(step) for step in replay.news],
+        }
+        for replay in found.replays
+    ]
+    parted = found.parting
+    parting = parted and {
+        "cycle": parted.ours.number,
+        "steps": [_step(parted.ours), _step(parted.theirs)],
     }
-    return document(value)
+    return document(assumed=ASSUMED, replays=replays, parting=parting)
 
 
 def _lines(found: Replays, look: Look) -> Iterator[str]:
-    label = "assumed"
-    for words in ASSUMED:
-        yield from paragraph(words, look, label=label, indent=_LABEL_WIDTH)
-        label = ""
+    yield from paragraphs(ASSUMED, look, label="assumed", indent=_LABEL_WIDTH)
     if len(found.replays) > 1:
         yield ""
         yield from _parting(found, look)
@@ -70,8 +62,8 @@ def _parting(found: Replays, look: Look) -> Iterator[str]:
     yield look.painted(f"PART  at {shown(where)}", Colour.WARNING)
     starts = aligned([(replay.policy,) for replay in found.replays])
     for start, step in zip(starts, (parted.ours, parted.theirs), strict=True):
-        for label, words in zip((start, ""), (_said(step), "; ".join(step.reasons)), strict=True):
-            yield from paragraph(words, look, label=f"  {label}", indent=2 + len(start))
+        words = (_said(step), "; ".join(step.reasons))
+        yield from paragraphs(words, look, label=f"  {start}", indent=2 + len(start))
 
 
 def _table(changes: Sequence[Step], look: Look) -> Iterator[str]:
@@ -81,16 +73,8 @@ def _table(changes: Sequence[Step], look: Look) -> Iterator[str]:
     # A column of single words would be no easier to read than a line that is too long.
     wide = look._replace(width=max(look.width, indent + _NARROWEST_CAUSE))
     for start, step in zip(starts, changes, strict=True):
-        label = start
-        for cause in _causes(step):
-            yield from paragraph(cause, wide, label=label, indent=indent)
-            label = ""
-
-
-def _causes(step: Step) -> tuple[str, ...]:
-    if step.next_phase is None:
-        return step.reasons
-    return (*step.reasons, f"{step.next_phase} is entered")
+        entered = () if step.next_phase is None else (f"{step.next_phase} is entered",)
+        yield from paragraphs((*step.reasons, *entered), wide, label=start, indent=indent)
 
 
 def _cells(step: Step) -> tuple[str, ...]:
@@ -128,7 +112,7 @@ def _step(step: Step) -> dict[str, Any]:
         "phase": step.phase,
         "verdict": step.verdict,
         "next_phase": step.next_phase,
-        "held_by": list(step.held_by),
+        "held_by": step.held_by,
         "soak_since_unix_ms": step.soak_since_unix_ms,
-        "reasons": list(step.reasons),
+        "reasons": step.reasons,
     }

@@ -18,17 +18,15 @@ def as_text(signoff: SignoffEvidence, rollout: Rollout) -> str:
 
 def as_json(signoff: SignoffEvidence, rollout: Rollout) -> str:
     """Write the same as one JSON object."""
-    answer = {
-        "schema_version": 1,
-        "complete": signoff.is_complete,
-        "release": rollout.release,
-        "channel": rollout.channel,
-        "path": _text(signoff.path),
-        "problems": signoff.problems,
-        "items": [item._asdict() for item in signoff.items],
-        "inputs": [{"path": _text(one.path), "sha256": one.sha256} for one in signoff.inputs],
-    }
-    return document(answer)
+    return document(
+        complete=signoff.is_complete,
+        release=rollout.release,
+        channel=rollout.channel,
+        path=_text(signoff.path),
+        problems=signoff.problems,
+        items=[item._asdict() for item in signoff.items],
+        inputs=[{"path": _text(one.path), "sha256": one.sha256} for one in signoff.inputs],
+    )
 
 
 def _lines(signoff: SignoffEvidence, rollout: Rollout) -> Iterator[str]:

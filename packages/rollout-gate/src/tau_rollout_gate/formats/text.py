@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraph
-from tau_rollout_gate.formats.phrases import (
-    InTheWay,
-    begins_anew,
-    causes,
-    headline,
-    is_closed,
-    next_words,
-    of_gate,
-    of_trigger,
-    place,
-    soak_words,
+from tau_rollout_gate.formats import phrases
+from tau_rollout_gate.formats.layout import (
+    PIPED,
+    Colour,
+    Look,
+    aligned,
+    heading,
+    joined,
+    paragraph,
+    paragraphs,
 )
+from tau_rollout_gate.formats.phrases import InTheWay
 
 _SIGNS = {
     "fail": ("✗ FAIL", Colour.BAD),
@@ -38,39 +37,30 @@ def verdict_lines(answer: Answer, look: Look) -> Iterator[str]:
     """Yield the verdict as a word, in its colour, and as a sentence."""
     word = answer.verdict.upper()
     start = f"{word}  "
-    lines = paragraph(headline(answer), look, label=start, indent=len(start))
+    lines = paragraph(phrases.headline(answer), look, label=start, indent=len(start))
     yield look.word(answer.verdict) + next(lines).removeprefix(word)
     yield from lines
 
 
 def _lines(answer: Answer, look: Look) -> Iterator[str]:
     yield from verdict_lines(answer, look)
-    facts = [("why", reason) for reason in answer.reasons]
-    if not is_closed(answer) and answer.verdict is not Verdict.ROLLBACK and not begins_anew(answer):
-        facts.append(("soak", soak_words(answer)))
-    facts += [("next", words) for words in _next(answer)]
-    facts += [("warning", warning) for warning in answer.warnings]
-    before = ""
-    for label, words in facts:
-        yield from paragraph(
-            words, look, label="" if label == before else label, indent=_LABEL_WIDTH
-        )
-        before = label
+    yield from paragraphs(answer.reasons, look, label="why", indent=_LABEL_WIDTH)
+    is_open = not phrases.is_closed(answer) and answer.verdict is not Verdict.ROLLBACK
+    if is_open and not phrases.begins_anew(answer):
+        yield from paragraph(phrases.soak_words(answer), look, label="soak", indent=_LABEL_WIDTH)
+    if answer.verdict in {Verdict.PROMOTE, Verdict.HOLD}:
+        yield from paragraph(phrases.next_words(answer), look, label="next", indent=_LABEL_WIDTH)
+    yield from paragraphs(answer.warnings, look, label="warning", indent=_LABEL_WIDTH)
     yield from _gates(answer, look)
     yield from _triggers(answer, look)
-
-
-def _next(answer: Answer) -> Iterator[str]:
-    if answer.verdict in {Verdict.PROMOTE, Verdict.HOLD}:
-        yield next_words(answer)
 
 
 def _gates(answer: Answer, look: Look) -> Iterator[str]:
     if not answer.gates or answer.verdict is Verdict.ROLLBACK:  # no gate matters then
         return
-    found = causes(answer)
-    yield from _heading("Gates", look)
-    yield from _table([of_gate(gate) for gate in found.causes], look)
+    found = phrases.causes(answer)
+    yield from heading("Gates", look)
+    yield from _table([phrases.of_gate(gate) for gate in found.causes], look)
     if found.following:
         names = ", ".join(dict.fromkeys(gate.name for gate in found.following))
         yield from paragraph(f"what follows from that: {names}", look, label="  ↳", indent=4)
@@ -83,19 +73,14 @@ def _triggers(answer: Answer, look: Look) -> Iterator[str]:
     if not answer.triggers:
         return
     fired = answer.fired_triggers
-    yield from _heading("Triggers", look)
-    yield from _table([of_trigger(trigger) for trigger in fired], look)
+    yield from heading("Triggers", look)
+    yield from _table([phrases.of_trigger(trigger) for trigger in fired], look)
     what = "others did not fire" if fired else "did not fire"
     yield from _rest(len(answer.triggers) - len(fired), what, look)
     if any(trigger.is_latched for trigger in fired):
         yield from paragraph(
             "* fired and recorded earlier: it stays fired until the rollback", look, indent=2
         )
-
-
-def _heading(words: str, look: Look) -> Iterator[str]:
-    yield ""
-    yield look.painted(words.upper(), Colour.HEADING)
 
 
 def _rest(count: int, what: str, look: Look) -> Iterator[str]:
@@ -124,6 +109,6 @@ def _table(rows: Sequence[InTheWay], look: Look) -> Iterator[str]:
         yield f"  {look.painted(sign, _SIGNS[row.status][1])}{first}"
         yield from lines
         if row.evidence is not None and row.evidence != told:
-            where = place(row.evidence)
+            where = phrases.place(row.evidence)
             yield from paragraph(where, look, label="      see:", indent=_DETAIL_INDENT)
         told = row.evidence

@@ -104,7 +104,7 @@ def lint(
     )
     if output_format == "json":
         found = [{"place": one.place, "problem": one.problem} for one in findings]
-        print_text(document({"schema_version": 1, "findings": found}))
+        print_text(document(findings=found))
     else:
         for finding in findings:
             typer.echo(printable(f"{file}: {finding.place}: {finding.problem}"))

@@ -1,9 +1,8 @@
 """Decides a case of a policy's unit tests, and compares the answer with what was expected."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from tau_rollout_gate.contract.event import COUNTERS_OF_CODES, Event, classify, contradiction_of
 from tau_rollout_gate.contract.rollout import Channel, FiredTrigger, Frozen, RollbackTarget
@@ -23,8 +22,7 @@ _CLEAN = {signal.key: 0 for signal in Signal if not signal.words} | {"executed_r
 _SHA256 = sha256(b"").hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mismatch:
+class Mismatch(NamedTuple):
     """Something that was expected, and what was seen instead, in words."""
 
     what: str
@@ -32,8 +30,7 @@ class Mismatch:
     observed: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseOutcome:
+class CaseOutcome(NamedTuple):
     """A case, the answer to it, and how that differs from what was expected."""
 
     case: Case
