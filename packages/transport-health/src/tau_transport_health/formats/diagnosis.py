@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 from tau_transport_health.health.diagnosis import Diagnosis, Evidence, Symptom
@@ -36,7 +35,7 @@ def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
             "first_cycle": chain.first_cycle,
             "last_cycle": chain.last_cycle,
             "missing_before": chain.missing_before,
-            "broken_at": None if broken is None else asdict(broken),
+            "broken_at": None if broken is None else broken._asdict(),
         },
         "warnings": list(inspection.assessment.warnings),
     }

@@ -5,10 +5,10 @@ line, so that a line which was altered, removed or moved shows (runbooks/state-f
 chain"). Nothing is kept but the last lines' keys: memory does not grow with the log.
 """
 
-from collections import deque
+from collections import OrderedDict
 
 from tau_transport_health.contract.event import Event, line_digest
-from tau_transport_health.contract.state import LastCycle, State
+from tau_transport_health.contract.state import State
 from tau_transport_health.log.chain_verdict import BreakKind, ChainBreak, ChainState, ChainVerdict
 
 IDS_KEPT = 1000
@@ -18,6 +18,13 @@ EVENT_LOG = "runtime-events.jsonl"
 """What a break is named by where the log has no line at all."""
 
 _DIGEST_SHOWN = 12
+_Break = tuple[BreakKind, str, str, str]  # what was expected, what was found, what that may mean
+_UNCHAINED_LINE = (
+    BreakKind.UNCHAINED_LINE,
+    "a line that continues the chain",
+    "one without chain keys",
+    "another program wrote it, or an old version",
+)
 
 
 class ChainVerifier:
@@ -37,12 +44,10 @@ class ChainVerifier:
         self._lines = 0
         self._first_number: int | None = None
         self._number: int | None = None
-        self._is_chained = False
         self._had_invalid = False
         self._place: tuple[str, int | None] = (EVENT_LOG, None)
         self._digests: tuple[str | None, str | None] = (None, None)  # of the line before, the last
-        self._ids: set[str] = set()
-        self._ids_in_order: deque[str] = deque()
+        self._ids: OrderedDict[str, None] = OrderedDict()
 
     def take(self, file: str, line_number: int, line: bytes, event: Event | None) -> None:
         """Take the next line; `event` is None where the line is invalid.
@@ -52,15 +57,14 @@ class ChainVerifier:
         """
         if self._break is not None:
             return
+        self._place = (file, line_number)
         if event is None:
             self._had_invalid = True
             self._number = None if self._number is None else self._number + 1
         else:
-            self._place = (file, line_number)
-            self._break = self._broken_by(event)
+            self._break_at(self._broken_by(event))
             if event.cycle_number is not None and event.cycle_id is not None:
                 self._remember(event.cycle_number, event.cycle_id)
-        self._place = (file, line_number)
         digest = line_digest(line)
         self._digests = (self._digests[1], digest)
         self._lines += 1
@@ -73,12 +77,8 @@ class ChainVerifier:
     def take_too_long(self, file: str, line_number: int) -> None:
         """Take a line that is too long to be read whole: what it holds cannot be vouched for."""
         self._place = (file, line_number)
-        self._break = self._break or self._at_place(
-            BreakKind.LINE_TOO_LONG,
-            "an event",
-            "a line of many megabytes",
-            "no runtime writes such",
-        )
+        found = ("an event", "a line of many megabytes", "no runtime writes such")
+        self._break_at((BreakKind.LINE_TOO_LONG, *found))
 
     def verdict(self, state_afterwards: State | None) -> ChainVerdict:
         """The verdict on all lines taken.
@@ -87,17 +87,15 @@ class ChainVerifier:
             state_afterwards: The state as it is now, after the log was read. Where cycles were
                 written meanwhile, the log may go on after the state that was read before it.
         """
-        broken_at = self._break or self._end_break(state_afterwards)
-        if broken_at is not None:
-            state = ChainState.BROKEN
-        else:
-            state = ChainState.WHOLE if self._is_chained else ChainState.NONE
+        if end := self._end_break(state_afterwards):
+            self._break_at((BreakKind.END, *end))
+        state = ChainState.NONE if self._first_number is None else ChainState.WHOLE
         return ChainVerdict(
-            state=state,
+            state=state if self._break is None else ChainState.BROKEN,
             lines=self._lines,
             first_cycle=self._first_number,
             last_cycle=self._number,
-            broken_at=broken_at,
+            broken_at=self._break,
             is_end_compared=self._wanted is not None,
             is_ahead=self._lines_after_wanted == 1,
         )
@@ -105,29 +103,28 @@ class ChainVerifier:
     def _remember(self, number: int, cycle_id: str) -> None:
         if self._first_number is None:
             self._first_number = number
-        self._is_chained = True
         self._number = number
-        if len(self._ids_in_order) == IDS_KEPT:
-            self._ids.discard(self._ids_in_order.popleft())
-        self._ids_in_order.append(cycle_id)
-        self._ids.add(cycle_id)
+        if len(self._ids) == IDS_KEPT:
+            self._ids.popitem(last=False)
+        self._ids[cycle_id] = None
 
-    def _broken_by(self, event: Event) -> ChainBreak | None:
+    def _broken_by(self, event: Event) -> _Break | None:
+        is_chained = self._first_number is not None
         if event.cycle_number is None:
-            return self._unchained_line() if self._is_chained else None
-        if not self._is_chained and not self._had_invalid:
+            return _UNCHAINED_LINE if is_chained else None
+        if not is_chained and not self._had_invalid:
             return self._broken_beginning(event.cycle_number, event.previous_sha256)
         if event.previous_sha256 != self._digests[1]:
             return self._broken_link(event.cycle_number, event.previous_sha256)
         if self._number is not None and event.cycle_number != self._number + 1:
-            return self._at_place(
+            return (
                 BreakKind.CYCLE_NUMBER,
                 f"cycle_number {self._number + 1}",
                 str(event.cycle_number),
                 "the writer miscounted, since the digest is right",
             )
         if event.cycle_id in self._ids:
-            return self._at_place(
+            return (
                 BreakKind.CYCLE_ID,
                 "a cycle_id of its own",
                 f"{event.cycle_id!r:.60} again",
@@ -135,28 +132,20 @@ class ChainVerifier:
             )
         return None
 
-    def _unchained_line(self) -> ChainBreak:
-        return self._at_place(
-            BreakKind.UNCHAINED_LINE,
-            "a line that continues the chain",
-            "one without chain keys",
-            "another program wrote it, or an old version",
-        )
-
-    def _broken_beginning(self, number: int, previous: str | None) -> ChainBreak | None:
+    def _broken_beginning(self, number: int, previous: str | None) -> _Break | None:
         """Judge the first chained line; before it there is none, or one of an unchained writer."""
         is_first_ever = number == 1 and previous in {None, self._digests[1]}
         goes_on_from_elsewhere = self._lines == 0 and number > 1 and previous is not None
         if is_first_ever or goes_on_from_elsewhere:
             return None
-        return self._at_place(
+        return (
             BreakKind.BEGINNING,
             "previous_sha256 null in cycle 1, and a digest in every other",
             f"{_shown(previous)} in cycle {number}",
             "this is not how the chain began",
         )
 
-    def _broken_link(self, number: int, previous: str | None) -> ChainBreak:
+    def _broken_link(self, number: int, previous: str | None) -> _Break:
         due = None if self._number is None else self._number + 1
         if due is None or number == due:
             meaning = "the line before it was altered, or this one"
@@ -166,54 +155,48 @@ class ChainVerifier:
             meaning = f"{lines} before it"
         else:
             meaning = f"cycle {number} stands after cycle {due - 1}: lines were moved or put back"
-        return self._at_place(
+        return (
             BreakKind.PREVIOUS_SHA256,
             f"previous_sha256 {_shown(self._digests[1])}",
             _shown(previous),
             meaning,
         )
 
-    def _end_break(self, state_afterwards: State | None) -> ChainBreak | None:
-        if self._state is None or (self._state.last_cycle is None and not self._is_chained):
-            return None
-        last = self._state.last_cycle
+    def _end_break(self, state_afterwards: State | None) -> tuple[str, str, str] | None:
+        last = None if self._state is None else self._state.last_cycle
         if last is None:
-            return self._at_place(
-                BreakKind.END,
+            if self._state is None or self._first_number is None:
+                return None
+            return (
                 "a state that names this cycle",
                 "a state without last_cycle",
                 "whoever wrote the state does not chain",
             )
         if self._lines_after_wanted is None:
-            return self._at_place(
-                BreakKind.END,
-                f"cycle {last.cycle_number} with the digest {_shown(last.event_sha256)}, which "
-                "the state names",
+            digest = _shown(last.event_sha256)
+            is_short = last.cycle_number > (self._number or 0)
+            return (
+                f"cycle {last.cycle_number} with the digest {digest}, which the state names",
                 f"cycle {self._number} with {_shown(self._digests[1])}"
                 if self._lines
                 else "no line",
-                self._meaning_of_end(last),
+                "lines at the end are missing"
+                if is_short
+                else "the last line was altered, or the state was",
             )
         if self._keys_at_wanted not in {None, (last.cycle_id, last.cycle_number)}:
-            return self._at_place(
-                BreakKind.END,
+            return (
                 f"{last.cycle_id!r:.60}, number {last.cycle_number}, which the state names",
                 "another id or number in that line",
                 "the state was altered",
             )
         if self._lines_after_wanted > 1 and not self._was_written_meanwhile(state_afterwards):
-            return self._at_place(
-                BreakKind.END,
+            return (
                 f"at most one line after cycle {last.cycle_number}, which the state names",
                 f"{self._lines_after_wanted} lines",
                 "an older state was put back, or lines were added",
             )
         return None
-
-    def _meaning_of_end(self, last: LastCycle) -> str:
-        if self._number is None or last.cycle_number > self._number:
-            return "lines at the end are missing"
-        return "the last line was altered, or the state was"
 
     def _was_written_meanwhile(self, state_afterwards: State | None) -> bool:
         now = None if state_afterwards is None else state_afterwards.last_cycle
@@ -222,11 +205,11 @@ class ChainVerifier:
         ahead_by = self._number - now.cycle_number
         return ahead_by < 0 or now.event_sha256 == self._digests[1 - ahead_by]
 
-    def _at_place(self, kind: BreakKind, expected: str, found: str, meaning: str) -> ChainBreak:
-        file, line = self._place
-        return ChainBreak(
-            kind=kind, file=file, line=line, expected=expected, found=found, meaning=meaning
-        )
+    def _break_at(self, broken: _Break | None) -> None:
+        """Keep the first break, at the place that was come to."""
+        if self._break is None and broken is not None:
+            kind, *texts = broken
+            self._break = ChainBreak(kind, *self._place, *texts)
 
 
 def _shown(digest: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ChainState(StrEnum):
@@ -24,8 +25,7 @@ class BreakKind(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainBreak:
+class ChainBreak(NamedTuple):
     """The first line that does not continue the chain; `line` is None where there is no line."""
 
     kind: BreakKind
