@@ -66,11 +66,11 @@ class _Measure:
     of: Callable[[Bin], int]
     is_sum: bool = True
 
-    def bar(self, held: Bin) -> Bar:
+    def bar(self, start_unix_ms: int, held: Bin) -> Bar:
         value = self.of(held)
         return Bar(
             value=min(value, LARGEST_DRAWN),
-            says=f"{figure(value)} in {_cycles(held.cycles)}",
+            says=f"{utc(start_unix_ms)}: {figure(value)} in {_cycles(held.cycles)}",
             kind=self.name if value else "zero",
         )
 
@@ -195,17 +195,13 @@ def _tick(unix_ms: int, length_ms: int) -> str:
     return utc(unix_ms, "%b %d %H:%M" if length_ms < 86_400_000 else "%Y-%m-%d")  # noqa: PLR2004 - a day
 
 
-def _bars(slots: Slots, bar_of: Callable[[Bin], Bar]) -> list[Bar | None]:
-    return [None if held is None else _dated(start, bar_of(held)) for start, held in slots]
+def _bars(slots: Slots, bar_of: Callable[[int, Bin], Bar]) -> list[Bar | None]:
+    return [None if held is None else bar_of(start, held) for start, held in slots]
 
 
-def _dated(start_unix_ms: int, bar: Bar) -> Bar:
-    return Bar(value=bar.value, kind=bar.kind, says=f"{utc(start_unix_ms)}: {bar.says}")
-
-
-def _health_bar(held: Bin) -> Bar:
-    worst = held.worst_health
-    return Bar(value=_HEIGHTS[worst], says=_healths(held), kind=worst)
+def _health_bar(start_unix_ms: int, held: Bin) -> Bar:
+    worst, says = held.worst_health, f"{utc(start_unix_ms)}: {_healths(held)}"
+    return Bar(value=_HEIGHTS[worst], says=says, kind=worst)
 
 
 def _healths(held: Bin) -> str:
