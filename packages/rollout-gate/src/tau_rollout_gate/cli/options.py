@@ -23,22 +23,14 @@ DEFAULT_ROLLOUT_DIR = Path(".tau/rollout/custom-command")
 DEFAULT_SURFACES = {"custom-command": ".tau/custom-command"}
 
 
-class Format(StrEnum):
-    """How an answer is printed."""
+Format = StrEnum("Format", ["TEXT", "JSON", "JUNIT", "GITHUB", "MARKDOWN", "OPENMETRICS"])
+"""How an answer is printed."""
 
-    TEXT = "text"
-    JSON = "json"
-    JUNIT = "junit"
-    GITHUB = "github"
-    MARKDOWN = "markdown"
-    OPENMETRICS = "openmetrics"
+TestFormat = StrEnum("TestFormat", ["TEXT", "JUNIT", "JSON"])
+"""How the outcome of a policy's unit tests is printed."""
 
-
-class PlainFormat(StrEnum):
-    """How anything that is no answer about a rollout is printed."""
-
-    TEXT = "text"
-    JSON = "json"
+PlainFormat = StrEnum("PlainFormat", ["TEXT", "JSON"])
+"""How anything else is printed."""
 
 
 def interval_ms(text: str) -> int:
@@ -54,14 +46,6 @@ def interval_ms(text: str) -> int:
     if found == 0:
         raise typer.BadParameter("must be longer than 0")
     return found
-
-
-class TestFormat(StrEnum):
-    """How the outcome of a policy's unit tests is printed."""
-
-    TEXT = "text"
-    JUNIT = "junit"
-    JSON = "json"
 
 
 def surfaces_of(ctx: typer.Context) -> list[str]:

@@ -122,27 +122,18 @@ Request = Annotated[Asked, From(_asked)]
 
 def _printed(kind: type[Kind]) -> From:
     """Take `--format`, one of a kind, and `--json`, which is short for `--format json`."""
+    text, json, help_text = kind("text"), kind("json"), f"The form: {', '.join(kind)}."
+    form = Annotated[kind, typer.Option("--format", metavar="FORMAT", help=help_text)]  # type: ignore[valid-type] # known only here
 
-    def chosen(*, output_format: Kind, as_json: bool) -> Kind:
-        if as_json and output_format not in {kind("text"), kind("json")}:
+    def chosen(
+        *,
+        output_format: form = text,
+        as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    ) -> Kind:
+        if as_json and output_format not in {text, json}:
             raise typer.BadParameter(f"--json and --format {output_format} exclude each other")
-        return kind("json") if as_json else output_format
+        return json if as_json else output_format
 
-    options_of_it = {
-        "output_format": (kind, kind("text"), "--format", f"The form: {', '.join(kind)}."),
-        "as_json": (bool, False, "--json", "The same as --format json."),
-    }
-    chosen.__signature__ = Signature(  # type: ignore[attr-defined] # `kind` is known only here
-        [
-            Parameter(
-                name,
-                Parameter.KEYWORD_ONLY,
-                default=default,
-                annotation=Annotated[type_, typer.Option(option, metavar="FORMAT", help=words)],
-            )
-            for name, (type_, default, option, words) in options_of_it.items()
-        ]
-    )
     return From(chosen)
 
 

@@ -48,15 +48,13 @@ class ErrorBorder(TyperGroup):
             sys.exit(code or ExitCode.YES)
         return code
 
-    def tell(self, ctx: Any, message: str) -> None:  # noqa: ANN401 - typer's own
+    def tell(self, _ctx: Any, message: str) -> None:  # noqa: ANN401 - typer's own
         """Tell what went wrong, a line each."""
-        del ctx
         for line in message.splitlines():
             typer.echo(f"error: {printable(line)}", err=True)
 
-    def exit_code(self, ctx: Any, code: int) -> int:  # noqa: ANN401 - typer's own
+    def exit_code(self, _ctx: Any, code: int) -> int:  # noqa: ANN401 - typer's own
         """What a command that failed with `code` exits with."""
-        del ctx
         return code
 
     @contextmanager

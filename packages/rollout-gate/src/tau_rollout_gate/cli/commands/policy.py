@@ -1,11 +1,9 @@
 """`policy show`, `init`, `lint` and `test`: the policy as a file, before a rollout has it."""
 
 import shlex
-from collections.abc import Callable, Sequence
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,15 +23,8 @@ from tau_rollout_gate.policy.policy import policy_digest
 from tau_rollout_gate.policy.variants import ignore_expected_malformed
 from tau_rollout_gate.printable import printable
 
-if TYPE_CHECKING:
-    from tau_rollout_gate.formats.case_outcomes import TestedFile
-
-
-class ExpectedMalformed(StrEnum):
-    """What becomes of malformed input that a fixture expects."""
-
-    ROLLBACK = "rollback"
-    IGNORE = "ignore"
+ExpectedMalformed = StrEnum("ExpectedMalformed", ["ROLLBACK", "IGNORE"])
+"""What becomes of malformed input that a fixture expects."""
 
 
 def show(
@@ -132,11 +123,11 @@ def test(
     from tau_rollout_gate.services.test_policy import run_cases  # noqa: PLC0415 - the same
 
     tested = run_cases(files)
-    formats: dict[options.TestFormat, Callable[[Sequence[TestedFile]], str]] = {
-        options.TestFormat.TEXT: partial(case_outcomes.outcomes_text, look=terminal_look()),
-        options.TestFormat.JUNIT: case_outcomes.outcomes_junit,
-        options.TestFormat.JSON: case_outcomes.outcomes_json,
-    }
-    print_text(formats[output_format](tested))
+    if output_format == "text":
+        print_text(case_outcomes.outcomes_text(tested, look=terminal_look()))
+    elif output_format == "junit":
+        print_text(case_outcomes.outcomes_junit(tested))
+    else:
+        print_text(case_outcomes.outcomes_json(tested))
     if not all(outcome.is_passed for file in tested for outcome in file.outcomes):
         raise typer.Exit(ExitCode.HOLD)

@@ -52,13 +52,9 @@ class Step:
         """The time of the decision, which is the cycle's."""
         return self.cycle.event.timestamp_unix_ms
 
-    def says_more_than(self, before: "Step") -> bool:
-        """Tell whether verdict, phase or cause changed, or the soak started anew."""
-        return self.gist != before.gist
-
     @property
     def gist(self) -> tuple[object, ...]:
-        """Verdict, phase, causes, and when the soak started."""
+        """Verdict, phase, causes, and when the soak started: a step with another says more."""
         return self.verdict, self.phase, self.held_by, self.soak_since_unix_ms
 
 
@@ -155,7 +151,7 @@ def side_by_side(
         for index, step in enumerate(moment):
             if step is None:
                 continue
-            if not kept[index] or step.says_more_than(last[index]):
+            if not kept[index] or step.gist != last[index].gist:
                 kept[index].append(step)
             last[index] = step
         if parting is None and _differ(moment):
