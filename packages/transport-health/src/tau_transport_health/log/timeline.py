@@ -35,7 +35,7 @@ _BIN_LENGTHS_MS = (
 class Bin:
     """What the cycles that ended in one stretch of time add up to; there is at least one."""
 
-    cycles_by_health: Counter[str] = field(default_factory=Counter)
+    cycles_by_health: Counter[HealthState] = field(default_factory=Counter)
     max_queue_depth: int = 0
     failed_cases: int = 0
     retry_attempts: int = 0
@@ -51,11 +51,7 @@ class Bin:
     @property
     def worst_health(self) -> HealthState:
         """The worst health that one of its cycles had."""
-        return next(
-            state
-            for state in (HealthState.FAILING, HealthState.DEGRADED, HealthState.HEALTHY)
-            if state in self.cycles_by_health
-        )
+        return max(self.cycles_by_health, key=list(HealthState).index)
 
     def absorb(self, other: Self) -> None:
         """Add what another one adds up to."""

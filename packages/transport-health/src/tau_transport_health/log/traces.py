@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from tau_transport_health.contract.channel import LogEntry, parse_log_entry
 from tau_transport_health.errors import TransportHealthError
@@ -26,8 +27,7 @@ class TraceKind(StrEnum):
     MISSING_COMMAND = "missing_command"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class Trace(NamedTuple):
     """An entry of a channel's log, where it stands, and what it says in one line."""
 
     timestamp_unix_ms: int
@@ -58,22 +58,14 @@ class Traces:
         if entry.timestamp_unix_ms < self.since_unix_ms:
             return
         for kind in kinds_of(entry):
-            excerpt = excerpt_of(entry)
+            new = Trace(entry.timestamp_unix_ms, file, line_number, excerpt_of(entry))
             # The same case fails alike in each cycle; its newest entry is enough.
-            kept = [
+            others = (
                 trace
                 for trace in self.newest.get(kind, [])
-                if (trace.file, trace.excerpt) != (file, excerpt)
-            ]
-            kept.append(
-                Trace(
-                    timestamp_unix_ms=entry.timestamp_unix_ms,
-                    file=file,
-                    line=line_number,
-                    excerpt=excerpt,
-                )
+                if (trace.file, trace.excerpt) != (file, new.excerpt)
             )
-            kept.sort(key=lambda trace: trace.timestamp_unix_ms, reverse=True)
+            kept = sorted([*others, new], key=lambda trace: trace.timestamp_unix_ms, reverse=True)
             self.newest[kind] = kept[:TRACES_KEPT]
 
 
