@@ -322,7 +322,7 @@ def test_an_axis_reaches_its_peak_in_round_steps(peak: int) -> None:
     axis = charts.value_axis(peak)
     values = [value for value, _ in axis]
     assert values[0] == 0
-    assert values[-1] >= min(peak, charts.LARGEST_DRAWN)
+    assert values[-1] >= min(peak, figures.LARGEST_WRITTEN)
     assert 2 <= len(axis) <= 5
     assert {after - before for before, after in pairwise(values)} == {values[1]}
     assert all(len(label) <= 5 for _, label in axis)

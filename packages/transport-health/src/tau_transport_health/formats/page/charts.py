@@ -7,11 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tau_transport_health.contract.state import HealthState
-from tau_transport_health.formats.page.figures import figure, share, span, utc
+from tau_transport_health.formats.page.figures import LARGEST_WRITTEN, figure, share, span, utc
 from tau_transport_health.log.timeline import Bin, Timeline
-
-LARGEST_DRAWN = 10**15
-"""A greater number is drawn as this one: a hostile file must not overflow the drawing."""
 
 FEWEST_SLOTS = 24
 """A shorter history is drawn with room around it, so that one cycle is no bar as wide as a page."""
@@ -69,7 +66,7 @@ class _Measure:
     def bar(self, start_unix_ms: int, held: Bin) -> Bar:
         value = self.of(held)
         return Bar(
-            value=min(value, LARGEST_DRAWN),
+            value=min(value, LARGEST_WRITTEN),
             says=f"{utc(start_unix_ms)}: {figure(value)} in {_cycles(held.cycles)}",
             kind=self.name if value else "zero",
         )
@@ -153,7 +150,7 @@ def code_rows(timeline: Timeline) -> Iterator[tuple[int, str, Chart]]:
 
 def value_axis(peak: int) -> tuple[tuple[int, str], ...]:
     """The labelled values of an axis from 0 to at least `peak`: round, at most five."""
-    highest = max(1, min(peak, LARGEST_DRAWN))
+    highest = max(1, min(peak, LARGEST_WRITTEN))
     size = 1
     while True:
         for step in (size, 2 * size, 5 * size):

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from tau_transport_health.printable import printable
 
 LARGEST_WRITTEN = 10**15
-"""A greater number, which only a damaged file holds, is written as being greater than this."""
+"""A greater number, which only a damaged file holds, is written as greater, and drawn as this."""
 
 LONGEST_TEXT = 600
 """A longer text is cut: a file must not make the page too large to open."""

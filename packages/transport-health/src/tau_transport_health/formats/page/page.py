@@ -19,13 +19,6 @@ from tau_transport_health.health.assessment import Assessment, Inspection
 from tau_transport_health.log.codes import warnings_of as code_warnings
 from tau_transport_health.log.timeline import Timeline
 
-_ACCENTS = {
-    PluginCode.OK: HealthState.HEALTHY,
-    PluginCode.WARNING: HealthState.DEGRADED,
-    PluginCode.CRITICAL: HealthState.FAILING,
-    PluginCode.UNKNOWN: HealthState.UNKNOWN,
-}
-
 
 def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
     """The page about one look at a target and its whole event log.
@@ -44,8 +37,9 @@ def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
     )
     environment.filters.update(px=pixels, span=span, utc=utc)
     assessment = inspection.assessment
+    is_unknown = assessment.plugin_code is PluginCode.UNKNOWN
     return environment.from_string(template).render(
-        accent=_ACCENTS[assessment.plugin_code],
+        accent=HealthState.UNKNOWN if is_unknown else assessment.health_state,
         assessment=assessment,
         charts=tuple(charts_of(timeline)),
         codes=tuple(code_rows(timeline)),
