@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.cli.options import Format
-from tau_rollout_gate.cli.output import print_answer, print_explanation
+from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.formats import explain, github
 from tau_rollout_gate.formats.renderers import RENDERERS
@@ -19,11 +19,12 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from tau_rollout_gate.cli.output import print_answer, print_explanation
+from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
 from tau_rollout_gate.cli.options import Format
+from tau_rollout_gate.formats import explain
 from tests.rollout_gate.answers import answer, around
 print_answer(answer(), Format.TEXT)
-print_explanation(answer(), around())
+print_text(explain.render(answer(), around(), look=terminal_look()))
 """
 
 
@@ -68,7 +69,7 @@ def test_a_pipe_gets_the_format_and_nothing_else(
 
 def test_a_pipe_gets_the_explanation(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """The same bytes every time."""
-    print_explanation(answer(), around())
+    print_text(explain.render(answer(), around(), look=terminal_look()))
     assert capfdbinary.readouterr().out == explain.render(answer(), around()).encode()
 
 

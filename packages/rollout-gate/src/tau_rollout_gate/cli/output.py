@@ -17,7 +17,6 @@ from tau_rollout_gate.formats.layout import PIPED, Look
 from tau_rollout_gate.formats.renderers import RENDERERS
 
 if TYPE_CHECKING:
-    from tau_rollout_gate.formats.context import Surroundings
     from tau_rollout_gate.rollout.ledger import Entry
 
 _NARROWEST = 60
@@ -39,13 +38,6 @@ def print_answer(answer: Answer, answer_format: Format) -> None:
 
         _append("GITHUB_OUTPUT", github.outputs(answer))
         _append("GITHUB_STEP_SUMMARY", github.summary(answer))
-
-
-def print_explanation(answer: Answer, around: "Surroundings") -> None:
-    """Print the answer as text for a person on call."""
-    from tau_rollout_gate.formats import explain  # noqa: PLC0415 - for `explain` alone
-
-    print_text(explain.render(answer, around, look=terminal_look()))
 
 
 def print_decided(entry: "Entry", *, err: bool = False) -> None:

@@ -87,10 +87,7 @@ Dated = Annotated[Question, From(_dated)]
 
 @asks
 def _whole(
-    *,
-    validation: options.Validation = None,
-    signoff: options.Signoff = None,
-    question: Dated,
+    *, validation: options.Validation = None, signoff: options.Signoff = None, question: Dated
 ) -> Question:
     for each in validation or ():
         as_text("--validation", each)

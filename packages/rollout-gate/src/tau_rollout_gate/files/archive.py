@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from tau_rollout_gate.files.storage import closing, refuse_what_is_no_file
 from tau_rollout_gate.printable import printable
@@ -28,8 +29,7 @@ _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(NamedTuple):
     """A file or a folder to capture.
 
     Args:

@@ -4,11 +4,11 @@ import gzip
 import os
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import file_digest
 from itertools import chain, count
 from pathlib import Path
+from typing import NamedTuple
 
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.files.archive import Archive, Source
@@ -19,8 +19,7 @@ EVIDENCE_FOLDER = "evidence"
 _LATEST_UNIX_MS = 253_402_300_799_999
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Captured:
+class Captured(NamedTuple):
     """An archive that is in its place: its incident's name, its path and digest.
 
     `left_out` tells what is not in it, and what is not as it was; the archive's notes say the same.

@@ -5,7 +5,7 @@ on at the earliest, and what to type next.
 """
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
@@ -36,22 +36,10 @@ def render(answer: Answer, around: Surroundings, *, look: Look = PIPED) -> str:
 def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
     yield from verdict_lines(answer, look)
     yield f"Judged at {utc(answer.evaluated_unix_ms)}."
-    problems = list(_problems(answer, around, look))
-    if not problems:
-        yield from heading("Why", look)
-        for reason in answer.reasons:
-            yield from _item(reason, look)
-    yield from problems
-    for title, texts in (
-        ("What it means", _meaning(answer)),
-        ("When it can go on", _when(answer)),
-        ("Good to know", iter(answer.warnings)),
-    ):
-        items = list(texts)
-        if items:
-            yield from heading(title, look)
-        for item in items:
-            yield from _item(item, look)
+    yield from list(_problems(answer, around, look)) or _section("Why", answer.reasons, look)
+    yield from _section("What it means", _meaning(answer), look)
+    yield from _section("When it can go on", _when(answer), look)
+    yield from _section("Good to know", answer.warnings, look)
     if phrases.is_closed(answer) and answer.verdict is Verdict.ROLLBACK:
         yield from _steps(around, look)
         return
@@ -59,6 +47,14 @@ def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
     for command, what in _commands(answer, around):
         yield _typed(command, look)
         yield from paragraph(what, look, indent=6)
+
+
+def _section(title: str, texts: Iterable[str], look: Look) -> Iterator[str]:
+    """Yield texts below their title; without any, nothing."""
+    for number, text in enumerate(texts):
+        if number == 0:
+            yield from heading(title, look)
+        yield from _item(text, look)
 
 
 def _item(words: str, look: Look) -> Iterator[str]:

@@ -3,10 +3,9 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import NamedTuple, TextIO, TypeVar
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.errors import NamedFileError
@@ -28,8 +27,7 @@ _QUIET_S = 1.0
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
+class Recording(NamedTuple):
     """What is replayed, and what its log does not tell. `cycle_interval_ms` None: the policy's."""
 
     files: Sequence[Path]

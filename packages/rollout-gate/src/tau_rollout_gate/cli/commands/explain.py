@@ -3,9 +3,10 @@
 import typer
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.output import print_answer, print_explanation
+from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
 from tau_rollout_gate.cli.question import PlainFormat, Whole, asks
 from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.formats.explain import render
 from tau_rollout_gate.services.context import surroundings
 from tau_rollout_gate.services.evaluate import evaluate
 
@@ -29,5 +30,5 @@ def command(question: Whole, output_format: PlainFormat) -> None:
             found.evidence.surfaces,
             default_rollout_dir=options.DEFAULT_ROLLOUT_DIR,
         )
-        print_explanation(found.answer, around)
+        print_text(render(found.answer, around, look=terminal_look()))
     raise typer.Exit(found.answer.verdict.exit_code)

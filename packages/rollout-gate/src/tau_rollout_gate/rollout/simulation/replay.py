@@ -5,7 +5,7 @@ to promote is followed at once (runbooks/rollout-gate-ops.md, "Trying a policy")
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.evidence.history import RecordedHistory
@@ -23,8 +23,7 @@ ASSUMED = (
 _SIGNED_OFF = SignoffEvidence(path="assumed", problems=(), items=(), inputs=())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """What was decided at a cycle.
 
     Args:
@@ -58,8 +57,7 @@ class Step:
         return self.verdict, self.phase, self.held_by, self.soak_since_unix_ms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Replay(NamedTuple):
     """What a history that was stepped through a policy comes to.
 
     Of a step that says no more than the one before, nothing is kept but that it was the last.
@@ -77,16 +75,14 @@ class Replay:
     last: Step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parting:
+class Parting(NamedTuple):
     """The first cycle at which two policies differ in verdict or phase, and what each says."""
 
     ours: Step
     theirs: Step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replays:
+class Replays(NamedTuple):
     """What a history comes to under one policy or two; `parting` is None where two agree."""
 
     replays: tuple[Replay, ...]
