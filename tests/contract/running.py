@@ -1,7 +1,7 @@
 """Where the contract lies, and how its tests start the command: as a process, like anyone else."""
 
 import json
-import subprocess
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +11,15 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from tests import forking
+
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / "fixtures/contracts"
 STATE_CONTRACT = ROOT / "fixtures/state-contract/v1"
 COMMAND = Path(sys.executable).parent / "tau-custom-command"
+PATIENCE_SECONDS = 60.0
+"""How long a test waits for a process before it gives up."""
+
 FORMS = ("fixture", "state", "event", "channel", "channel-log", "context", "artifact-index")
 """What the runtime leaves or reads; each has samples, but for the fixture."""
 
@@ -33,10 +38,12 @@ class Ended:
 
 def start(*arguments: str | Path, umask: int = -1) -> Ended:
     """Run the command with `arguments` to its end; a `umask` of -1 is this process's own."""
-    done = subprocess.run(
-        [COMMAND, *arguments], check=False, capture_output=True, encoding="utf-8", umask=umask
+    done = forking.run(
+        COMMAND, *arguments, cwd=Path.cwd(), env=os.environ, timeout=PATIENCE_SECONDS, umask=umask
     )
-    return Ended(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    return Ended(
+        exit_code=done.returncode, stdout=done.stdout.decode(), stderr=done.stderr.decode()
+    )
 
 
 def run_fixture(fixture: Path, state_dir: Path, *options: str) -> tuple[Ended, dict[str, Any]]:

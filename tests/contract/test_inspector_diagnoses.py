@@ -4,8 +4,8 @@ Both run as processes; what was done to the files in between is what an operator
 """
 
 import json
+import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,22 +13,17 @@ from typing import Any
 
 import pytest
 
-from tests.contract.running import CONTRACTS, run_fixture, start
+from tests import forking
+from tests.contract.running import CONTRACTS, PATIENCE_SECONDS, run_fixture, start
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
-PATIENCE_SECONDS = 30.0
 
 
 def inspector(state_dir: Path, *words: str) -> tuple[int, Any]:
     """Run the inspector with `--json` on a state directory; return its exit code and answer."""
-    done = subprocess.run(
-        [INSPECTOR, *words, "--json", "--state-dir", state_dir],
-        check=False,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=PATIENCE_SECONDS,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
+    words = (*words, "--json", "--state-dir", str(state_dir))
+    done = forking.run(INSPECTOR, *words, cwd=Path.cwd(), env=os.environ, timeout=PATIENCE_SECONDS)
+    assert b"Traceback" not in done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout) if done.stdout else None
 
 

@@ -4,6 +4,7 @@ The two packages share no Python. What is written here, the runtime's command wr
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from tau_transport_health.health.assessment import Gate, assess
 from tau_transport_health.health.targets import BUILT_IN
 from tau_transport_health.log.counts import count_events
 from tau_transport_health.log.decode import recognised
+from tests import forking
 from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
@@ -128,11 +130,8 @@ def test_what_a_fixture_leaves_is_read(path: Path, tmp_path: Path) -> None:
     for cycle in range(3):
         _, summary = run_fixture(path, state_dir, f"--case-suffix=-{cycle}", "--queue-limit=400")
         codes.update(summary["reason_codes"])
-    done = subprocess.run(
-        [INSPECTOR, "status", "custom-command", "--json", "--state-dir", state_dir],
-        check=False,
-        capture_output=True,
-    )
+    words = ("status", "custom-command", "--json", "--state-dir", state_dir)
+    done = forking.run(INSPECTOR, *words, cwd=Path.cwd(), env=os.environ, timeout=PATIENCE_SECONDS)
     assert done.stderr == b""
     report = json.loads(done.stdout)
     state = json.loads((state_dir / "state.json").read_bytes())

@@ -14,6 +14,7 @@ from typing import Any
 import tomli_w
 from jsonschema import Draft202012Validator
 
+from tests import forking
 from tests.contract.running import closed, errors_of, schema_of
 
 REPOSITORY = Path(__file__).parents[2]
@@ -160,18 +161,15 @@ class Release:
         return [json.loads(line) for line in lines]
 
     def _run(self, program: str, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
-        done = subprocess.run(
-            [COMMANDS / program, *arguments],
+        done = forking.run(
+            COMMANDS / program,
+            *arguments,
             cwd=self.folder,
             env=self._environment(env or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
             timeout=PATIENCE_SECONDS,
-            check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Ended(code=done.returncode, out=done.stdout, err=done.stderr)
+        assert b"Traceback" not in done.stderr, done.stderr
+        return Ended(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """Return an environment with little in it: the time, for either program, and `more`."""
