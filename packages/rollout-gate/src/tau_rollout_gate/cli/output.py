@@ -37,7 +37,7 @@ def print_answer(answer: Answer, answer_format: Format) -> None:
         from tau_rollout_gate.formats import github  # noqa: PLC0415 - a terminal has no use for it
 
         _append("GITHUB_OUTPUT", github.outputs(answer))
-        _append("GITHUB_STEP_SUMMARY", github.summary(answer))
+        _append("GITHUB_STEP_SUMMARY", RENDERERS["markdown"](answer))
 
 
 def print_decided(entry: "Entry", *, err: bool = False) -> None:

@@ -8,7 +8,6 @@ from hashlib import sha256
 
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import utc
-from tau_rollout_gate.formats import markdown
 from tau_rollout_gate.formats.phrases import headline, of_gate, of_trigger, shown
 from tau_rollout_gate.policy.findings import EvidenceRef
 
@@ -34,11 +33,6 @@ def outputs(answer: Answer) -> str:
     }
     lines = [f"{name}={shown(value)}\n" for name, value in values.items()]
     return "".join(lines) + _heredoc("reasons", "\n".join(map(shown, answer.reasons)))
-
-
-def summary(answer: Answer) -> str:
-    """Write what is for the file that `GITHUB_STEP_SUMMARY` names."""
-    return markdown.render(answer)
 
 
 def _commands(answer: Answer) -> Iterator[str]:

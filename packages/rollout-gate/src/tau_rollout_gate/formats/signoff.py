@@ -39,7 +39,9 @@ def _lines(signoff: SignoffEvidence, rollout: Rollout) -> Iterator[str]:
     for problem in signoff.problems:
         yield from paragraph(problem, PIPED, label="missing", indent=9)
     digests = {one.path: one.sha256 for one in signoff.inputs}
-    starts = aligned([(_INDENT + _kind(item), _name(item)) for item in signoff.items])
+    starts = aligned(
+        [(_INDENT + _kind(item), item.key.partition(".")[2]) for item in signoff.items]
+    )
     above = ""
     for item, start in zip(signoff.items, starts, strict=True):
         section = item.key.partition(".")[0]
@@ -56,10 +58,6 @@ def _kind(item: SignoffItem) -> str:
     if item.problem is not None:
         return "missing"
     return "claim" if item.file is None else "file"
-
-
-def _name(item: SignoffItem) -> str:
-    return item.key.partition(".")[2]
 
 
 def _evidence(item: SignoffItem, digests: dict[str, str]) -> str:
