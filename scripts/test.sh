@@ -65,7 +65,7 @@ check() {
         package=$(basename "$package")
         others+=("--ignore=tests/${package//-/_}")
       done
-      pytest -n auto -q "${others[@]}"
+      pytest -n auto --dist worksteal -q "${others[@]}"
       python scripts/coverage_gates.py
       ;;
   esac
