@@ -7,6 +7,7 @@ What a test does not care about has a value here that is right and says nothing.
 import json
 from typing import Any
 
+from tau_custom_command.contract.form_errors import read_form
 from tau_custom_command.contract.vocabulary import ErrorCode
 from tau_custom_command.cycle.evaluation import Result, evaluate
 from tau_custom_command.cycle.registry import Registry
@@ -97,7 +98,7 @@ def case(
     **changes: Any,  # noqa: ANN401 - JSON
 ) -> Case:
     """Return the case that `case_object` describes, as the runtime knows it."""
-    return Case.model_validate(case_object(case_id, operation, command_name, **changes))
+    return read_form(case_object(case_id, operation, command_name, **changes), Case)
 
 
 def result_of(

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
-from pydantic import ValidationError
 
-from tau_custom_command.policy.model import ExecutionPolicy, contradictions
+from tau_custom_command.contract.form_errors import MistakenFormError, read_form
+from tau_custom_command.policy.model import DEFAULTS, ExecutionPolicy, contradictions
 
-DEFAULT = ExecutionPolicy()
 DENIED_NAMES = [
     "aws_secret_access_key",
     "gcp_service_account_key",
@@ -33,15 +33,25 @@ NOT_IDENTIFIERS = [
 
 def test_the_defaults_are_the_strict_ones() -> None:
     """A policy that says nothing asks for approval and allows no shell, network or secret."""
-    assert DEFAULT.model_dump(mode="json") == {
+    assert msgspec.to_builtins(DEFAULTS) == {
         "schema_version": 1,
         "require_approval": True,
         "allow_shell": False,
         "allow_network": False,
         "sandbox_profile": "restricted",
-        "allowed_env": [],
-        "denied_env": DENIED_NAMES,
+        "allowed_env": (),
+        "denied_env": tuple(DENIED_NAMES),
     }
+    assert set(DEFAULTS) == set(ExecutionPolicy.__struct_fields__)
+    policy = ExecutionPolicy()
+    assert not policy.allow_shell
+    assert [policy.names("allowed_env"), policy.names("denied_env")] == [(), tuple(DENIED_NAMES)]
+
+
+def test_a_list_that_is_stated_empty_is_empty() -> None:
+    """Who denies no name has said so, and no list by default stands in for that."""
+    policy = read_form({"allowed_env": [], "denied_env": []}, ExecutionPolicy)
+    assert policy.names("allowed_env") == policy.names("denied_env") == ()
 
 
 @pytest.mark.parametrize(
@@ -66,21 +76,21 @@ def test_the_defaults_are_the_strict_ones() -> None:
 )
 def test_a_policy_of_another_form_is_refused(changes: dict[str, Any]) -> None:
     """An unknown key, profile or version is refused, and no value is coerced."""
-    with pytest.raises(ValidationError):
-        ExecutionPolicy.model_validate(changes)
+    with pytest.raises(MistakenFormError):
+        read_form(changes, ExecutionPolicy)
 
 
 @pytest.mark.parametrize("profile", ["restricted", "workspace_write", "unrestricted"])
 def test_the_three_profiles_are_known(profile: str) -> None:
     """Every profile of the page is accepted."""
-    assert ExecutionPolicy.model_validate({"sandbox_profile": profile}).sandbox_profile == profile
+    assert read_form({"sandbox_profile": profile}, ExecutionPolicy).sandbox_profile == profile
 
 
 def test_only_what_was_written_is_written_again() -> None:
     """A field that was left out says nothing, so it is not written."""
     written = {"allow_shell": False, "denied_env": ["a"]}
-    policy = ExecutionPolicy.model_validate(written)
-    assert policy.model_dump(mode="json", exclude_unset=True) == written
+    policy = read_form(written, ExecutionPolicy)
+    assert msgspec.json.decode(msgspec.json.encode(policy)) == written
 
 
 @pytest.mark.parametrize(
@@ -114,13 +124,13 @@ def test_only_what_was_written_is_written_again() -> None:
 )
 def test_contradictions(changes: dict[str, Any], found: list[tuple[str, str]]) -> None:
     """Keys are unique and in one list only, whatever the case of their letters."""
-    assert list(contradictions(ExecutionPolicy.model_validate(changes))) == found
+    assert list(contradictions(read_form(changes, ExecutionPolicy))) == found
 
 
 @pytest.mark.parametrize("key", NOT_IDENTIFIERS)
 @pytest.mark.parametrize("field", ["allowed_env", "denied_env"])
 def test_a_key_of_a_policy_is_an_identifier(field: str, key: str) -> None:
     """A bad key is named, in whichever list it stands."""
-    found = list(contradictions(ExecutionPolicy.model_validate({field: ["ok", key]})))
+    found = list(contradictions(read_form({field: ["ok", key]}, ExecutionPolicy)))
     message = f"{key!r} is not an identifier (a letter or _, then letters, digits, _)"
     assert found == [(field, message)]

@@ -1,5 +1,6 @@
 """The runner: one cycle carried out, or nothing at all."""
 
+import json
 import time
 from pathlib import Path
 
@@ -69,8 +70,8 @@ def test_the_operators_policy_judges_cases_without_one(runtime: Runtime) -> None
 def test_the_report_says_what_became_of_each_case(runtime: Runtime) -> None:
     """The report holds the event as written, the health, and each case that was settled."""
     report = runtime.run(case_object("a"), case_object("b", expected=success(status_code=299)))
-    assert report.event.model_dump(mode="json") == runtime.files.events()[-1]
-    assert report.health.model_dump(mode="json") == runtime.files.state()["health"]
+    assert json.loads(report.event.as_line()) == runtime.files.events()[-1]
+    assert json.loads(report.health.as_line()) == runtime.files.state()["health"]
     assert [(s.case.case_id, s.drifted) for s in report.settlements] == [("a", False), ("b", True)]
 
 

@@ -6,6 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
 from tau_custom_command.cycle.channel_records import account, attempts, utc
 from tau_custom_command.cycle.settle import Disposition, Settlement
@@ -103,7 +105,7 @@ def _advice(report: RunReport) -> str:
 
 def run_as_json(event: RuntimeEvent, snapshot: HealthSnapshot) -> dict[str, Any]:
     """The same for programs: the event's keys, then the queue depth."""
-    return event.model_dump(mode="json") | {"queue_depth": snapshot.queue_depth}
+    return {**msgspec.to_builtins(event), "queue_depth": snapshot.queue_depth}
 
 
 def validation_as_text(
@@ -180,7 +182,7 @@ def record_as_text(record: CommandRecord) -> str:
     executed = bool(record.last_command_line)
     return "\n".join(
         f"{name + ':':<18} {printable(value if isinstance(value, str) else json.dumps(value))}"
-        for name, value in record.model_dump(mode="json", exclude_unset=True).items()
+        for name, value in msgspec.to_builtins(record).items()
         if executed or name in _OF_ITS_CHANGE or not name.startswith("last_")
     )
 

@@ -1,15 +1,17 @@
 """The files of a channel, key by key: what happened to one command, in order."""
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import Field, JsonValue, StrictBool
+from msgspec import UNSET, UnsetType
 
 from tau_custom_command.contract.forms import (
     Count,
     Digest,
     DurationMs,
     FileForm,
+    NotEmpty,
     SchemaVersion,
+    Status,
     UnixMs,
 )
 from tau_custom_command.contract.vocabulary import ErrorCode, Outcome
@@ -18,108 +20,147 @@ TRANSPORT = "custom-command"
 SOURCE = "tau-custom-command-runner"
 
 
-class ObservedResult(FileForm):
-    """One side of a contract drift: what a case should have, or did, result in."""
+class ObservedResult(FileForm, frozen=True):
+    """One side of a contract drift: what a case should have, or did, result in.
 
-    outcome: Annotated[Outcome, Field(description="How the case should end, or ended.")]
-    status_code: Annotated[int, Field(strict=True, gt=0, description="Its status.")]
-    error_code: Annotated[ErrorCode | None, Field(description="Its error; null if none.")]
-    response_body: Annotated[
-        dict[str, JsonValue] | None,
-        Field(description="Its answer; null where none was expected in particular."),
-    ]
+    Args:
+        outcome: How the case should end, or ended.
+        status_code: Its status.
+        error_code: Its error; null if none.
+        response_body: Its answer; null where none was expected in particular.
+    """
+
+    outcome: Outcome
+    status_code: Status
+    error_code: ErrorCode | None
+    response_body: dict[str, Any] | None
 
 
-class Drift(FileForm):
+class Drift(FileForm, frozen=True):
     """How a case's result differs from what its fixture expects."""
 
     expected: ObservedResult
     observed: ObservedResult
 
 
-class RunAudit(FileForm):
-    """What an execution did."""
+class RunAudit(FileForm, frozen=True):
+    """What an execution did.
 
-    executed: Annotated[StrictBool, Field(description="A process was started.")]
-    command_line: Annotated[str, Field(description="The words that were run, quoted.")]
-    exit_code: Annotated[int | None, Field(strict=True, description="Null if it has none.")]
-    stdout: Annotated[str, Field(description="The beginning of its standard output.")]
-    stderr: Annotated[str, Field(description="The beginning of its standard error.")]
-    timed_out: Annotated[StrictBool, Field(description="It was ended by its time limit.")]
-    duration_ms: Annotated[DurationMs, Field(description="How long it ran, in milliseconds.")]
-    failure_reason: Annotated[str | None, Field(description="Why it failed; null if it did not.")]
+    Args:
+        executed: A process was started.
+        command_line: The words that were run, quoted.
+        exit_code: Null if it has none.
+        stdout: The beginning of its standard output.
+        stderr: The beginning of its standard error.
+        timed_out: It was ended by its time limit.
+        duration_ms: How long it ran, in milliseconds.
+        failure_reason: Why it failed; null if it did not.
+    """
 
-
-class ChannelPayload(FileForm):
-    """What happened to a command."""
-
-    outcome: Annotated[Outcome, Field(description="How the case ended.")]
-    operation: Annotated[
-        str, Field(description="The operation, in lower case.", examples=["create"])
-    ]
-    case_id: Annotated[str, Field(description="The case's id.")]
-    command_name: Annotated[str, Field(description="The command's name, as the case gave it.")]
-    status_code: Annotated[int, Field(strict=True, gt=0, description="The status it ended with.")]
-    upserted_commands: Annotated[
-        Count, Field(description="After a success: commands created or updated.")
-    ] = 0
-    deleted_commands: Annotated[Count, Field(description="After a success: commands deleted.")] = 0
-    executed_runs: Annotated[Count, Field(description="After a success: RUNs carried out.")] = 0
-    error_code: Annotated[
-        ErrorCode | None, Field(description="Otherwise: the error it ended with.")
-    ] = None
-    run_audit: Annotated[RunAudit | None, Field(description="After an execution.")] = None
-    drift: Annotated[Drift | None, Field(description="After a contract drift.")] = None
+    executed: bool
+    command_line: str
+    exit_code: int | None
+    stdout: str
+    stderr: str
+    timed_out: bool
+    duration_ms: DurationMs
+    failure_reason: str | None
 
 
-class ChannelLogEntry(FileForm):
-    """A line of a channel's `log.jsonl`: one case of one cycle."""
+class ChannelPayload(FileForm, frozen=True):
+    """What happened to a command.
 
-    timestamp_unix_ms: Annotated[UnixMs, Field(description="When the case ended.")]
-    direction: Annotated[Literal["system"], Field(description="Always `system`.")]
-    event_key: Annotated[str, Field(description="The case's key.")]
-    source: Annotated[str, Field(description="The program that wrote the line.", examples=[SOURCE])]
+    Args:
+        outcome: How the case ended.
+        operation: The operation, in lower case. Examples: "create"
+        case_id: The case's id.
+        command_name: The command's name, as the case gave it.
+        status_code: The status it ended with.
+        upserted_commands: After a success: commands created or updated.
+        deleted_commands: After a success: commands deleted.
+        executed_runs: After a success: RUNs carried out.
+        error_code: Otherwise: the error it ended with.
+        run_audit: After an execution.
+        drift: After a contract drift.
+    """
+
+    outcome: Outcome
+    operation: str
+    case_id: str
+    command_name: str
+    status_code: Status
+    upserted_commands: Count | UnsetType = UNSET
+    deleted_commands: Count | UnsetType = UNSET
+    executed_runs: Count | UnsetType = UNSET
+    error_code: ErrorCode | UnsetType | None = UNSET
+    run_audit: RunAudit | UnsetType | None = UNSET
+    drift: Drift | UnsetType | None = UNSET
+
+
+class ChannelLogEntry(FileForm, frozen=True):
+    """A line of a channel's `log.jsonl`: one case of one cycle.
+
+    Args:
+        timestamp_unix_ms: When the case ended.
+        direction: Always `system`.
+        event_key: The case's key.
+        source: The program that wrote the line. Examples: "tau-custom-command-runner"
+    """
+
+    timestamp_unix_ms: UnixMs
+    direction: Literal["system"]
+    event_key: str
+    source: str
     payload: ChannelPayload
 
 
-class ContextEntry(FileForm):
-    """A line of a channel's `context.jsonl`: the same case as one sentence."""
+class ContextEntry(FileForm, frozen=True):
+    """A line of a channel's `context.jsonl`: the same case as one sentence.
 
-    timestamp_unix_ms: Annotated[UnixMs, Field(description="When the case ended.")]
-    role: Annotated[Literal["system"], Field(description="Always `system`.")]
-    text: Annotated[
-        str,
-        Field(
-            description="What happened, in one sentence.",
-            examples=["Case '010-create' created the command greet (status 201)."],
-        ),
-    ]
+    Args:
+        timestamp_unix_ms: When the case ended.
+        role: Always `system`.
+        text: What happened, in one sentence. Examples: "Case '010-create' created the command greet
+            (status 201)."
+    """
+
+    timestamp_unix_ms: UnixMs
+    role: Literal["system"]
+    text: str
 
 
-class ChannelDescription(FileForm):
-    """A channel's `schema.json`: whose folder this is."""
+class ChannelDescription(FileForm, frozen=True):
+    """A channel's `schema.json`: whose folder this is.
+
+    Args:
+        transport: The transport. Examples: "custom-command"
+        channel_id: The command's name, or `registry`. Examples: "greet"
+    """
 
     schema_version: SchemaVersion
-    transport: Annotated[str, Field(description="The transport.", examples=[TRANSPORT])]
-    channel_id: Annotated[
-        str, Field(description="The command's name, or `registry`.", examples=["greet"])
-    ]
+    transport: str
+    channel_id: str
 
 
-class ArtifactEntry(FileForm):
-    """A line of `artifacts/index.jsonl`: the full output of a run, kept beside its record."""
+class ArtifactEntry(FileForm, frozen=True):
+    """A line of `artifacts/index.jsonl`: the full output of a run, kept beside its record.
 
-    id: Annotated[
-        str, Field(min_length=1, description="Names the artifact, unique in its channel.")
-    ]
-    run_id: Annotated[str, Field(min_length=1, description="The run that it is the output of.")]
-    artifact_type: Annotated[str, Field(description="What it is.", examples=["stdout", "stderr"])]
-    relative_path: Annotated[
-        str, Field(description="The file, from the channel's folder.", examples=["artifacts/1.txt"])
-    ]
-    bytes: Annotated[Count, Field(description="Its size.")]
-    checksum_sha256: Annotated[Digest, Field(description="The digest of its bytes.")]
-    created_unix_ms: Annotated[UnixMs, Field(description="When it was written.")]
-    expires_unix_ms: Annotated[
-        UnixMs | None, Field(description="When it may be deleted; null if never.")
-    ]
+    Args:
+        id: Names the artifact, unique in its channel.
+        run_id: The run that it is the output of.
+        artifact_type: What it is. Examples: "stdout", "stderr"
+        relative_path: The file, from the channel's folder. Examples: "artifacts/1.txt"
+        bytes: Its size.
+        checksum_sha256: The digest of its bytes.
+        created_unix_ms: When it was written.
+        expires_unix_ms: When it may be deleted; null if never.
+    """
+
+    id: NotEmpty
+    run_id: NotEmpty
+    artifact_type: str
+    relative_path: str
+    bytes: Count
+    checksum_sha256: Digest
+    created_unix_ms: UnixMs
+    expires_unix_ms: UnixMs | None

@@ -1,50 +1,134 @@
-"""What is wrong with the form of a file, in words: what was expected, what was found."""
+"""Values held to a form: each mistake in words, what was expected and what was found."""
 
 import difflib
+import operator
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TypeVar
 
-from pydantic import BaseModel
-from pydantic_core import ErrorDetails
+from msgspec import Struct, ValidationError, convert, inspect
 
 from tau_custom_command.contract import json_values
+from tau_custom_command.limits import MOST_UNKNOWN_KEYS
 
 EDITOR_KEY = "$schema"
 """Allowed in a fixture so that editors find the schema; it says nothing to the runtime."""
 
-UNKNOWN_KEY = "extra_forbidden"
-"""What pydantic calls a key that a form does not have."""
+Form = TypeVar("Form", bound=Struct)
+Mistake = tuple[str, str]
+"""The field, empty for the whole, and what is wrong with it."""
 
-_EXPECTED_TYPE = {
-    "int_type": "be an integer",
-    "bool_type": "be true or false",
-    "string_type": "be a string",
-    "tuple_type": "be an array",
-    "dict_type": "be an object",
-    "model_type": "be an object",
+_described = cache(inspect.type_info)
+_TYPES: dict[type[inspect.Type], tuple[type, str]] = {
+    inspect.BoolType: (bool, "be true or false"),
+    inspect.DictType: (dict, "be an object"),
+    inspect.IntType: (int, "be an integer"),
+    inspect.StrType: (str, "be a string"),
+    inspect.StructType: (dict, "be an object"),
+    inspect.VarTupleType: (list, "be an array"),
 }
 
 
-def form_message(detail: ErrorDetails, form: type[BaseModel] | None) -> str:
-    """Put pydantic's finding in this project's words: what was expected, what was found."""
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "missing":
-        return "is missing; add it"
-    if kind == UNKNOWN_KEY:
-        if form is None:
-            return "is not a known key"
-        known = sorted(form.model_fields)
-        known += [EDITOR_KEY] if "cases" in known else []
-        near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        return f"is not a known key; {advice}"
-    if kind in {"literal_error", "enum"}:
-        expected = "be " + context["expected"].replace("'", "")
-    elif kind == "greater_than":
-        expected = f"be greater than {context['gt']}"
-    elif kind in {"string_too_long", "too_long"} and isinstance(detail["input"], str):
-        most = f"{context['max_length']:,}"
-        return f"has {len(detail['input']):,} characters, and the most is {most}; shorten it"
-    elif kind in _EXPECTED_TYPE:
-        expected = _EXPECTED_TYPE[kind]
-    else:
-        return str(detail["msg"])
-    return f"must {expected} (found {json_values.describe(detail['input'])})"
+class MistakenFormError(ValueError):
+    """A value that has not the form it should have; holds each of its mistakes."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        """Keep the mistakes, which are at least one."""
+        super().__init__(mistakes)
+        self.mistakes = mistakes
+
+
+def read_form(value: object, form: type[Form]) -> Form:
+    """The form that a value of JSON, or of TOML, holds; nothing is coerced.
+
+    Raises:
+        MistakenFormError: with every mistake. Of an array only the first wrong item is told, and of
+            very many unknown keys the first: a file has room for millions of them.
+    """
+    try:
+        return convert(value, form)
+    except ValidationError as error:
+        # What is told is looked for again, value by value: the library names the first alone.
+        told = tuple(_mistakes(value, _described(form), ""))
+        raise MistakenFormError(told or (("", str(error)),)) from None
+
+
+def _mistakes(value: object, kind: inspect.Type, path: str) -> Iterator[Mistake]:
+    match kind:
+        case inspect.Metadata(type=described):
+            yield from _mistakes(value, described, path)
+        case inspect.UnionType(types=(described, *_)):  # or null
+            if value is not None:
+                yield from _mistakes(value, described, path)
+        case inspect.StructType() if isinstance(value, dict):
+            yield from _mistakes_of_keys(value, kind, path)
+        case inspect.VarTupleType(item_type=described) if isinstance(value, list):
+            for index, item in enumerate(value):
+                if found := tuple(_mistakes(item, described, f"{path}.{index}")):
+                    yield from found
+                    return
+        case _:
+            if message := _mistake(value, kind):
+                yield path, message
+
+
+def _mistakes_of_keys(
+    value: dict[str, object], kind: inspect.StructType, path: str
+) -> Iterator[Mistake]:
+    known = {field.name: field for field in kind.fields}
+    unknown = [key for key in value if key not in known] if kind.forbid_unknown_fields else []
+    if len(unknown) > MOST_UNKNOWN_KEYS:
+        count, first = f"{len(unknown):,}", unknown[0][:60]
+        yield path, f"has {count} keys that are not known, {first!r} first"
+        return
+    prefix = f"{path}." if path else ""
+    for name, field in known.items():
+        if name in value:
+            yield from _mistakes(value[name], field.type, prefix + name)
+        elif field.required:
+            yield prefix + name, "is missing; add it"
+    names = sorted(known) + [EDITOR_KEY] * ("cases" in known)
+    for key in unknown:
+        near = difflib.get_close_matches(key, names, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+        yield prefix + key, f"is not a known key; {advice}"
+
+
+def _mistake(value: object, kind: inspect.Type) -> str | None:
+    match kind:
+        case inspect.StrType(max_length=int(most)) if isinstance(value, str) and len(value) > most:
+            return f"has {len(value):,} characters, and the most is {most:,}; shorten it"
+        case inspect.EnumType(cls=words):
+            expected = _one_of(value, [word.value for word in words])
+        case inspect.LiteralType(values=words):
+            expected = _one_of(value, words)
+        case _:
+            expected = _typed(value, kind)
+    return f"must {expected} (found {json_values.describe(value)})" if expected else None
+
+
+def _one_of(value: object, words: Sequence[object]) -> str | None:
+    if any(json_values.same(value, word) for word in words):
+        return None
+    *first, last = map(str, words)
+    return "be " + " or ".join(filter(None, (", ".join(first), last)))
+
+
+def _typed(value: object, kind: inspect.Type) -> str | None:
+    right, name = _TYPES[type(kind)]
+    if type(value) is not right:
+        return name
+    if isinstance(kind, inspect.StrType) and not re.search(kind.pattern or "", str(value)):
+        return f"match {kind.pattern}"
+    if isinstance(kind, inspect.StrType) and len(str(value)) < (kind.min_length or 0):
+        return "not be empty"
+    if isinstance(kind, inspect.IntType) and isinstance(value, int):
+        for bound, holds, name in (
+            (kind.gt, operator.gt, "greater than"),
+            (kind.ge, operator.ge, "at least"),
+            (kind.le, operator.le, "at most"),
+        ):
+            if bound is not None and not holds(value, bound):
+                return f"be {name} {bound}"
+    return None

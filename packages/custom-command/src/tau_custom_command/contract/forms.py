@@ -4,57 +4,44 @@ Each form is a model: the source of its published JSON Schema (`schemas`), of wh
 of how it is read back. The prose is in runbooks/state-files.md, "Rules for every file".
 """
 
-from collections.abc import Iterator
 from hashlib import sha256
-from typing import Annotated, Any, Literal, Self, get_origin
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from msgspec import Meta, Struct, json
 
 from tau_custom_command.contract import json_values, strict_json
-from tau_custom_command.contract.form_errors import form_message
+from tau_custom_command.contract.form_errors import MistakenFormError, read_form
 from tau_custom_command.errors import FormRefusedError
 
 LARGEST_INTEGER = 2**63 - 1
 """What every language that reads the files has room for."""
 
-Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER)]
-UnixMs = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER, examples=[1_767_225_600_000])]
-DurationMs = Annotated[int, Field(strict=True, ge=0, le=LARGEST_INTEGER, examples=[125])]
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", max_length=64)]
+Count = Annotated[int, Meta(ge=0, le=LARGEST_INTEGER)]
+UnixMs = Annotated[Count, Meta(examples=[1_767_225_600_000])]
+DurationMs = Annotated[Count, Meta(examples=[125])]
+Number = Annotated[int, Meta(ge=1, le=LARGEST_INTEGER)]
+Status = Annotated[int, Meta(gt=0)]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+NotEmpty = Annotated[str, Meta(min_length=1)]
 SchemaVersion = Annotated[
-    Literal[1],
-    Field(description="The version of the form; a reader refuses any other than 1."),
+    Literal[1], Meta(description="The version of the form; a reader refuses any other than 1.")
 ]
 
 
 PROBLEMS_SHOWN = 5
-"""How many wrong fields of a state file a message names; a file is wrong in one place or in all.
-
-Of an array only the first wrong item is looked for: each that is found takes a kilobyte of memory,
-and a file has room for millions of them.
-"""
+"""How many wrong fields of a state file a message names; a file is wrong in one place or in all."""
 
 
-class FileForm(BaseModel):
+class FileForm(Struct, frozen=True):
     """A file or a line of the contract, or a part of one."""
-
-    # A command uses a few of the forms: each is built when it is used.
-    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_of_the_class: Any) -> None:  # noqa: ANN401 - pydantic's
-        """Bound how much can be wrong with a form: here, so that no form can forget to."""
-        for field in cls.model_fields.values():
-            if get_origin(field.annotation) is tuple:
-                field.metadata.insert(0, FailFast())
 
     def as_line(self) -> bytes:
         """Write the form as one line of JSON Lines, its line break included."""
-        return self.model_dump_json(exclude_unset=True).encode() + b"\n"
+        return json.encode(self) + b"\n"
 
     def as_document(self) -> bytes:
         """Write the form as a whole file, indented for people."""
-        return self.model_dump_json(exclude_unset=True, indent=2).encode() + b"\n"
+        return json.format(json.encode(self), indent=2) + b"\n"
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
@@ -72,9 +59,12 @@ class FileForm(BaseModel):
             found = json_values.describe(value["schema_version"])
             raise FormRefusedError(f"schema_version: {found} is not known; this program reads 1")
         try:
-            return cls.model_validate(value)
-        except ValidationError as error:
-            raise FormRefusedError("; ".join(_problems(error))) from None
+            return read_form(value, cls)
+        except MistakenFormError as error:
+            told = [": ".join(filter(None, each)) for each in error.mistakes]
+            if (more := len(told) - PROBLEMS_SHOWN) > 0:
+                told[PROBLEMS_SHOWN:] = [f"and {more} more"]
+            raise FormRefusedError("; ".join(told)) from None
 
     @classmethod
     def is_read(cls, raw: bytes) -> bool:
@@ -89,13 +79,3 @@ class FileForm(BaseModel):
 def line_digest(line: bytes) -> str:
     """The SHA-256 of a line over its bytes without the line break, in hex."""
     return sha256(line.removesuffix(b"\n")).hexdigest()
-
-
-def _problems(error: ValidationError) -> Iterator[str]:
-    details = error.errors(include_url=False)
-    for detail in details[:PROBLEMS_SHOWN]:
-        field = ".".join(map(str, detail["loc"]))
-        message = form_message(detail, None)
-        yield f"{field}: {message}" if field else message
-    if len(details) > PROBLEMS_SHOWN:
-        yield f"and {len(details) - PROBLEMS_SHOWN} more"

@@ -7,6 +7,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
+
+from msgspec import UNSET, json
+from msgspec.structs import replace
 
 from tau_custom_command.contract.channel import (
     SOURCE,
@@ -67,7 +71,7 @@ def channel_writes(
 def log_entry(settlement: Settlement) -> ChannelLogEntry:
     """Build the entry of the channel's log for a case that was settled."""
     case, result = settlement.case, settlement.result
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "outcome": result.outcome,
         "operation": case.operation.lower(),
         "case_id": case.case_id,
@@ -87,7 +91,7 @@ def log_entry(settlement: Settlement) -> ChannelLogEntry:
         direction="system",
         event_key=case.key,
         source=SOURCE,
-        payload=ChannelPayload.model_validate(fields),
+        payload=ChannelPayload(**fields),
     )
 
 
@@ -136,7 +140,7 @@ def memory(channel: str, registry: Registry) -> str:
     record = registry.get(channel)
     if record is None:
         return f"# {channel}\n\nThe command is not registered.\n"
-    policy = record.execution_policy.model_dump_json(exclude_unset=True, exclude={"schema_version"})
+    policy = json.encode(replace(record.execution_policy, schema_version=UNSET)).decode()
     last = f"{record.operation}, {record.last_outcome}, status {record.last_status_code}"
     return (
         f"# {channel}\n\n"

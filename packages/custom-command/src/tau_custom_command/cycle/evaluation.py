@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pydantic import JsonValue
-
 from tau_custom_command.contract import json_values
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome, is_command_name
@@ -24,7 +22,7 @@ class Result(NamedTuple):
     outcome: Outcome
     status_code: int
     error_code: ErrorCode | None
-    response_body: dict[str, JsonValue]
+    response_body: dict[str, object]
     explanation: str = ""
 
     @property
@@ -60,7 +58,7 @@ def evaluate(
         return _rejected(
             400, ErrorCode.INVALID_NAME, f"{case.command_name!r} is not a command name"
         )
-    arguments: dict[str, JsonValue] = (
+    arguments: dict[str, object] = (
         {"arguments": case.arguments} if operation is Operation.RUN else {}
     )
     return (
@@ -115,7 +113,7 @@ def _denied_by_policy(
     return None
 
 
-def _accepted(operation: Operation, **about: JsonValue) -> Result:
+def _accepted(operation: Operation, **about: object) -> Result:
     return Result(
         outcome=Outcome.SUCCESS,
         status_code=success_status(operation),
@@ -124,9 +122,7 @@ def _accepted(operation: Operation, **about: JsonValue) -> Result:
     )
 
 
-def _rejected(
-    status_code: int, error_code: ErrorCode, explanation: str, **about: JsonValue
-) -> Result:
+def _rejected(status_code: int, error_code: ErrorCode, explanation: str, **about: object) -> Result:
     reason = error_code.removeprefix("custom_command_")
     return Result(
         outcome=Outcome.MALFORMED_INPUT,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.state import RunMode, StateFile
 from tau_custom_command.errors import StateUnusableError
@@ -99,10 +101,7 @@ def in_order(cases: Iterable[Case], *, case_suffix: str) -> tuple[Case, ...]:
     ordered = sorted(cases, key=lambda case: (case.case_id, case.operation, case.command_name))
     if not case_suffix:
         return tuple(ordered)
-    return tuple(
-        case.model_copy(update={"case_id": (case.case_id + case_suffix).strip()})
-        for case in ordered
-    )
+    return tuple(replace(case, case_id=case.case_id + case_suffix) for case in ordered)
 
 
 def fresh_suffix(cases: Sequence[Case], before: StateFile | None, *, cycle_number: int) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple, Self
 
+from msgspec.structs import replace
+
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation
@@ -70,21 +72,20 @@ class Registry(dict[str, CommandRecord]):
 
     def _run(self, case: Case, result: Result, now_unix_ms: int) -> CommandRecord:
         before = self[case.command_name]
-        return before.model_copy(
-            update={
-                "case_key": case.key,
-                "case_id": case.case_id,
-                "operation": "RUN",
-                "last_status_code": result.status_code,
-                "last_outcome": result.outcome,
-                # It only counts, and no RUN is worth refusing for it.
-                "run_count": min(before.run_count + 1, LARGEST_INTEGER),
-                "updated_unix_ms": now_unix_ms,
-            }
+        return replace(
+            before,
+            case_key=case.key,
+            case_id=case.case_id,
+            operation="RUN",
+            last_status_code=result.status_code,
+            last_outcome=result.outcome,
+            # It only counts, and no RUN is worth refusing for it.
+            run_count=min(before.run_count + 1, LARGEST_INTEGER),
+            updated_unix_ms=now_unix_ms,
         )
 
 
 def _policy_to_register(case: Case) -> ExecutionPolicy:
     """The policy as its author wrote it; the spec's comes before the case's."""
     *_, written = (ExecutionPolicy(), *case.own_policies.values())
-    return written.model_copy(update={"schema_version": 1})
+    return replace(written, schema_version=1)

@@ -43,9 +43,10 @@ def denial(
 def _name_denial(policy: ExecutionPolicy, name: str, what: str) -> str | None:
     if not is_identifier(name):
         return f"{what} {NO_IDENTIFIER}"
-    if name.lower() in folded(policy.denied_env):
+    if name.lower() in folded(policy.names("denied_env")):
         return f"{what} is in denied_env"
-    if policy.allowed_env and name.lower() not in folded(policy.allowed_env):
+    allowed = folded(policy.names("allowed_env"))
+    if allowed and name.lower() not in allowed:
         return f"{what} is not in allowed_env"
     return None
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from tau_custom_command.cli import complete, options, text
@@ -23,7 +24,7 @@ def registry_list(
     Example: tau-custom-command registry list --state-dir .tau/greet
     """
     records = _registered(state_dir)
-    value = [record.model_dump(mode="json", exclude_unset=True) for record in records]
+    value = msgspec.to_builtins(records)
     print_answer(text.registry_as_text(records), value, output_format, as_json=as_json)
 
 
@@ -51,7 +52,7 @@ def registry_show(
             f"{name!r} is not registered in {state_dir}; "
             "'tau-custom-command registry list' shows what is"
         )
-    value = record.model_dump(mode="json", exclude_unset=True)
+    value = msgspec.to_builtins(record)
     print_answer(text.record_as_text(record), value, output_format, as_json=as_json)
 
 

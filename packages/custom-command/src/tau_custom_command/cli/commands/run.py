@@ -1,5 +1,7 @@
 """`run`: processes a fixture in one cycle, and says what came of it."""
 
+from typing import Any
+
 import typer
 
 from tau_custom_command.cli import options, text
@@ -9,12 +11,15 @@ from tau_custom_command.contract.paths import CHANNEL_STORE
 from tau_custom_command.contract.state import RunMode
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
-from tau_custom_command.policy.model import ExecutionPolicy, SandboxProfile, contradictions
+from tau_custom_command.policy.model import (
+    DEFAULTS,
+    ExecutionPolicy,
+    SandboxProfile,
+    contradictions,
+)
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.run_cycle import RunRequest, run_cycle
 from tau_custom_command.storage.rotation import RotationLimits
-
-_DEFAULT_POLICY = ExecutionPolicy()
 
 
 def run(
@@ -33,10 +38,10 @@ def run(
     max_events_bytes: options.MaxEventsBytes = None,
     max_channel_log_bytes: options.MaxChannelLogBytes = None,
     no_fsync: options.NoFsync = False,
-    policy_require_approval: options.PolicyRequireApproval = _DEFAULT_POLICY.require_approval,
-    policy_allow_shell: options.PolicyAllowShell = _DEFAULT_POLICY.allow_shell,
-    policy_allow_network: options.PolicyAllowNetwork = _DEFAULT_POLICY.allow_network,
-    policy_sandbox_profile: options.PolicySandboxProfile = _DEFAULT_POLICY.sandbox_profile,
+    policy_require_approval: options.PolicyRequireApproval = DEFAULTS["require_approval"],
+    policy_allow_shell: options.PolicyAllowShell = DEFAULTS["allow_shell"],
+    policy_allow_network: options.PolicyAllowNetwork = DEFAULTS["allow_network"],
+    policy_sandbox_profile: options.PolicySandboxProfile = DEFAULTS["sandbox_profile"],
     policy_allowed_env: options.PolicyAllowedEnv = None,
     policy_denied_env: options.PolicyDeniedEnv = None,
     output_format: options.Format = "text",
@@ -98,8 +103,8 @@ def _policy(
 ) -> ExecutionPolicy:
     """The options' policy; a contradiction in it is wrong usage."""
     lists = {"allowed_env": allowed_env, "denied_env": denied_env}
-    given = {name: tuple(keys) for name, keys in lists.items() if keys}
-    policy = ExecutionPolicy.model_validate(fields | given)
+    given: dict[str, Any] = {name: tuple(keys) for name, keys in lists.items() if keys}
+    policy = ExecutionPolicy(**given | fields)
     for field, message in contradictions(policy):
         option = f"--policy-{field.replace('_', '-')}"
         raise typer.BadParameter(message, param_hint=option)
