@@ -45,6 +45,7 @@ def test_the_standard_library_says_the_same(template: str) -> None:
     assert words_of(template) == of_shlex(template)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "piece",
     ["x", "'", '"', "\\", "x ", "''", '\\"', "'x' ", "{{x}}", " "],
