@@ -58,8 +58,9 @@ def _mistakes(value: object, kind: inspect.Type, path: str) -> Iterator[Mistake]
     match kind:
         case inspect.Metadata(type=described):
             yield from _mistakes(value, described, path)
-        case inspect.UnionType(types=(described, *_)):  # or null
+        case inspect.UnionType(types=kinds):  # of one kind, or null
             if value is not None:
+                (described,) = (kind for kind in kinds if not isinstance(kind, inspect.NoneType))
                 yield from _mistakes(value, described, path)
         case inspect.StructType() if isinstance(value, dict):
             yield from _mistakes_of_keys(value, kind, path)

@@ -1,6 +1,6 @@
 """`run`: reads fixture and state, has the cycle decided, and writes what it leaves."""
 
-import secrets
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -153,4 +153,4 @@ def _cycle_id(number: int, now_unix_ms: int, *, after_ms: int) -> str:
 
     So names sort as the cycles do, and are unique across state directories.
     """
-    return f"{max(now_unix_ms, after_ms):013d}-{number:08d}-{secrets.token_hex(4)}"
+    return f"{max(now_unix_ms, after_ms):013d}-{number:08d}-{os.urandom(4).hex()}"
