@@ -45,6 +45,12 @@ def test_bounds_are_told(changes: dict[str, Any], expected: str) -> None:
     assert _told(LINK | changes, ChainLink) == [(next(iter(changes)), expected)]
 
 
+def test_a_time_is_told_like_a_number() -> None:
+    """An example in the form of a key changes nothing of what is said."""
+    told = [each for each in _told({"updated_unix_ms": -1}, HealthSnapshot) if each[1][0] == "m"]
+    assert told == [("updated_unix_ms", "must be at least 0 (found -1)")]
+
+
 def test_an_empty_name_is_told() -> None:
     """Where a text must not be empty, that is what is said."""
     value = {"cycle_id": "", "cycle_number": 1, "event_sha256": DIGEST}
