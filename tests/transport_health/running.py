@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,16 @@ def environment(
 def unprintable(text: str) -> set[str]:
     """Return the characters of `text` that could act on a terminal."""
     return {c for c in text if not c.isprintable()} - HARMLESS_CONTROLS
+
+
+@contextmanager
+def as_another_user() -> Iterator[None]:
+    """Be a user who has no rights of their own, where the tests run as the superuser."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

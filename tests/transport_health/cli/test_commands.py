@@ -18,7 +18,7 @@ OPTIONS = {
     "inspect": JUDGED | {"--all", "--json", "--format"},
     "status": JUDGED | {"--json", "--format"},
     "diagnose": JUDGED | {"--json", "--format"},
-    "check": JUDGED,
+    "check": JUDGED | {"--warn-queue-depth", "--crit-queue-depth"},
     "export": JUDGED | {"--all", "--output"},
     "watch": JUDGED - {"--now-unix-ms"} | {"--all", "--interval"},
     "report": JUDGED | {"--output"},
@@ -26,7 +26,8 @@ OPTIONS = {
     "channels show": WHERE | {"--json", "--format", "--last"},
     "channels verify": WHERE | {"--json", "--format"},
     "targets list": {"--json", "--format", "--root", "--targets"},
-    "targets add": {"--label", "--state-dir", "--targets"},
+    "targets add": {"--label", "--root", "--state-dir", "--targets"},
+    "targets remove": {"--root", "--targets"},
 }
 
 
@@ -133,6 +134,7 @@ def test_a_command_has_the_options_that_mean_something_to_it(
         "channels verify": "{TARGET} [CHANNEL]",
         "targets list": "",
         "targets add": "{NAME}",
+        "targets remove": "{NAME}",
     }.get(command)
 
 

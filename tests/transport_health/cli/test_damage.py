@@ -58,6 +58,8 @@ class Damage:
             return 0, "OK"
         if self.hold == "unhealthy":
             return {"degraded": (1, "WARNING"), "failing": (2, "CRITICAL")}[self.health]
+        if self.hold == "stale":
+            return 2, "CRITICAL"
         return 3, "UNKNOWN"
 
     @property
@@ -151,10 +153,14 @@ def log_two_ahead(directory: StateDirectory) -> None:
     directory.write(state_of(lines[2]), lines)
 
 
-def log_one_ahead(directory: StateDirectory) -> None:
-    """Stop between the event and the state, as a crash does."""
-    lines = chain(5)
-    directory.write(state_of(lines[3]), lines)
+def log_one_ahead(**last: object) -> Callable[[StateDirectory], None]:
+    """Stop between the event and the state, as a crash does, in a cycle with these changes."""
+
+    def make(directory: StateDirectory) -> None:
+        lines = chain(5, **last)
+        directory.write(state_of(lines[3]), lines)
+
+    return make
 
 
 def numbers_differ(directory: StateDirectory) -> None:
@@ -237,9 +243,16 @@ DAMAGES = (
     ),
     Damage(
         name="no state",
-        make=lambda directory: directory.write(None, chain()),
+        make=lambda directory: directory.write(None, []),
         health="unknown",
         hold="no_state",
+        words="state.json: there is no such file",
+    ),
+    Damage(
+        name="state lost",
+        make=lambda directory: directory.write(None, chain()),
+        health="unknown",
+        hold="lost_state",
         words="state.json: there is no such file",
     ),
     unknown("empty state", raw_state(b""), "state.json: column 1: not JSON"),
@@ -262,7 +275,13 @@ DAMAGES = (
         "the key 'failure_streak' stands twice",
     ),
     unknown("state no file", a_folder_for("state.json"), "state.json: cannot be read"),
-    unknown("a file for the directory", a_file_for_the_directory, "state.json: cannot be read"),
+    Damage(
+        name="a file for the directory",
+        make=a_file_for_the_directory,
+        health="unknown",
+        hold="no_state",
+        words=".tau/custom-command: is not a directory",
+    ),
     Damage(
         name="future",
         make=timed(60_001),
@@ -295,8 +314,8 @@ DAMAGES = (
         name="no log",
         make=no_log,
         health="healthy",
-        hold="log_disagrees",
-        words="not at the end of the event log",
+        hold="no_log",
+        words="there is no event log",
     ),
     Damage(
         name="log empty",
@@ -309,8 +328,8 @@ DAMAGES = (
         name="log no file",
         make=a_folder_for("runtime-events.jsonl"),
         health="healthy",
-        hold="log_disagrees",
-        words="event log",
+        hold="unreadable_log",
+        words="runtime-events.jsonl: cannot be read: not a regular file",
     ),
     Damage(name="torn", make=torn, health="healthy", hold="log_torn", words="is torn"),
     Damage(
@@ -348,16 +367,30 @@ DAMAGES = (
     ),
     Damage(
         name="log one ahead",  # a crash, or a write under way: allowed by the contract
-        make=log_one_ahead,
+        make=log_one_ahead(),
         health="healthy",
         hold=None,
         words="the last cycle ended without a failed case",
     ),
     Damage(
+        name="log one ahead, and failing",
+        make=log_one_ahead(**failed(streak=3)),
+        health="failing",
+        hold="unhealthy",
+        words="the event log's last line says failing, and the state healthy",
+    ),
+    Damage(
+        name="log one ahead, failing, by a clock that was set back",
+        make=log_one_ahead(**failed(streak=1), timestamp_unix_ms=NOW_UNIX_MS - 10_000),
+        health="degraded",
+        hold="unhealthy",
+        words="the event log's last line says degraded, and the state healthy",
+    ),
+    Damage(
         name="numbers differ",
         make=numbers_differ,
-        health="healthy",
-        hold="log_disagrees",
+        health="failing",
+        hold="unhealthy",
         words="failure_streak is 0 in the state, 3 in its event",
     ),
     Damage(
@@ -449,8 +482,10 @@ def diagnose_says(damage: Damage, done: Finished, as_json: Finished) -> None:
     assert f": {damage.health}, gate {damage.gate}, " in head
     value = as_json.json()
     assert (value["health_state"], value["rollout_gate"]) == (damage.health, damage.gate)
-    # Of what is built here, a case is left over by each cycle; that is told, and is no damage.
-    found = {symptom["code"] for symptom in value["symptoms"]} - {"backlog_growing"}
+    # Of what is built here, a case is left over by each cycle, and only the last one is aged; that
+    # is told, and is no damage.
+    found = {symptom["code"] for symptom in value["symptoms"]}
+    found -= {"backlog_growing", "clock_backwards"}
     assert (found == set()) == (damage.hold is None and not damage.in_the_log)
     assert all(symptom["action"] for symptom in value["symptoms"])
     assert damage.in_the_log in done.out

@@ -1,9 +1,12 @@
 """Reading a state directory: its end, its whole, and what is no write under way."""
 
 import json
+import os
+import pwd
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -11,9 +14,10 @@ from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.files.state_directory import LOOKS, blocks_of, observe, read_once
-from tau_transport_health.health.reading import Reading
+from tau_transport_health.health.reading import Problem, Reading
+from tau_transport_health.health.remedies import Hold
 from tau_transport_health.health.targets import BUILT_IN
-from tests.transport_health.running import UNHURRIED
+from tests.transport_health.running import UNHURRIED, as_another_user
 from tests.transport_health.state_files import StateDirectory, chain, event, line_of, state_of
 
 TARGET = BUILT_IN["custom-command"]
@@ -45,7 +49,7 @@ def test_a_good_directory_is_read_at_once(directory: StateDirectory) -> None:
     reading, waits = observed(directory)
     assert reading.last_lines == tuple(lines[-2:])
     assert reading.state is not None
-    assert (reading.state_problem, reading.is_state_present, waits) == (None, True, [])
+    assert (reading.state_problem, reading.log_problem, waits) == (None, None, [])
     assert (reading.is_log_present, reading.is_log_torn) == (True, False)
 
 
@@ -108,12 +112,56 @@ def test_a_write_under_way_is_waited_for(directory: StateDirectory) -> None:
 
 
 def test_what_is_missing_is_named(directory: StateDirectory) -> None:
-    """The directory, or the file in it; and no log is no torn log."""
+    """The directory, what it links to, or the file in it; and no log is no torn log."""
     reading, waits = observed(directory)
-    assert reading.state_problem == f"{directory.root}: there is no such directory"
-    assert (reading.is_state_present, reading.is_log_present, waits) == (False, False, [])
-    directory.root.mkdir()
-    assert read(directory).state_problem == f"{directory.state}: there is no such file"
+    missing = f"{directory.root}: there is no such directory"
+    assert reading.state_problem == Problem(Hold.NO_STATE, missing)
+    assert (reading.log_problem, reading.is_log_present, waits) == (None, False, [])
+    directory.root.symlink_to("/nowhere/at-all")
+    linked = f"{directory.root}: is a link to /nowhere/at-all, which is not there"
+    assert read(directory).state_problem == Problem(Hold.NO_STATE, linked)
+    directory.root.unlink()
+    directory.root.write_bytes(b"")
+    no_folder = f"{directory.root}: is not a directory"
+    assert read(directory).state_problem == Problem(Hold.NO_STATE, no_folder)
+    directory.root.unlink()
+    directory.write(None, [])
+    no_file = f"{directory.state}: there is no such file"
+    assert read(directory).state_problem == Problem(Hold.NO_STATE, no_file)
+
+
+def only_rotated(directory: StateDirectory) -> None:
+    """Leave a log that was rotated, and no other."""
+    directory.write(None, chain(1))
+    directory.log.rename(directory.rotated)
+
+
+def only_channels(directory: StateDirectory) -> None:
+    """Leave the channel store alone."""
+    log = directory.root / "channel-store/custom-command/greet/log.jsonl"
+    log.parent.mkdir(parents=True)
+    log.touch()
+
+
+@pytest.mark.parametrize(
+    "remains",
+    [
+        lambda directory: directory.write(None, chain(1)),
+        lambda directory: directory.write(None, [b"{"]),
+        only_rotated,
+        only_channels,
+    ],
+    ids=["a line", "a torn line", "a rotated line", "a channel"],
+)
+def test_a_state_that_was_there_is_lost(
+    remains: Callable[[StateDirectory], None], directory: StateDirectory
+) -> None:
+    """Beside what cycles left behind, a missing state is no directory that was never used."""
+    remains(directory)
+    problem = read(directory).state_problem
+    assert problem is not None
+    assert problem.hold is Hold.LOST_STATE
+    assert problem.reason.startswith(f"{directory.state}: there is no such file, though")
 
 
 def test_what_cannot_be_read_is_named(directory: StateDirectory) -> None:
@@ -121,9 +169,54 @@ def test_what_cannot_be_read_is_named(directory: StateDirectory) -> None:
     directory.state.mkdir(parents=True)
     directory.log.mkdir()
     reading = read(directory)
-    assert (reading.state_problem or "").startswith(f"{directory.state}: cannot be read: ")
-    assert reading.is_state_present
+    for problem, hold, path in (
+        (reading.state_problem, Hold.INVALID_STATE, directory.state),
+        (reading.log_problem, Hold.UNREADABLE_LOG, directory.log),
+    ):
+        assert problem == Problem(hold, f"{path}: cannot be read: not a regular file")
     assert (reading.last_lines, reading.is_log_present) == ((), True)
+
+
+@pytest.mark.parametrize("denied", [".", "state.json", "runtime-events.jsonl"])
+def test_what_may_not_be_read_says_whose_it_is(denied: str) -> None:
+    """The directory, the state or the log: whose it is, who asks, and that it is no broken file."""
+    with TemporaryDirectory() as folder:
+        directory = StateDirectory(Path(folder))
+        directory.good()
+        for file in (directory.root, directory.state, directory.log):
+            file.chmod(0o755)
+        (directory.root / denied).chmod(0)
+        with as_another_user():
+            reading = read(directory)
+        directory.root.chmod(0o700)
+    problem = reading.log_problem if denied.startswith("runtime") else reading.state_problem
+    assert problem is not None
+    assert problem.hold is Hold.PERMISSION_DENIED
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    owner = me if os.geteuid() == 0 else None
+    assert problem.owner == owner
+    assert f"cannot be read: Permission denied: it is {me}'s, and this runs as " in problem.reason
+    assert reading.disagreement is None
+
+
+@pytest.mark.parametrize("has_lines", [True, False])
+def test_a_rotated_log_that_may_not_be_read_is_told_where_it_is_needed(
+    has_lines: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Where the log itself has no line; else what is read there is enough."""
+    with TemporaryDirectory() as folder:
+        directory = StateDirectory(Path(folder))
+        lines = directory.good()
+        directory.state.chmod(0o644)
+        directory.log.chmod(0o644)
+        if not has_lines:
+            directory.write(None, [])
+        directory.root.chmod(0o755)
+        directory.rotated.write_bytes(b"".join(lines))
+        directory.rotated.chmod(0)
+        with as_another_user():
+            problem = read(directory).log_problem
+    assert (problem is None) == has_lines
 
 
 def test_bytes_that_are_no_text_are_lines_all_the_same(directory: StateDirectory) -> None:
@@ -243,4 +336,4 @@ def test_a_state_that_is_too_long_is_not_read(tmp_path: Path) -> None:
     reading = read_once(tmp_path, BUILT_IN["custom-command"])
     assert reading.state is None
     assert reading.state_problem is not None
-    assert "is longer than 256 MiB" in reading.state_problem
+    assert "is longer than 256 MiB" in reading.state_problem.reason

@@ -16,7 +16,7 @@ from prometheus_client.samples import Sample
 from tau_transport_health.files.state_directory import read_once
 from tau_transport_health.formats.json_text import row
 from tau_transport_health.formats.openmetrics import openmetrics
-from tau_transport_health.formats.plugin_line import plugin_line
+from tau_transport_health.formats.plugin_line import QueueLimits, plugin_line
 from tau_transport_health.formats.text import inspection_text, targets_text
 from tau_transport_health.health.assessment import Inspection, assess
 from tau_transport_health.health.targets import BUILT_IN, Target
@@ -40,6 +40,8 @@ def inspected(directory: StateDirectory, *, target: Target = TARGET, age_ms: int
         target=target,
         state_path=str(directory.state),
         events_log_path=str(directory.log),
+        state_dir=str(directory.root),
+        targets_file=None,
         reading=reading,
         assessment=assess(reading, now_unix_ms=now, max_age_ms=900_000),
         judged_unix_ms=now,
@@ -73,7 +75,9 @@ def said_by_json(inspection: Inspection) -> tuple[str, str]:
 
 def said_by_plugin_line(inspection: Inspection) -> tuple[str, str]:
     """Return the state and the gate of the plugin line."""
-    found = re.match(r"[A-Z]+ - custom-command (\w+), gate (\w+): ", plugin_line(inspection))
+    found = re.match(
+        r"[A-Z]+ - custom-command (\w+), gate (\w+): ", plugin_line(inspection, QueueLimits())
+    )
     assert found is not None
     return found[1], found[2]
 
@@ -158,6 +162,7 @@ def test_without_a_state_the_metrics_say_that_it_is_down(directory: StateDirecto
     samples = samples_of(openmetrics([inspected(directory)]))
     assert [s.value for s in samples if s.name == "tau_transport_up"] == [0]
     assert {s.name for s in samples} == {
+        "tau_transport_clock_pinned",
         "tau_transport_up",
         "tau_transport_rollout_gate_pass",
         "tau_transport_health_state",
@@ -191,7 +196,7 @@ def test_the_plugin_line_follows_the_convention(
     directory = StateDirectory(directory.root / ".tau/custom-command")
     directory.root.parent.parent.mkdir()
     situation.make(directory)
-    line = plugin_line(inspected(directory))
+    line = plugin_line(inspected(directory), QueueLimits())
     assert line.isprintable()
     assert line.split(" - ")[0] == situation.plugin[1]
     words, bar, figures = line.partition(" | ")
@@ -205,7 +210,9 @@ def test_the_plugin_line_follows_the_convention(
 def test_the_plugin_line_says_what_was_not_judged(directory: StateDirectory) -> None:
     """A writer that does not chain its events passes, and the line says what that leaves open."""
     directory.write(minimal_state(), None)
-    words, _, _ = plugin_line(inspected(directory, target=BUILT_IN["voice"])).partition(" | ")
+    words, _, _ = plugin_line(
+        inspected(directory, target=BUILT_IN["voice"]), QueueLimits()
+    ).partition(" | ")
     assert words == (
         "OK - voice healthy, gate pass: the last cycle ended without a failed case (warning: the "
         "writer does not chain its events: state and log are not compared; there is no event log)"
@@ -215,7 +222,7 @@ def test_the_plugin_line_says_what_was_not_judged(directory: StateDirectory) -> 
 def test_a_bar_from_the_files_is_none(directory: StateDirectory) -> None:
     """The event's own words cannot add figures, lines or escape sequences."""
     directory.good(health_reason=f"{HOSTILE} | age=0s", backlog_cases=7)
-    line = plugin_line(inspected(directory, age_ms=1500))
+    line = plugin_line(inspected(directory, age_ms=1500), QueueLimits())
     assert line.isprintable()
     assert line.count("|") == 1
     assert line.endswith(

@@ -6,8 +6,14 @@ import pytest
 
 from tau_transport_health.contract.state import HealthState, parse_state
 from tau_transport_health.errors import ExitCode, PluginCode
-from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS, Assessment, Gate, assess
-from tau_transport_health.health.reading import Reading
+from tau_transport_health.health.assessment import (
+    CLOCK_PINNED,
+    DEFAULT_MAX_AGE_MS,
+    Assessment,
+    Gate,
+    assess,
+)
+from tau_transport_health.health.reading import Problem, Reading
 from tau_transport_health.health.remedies import REMEDIES, Hold, symptom_of
 from tests.transport_health.state_files import (
     NOW_UNIX_MS,
@@ -22,6 +28,8 @@ from tests.transport_health.state_files import (
     state_of,
 )
 
+FAILING = {key: value for key, value in failed(streak=3).items() if key != "health_reason"}
+
 
 def reading(lines: list[bytes], state: Json | None = None, *, chained: bool = True) -> Reading:
     """Return what is read of a log's end and a state; the last line's own state if not given."""
@@ -29,7 +37,7 @@ def reading(lines: list[bytes], state: Json | None = None, *, chained: bool = Tr
     return Reading(
         state=parse_state(json.dumps(value).encode(), chained=chained),
         state_problem=None,
-        is_state_present=True,
+        log_problem=None,
         is_log_present=True,
         last_lines=tuple(lines[-2:]),
         is_log_torn=False,
@@ -44,12 +52,9 @@ def judged(
 
 
 def holds(assessment: Assessment) -> list[Hold]:
-    """Return why it holds; the gate and the recommendation must fit that."""
+    """Return why it holds; the gate must fit that."""
     found = [hold for hold, _ in assessment.holds]
     assert assessment.gate is (Gate.HOLD if found else Gate.PASS)
-    assert assessment.recommendation == (
-        REMEDIES[symptom_of(found[0])] if found else "nothing to do"
-    )
     assert all(reason for _, reason in assessment.holds)
     return found
 
@@ -74,19 +79,17 @@ def test_without_a_state_nothing_is_known() -> None:
     """No file: hold, exit 5, UNKNOWN; the reason is the reader's."""
     nothing = Reading(
         state=None,
-        state_problem="x: there is no such file",
-        is_state_present=False,
+        state_problem=None,
+        log_problem=None,
         is_log_present=False,
         last_lines=(),
         is_log_torn=False,
     )
     for of, hold, reason in (
-        (nothing, Hold.NO_STATE, "x: there is no such file"),
-        (nothing._replace(state_problem=None), Hold.NO_STATE, "there is no state.json"),
-        (
-            nothing._replace(is_state_present=True, state_problem="x: broken"),
-            Hold.INVALID_STATE,
-            "x: broken",
+        (nothing, Hold.NO_STATE, "there is no state.json"),
+        *(
+            (nothing._replace(state_problem=Problem(hold, "x: why")), hold, "x: why")
+            for hold in (Hold.NO_STATE, Hold.LOST_STATE, Hold.INVALID_STATE, Hold.PERMISSION_DENIED)
         ),
     ):
         result = judged(of)
@@ -132,11 +135,15 @@ def test_what_is_not_healthy_holds(streak: int, state: HealthState, code: Plugin
     ],
 )
 def test_a_state_must_be_of_now(age_ms: int, max_age_ms: int | None, found: list[Hold]) -> None:
-    """Exactly the limit is fresh, exactly 60 s ahead a clock that differs; beyond is a hold."""
+    """Exactly the limit is fresh, exactly 60 s ahead a clock that differs; beyond is a hold.
+
+    A state that nobody writes any more is critical, one of the future only unknown.
+    """
     result = judged(reading(chain()), age_ms=age_ms, max_age_ms=max_age_ms)
     assert holds(result) == found
     assert result.is_stale == (found == [Hold.STALE])
-    assert result.plugin_code is (PluginCode.UNKNOWN if found else PluginCode.OK)
+    codes = {Hold.STALE: PluginCode.CRITICAL, Hold.FUTURE: PluginCode.UNKNOWN}
+    assert result.plugin_code is (codes[found[0]] if found else PluginCode.OK)
     assert result.exit_code is (ExitCode.NO if found else ExitCode.YES)
 
 
@@ -144,6 +151,79 @@ def test_any_age_must_be_asked_for_and_warns() -> None:
     """`none` passes a dead runtime, and says so."""
     (warning,) = judged(reading(chain()), age_ms=10**12, max_age_ms=None).warnings
     assert "dead" in warning
+
+
+def test_a_pinned_clock_is_told() -> None:
+    """Whatever else there is to say, with a state and without one; the machine's own is not."""
+    nothing = reading(chain())._replace(state=None, state_problem=Problem(Hold.NO_STATE, "x"))
+    for of in (reading(chain()), nothing):
+        for is_pinned, warnings in ((True, (CLOCK_PINNED,)), (False, ())):
+            result = assess(of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0, is_clock_pinned=is_pinned)
+            assert result.warnings == warnings
+
+
+@pytest.mark.parametrize(
+    ("streak", "state", "code"),
+    [
+        (1, HealthState.DEGRADED, PluginCode.WARNING),
+        (3, HealthState.FAILING, PluginCode.CRITICAL),
+    ],
+)
+@pytest.mark.parametrize("shift_ms", [-5_000, 0, 5_000], ids=["set back", "same", "later"])
+def test_a_log_that_is_ahead_is_judged_by_its_last_line(
+    shift_ms: int, streak: int, state: HealthState, code: PluginCode
+) -> None:
+    """The worse of both, by whatever clock; its words are the reason and its queue counts."""
+    lines = chain(
+        4, **failed(streak=streak), backlog_cases=9, timestamp_unix_ms=NOW_UNIX_MS + shift_ms
+    )
+    result = judged(reading(lines, state_of(lines[-2])))
+    assert (holds(result), result.health_state) == ([Hold.UNHEALTHY], state)
+    assert f"last line says {state}" in result.holds[0][1]
+    assert (result.exit_code, result.plugin_code) == (ExitCode.NO, code)
+    assert result.health_reason == "2 cases failed in the last cycle"
+    assert result.queue_depth == 9
+
+
+def test_a_better_line_ahead_mends_nothing_yet() -> None:
+    """A failing state is failing until it says otherwise, in its own words."""
+    lines = [*chain(2, **failed(streak=3))]
+    lines.append(line_of(event(number=3, previous=lines[-1], backlog_cases=0)))
+    result = judged(reading(lines, state_of(lines[1])))
+    assert (holds(result), result.health_state) == ([Hold.UNHEALTHY], HealthState.FAILING)
+    assert result.health_reason == "2 failed in the last cycle, cycles in a row with failures: 3"
+    assert result.queue_depth == 1
+
+
+@pytest.mark.parametrize(
+    ("shift_ms", "state"),
+    [(-1, HealthState.HEALTHY), (0, HealthState.FAILING), (1, HealthState.FAILING)],
+)
+def test_a_writer_that_does_not_chain_is_judged_by_what_is_not_older(
+    shift_ms: int, state: HealthState
+) -> None:
+    """Its line says a worse health than its state: that counts, unless the state is newer."""
+    time = NOW_UNIX_MS + shift_ms
+    line = line_of(minimal_event(timestamp_unix_ms=time, **FAILING))
+    result = judged(reading([line], minimal_state(), chained=False))
+    assert result.health_state is state
+    assert holds(result) == ([] if state is HealthState.HEALTHY else [Hold.UNHEALTHY])
+    wanted = "the last cycle ended without a failed case"
+    if state is HealthState.FAILING:
+        wanted = "2 failed in the last cycle, cycles in a row with failures: 3"
+    assert result.health_reason == wanted
+
+
+@pytest.mark.parametrize("hold", [Hold.PERMISSION_DENIED, Hold.UNREADABLE_LOG])
+@pytest.mark.parametrize("chained", [True, False])
+def test_a_log_that_cannot_be_read_holds(hold: Hold, chained: bool) -> None:  # noqa: FBT001
+    """Also of a writer that does not chain; it is told as what it is, and as no disagreement."""
+    state = state_of(chain()[-1]) if chained else minimal_state()
+    of = reading([], state, chained=chained)._replace(log_problem=Problem(hold, "x: why"))
+    result = judged(of)
+    assert result.holds == ((hold, "x: why"),)
+    assert (result.exit_code, result.plugin_code) == (ExitCode.NO, PluginCode.UNKNOWN)
+    assert of.is_settled
 
 
 def test_a_torn_log_holds() -> None:
@@ -271,11 +351,18 @@ def test_the_classifications_words_stand_where_there_are_no_others() -> None:
 
 
 def test_several_reasons_stand_together_the_health_first() -> None:
-    """Nothing hides behind another reason; an UNKNOWN beats a CRITICAL."""
-    of = reading(chain(2, **failed(streak=3)))._replace(is_log_torn=True)
-    result = judged(of, age_ms=10**9)
-    assert holds(result) == [Hold.UNHEALTHY, Hold.STALE, Hold.LOG_TORN]
-    assert result.plugin_code is PluginCode.UNKNOWN
+    """Nothing hides behind another reason; what is bad for certain beats what is not known."""
+    for streak, age_ms, code in (
+        (3, 10**9, PluginCode.CRITICAL),
+        (3, 0, PluginCode.CRITICAL),
+        (1, 10**9, PluginCode.CRITICAL),
+        (1, 0, PluginCode.UNKNOWN),
+    ):
+        of = reading(chain(2, **failed(streak=streak)))._replace(is_log_torn=True)
+        result = judged(of, age_ms=age_ms)
+        stale = [Hold.STALE] if age_ms else []
+        assert holds(result) == [Hold.UNHEALTHY, *stale, Hold.LOG_TORN]
+        assert result.plugin_code is code
 
 
 def test_what_may_be_a_write_under_way_is_not_settled() -> None:

@@ -2,8 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
-from tau_transport_health.health.assessment import Gate
+from tau_transport_health.health.assessment import CLOCK_PINNED, Gate
 from tau_transport_health.health.diagnosis import Diagnosis, Severity, Symptom, diagnose
 from tau_transport_health.health.remedies import REMEDIES, FileSymptom, HistorySymptom
 from tau_transport_health.log.chain_verdict import ChainState
@@ -19,7 +22,7 @@ from tau_transport_health.log.codes import MOST_UNKNOWN_CODES
 from tau_transport_health.log.history import WINDOW_CYCLES, read_history
 from tau_transport_health.services.diagnose import diagnosis_of, open_event_log
 from tau_transport_health.services.inspect import Question, look
-from tests.transport_health.running import Inspector, unprintable
+from tests.transport_health.running import Inspector, as_another_user, unprintable
 from tests.transport_health.state_files import (
     HEALTH_KEYS,
     NOW_UNIX_MS,
@@ -192,7 +195,8 @@ def test_a_damaged_state(directory: StateDirectory, state: object, words: str) -
     symptom = the(diagnosis, "invalid_state")
     assert words in symptom.sentence
     assert symptom.evidence[0].file == "state.json"
-    assert "put state.json back from a copy" in symptom.action
+    assert f"`tau-custom-command recover --state-dir {directory.root}`" in symptom.action
+    assert f"put {directory.state} back from a copy" in symptom.action
     assert "its end cannot be compared" in diagnosis.history.chain.sentence
 
 
@@ -201,6 +205,8 @@ def test_no_directory_and_no_state(directory: StateDirectory) -> None:
     assert "no such directory" in the(diagnosed(directory), "no_state").sentence
     directory.write(None, [])
     diagnosis = diagnosed(directory)
+    action = the(diagnosis, "no_state").action
+    assert "run the transport once: `tau-custom-command run FIXTURE" in action
     assert "no such file" in the(diagnosis, "no_state").sentence
     assert (codes(diagnosis), diagnosis.exit_code) == (["no_state"], ExitCode.CANNOT_ANSWER)
 
@@ -360,9 +366,8 @@ def test_a_log_just_rotated_is_met_once(directory: StateDirectory) -> None:
     """A file that is met under two names, as while it is renamed, is read once."""
     lines = directory.good(3)
     directory.rotated.hardlink_to(directory.log)
-    segments, unread = open_event_log(directory.root)
+    segments = open_event_log(directory.root)
     assert [list(segment) for segment in segments] == [[line[:-1] for line in lines]]
-    assert unread == []
 
 
 def test_a_log_that_is_no_file(directory: StateDirectory) -> None:
@@ -473,12 +478,12 @@ def test_a_newer_runtime_s_line_keeps_its_fixture(directory: StateDirectory) -> 
 
 
 def test_a_failure_that_the_state_does_not_know_yet(directory: StateDirectory) -> None:
-    """A failed cycle that was cut off before its state is a fault, not a hold."""
+    """A failed cycle that was cut off before its state holds as if the state knew of it."""
     lines = cycles({}, failed(streak=1))
     directory.write(state_of(lines[0]), lines)
     diagnosis = diagnosed(directory)
     symptom = the(diagnosis, "case_processing_failed")
-    assert symptom.severity is Severity.FAULT
+    assert (symptom.severity, diagnosis.exit_code) == (Severity.HOLD, ExitCode.NO)
     assert symptom.sentence == "cases failed: 2 in the last cycle"
 
 
@@ -698,12 +703,18 @@ def test_the_most_severe_comes_first(directory: StateDirectory) -> None:
     lines = cycles({}, {"run_timeout_failures": 1}, IDLE | {"timestamp_unix_ms": 1})
     directory.write(state_of(lines[-1]), lines)
     diagnosis = diagnosed(directory)
-    assert [symptom.severity.value for symptom in diagnosis.symptoms] == ["hold", "fault", "notice"]
+    assert [symptom.severity.value for symptom in diagnosis.symptoms] == [
+        "hold",
+        "fault",
+        "notice",
+        "notice",
+    ]
     heads = [line for line in diagnosis_text(diagnosis).splitlines() if line[:1].isdigit()]
     assert heads == [
         "1. HOLD  stale",
         "2. FAULT  run_timeouts",
-        "3. NOTICE  nothing_but_duplicates",
+        "3. NOTICE  clock_backwards",
+        "4. NOTICE  nothing_but_duplicates",
     ]
 
 
@@ -712,7 +723,9 @@ def test_no_limit_of_age_is_warned_of(directory: StateDirectory) -> None:
     lines = cycles({})
     directory.write(state_of(lines[-1]), lines)
     diagnosis = diagnosed(directory, max_age_ms=None)
-    assert "a dead runtime passes" in diagnosis_json(diagnosis)["warnings"][0]
+    pinned, warning = diagnosis_json(diagnosis)["warnings"]
+    assert pinned == CLOCK_PINNED
+    assert "a dead runtime passes" in warning
     assert "warning:" in diagnosis_text(diagnosis)
 
 
@@ -760,7 +773,167 @@ def test_the_command_in_text(inspector: Inspector) -> None:
     assert done.code == 3
     assert not unprintable(done.out)
     assert "invalid_lines" in done.out
-    assert max(map(len, done.out.splitlines())) <= 100
+    longest = max(done.out.splitlines(), key=len)
+    assert len(longest) <= 100 or longest.lstrip().startswith("`"), "only to be pasted"
+
+
+def the_commands(text: str) -> list[str]:
+    """Return what an advice has between backticks."""
+    return re.findall("`([^`]+)`", text)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda directory: directory.write(b"{}", cycles({})),
+        lambda directory: directory.write(None, cycles({})),
+        lambda directory: directory.good(3, **failed(streak=1)),
+        lambda directory: directory.good(3, backlog_cases=7),
+        lambda directory: directory.write(state_of(chain(3)[-1]), chain(1)),
+    ],
+    ids=["invalid", "lost", "unhealthy", "backlog", "disagrees"],
+)
+def test_advice_can_be_pasted(
+    damage: Callable[[StateDirectory], object], inspector: Inspector
+) -> None:
+    """Each command of ours is taken as it stands, from any folder, whatever the folder's name."""
+    directory = StateDirectory(inspector.folder / "it's a $HOME/custom command")
+    damage(directory)
+    inspector("targets", "add", "mine", "--state-dir", str(directory.root), "--targets", "t.toml")
+    done = inspector("inspect", "mine", "--targets", "t.toml", "--json")
+    (row,) = done.json()
+    ours = [shlex.split(each) for each in the_commands(row["recommendation"])]
+    assert str(directory.root) in ours[0], "quoted, so that a shell takes it for one word"
+    elsewhere = Inspector(inspector.folder / "elsewhere")
+    elsewhere.folder.mkdir()
+    for words in ours:
+        if words[0] == "tau-transport-health":
+            ran = elsewhere(*words[1:])
+            assert (ran.code in {0, 1, 3}, ran.err, words[2] in ran.out) == (True, "", True)
+
+
+def test_the_backend_is_at_fault_where_it_says_so(directory: StateDirectory) -> None:
+    """A case that failed in a passing way at every attempt has nobody correct its fixture."""
+    directory.good(2, **failed(streak=2))
+    unavailable = {"status_code": 503, "error_code": "custom_command_backend_unavailable"}
+    drift = {
+        "expected": {"outcome": "success", "status_code": 200, "error_code": None},
+        "observed": {"outcome": "retryable_failure", **unavailable},
+    }
+    for side in drift.values():
+        side["response_body"] = None
+    passing = rejected(
+        503, "custom_command_backend_unavailable", outcome="retryable_failure", drift=drift
+    )
+    drifted = channel_entry(drift=drift | {"observed": drift["expected"]})
+    show = f"`tau-transport-health channels show custom-command --state-dir {directory.root} "
+    for lines, words in (
+        ([passing], ["not available", "leave the fixture as it is", f"{show}disk-usage`"]),
+        ([drifted], ["Correct the fixture's expectations", f"{show}disk-usage`"]),
+        ([passing, drifted], ["Correct the fixture's", "Where it is a retryable failure: what"]),
+    ):
+        channel_log(directory, *lines)
+        action = the(diagnosed(directory), "case_processing_failed").action
+        assert [word for word in words if word not in action] == []
+    assert "leave the fixture" not in REMEDIES[HistorySymptom.CASE_PROCESSING_FAILED]
+
+
+def test_a_clock_that_went_backwards(directory: StateDirectory) -> None:
+    """What would hold at the gate is told also where nothing is wrong now; it is no damage."""
+    times = [5, 6, 2, 3, 1, 9]
+    lines = cycles(*({"timestamp_unix_ms": NOW_UNIX_MS - 10 + time} for time in times))
+    directory.write(state_of(lines[-1]), lines)
+    diagnosis = diagnosed(directory)
+    assert (codes(diagnosis), diagnosis.exit_code) == (["clock_backwards"], ExitCode.YES)
+    symptom = diagnosis.symptoms[0]
+    assert symptom.sentence.startswith("the clock went backwards 2 times: ")
+    assert [each.line for each in symptom.evidence] == [5, 3]
+    assert "clock_forward" in symptom.action
+    directory.write(state_of(lines[2]), lines[:3])
+    (symptom,) = diagnosed(directory).symptoms
+    assert symptom.sentence.startswith("the clock went backwards once: ")
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zst"])
+def test_a_compressed_file_is_told_as_such(ending: str, directory: StateDirectory) -> None:
+    """In between nothing is known, and nobody is said to have altered it; at the end it is older.
+
+    Either way the command that unpacks it is told.
+    """
+    lines = cycles(*({} for _ in range(8)))
+    directory.write(state_of(lines[-1]), lines[6:])
+    parts = {number: lines[6 - 2 * number : 8 - 2 * number] for number in (1, 2, 3)}
+    for number, part in parts.items():
+        directory.root.joinpath(f"runtime-events.jsonl.{number}").write_bytes(b"".join(part))
+    assert diagnosed(directory).symptoms == ()
+    plain = directory.root / "runtime-events.jsonl.2"
+    packed = directory.root / f"runtime-events.jsonl.2.{ending}"
+    plain.rename(packed)
+    diagnosis = diagnosed(directory)
+    assert (codes(diagnosis), diagnosis.exit_code) == (["compressed_log"], ExitCode.NO)
+    assert diagnosis.symptoms[0].evidence[0].file == packed.name
+    assert str(packed) in the_commands(diagnosis.symptoms[0].action)[0]
+    assert diagnosis_json(diagnosis)["chain"]["state"] == "unread"
+    assert packed.name in diagnosis.history.chain.sentence
+    directory.root.joinpath("runtime-events.jsonl.3").unlink()
+    diagnosis = diagnosed(directory)
+    assert (codes(diagnosis), diagnosis.exit_code) == (["compressed_log"], ExitCode.YES)
+    assert diagnosis.history.chain.state is ChainState.WHOLE
+    plain.write_bytes(b"".join(parts[2]))
+    assert codes(diagnosed(directory)) == [], "what is there unpacked as well is read"
+
+
+def test_what_a_compressed_file_does_not_explain(directory: StateDirectory) -> None:
+    """A line that was altered shows before and after it, and a gap in the numbers elsewhere."""
+    lines = cycles(*({} for _ in range(8)))
+    edited = lines[6].replace(b'"applied_cases":3', b'"applied_cases":4')
+    directory.write(state_of(lines[-1]), [edited, lines[7]])
+    directory.rotated.write_bytes(b"".join(lines[4:6]))
+    directory.root.joinpath("runtime-events.jsonl.3").write_bytes(b"".join(lines[:2]))
+    directory.root.joinpath("runtime-events.jsonl.2.gz").touch()
+    diagnosis = diagnosed(directory)
+    assert codes(diagnosis) == ["compressed_log", "chain_broken"]
+    assert the(diagnosis, "chain_broken").evidence[0].line == 2
+    directory.write(state_of(lines[-1]), lines[7:])
+    assert codes(diagnosed(directory)) == ["compressed_log", "chain_broken"]
+
+
+def test_a_log_that_is_compressed_to_its_end(directory: StateDirectory) -> None:
+    """Where the cycle that the state names is in it, nothing is said to be missing."""
+    lines = cycles({}, {}, {})
+    directory.write(state_of(lines[-1]), [])
+    directory.root.joinpath("runtime-events.jsonl.1.gz").touch()
+    directory.root.joinpath("runtime-events.jsonl.2").write_bytes(lines[0])
+    diagnosis = diagnosed(directory)
+    assert codes(diagnosis) == ["log_disagrees", "compressed_log"]
+    assert diagnosis.history.chain.state is ChainState.UNREAD
+
+
+def test_an_invalid_line_after_a_compressed_file(directory: StateDirectory) -> None:
+    """What its number was is not known, so that the next one is no miscount."""
+    lines = cycles({}, {}, {}, {"failed_cases": -1}, {})
+    directory.write(state_of(lines[-1]), lines[3:])
+    directory.root.joinpath("runtime-events.jsonl.1.gz").touch()
+    directory.root.joinpath("runtime-events.jsonl.2").write_bytes(lines[0])
+    assert codes(diagnosed(directory)) == ["compressed_log", "invalid_lines"]
+
+
+def test_a_log_that_may_not_be_read() -> None:
+    """It is a hold of its own, told once, and no disagreement of state and log."""
+    with TemporaryDirectory() as folder:
+        directory = StateDirectory(Path(folder))
+        directory.good(3, **QUIET)
+        for path in (directory.root, directory.state):
+            path.chmod(0o755)
+        directory.log.chmod(0)
+        with as_another_user():
+            diagnosis = diagnosed(directory)
+    assert (codes(diagnosis), diagnosis.exit_code) == (["permission_denied"], ExitCode.NO)
+    (symptom,) = diagnosis.symptoms
+    assert (symptom.severity, symptom.evidence[0].file) == (Severity.HOLD, directory.log.name)
+    way = "sudo -u root" if os.geteuid() == 0 else "chmod -R u+rwX"
+    assert f"`{way} " in symptom.action
+    assert "0600 by design" in symptom.action
 
 
 def test_the_command_writes_nothing(inspector: Inspector) -> None:

@@ -1,5 +1,6 @@
 """The operator's report: every count, from the state and from the whole log."""
 
+from tau_transport_health.health.assessment import CLOCK_PINNED
 from tests.transport_health.running import Inspector
 from tests.transport_health.state_files import (
     NOW_UNIX_MS,
@@ -85,7 +86,7 @@ def test_everything_is_counted(inspector: Inspector) -> None:
         "health": snapshot(event(cycle_duration_ms=7)),
         "snapshot_age_ms": 9,
         "stale": False,
-        "warnings": [],
+        "warnings": [CLOCK_PINNED],
     }
     assert {key: report[key] for key in KEYS} == wanted
 
@@ -94,15 +95,17 @@ def test_people_read_words_and_what_is_not_zero(inspector: Inspector) -> None:
     """The judgement first, then what adds up, then the codes; nothing that is zero, no raw text."""
     directory = inspector.directory()
     names = [f"c{number:02}" for number in range(11)] + ["\x1b[2J"]
-    lines = chain(2, reason_codes=["healthy_cycle", "x" * 1000 + "\x1b"])
+    codes = ["healthy_cycle", "x" * 1000 + "\x1b"]
+    lines = chain(2, reason_codes=codes, backlog_cases=0)
     commands = [record(name, run_count=0) for name in names]
     directory.write(state_of(lines[-1], commands=commands), lines)
     done = inspector("status", "custom-command", now_unix_ms=NOW_UNIX_MS + 61_000)
     assert done.out.splitlines() == [
         "custom-command (no-code-command-registry): healthy, gate pass",
         "  reason:     the last cycle ended without a failed case",
+        f"  warning:    {CLOCK_PINNED}",
         "  age:        1 min 1 s ago, of .tau/custom-command/state.json",
-        "  last cycle: 5 discovered, 3 completed, 1 duplicates, 1 left over, 12 ms",
+        "  last cycle: 5 discovered, 3 completed, 1 duplicates, 12 ms",
         "  do:         nothing to do",
         "",
         "  warning:    there are more codes that are not known than are counted by name",
@@ -146,7 +149,8 @@ def test_unknown_codes_and_invalid_lines_are_warned_of(inspector: Inspector) -> 
     odd = line_of(event(number=3, previous=lines[-1], reason_codes=["b\x1b[31m", "a_code"]))
     directory.write(state_of(odd), [lines[0], b"{\n", b"[]\n", lines[1], odd])
     done = inspector("status", "custom-command", "--json")
-    first, second, third = done.json()["warnings"]
+    pinned, first, second, third = done.json()["warnings"]
+    assert pinned == CLOCK_PINNED
     assert done.code == 0, "warnings hold nothing"
     assert first.startswith(
         "2 lines are invalid in the event log; the first is line 2: column 2: not JSON"

@@ -1,15 +1,24 @@
 """Targets: the built-in ones, those of a TOML file, and what is refused of either."""
 
+import os
+import re
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_transport_health.errors import OutputError, TargetError, UnreadableError
-from tau_transport_health.files.targets import add_target, read_targets
+from tau_transport_health.files import output
+from tau_transport_health.files.output import locked
+from tau_transport_health.files.targets import add_target, read_targets, remove_target
 from tau_transport_health.health.targets import BUILT_IN, Target, find, parse_targets
-from tests.transport_health.running import UNHURRIED, Inspector
+from tau_transport_health.services.inspect import Question, known_targets, look
+from tests.transport_health.running import UNHURRIED, Inspector, as_another_user
+from tests.transport_health.state_files import StateDirectory
 
 BUILT_IN_NAMES = [
     "custom-command",
@@ -120,9 +129,203 @@ def test_what_was_added_is_read_back(
     add_target(path, "first-of-all", state_dir="/first", label=None)
     add_target(path, name, state_dir=state_dir, label=label)
     found = read_targets(path)
-    assert found[name] == Target(name=name, label=label, state_dir=state_dir)
+    assert found[name] == Target(name=name, label=label, state_dir=str(Path(state_dir).absolute()))
     if name != "first-of-all":
         assert found["first-of-all"].label == "first-of-all"
+
+
+WRITTEN = """\
+# Whose these are, and why.
+[targets.b]   # the second letter
+state_dir = "b" # a folder beside this file
+
+# The first letter, which comes second.
+[targets.a]
+label = "A"
+state_dir = "/srv/a"
+# The end.
+"""
+
+
+def test_a_file_keeps_all_that_is_not_changed(tmp_path: Path) -> None:
+    """Comments, order, line ends, mode and the link that leads to it; nothing is left beside it."""
+    real = tmp_path / "real" / "t.toml"
+    real.parent.mkdir()
+    path = tmp_path / "link.toml"
+    path.symlink_to(real)
+    for written in (WRITTEN, WRITTEN.replace("\n", "\r\n")):
+        real.write_bytes(written.encode())
+        real.chmod(0o640)
+        add_target(path, "c", state_dir="/srv/c", label=None)
+        assert real.read_bytes().startswith(written.rstrip().encode())
+        add_target(path, "a", state_dir="/srv/other", label=None)
+        remove_target(path, "c")
+        assert real.read_text().rstrip() == WRITTEN.replace("/srv/a", "/srv/other").rstrip()
+        assert (path.is_symlink(), real.stat().st_mode & 0o777) == (True, 0o640)
+        assert [each.name for each in real.parent.iterdir()] == [real.name]
+    add_target(path, "b", state_dir="/srv/b", label="B")
+    head, _, rest = real.read_text().partition("# The first letter")
+    assert tomllib.loads(head) == {"targets": {"b": {"state_dir": "/srv/b", "label": "B"}}}
+    assert rest.startswith(", which comes second.")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "",
+        "[targets]\n",
+        'targets = { a = { state_dir = "x" } }\n',
+        'targets.a.state_dir = "x"\n',
+        '[targets]\na = { state_dir = "x" }\n',
+        "\ufeff[targets.a]\nstate_dir = 'x'\n",
+    ],
+)
+def test_every_form_of_the_file_is_changed(form: str, tmp_path: Path) -> None:
+    """Whatever way TOML has to say it, what is added is there, and what is removed is not."""
+    path = tmp_path / "t.toml"
+    path.write_text(form)
+    others = read_targets(path)
+    add_target(path, "b", state_dir="/srv/b", label="B")
+    assert read_targets(path) == others | {"b": Target("b", "B", "/srv/b")}
+    add_target(path, "b", state_dir="/srv/other", label=None)
+    assert read_targets(path) == others | {"b": Target("b", "B", "/srv/other")}
+    remove_target(path, "b")
+    assert read_targets(path) == others
+
+
+def test_folders_are_found_from_where_the_file_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is added from one folder is found from any other; the file may move with its folder."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    path = Path("tau/targets.toml")
+    add_target(path, "below", state_dir="tau/x", label=None)
+    add_target(path, "beside", state_dir="x", label=None)
+    add_target(path, "above", state_dir="../x", label=None)
+    text = path.read_text()
+    assert 'state_dir = "x"' in text
+    assert f'state_dir = "{tmp_path}/here/x"' in text
+    monkeypatch.chdir("/")
+    for name, folder in (("below", "here/tau/x"), ("beside", "here/x"), ("above", "x")):
+        found = read_targets(tmp_path / "here/tau/targets.toml")[name].state_dir
+        assert Path(found or "").resolve() == tmp_path / folder
+
+
+def test_targets_added_at_once_are_all_there(tmp_path: Path, inspector: Inspector) -> None:
+    """Each process waits for the one before, and who waits too long says for whom."""
+    with ThreadPoolExecutor() as pool:
+        names = [f"t{number}" for number in range(4)]
+        done = list(
+            pool.map(lambda name: inspector("targets", "add", name, "--state-dir", name), names)
+        )
+    assert {each.code for each in done} == {0}
+    assert sorted(read_targets(tmp_path / ".tau/targets.toml")) == names
+
+
+def test_a_lock_that_is_not_given_up_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while, and nothing is changed."""
+    monkeypatch.setattr(output, "LOCK_SECONDS", 0.1)
+    path = tmp_path / "t.toml"
+    with locked(path), pytest.raises(OutputError, match="locked: see fuser -v "):
+        add_target(path, "mine", state_dir="x", label=None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_is_removed(inspector: Inspector) -> None:
+    """Its own files stay; what is not in the file cannot be removed from it."""
+    inspector.directory("mine").good()
+    inspector("targets", "add", "mine", "--state-dir", ".tau/mine")
+    done = inspector("targets", "remove", "mine")
+    assert (done.code, done.out, done.err) == (0, "", "wrote .tau/targets.toml\n")
+    assert inspector("inspect", "mine").code == 2
+    assert inspector("inspect", "custom-command", "--state-dir", ".tau/mine").code == 0
+    for name, words in (("mine", "has no target 'mine'"), ("voice", "'voice' is built in")):
+        done = inspector("targets", "remove", name)
+        assert done.code == 2
+        assert words in done.err
+
+
+def test_a_named_target_is_always_reported(inspector: Inspector) -> None:
+    """A folder that is gone, empty or hidden is down; a built-in one that never was is left out."""
+    inspector.directory().good()
+    inspector.directory("voice").root.mkdir(parents=True)
+    (inspector.folder / ".tau/memory").symlink_to("/not/mounted")
+    (inspector.folder / ".tau/gateway").write_bytes(b"")
+    inspector("targets", "add", "gone", "--state-dir", "volume/gone")
+    done = inspector("inspect", "--all", "--json")
+    assert done.code == 5
+    rows = {row["transport"]: row["holds"] for row in done.json()}
+    assert list(rows) == ["custom-command", "voice", "memory", "gateway", "gone"]
+    reasons = {name: holds[0]["reason"] for name, holds in rows.items() if holds}
+    assert reasons == {
+        "voice": ".tau/voice/state.json: there is no such file",
+        "memory": ".tau/memory: is a link to /not/mounted, which is not there",
+        "gateway": ".tau/gateway: is not a directory",
+        "gone": f"{inspector.folder}/volume/gone: there is no such directory",
+    }
+    up = re.findall('up{transport="(.*?)",.*} 0', inspector("export", "--all").out)
+    assert up == ["voice", "memory", "gateway", "gone"]
+
+
+def test_a_root_that_may_not_be_looked_into_hides_nothing() -> None:
+    """What may be there is reported, since nobody knows that it is not."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder) / ".tau"
+        root.mkdir(0)
+        Path(folder).chmod(0o755)
+        question = Question(name=None, root=root, targets_file=Path("/dev/null"))
+        with as_another_user():
+            looks = look(question)
+            rows = known_targets(question)
+    assert [each.target.name for each in looks] == BUILT_IN_NAMES
+    assert {each.assessment.holds[0][0] for each in looks} == {"permission_denied"}
+    assert {row["exists"] for row in rows} == {False}
+
+
+def test_the_targets_file_lies_in_the_root(inspector: Inspector) -> None:
+    """Of every command; relative folders are relative to it, and a file that is named wins."""
+    StateDirectory(inspector.folder / "deep/root/mine").good()
+    added = inspector(
+        "targets", "add", "mine", "--root", "deep/root", "--state-dir", "deep/root/mine"
+    )
+    assert added.err == "wrote deep/root/targets.toml\n"
+    assert (inspector.folder / "deep/root/targets.toml").read_text().endswith('"mine"\n')
+    assert inspector("inspect", "mine").code == 2
+    assert inspector("inspect", "mine", "--root", "deep/root").code == 0
+    assert inspector("inspect", "--all", env={"TAU_TRANSPORT_HEALTH_ROOT": "deep/root"}).code == 0
+    assert inspector("targets", "remove", "mine", "--root", "deep/root").code == 0
+
+
+def test_a_targets_file_may_be_a_pipe(inspector: Inspector) -> None:
+    """It is read once; folders in it are relative to the current one."""
+    inspector.directory("elsewhere").good()
+    pipe = inspector.folder / "pipe"
+    os.mkfifo(pipe)
+    content = b'[targets.mine]\nstate_dir = ".tau/elsewhere"\n'
+    for words in (["inspect", "mine"], ["inspect", "--all"], ["targets", "list"]):
+        with ThreadPoolExecutor() as pool:
+            writing = pool.submit(pipe.write_bytes, content)
+            done = inspector(*words, "--targets", "pipe")
+            assert writing.result() == len(content)
+        assert (done.code, done.err) == (0, "")
+        assert "mine" in done.out
+    refused = inspector("targets", "add", "a", "--state-dir", "b", "--targets", "pipe")
+    assert (refused.code, "is no regular file" in refused.err) == (5, True)
+
+
+def test_a_byte_order_mark_is_passed_over(inspector: Inspector) -> None:
+    """Some editors write one: the targets are read, and `targets list` names it."""
+    inspector.directory("elsewhere").good()
+    content = b'\xef\xbb\xbf[targets.mine]\nstate_dir = ".tau/elsewhere"\n'
+    (inspector.folder / "t.toml").write_bytes(content)
+    done = inspector("inspect", "mine", "--targets", "t.toml")
+    assert (done.code, done.err) == (0, "")
+    done = inspector("targets", "list", "--targets", "t.toml")
+    assert (done.code, "mine" in done.out) == (0, True)
+    assert done.err == "t.toml begins with a byte order mark, which is passed over\n"
 
 
 def test_a_target_is_changed_by_adding_it_again(tmp_path: Path) -> None:

@@ -21,12 +21,13 @@ class _CommandLine(ErrorBorder, LazyGroup):
         "export": ("export:command", "Write OpenMetrics text, for a textfile collector."),
         "watch": ("watch:command", "Watch a transport in the terminal until interrupted."),
         "report": ("report:command", "Write one HTML page: health, what to do, and charts."),
-        "targets": ("", "List the targets, and add one."),
+        "targets": ("", "List the targets, add one, or remove one."),
         "targets list": (
             "targets:list_targets",
             "List the built-in targets and those of the targets file.",
         ),
         "targets add": ("targets:add", "Add a target to the targets file, or change it there."),
+        "targets remove": ("targets:remove", "Take a target out of the targets file."),
         "channels": ("", "Look into the channel store."),
         "channels list": (
             "channels:list_channels",

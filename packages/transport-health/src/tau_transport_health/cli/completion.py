@@ -12,7 +12,7 @@ from tau_transport_health.services.inspect import Question, named_targets
 def target_names(ctx: typer.Context) -> list[str]:
     """The targets that are built in or named in the targets file."""
     try:
-        return [*named_targets(_question(ctx).targets_file)]
+        return [*named_targets(_question(ctx))]
     except (TransportHealthError, OSError, ValueError):
         return [*BUILT_IN]
 
@@ -34,6 +34,4 @@ def _question(ctx: typer.Context) -> Question:
         root=given.get("root", Path(".tau")),
         state_dir=given.get("state_dir"),
         targets_file=given.get("targets"),
-        max_age_ms=None,
-        now_unix_ms=None,
     )

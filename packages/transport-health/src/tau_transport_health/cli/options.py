@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tau_transport_health.cli.completion import target_names
-from tau_transport_health.files.targets import DEFAULT_TARGETS_FILE
+from tau_transport_health.files.targets import TARGETS_FILE
 from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS
 
 _PREFIX = "TAU_TRANSPORT_HEALTH_"
@@ -84,7 +84,7 @@ TargetsFile = Annotated[
         "--targets",
         metavar="FILE",
         envvar=_PREFIX + "TARGETS",
-        show_default=f"{DEFAULT_TARGETS_FILE}, if there is one",
+        show_default=f"{TARGETS_FILE} in the root, if there is one",
         help="More targets, in TOML.",
     ),
 ]

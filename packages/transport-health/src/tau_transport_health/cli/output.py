@@ -13,6 +13,11 @@ def answer(value: object) -> None:
     typer.echo(value if isinstance(value, str) else json_text(value))
 
 
+def say(words: str) -> None:
+    """Say on stderr what is worth knowing besides."""
+    typer.echo(printable(words), err=True)
+
+
 def say_written(path: Path) -> None:
     """Say on stderr which file was written."""
-    typer.echo(f"wrote {printable(str(path))}", err=True)
+    say(f"wrote {path}")

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from tau_transport_health.contract.channel import LONGEST_LINE_BYTES, is_channel_name
 from tau_transport_health.errors import NoChannelError
-from tau_transport_health.files.lines import WholeLines, open_regular
+from tau_transport_health.files.lines import UnreadLines, WholeLines, open_regular
 from tau_transport_health.files.segments import open_segments
 from tau_transport_health.health.targets import CHAINED_TRANSPORT
 
@@ -77,8 +77,8 @@ class ChannelStore:
             longest_line_bytes=LONGEST_LINE_BYTES,
         )
 
-    def segments(self, channel: str, log: str) -> tuple[list[WholeLines], list[tuple[str, str]]]:
-        """The files of a channel's log, as `log_segments.open_segments` does."""
+    def segments(self, channel: str, log: str) -> list[WholeLines | UnreadLines]:
+        """The files of a channel's log, as `segments.open_segments` gives them."""
         try:
             with self._folder((channel,)) as folder, os.scandir(folder) as entries:
                 names = [entry.name for entry in entries]

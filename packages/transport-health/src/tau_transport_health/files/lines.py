@@ -64,6 +64,25 @@ class WholeLines:
             return b""
 
 
+class UnreadLines:
+    """A file of a log that is not read, and why; it has no lines."""
+
+    is_torn = False
+
+    def __init__(self, name: str, problem: str, *, is_rotated: bool) -> None:
+        self.name = name
+        self.problem: str | None = problem
+        self.is_rotated = is_rotated
+
+    def __iter__(self) -> Iterator[bytes]:
+        """No lines."""
+        return self.blocks()
+
+    def blocks(self) -> Iterator[bytes]:
+        """No lines."""
+        return iter(())
+
+
 def _block_bytes(started: bytearray) -> int:
     return min(max(len(started), _BLOCK_BYTES), _LARGEST_BLOCK_BYTES)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES
-from tau_transport_health.files.lines import WholeLines
+from tau_transport_health.files.lines import UnreadLines, WholeLines
+from tau_transport_health.health.remedies import UNPACKERS
 
 
 def open_segments(
@@ -15,8 +16,8 @@ def open_segments(
     opened: Callable[[str], BinaryIO],
     *,
     longest_line_bytes: int = LONGEST_LINE_BYTES,
-) -> tuple[list[WholeLines], list[tuple[str, str]]]:
-    """The files of a log, oldest first, and those that cannot be opened, with the reason.
+) -> list[WholeLines | UnreadLines]:
+    """The files of a log, oldest first; those that cannot be opened, or are compressed, unread.
 
     The newest is opened first. Should the log be rotated meanwhile, a file is met again under its
     next name, which shows, and none is passed over.
@@ -27,17 +28,20 @@ def open_segments(
         opened: Opens a file of that folder.
         longest_line_bytes: As `WholeLines` takes it.
     """
-    segments: list[WholeLines] = []
-    unread: list[tuple[str, str]] = []
+    segments: list[WholeLines | UnreadLines] = []
     seen: set[tuple[int, int]] = set()
-    for number in _numbers(log, names):
-        name = f"{log}.{number}" if number else log
+    for number, compressed in _numbers(log, names):
+        name, is_rotated = f"{log}.{number}" if number else log, number > 0
         try:
             file = opened(name)
         except FileNotFoundError:
+            if compressed is not None:
+                problem = "is compressed, and not read"
+                segments.append(UnreadLines(compressed, problem, is_rotated=is_rotated))
             continue
         except OSError as error:
-            unread.append((name, f"cannot be opened: {error.strerror or error}"))
+            problem = f"cannot be opened: {error.strerror or error}"
+            segments.append(UnreadLines(name, problem, is_rotated=is_rotated))
             continue
         status = os.fstat(file.fileno())
         if (status.st_dev, status.st_ino) in seen:
@@ -46,17 +50,24 @@ def open_segments(
         seen.add((status.st_dev, status.st_ino))
         segments.append(
             WholeLines(
-                file, name=name, is_rotated=number > 0, longest_line_bytes=longest_line_bytes
+                file, name=name, is_rotated=is_rotated, longest_line_bytes=longest_line_bytes
             )
         )
-    return segments[::-1], unread
+    return segments[::-1]
 
 
-def _numbers(log: str, names: Iterable[str]) -> list[int]:
+def _numbers(log: str, names: Iterable[str]) -> list[tuple[int, str | None]]:
     """0 for the log itself, then its rotated files' numbers, and one more.
 
-    One more, since the log may be rotated between this look and the opening.
+    With each comes the name of a compressed file of that number, if there is one. One more, since
+    the log may be rotated between this look and the opening.
     """
-    rotated_name = re.compile(re.escape(log) + r"\.([1-9]\d{0,5})", re.ASCII)
-    rotated = {int(match[1]) for name in names if (match := rotated_name.fullmatch(name))}
-    return [0, *sorted(rotated | {max(rotated, default=0) + 1})]
+    ends = "|".join(UNPACKERS)
+    rotated_name = re.compile(rf"{re.escape(log)}(?:\.([1-9]\d{{0,5}}))?(\.(?:{ends}))?", re.ASCII)
+    compressed: dict[int, str | None] = {0: None}
+    for name in names:
+        if match := rotated_name.fullmatch(name):
+            number = int(match[1] or 0)
+            compressed[number] = name if match[2] else compressed.get(number)
+    compressed.setdefault(max(compressed) + 1)
+    return sorted(compressed.items())

@@ -8,12 +8,14 @@ while someone writes").
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.contract.state import State, parse_state
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.files.lines import WholeLines, open_regular
-from tau_transport_health.health.reading import Reading
+from tau_transport_health.health.reading import Problem, Reading
+from tau_transport_health.health.remedies import Hold
 from tau_transport_health.health.targets import Target
 
 STATE_FILE = "state.json"
@@ -26,6 +28,7 @@ LONGEST_STATE_BYTES = 256 * 1024 * 1024
 """What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
 
 _TAIL_BLOCK_BYTES = 64 * 1024
+_CHANNEL_LOGS = "channel-store/*/*/log.jsonl*"
 
 
 def observe(state_dir: Path, target: Target, *, sleep: Callable[[float], None]) -> Reading:
@@ -41,18 +44,27 @@ def observe(state_dir: Path, target: Target, *, sleep: Callable[[float], None]) 
 
 def read_once(state_dir: Path, target: Target) -> Reading:
     """What a state directory holds now; what cannot be read is told in the answer."""
-    state, problem, is_present = _read_state(state_dir / STATE_FILE, target)
-    lines, is_torn, is_log_present = _tail(state_dir / EVENT_LOG)
+    state = _read_state(state_dir / STATE_FILE, target)
+    log = _tail(state_dir / EVENT_LOG)
+    lines, problem = log.lines, log.problem
     if len(lines) < 2:  # noqa: PLR2004 - the state may belong to either of the last two
-        older, _, _ = _tail(state_dir / f"{EVENT_LOG}.1")
-        lines = (*older, *lines)[-2:]
+        older = _tail(state_dir / f"{EVENT_LOG}.1")
+        lines = (*older.lines, *lines)[-2:]
+        problem = problem or (None if lines else older.problem)
+    if (
+        isinstance(state, Problem)
+        and state.hold is Hold.NO_STATE
+        and (lines or log.is_torn or problem or any(state_dir.glob(_CHANNEL_LOGS)))
+    ):
+        words = "though cycles were written here"
+        state = Problem(Hold.LOST_STATE, f"{state.reason}, {words}")
     return Reading(
-        state=state,
-        state_problem=problem,
-        is_state_present=is_present,
-        is_log_present=is_log_present,
-        last_lines=tuple(lines),
-        is_log_torn=is_torn,
+        state=state if isinstance(state, State) else None,
+        state_problem=state if isinstance(state, Problem) else None,
+        log_problem=problem,
+        is_log_present=log.is_present,
+        last_lines=lines,
+        is_log_torn=log.is_torn,
     )
 
 
@@ -68,30 +80,69 @@ def blocks_of(path: Path) -> Iterator[bytes]:
         return iter(())
 
 
-def _read_state(path: Path, target: Target) -> tuple[State | None, str | None, bool]:
+def _read_state(path: Path, target: Target) -> State | Problem:
     try:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
                 limit = LONGEST_STATE_BYTES // 1024 // 1024
-                return None, f"{path}: is longer than {limit} MiB, which no runtime writes", True
+                reason = f"{path}: is longer than {limit} MiB, which no runtime writes"
+                return Problem(Hold.INVALID_STATE, reason)
             raw = file.read(LONGEST_STATE_BYTES)
-    except FileNotFoundError:
-        missing = path if path.parent.is_dir() else path.parent
-        return (
-            None,
-            f"{missing}: there is no such {'file' if missing == path else 'directory'}",
-            False,
-        )
+        return parse_state(raw, chained=target.is_chained)
+    except (FileNotFoundError, NotADirectoryError):
+        return Problem(Hold.NO_STATE, _missing(path))
     except OSError as error:
-        return None, f"{path}: cannot be read: {error.strerror or error}", True
-    try:
-        return parse_state(raw, chained=target.is_chained), None, True
+        return _unreadable(path, error, Hold.INVALID_STATE)
     except TransportHealthError as error:
-        return None, f"{path}: {error}", True
+        return Problem(Hold.INVALID_STATE, f"{path}: {error}")
 
 
-def _tail(path: Path) -> tuple[tuple[bytes, ...], bool, bool]:
-    """A log's last two whole lines, whether what follows is torn, whether it is there."""
+def _missing(path: Path) -> str:
+    folder = path.parent
+    if folder.is_dir():
+        return f"{path}: there is no such file"
+    if folder.is_symlink():
+        return f"{folder}: is a link to {folder.readlink()}, which is not there"
+    return f"{folder}: {'is not a' if folder.exists() else 'there is no such'} directory"
+
+
+def _unreadable(path: Path, error: OSError, otherwise: Hold) -> Problem:
+    reason = f"{path}: cannot be read: {error.strerror or error}"
+    if not isinstance(error, PermissionError):
+        return Problem(otherwise, reason)
+    owner, me = _owner(path.absolute()), _user(os.geteuid())
+    whose = f"{reason}: it is {owner}'s, and this runs as {me}"
+    return Problem(Hold.PERMISSION_DENIED, whose, None if owner == me else owner)
+
+
+def _owner(path: Path) -> str:
+    """Whose a file is; if that may not be known either, whose the folder is that hides it."""
+    try:
+        return _user(path.stat().st_uid)
+    except OSError:
+        return _owner(path.parent)
+
+
+def _user(number: int) -> str:
+    """A user's name, or the number in the form that sudo takes."""
+    import pwd  # noqa: PLC0415 - start-up counts
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"
+
+
+class _Tail(NamedTuple):
+    """The end of a log: its last two whole lines, and whether what follows is torn."""
+
+    lines: tuple[bytes, ...] = ()
+    is_torn: bool = False
+    is_present: bool = True
+    problem: Problem | None = None
+
+
+def _tail(path: Path) -> _Tail:
     try:
         with open_regular(path) as log:
             descriptor = log.fileno()
@@ -102,9 +153,9 @@ def _tail(path: Path) -> tuple[tuple[bytes, ...], bool, bool]:
                 step = min(max(_TAIL_BLOCK_BYTES, len(tail)), start)
                 start -= step
                 tail = os.pread(descriptor, step, start) + tail
-    except FileNotFoundError:
-        return (), False, False
-    except OSError:
-        return (), False, True
+    except (FileNotFoundError, NotADirectoryError):
+        return _Tail(is_present=False)
+    except OSError as error:
+        return _Tail(problem=_unreadable(path, error, Hold.UNREADABLE_LOG))
     *lines, torn = tail.split(b"\n")
-    return tuple(line + b"\n" for line in lines[-2:]), bool(torn), True
+    return _Tail(lines=tuple(line + b"\n" for line in lines[-2:]), is_torn=bool(torn))

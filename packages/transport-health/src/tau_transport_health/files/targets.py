@@ -1,57 +1,135 @@
 """The targets file: more targets than the built-in ones, in TOML."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tau_transport_health.errors import OutputError, TargetError, UnreadableError
 from tau_transport_health.health.targets import Target, checked_name, parse_targets
 
-DEFAULT_TARGETS_FILE = Path(".tau/targets.toml")
-"""Where more targets are named, unless the operator says where."""
+TARGETS_FILE = "targets.toml"
+"""Where more targets are named, in the folder of the built-in ones, unless a file is named."""
+
+_MARK = b"\xef\xbb\xbf"  # what some editors put before UTF-8, the byte order mark
 
 
-def read_targets(path: Path | None) -> dict[str, Target]:
-    """The targets of a file that was named; of the default one if none was, and there is one.
+def read_targets(path: Path, *, is_named: bool = True) -> dict[str, Target]:
+    """The targets of a file; folders that are not absolute are taken from where it lies.
+
+    Args:
+        path: The file. What is no regular file lies nowhere: the current folder counts.
+        is_named: Whether the operator named it, so that it has to be there.
 
     Raises:
         UnreadableError: if it cannot be read, or was named and is not there.
         TargetError: if it is not a targets file; the text names it and what is wrong.
     """
-    try:
-        raw = (path or DEFAULT_TARGETS_FILE).read_bytes()
-    except OSError as error:
-        if path is None and isinstance(error, FileNotFoundError):
-            return {}
-        file = path or DEFAULT_TARGETS_FILE
-        raise UnreadableError(f"{file}: cannot be read: {error.strerror or error}") from None
-    import tomllib  # noqa: PLC0415 - start-up counts, and few have a targets file
+    targets = _parsed(_read(path, is_named=is_named), path)
+    folder = path.parent if path.is_file() else Path()
+    return {
+        name: target._replace(state_dir=str(folder / (target.state_dir or "")))
+        for name, target in targets.items()
+    }
 
-    try:
-        return parse_targets(tomllib.loads(raw.decode("utf-8")))
-    except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
-        raise TargetError(f"{path}: not TOML: {error}") from None
-    except TargetError as error:
-        raise TargetError(f"{path}: {error}") from None
+
+def begins_with_mark(path: Path) -> bool:
+    """Whether a file that was read begins with a byte order mark, which is passed over."""
+    return _read(path, is_named=False).startswith(_MARK)
 
 
 def add_target(path: Path, name: str, *, state_dir: str, label: str | None) -> None:
-    """Add a target to the file, or change it; the rest of the file keeps its values.
+    """Add a target to the file, or change it there; the rest of the file stays as it is.
+
+    Args:
+        path: The file, which is made if it is not there.
+        name: The target.
+        state_dir: Its folder, from the current one; the file gets it from where the file lies.
+        label: Its label; None for its name, or for what it has.
 
     Raises:
         TargetError: if the name may not be used, or the file is not a targets file.
         OutputError: if the file cannot be written.
     """
-    import tomli_w  # noqa: PLC0415 - as above
+    if state_dir.strip():  # a blank one is refused as it is
+        absolute, folder = Path(state_dir).absolute(), path.absolute().parent
+        below = absolute.is_relative_to(folder)
+        state_dir = str(absolute.relative_to(folder) if below else absolute)
+    said = {"state_dir": state_dir} | ({} if label is None else {"label": label})
+    parse_targets({"targets": {name: said}})  # what could not be read back is not written
 
-    from tau_transport_health.files.output import replace_file  # noqa: PLC0415 - as above
+    def add(tables: Any) -> None:  # noqa: ANN401 - a table of tomlkit's, of any kind
+        if name not in tables:
+            tables[name] = said
+            return
+        lines, following = tables[name].value.body, []
+        while lines[-1][0] is None:  # comments and blank lines before the next table stay there
+            following.append(lines.pop())
+        tables[name].update(said)
+        lines.extend(reversed(following))
 
-    targets = read_targets(path) if path.exists() else {}
-    targets[checked_name(name)] = Target(name=name, label=label or name, state_dir=state_dir)
-    tables = {
-        target.name: {"state_dir": target.state_dir, "label": target.label}
-        for target in targets.values()
-    }
-    parse_targets({"targets": tables})  # what could not be read back is not written
+    _edit(path, add)
+
+
+def remove_target(path: Path, name: str) -> None:
+    """Take a target out of the file; the rest of the file stays as it is.
+
+    Raises:
+        TargetError: if it is not in the file, or the file is not a targets file.
+        OutputError: if the file cannot be written.
+    """
+    checked_name(name)
+
+    def remove(tables: Any) -> None:  # noqa: ANN401 - as above
+        if name not in tables:
+            raise TargetError(f"{path}: has no target {name!r}: see targets list")
+        del tables[name]
+
+    _edit(path, remove)
+
+
+def _edit(path: Path, change: Callable[[Any], None]) -> None:
+    """Change the tables of the file, which nobody else changes meanwhile."""
+    import tomlkit  # noqa: PLC0415 - start-up counts, and few change a targets file
+
+    from tau_transport_health.files.output import locked, replace_file  # noqa: PLC0415 - as above
+
+    with locked(path):
+        if path.exists() and not path.is_file():
+            raise OutputError(f"{path}: is no regular file, so that no target can be kept in it")
+        raw = _read(path, is_named=False)
+        _parsed(raw, path)
+        document = tomlkit.parse(raw.decode("utf-8-sig"))
+        change(document.setdefault("targets", tomlkit.table(is_super_table=True)))
+        try:
+            content = tomlkit.dumps(document).encode()
+        except UnicodeEncodeError:
+            raise OutputError(f"{path}: a name that is not text cannot be written") from None
+        _parsed(content, path)  # what cannot be read back is not written
+        replace_file(path, content)
+
+
+def _read(path: Path, *, is_named: bool) -> bytes:
     try:
-        replace_file(path, tomli_w.dumps({"targets": tables}).encode())
-    except UnicodeEncodeError:
-        raise OutputError(f"{path}: a name that is not text cannot be written") from None
+        return path.read_bytes() if path.is_file() else _piped(path)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not is_named:
+            return b""
+        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+@cache
+def _piped(path: Path) -> bytes:
+    """What a pipe holds, which can be read once; `watch` asks again and again."""
+    return path.read_bytes()
+
+
+def _parsed(raw: bytes, path: Path) -> dict[str, Target]:
+    import tomllib  # noqa: PLC0415 - start-up counts, and few have a targets file
+
+    try:
+        return parse_targets(tomllib.loads(raw.decode("utf-8-sig")))
+    except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
+        raise TargetError(f"{path}: not TOML: {error}") from None
+    except TargetError as error:
+        raise TargetError(f"{path}: {error}") from None

@@ -1,5 +1,6 @@
 """A diagnosis in its two forms: JSON for programs, and text that can be read at 3 a.m."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from tau_transport_health.printable import printable
 
 _WIDTH = 100
 _INDENT = 10
+_KEPT = "\xa0"  # a space at which no line is broken; what is printable has none
 
 
 def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{number}. {symptom.severity.upper()}  {symptom.code}"
         yield from _part("what", (symptom.sentence,))
         yield from _part("where", map(_place, symptom.evidence))
-        yield from _part("do", (symptom.action,))
+        yield from _part("do", (symptom.action,), breaks=False)
     yield ""
     history = diagnosis.history
     invalid = f", {history.invalid.total} invalid" if history.invalid.total else ""
@@ -70,12 +72,16 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield from _part("files", (inspection.state_path,))
 
 
-def _part(name: str, texts: Iterable[str]) -> Iterator[str]:
-    """A named part, wrapped; the name stands before its first line only."""
-    label = f"{name}:"
+def _part(name: str, texts: Iterable[str], *, breaks: bool = True) -> Iterator[str]:
+    """A named part, wrapped; the name stands before its first line only.
+
+    Unless it `breaks`, what stands between backticks stays on one line, to be pasted.
+    """
+    label, width = f"{name}:", _WIDTH - _INDENT - 2
     for text in texts:
-        for line in textwrap.wrap(printable(text), _WIDTH - _INDENT - 2, break_on_hyphens=False):
-            yield f"  {label:<{_INDENT}}{line}".rstrip()
+        words = re.sub("`[^`]+`", lambda command: command[0].replace(" ", _KEPT), printable(text))
+        for line in textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=breaks):
+            yield f"  {label:<{_INDENT}}{line.replace(_KEPT, ' ')}".rstrip()
             label = ""
 
 

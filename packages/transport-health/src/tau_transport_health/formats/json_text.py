@@ -24,7 +24,7 @@ def row(inspection: Inspection) -> dict[str, Any]:
         "health": None if assessment.snapshot is None else assessment.snapshot.as_json(),
         "health_state": assessment.health_state,
         "health_reason": assessment.health_reason,
-        "recommendation": assessment.recommendation,
+        "recommendation": inspection.recommendation,
         "age_ms": assessment.age_ms,
         "rollout_gate": assessment.gate,
         "holds": [{"code": hold, "reason": reason} for hold, reason in assessment.holds],

@@ -6,7 +6,7 @@ All are gauges: the snapshot is of the last cycle, and counters that start anew 
 from collections.abc import Iterable, Iterator, Sequence
 
 from tau_transport_health.contract.state import HealthState
-from tau_transport_health.health.assessment import Gate, Inspection
+from tau_transport_health.health.assessment import CLOCK_PINNED, Gate, Inspection
 from tau_transport_health.printable import printable
 
 _PREFIX = "tau_transport_"
@@ -28,6 +28,11 @@ def openmetrics(inspections: Sequence[Inspection]) -> str:
 
 
 def _lines(inspections: Sequence[Inspection]) -> Iterator[str]:
+    yield from _family(
+        "clock_pinned",
+        "Whether the time to judge at was given, rather than read from the clock.",
+        ((_labels(i), float(CLOCK_PINNED in i.assessment.warnings)) for i in inspections),
+    )
     yield from _family(
         "up",
         "Whether a valid state could be read.",

@@ -38,7 +38,7 @@ def facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
     if assessment.snapshot is not None and assessment.age_ms is not None:
         yield "age", f"{age(assessment.age_ms)}, of {inspection.state_path}"
         yield "last cycle", _cycle(assessment.snapshot)
-    yield "do", assessment.recommendation
+    yield "do", inspection.recommendation
 
 
 def status_text(inspection: Inspection, report: Mapping[str, Any]) -> str:

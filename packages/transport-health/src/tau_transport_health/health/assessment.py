@@ -4,6 +4,7 @@ It follows from the snapshot and the end of the event log alone, so that `check`
 more, says the same as `status`, which reads all (runbooks/transport-health-ops.md, "The gate").
 """
 
+import shlex
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,8 +13,14 @@ from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthSnapshot, HealthState
 from tau_transport_health.durations import age
 from tau_transport_health.errors import ExitCode, PluginCode
-from tau_transport_health.health.reading import Reading
-from tau_transport_health.health.remedies import REMEDIES, Hold, symptom_of
+from tau_transport_health.health.reading import Problem, Reading
+from tau_transport_health.health.remedies import (
+    REMEDIES,
+    HistorySymptom,
+    Hold,
+    SymptomCode,
+    symptom_of,
+)
 from tau_transport_health.health.targets import Target
 
 DEFAULT_MAX_AGE_MS = 15 * 60 * 1000
@@ -21,6 +28,13 @@ DEFAULT_MAX_AGE_MS = 15 * 60 * 1000
 
 FUTURE_TOLERANCE_MS = 60 * 1000
 """How far a snapshot may lie ahead of the clock: clocks differ a little."""
+
+
+CLOCK_PINNED = (
+    "the clock is pinned by --now-unix-ms or TAU_TRANSPORT_HEALTH_NOW_UNIX_MS, so that a dead "
+    "runtime may pass"
+)
+"""What every answer warns of that was given the time to judge at."""
 
 
 class Gate(StrEnum):
@@ -38,11 +52,11 @@ class Assessment(NamedTuple):
     gate: Gate
     holds: tuple[tuple[Hold, str], ...]
     warnings: tuple[str, ...]
-    recommendation: str
     age_ms: int | None
     is_stale: bool
     snapshot: HealthSnapshot | None
     last_event: Event | None
+    queue_depth: int
 
     @property
     def exit_code(self) -> ExitCode:
@@ -52,27 +66,36 @@ class Assessment(NamedTuple):
         return ExitCode.YES if self.gate is Gate.PASS else ExitCode.NO
 
     @property
+    def is_reliable(self) -> bool:
+        """Whether nothing keeps the health that is on record from being that of now."""
+        return all(hold is Hold.UNHEALTHY for hold, _ in self.holds)
+
+    @property
     def plugin_code(self) -> PluginCode:
-        """What `check` exits with: the health, unless something makes it unknown."""
-        if any(hold is not Hold.UNHEALTHY for hold, _ in self.holds):
+        """What `check` exits with: what is bad for certain, else unknown if anything makes it so.
+
+        A state that nobody writes any more is bad for certain.
+        """
+        if self.is_stale or self.health_state is HealthState.FAILING:
+            return PluginCode.CRITICAL
+        if not self.is_reliable:
             return PluginCode.UNKNOWN
-        return {
-            HealthState.HEALTHY: PluginCode.OK,
-            HealthState.DEGRADED: PluginCode.WARNING,
-            HealthState.FAILING: PluginCode.CRITICAL,
-            HealthState.UNKNOWN: PluginCode.UNKNOWN,
-        }[self.health_state]
+        is_degraded = self.health_state is HealthState.DEGRADED
+        return PluginCode.WARNING if is_degraded else PluginCode.OK
 
 
 class Inspection(NamedTuple):
     """One look at a target: where its files are, what they held, and the judgement.
 
-    Every format is made from this one value, so that all say the same.
+    Every format is made from this one value, so that all say the same. `state_dir` is absolute,
+    and `targets_file` too, None for a target that is built in: a command may be typed anywhere.
     """
 
     target: Target
     state_path: str
     events_log_path: str
+    state_dir: str
+    targets_file: str | None
     reading: Reading
     assessment: Assessment
     judged_unix_ms: int
@@ -82,80 +105,156 @@ class Inspection(NamedTuple):
         """Whether the chain keys are required of this target's lines."""
         return self.target.is_chained or self.reading.is_chained
 
+    @property
+    def look(self) -> str:
+        """The words that name this target to a command, whatever the current folder is."""
+        targets = () if self.targets_file is None else ("--targets", self.targets_file)
+        return shlex.join((self.target.name, "--state-dir", self.state_dir, *targets))
 
-def assess(reading: Reading, *, now_unix_ms: int, max_age_ms: int | None) -> Assessment:
-    """Judge a reading. `max_age_ms` is None where any age will do."""
-    if reading.state is None:
-        return _without_state(reading)
-    health = reading.state.health
-    last_event = reading.last_event if isinstance(reading.last_event, Event) else None
-    age_ms = now_unix_ms - health.updated_unix_ms
-    is_stale = max_age_ms is not None and age_ms > max_age_ms
-    holds = tuple(_holds(reading, health, age_ms, is_stale=is_stale))
-    reason = last_event.health_reason if last_event is not None else None
+    @property
+    def recommendation(self) -> str:
+        """What to do about what the gate holds for first, or about a backlog."""
+        if self.assessment.holds:
+            return self.remedy(symptom_of(self.assessment.holds[0][0]))
+        if self.assessment.queue_depth:
+            return self.remedy(HistorySymptom.BACKLOG_LEFT)
+        return "nothing to do"
+
+    def remedy(self, code: SymptomCode) -> str:
+        """What to do about a symptom: words, and between backticks commands that can be pasted."""
+        return self.advice(REMEDIES[code])
+
+    def advice(self, template: str, **more: str) -> str:
+        """A text of `remedies` with the target's names and paths in it, quoted for a shell."""
+        folder, reading = shlex.quote(self.state_dir), self.reading
+        event = reading.last_event
+        is_of_runtime = self.is_chained or (isinstance(event, Event) and event.cycle_id is not None)
+
+        def runtime(words: str, before: str = ": ", after: str = "") -> str:
+            command = f"{before}`tau-custom-command {words}`{after}"
+            return command if is_of_runtime else ""
+
+        run = f"run FIXTURE --state-dir {folder}"
+        problem, health = reading.state_problem or reading.log_problem, self.assessment.snapshot
+        owner = None if problem is None else problem.owner
+        return template.format(
+            **more,
+            name=self.target.name,
+            look=self.look,
+            dir=folder,
+            old_dir=shlex.quote(f"{self.state_dir}.old"),
+            state=shlex.quote(f"{self.state_dir}/state.json"),
+            log=shlex.quote(f"{self.state_dir}/runtime-events.jsonl"),
+            run=runtime(run),
+            run_all=runtime(f"{run} --queue-limit {health.last_cycle_discovered if health else 1}"),
+            run_fresh=runtime(f"{run} --fresh"),
+            recover=runtime(
+                f"recover --state-dir {folder}",
+                "have it back whole: ",
+                " shows what it would do; or ",
+            ),
+            as_owner=f"give yourself the right: `chmod -R u+rwX {folder}`"
+            if owner is None
+            else f"run it as {owner}, whose files these are: "
+            f"`sudo -u {shlex.quote(owner)} tau-transport-health inspect {self.look}`",
+        )
+
+
+def assess(
+    reading: Reading, *, now_unix_ms: int, max_age_ms: int | None, is_clock_pinned: bool = False
+) -> Assessment:
+    """Judge a reading.
+
+    Args:
+        reading: What was read.
+        now_unix_ms: The time to judge at.
+        max_age_ms: How old a state may be; None where any age will do.
+        is_clock_pinned: Whether the time was given, rather than read from the clock.
+    """
+    state = reading.state
+    if state is None:
+        age_ms, is_stale = None, False
+        reason = _problem_of(reading).reason
+    else:
+        age_ms = now_unix_ms - state.health.updated_unix_ms
+        is_stale = max_age_ms is not None and age_ms > max_age_ms
+        reason = _reason(reading, state.health)
+    holds = tuple(_holds(reading, age_ms, is_stale=is_stale))
+    judged = reading.judged_event
     return Assessment(
-        health_state=health.state,
-        health_reason=reason or _classified(health),
+        health_state=reading.health_state,
+        health_reason=reason,
         gate=Gate.HOLD if holds else Gate.PASS,
         holds=holds,
-        warnings=_warnings(reading, max_age_ms),
-        recommendation=REMEDIES[symptom_of(holds[0][0])] if holds else "nothing to do",
+        warnings=tuple(_warnings(reading, max_age_ms, is_clock_pinned=is_clock_pinned)),
         age_ms=age_ms,
         is_stale=is_stale,
-        snapshot=health,
-        last_event=last_event,
+        snapshot=None if state is None else state.health,
+        last_event=reading.last_event if isinstance(reading.last_event, Event) else None,
+        queue_depth=max(
+            0 if state is None else state.health.queue_depth,
+            0 if judged is None else judged.backlog_cases,
+        ),
     )
 
 
-def _without_state(reading: Reading) -> Assessment:
-    hold = Hold.INVALID_STATE if reading.is_state_present else Hold.NO_STATE
-    reason = reading.state_problem or "there is no state.json"
-    return Assessment(
-        health_state=HealthState.UNKNOWN,
-        health_reason=reason,
-        gate=Gate.HOLD,
-        holds=((hold, reason),),
-        warnings=(),
-        recommendation=REMEDIES[symptom_of(hold)],
-        age_ms=None,
-        is_stale=False,
-        snapshot=None,
-        last_event=None,
-    )
+def _problem_of(reading: Reading) -> Problem:
+    return reading.state_problem or Problem(Hold.NO_STATE, "there is no state.json")
 
 
-def _classified(health: HealthSnapshot) -> str:
-    if health.last_cycle_failed == 0 and health.failure_streak == 0:
+def _reason(reading: Reading, health: HealthSnapshot) -> str:
+    """The last event's own words, if it has the health that is judged, else the numbers'."""
+    event = reading.last_event
+    if isinstance(event, Event) and event.health_state is reading.health_state:
+        if event.health_reason:
+            return event.health_reason
+        if health.state is not event.health_state:
+            return _classified(event.failed_cases, event.failure_streak)
+    return _classified(health.last_cycle_failed, health.failure_streak)
+
+
+def _classified(failed: int, streak: int) -> str:
+    if failed == 0 and streak == 0:
         return "the last cycle ended without a failed case"
-    return (
-        f"{health.last_cycle_failed} failed in the last cycle, "
-        f"cycles in a row with failures: {health.failure_streak}"
-    )
+    return f"{failed} failed in the last cycle, cycles in a row with failures: {streak}"
 
 
-def _holds(
-    reading: Reading, health: HealthSnapshot, age_ms: int, *, is_stale: bool
-) -> Iterator[tuple[Hold, str]]:
-    if health.state is not HealthState.HEALTHY:
-        yield Hold.UNHEALTHY, f"the health is {health.state}: {_classified(health)}"
+def _holds(reading: Reading, age_ms: int | None, *, is_stale: bool) -> Iterator[tuple[Hold, str]]:
+    if reading.state is None or age_ms is None:
+        yield _problem_of(reading)[:2]
+        return
+    health = reading.state.health
+    if reading.health_state is not health.state:
+        said = f"the event log's last line says {reading.health_state}, and the state"
+        yield Hold.UNHEALTHY, f"{said} {health.state}: the worse of them counts"
+    elif health.state is not HealthState.HEALTHY:
+        numbers = _classified(health.last_cycle_failed, health.failure_streak)
+        yield Hold.UNHEALTHY, f"the health is {health.state}: {numbers}"
     if is_stale:
         yield Hold.STALE, f"the state is stale: written {age(age_ms)}"
     if -age_ms > FUTURE_TOLERANCE_MS:
         yield Hold.FUTURE, f"the state is dated {age(age_ms)}"
+    if reading.log_problem is not None:
+        yield reading.log_problem[:2]
     if reading.is_log_torn:
         yield Hold.LOG_TORN, "the last line of the event log is torn"
     if isinstance(reading.last_event, str):
         yield Hold.LOG_INVALID, f"the last line of the event log is invalid: {reading.last_event}"
     if reading.disagreement is not None:
-        yield Hold.LOG_DISAGREES, reading.disagreement
+        is_gone = not (reading.is_log_present or reading.last_lines)
+        yield (
+            (Hold.NO_LOG, "there is no event log, though the state names a cycle of it")
+            if is_gone
+            else (Hold.LOG_DISAGREES, reading.disagreement)
+        )
 
 
-def _warnings(reading: Reading, max_age_ms: int | None) -> tuple[str, ...]:
-    found = []
+def _warnings(reading: Reading, max_age_ms: int | None, *, is_clock_pinned: bool) -> Iterator[str]:
+    if is_clock_pinned:
+        yield CLOCK_PINNED
     if max_age_ms is None:
-        found.append("no limit on the state's age was asked for, so that a dead runtime passes")
+        yield "no limit on the state's age was asked for, so that a dead runtime passes"
     if reading.state is not None and reading.state.last_cycle is None:
-        found.append("the writer does not chain its events: state and log are not compared")
+        yield "the writer does not chain its events: state and log are not compared"
         if not reading.is_log_present:
-            found.append("there is no event log")
-    return tuple(found)
+            yield "there is no event log"

@@ -5,6 +5,7 @@ something is wrong"), and every damage that files can take. What the gate holds 
 assessment's judgement; here it only gets its evidence and its action.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +14,9 @@ from typing import NamedTuple
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.health.remedies import (
+    BACKEND_REMEDY,
     REMEDIES,
+    UNPACKERS,
     FileSymptom,
     HistorySymptom,
     Hold,
@@ -61,11 +64,7 @@ class Symptom(NamedTuple):
     sentence: str
     evidence: tuple[Evidence, ...]
     severity: Severity = Severity.FAULT
-
-    @property
-    def action(self) -> str:
-        """What the runbook says to do."""
-        return REMEDIES[self.code]
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +85,10 @@ class Diagnosis:
         exit_code = self.inspection.assessment.exit_code
         history = self.history
         is_damaged = (
-            history.chain.state is ChainState.BROKEN
+            history.chain.state in {ChainState.BROKEN, ChainState.UNREAD}
             or history.invalid.total > 0
-            or bool(history.torn_files or history.unread_files)
+            or bool(history.torn_files)
+            or any(_unpacker(name) is None for name, _ in history.unread_files)
         )
         return ExitCode.NO if exit_code is ExitCode.YES and is_damaged else exit_code
 
@@ -106,15 +106,28 @@ def diagnose(
     ]
     severities = list(Severity)
     symptoms.sort(key=lambda each: (severities.index(each.severity), _ORDER.index(each.code)))
-    return Diagnosis(inspection=inspection, history=history, symptoms=tuple(symptoms))
+    return Diagnosis(
+        inspection=inspection,
+        history=history,
+        symptoms=tuple(
+            each._replace(action=each.action or inspection.remedy(each.code)) for each in symptoms
+        ),
+    )
 
 
 def _symptoms_of_files(inspection: Inspection, history: History) -> Iterator[Symptom]:
     holds = dict(inspection.assessment.holds)
     if not _explains_health(history):
         yield from _held(holds, Hold.UNHEALTHY, _last_line(history))
-    for hold in (Hold.NO_STATE, Hold.INVALID_STATE, Hold.STALE, Hold.FUTURE):
-        yield from _held(holds, hold, (Evidence(_STATE_FILE, None, _of_state(inspection)),))
+    reading = inspection.reading
+    problems = (_STATE_FILE, reading.state_problem), (EVENT_LOG, reading.log_problem)
+    for file, problem in problems if reading.state is not None else problems[:1]:
+        if problem is not None:
+            yield from _held(holds, problem.hold, (Evidence(file, None, problem.reason),))
+    if (health := inspection.assessment.snapshot) is not None:
+        evidence = (Evidence(_STATE_FILE, None, f"updated_unix_ms is {health.updated_unix_ms}"),)
+        yield from _held(holds, Hold.STALE, evidence)
+        yield from _held(holds, Hold.FUTURE, evidence)
     yield from _held(
         holds, Hold.LOG_TORN, (Evidence(EVENT_LOG, None, "ends without a line break"),)
     )
@@ -126,19 +139,50 @@ def _symptoms_of_files(inspection: Inspection, history: History) -> Iterator[Sym
             f"a rotated log ends in a torn line: {name}",
             (Evidence(name, None, "ends without a line break"),),
         )
-    for name, reason in history.unread_files:
+    yield from _unread_files(inspection, history)
+    if history.steps_back:
+        times = "once" if history.steps_back == 1 else f"{history.steps_back} times"
         yield Symptom(
-            FileSymptom.UNREADABLE_LOG,
-            f"a file of the event log {reason}",
-            (Evidence(name, None, reason),),
+            FileSymptom.CLOCK_BACKWARDS,
+            f"the clock went backwards {times}: a cycle is dated before the one before it",
+            tuple(
+                Evidence(
+                    cycle.file, cycle.line, f"timestamp_unix_ms is {cycle.event.timestamp_unix_ms}"
+                )
+                for cycle in history.newest_steps_back
+            ),
+            Severity.NOTICE,
         )
-    for code, times in history.unknown_codes:
+    for code, lines in history.unknown_codes:
         yield Symptom(
             FileSymptom.UNKNOWN_REASON_CODE,
-            f"the reason code {code!r:.60} is not known; lines with it: {times}",
+            f"the reason code {code!r:.60} is not known; lines with it: {lines}",
             (),
             Severity.NOTICE,
         )
+
+
+def _unread_files(inspection: Inspection, history: History) -> Iterator[Symptom]:
+    """Tell of files that were not read; of the log itself its hold tells."""
+    for name, reason in history.unread_files:
+        evidence, unpacker = (Evidence(name, None, reason),), _unpacker(name)
+        if unpacker is not None:
+            path = shlex.quote(f"{inspection.state_dir}/{name}")
+            yield Symptom(
+                FileSymptom.COMPRESSED_LOG,
+                "a file of the event log is compressed, so that its cycles are not known",
+                evidence,
+                Severity.FAULT if name in history.chain.unread else Severity.NOTICE,
+                inspection.advice(
+                    REMEDIES[FileSymptom.COMPRESSED_LOG], unpack=f"{unpacker} {path}"
+                ),
+            )
+        elif name != EVENT_LOG or inspection.reading.log_problem is None:
+            yield Symptom(FileSymptom.UNREADABLE_LOG, f"a file of the event log {reason}", evidence)
+
+
+def _unpacker(name: str) -> str | None:
+    return UNPACKERS.get(name.rpartition(".")[2])
 
 
 def _invalid_lines(holds: Mapping[Hold, str], history: History) -> Iterator[Symptom]:
@@ -162,7 +206,7 @@ def _log_and_chain(
     is_at_end = broken is not None and broken.kind is BreakKind.END
     evidence = () if broken is None else (Evidence(broken.file, broken.line, broken.sentence),)
     is_gone = history.chain.lines == 0 and not inspection.reading.is_log_present
-    disagrees = holds.get(Hold.LOG_DISAGREES)
+    disagrees = holds.get(Hold.NO_LOG) or holds.get(Hold.LOG_DISAGREES)
     if is_gone and inspection.reading.state is not None:
         severity = Severity.NOTICE if disagrees is None else Severity.HOLD
         yield Symptom(
@@ -217,7 +261,26 @@ def _of_finding(
             ),
         ),
         Severity.HOLD if is_held else severity,
+        _action(finding, inspection, traces),
     )
+
+
+def _action(
+    finding: Finding, inspection: Inspection, traces: Mapping[TraceKind, Sequence[Trace]]
+) -> str:
+    """What to do about a finding, by what the channels say of it, and how to see that."""
+    found = traces.get(finding.trace_kind, ()) if finding.trace_kind is not None else ()
+    action = inspection.remedy(finding.code)
+    if finding.code is HistorySymptom.CASE_PROCESSING_FAILED:
+        passing = traces.get(TraceKind.RETRYABLE_FAILURE, ())
+        if passing and all(trace in passing for trace in found):
+            action = inspection.advice(BACKEND_REMEDY)
+        elif passing:
+            action += f". Where it is a retryable failure: {inspection.advice(BACKEND_REMEDY)}"
+    if found:
+        channel = found[0].file.split("/")[-2]
+        action += f". To see it: `tau-transport-health channels show {inspection.look} {channel}`"
+    return action
 
 
 def _of_cycle(cycle: Cycle, counter: str) -> Evidence:
@@ -233,10 +296,3 @@ def _last_line(history: History) -> tuple[Evidence, ...]:
     if not history.recent:
         return (Evidence(_STATE_FILE, None, "its health block says so"),)
     return (_of_cycle(history.recent[-1], "failed_cases"),)
-
-
-def _of_state(inspection: Inspection) -> str:
-    state = inspection.reading.state
-    if state is None:
-        return inspection.reading.state_problem or "there is no such file"
-    return f"updated_unix_ms is {state.health.updated_unix_ms}"

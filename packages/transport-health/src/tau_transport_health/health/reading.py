@@ -4,14 +4,26 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tau_transport_health.contract.event import Event, line_digest, parse_event
-from tau_transport_health.contract.state import State
+from tau_transport_health.contract.state import HealthState, State
 from tau_transport_health.errors import TransportHealthError
+from tau_transport_health.health.remedies import Hold
+
+
+class Problem(NamedTuple):
+    """Why a file cannot be used, in words; of one that may not be read also whose it is.
+
+    `owner` is None where that is who asks.
+    """
+
+    hold: Hold
+    reason: str
+    owner: str | None = None
 
 
 class _Files(NamedTuple):
     state: State | None
-    state_problem: str | None
-    is_state_present: bool
+    state_problem: Problem | None
+    log_problem: Problem | None
     is_log_present: bool
     last_lines: tuple[bytes, ...]
     is_log_torn: bool
@@ -20,9 +32,9 @@ class _Files(NamedTuple):
 class Reading(_Files):
     """What was read, once, in the order that the contract asks for.
 
-    `state` is None where there is no valid one; `state_problem` then says why, and
-    `is_state_present` whether a file was there. `last_lines` are the last whole lines of the log,
-    newest last, at most two; they may reach into the rotated log.
+    `state` is None where there is no valid one; `state_problem` then says why. `log_problem` says
+    why the log cannot be read. `last_lines` are the last whole lines of the log, newest last, at
+    most two; they may reach into the rotated log.
     """
 
     @property
@@ -41,23 +53,45 @@ class Reading(_Files):
         return _event_or_reason(self.last_lines[-1], self) if self.last_lines else None
 
     @cached_property
+    def judged_event(self) -> Event | None:
+        """The event of the last line, if it is not older than the state.
+
+        A writer appends the line first: cut off after that, it leaves the log one line ahead. Who
+        judges takes the worse of both (runbooks/state-files.md, "Reading while someone writes").
+        """
+        event = self.last_event
+        if not isinstance(event, Event) or self.state is None:
+            return None
+        is_newer = event.timestamp_unix_ms >= self.state.health.updated_unix_ms
+        return event if is_newer or self._is_named(self.last_lines[0]) else None
+
+    @property
+    def health_state(self) -> HealthState:
+        """The worse of what the state and the line that is not older than it say."""
+        if self.state is None:
+            return HealthState.UNKNOWN
+        said = [self.state.health.state]
+        if self.judged_event is not None:
+            said.append(self.judged_event.health_state)
+        return max(said, key=list(HealthState).index)
+
+    @cached_property
     def disagreement(self) -> str | None:
         """How state and log disagree, or None; None too where agreement does not apply.
 
         The state belongs to one of the last two lines, since a writer appends the line first.
         Where it is the last one, its numbers are that line's.
         """
-        if self.state is None:
+        if self.state is None or self.log_problem is not None:
             return None
         last_cycle, event = self.state.last_cycle, self.last_event
         if last_cycle is None:
             if isinstance(event, Event) and event.cycle_number is not None:
                 return "the event log chains its lines, but the state names no last cycle"
             return None
-        digests = [line_digest(line) for line in self.last_lines]
-        if last_cycle.event_sha256 not in digests:
+        if not any(map(self._is_named, self.last_lines)):
             return "the last cycle that the state names is not at the end of the event log"
-        is_last = digests[-1] == last_cycle.event_sha256
+        is_last = self._is_named(self.last_lines[-1])
         if not is_last:
             event = _event_or_reason(self.last_lines[0], self)
         if not isinstance(event, Event):
@@ -81,6 +115,11 @@ class Reading(_Files):
             if of_state != of_event
         )
         return next(differing, None)
+
+    def _is_named(self, line: bytes) -> bool:
+        """Whether the state names this line as that of its last cycle."""
+        last_cycle = None if self.state is None else self.state.last_cycle
+        return last_cycle is not None and last_cycle.event_sha256 == line_digest(line)
 
 
 def _event_or_reason(line: bytes, reading: Reading) -> Event | str:

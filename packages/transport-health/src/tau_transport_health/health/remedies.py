@@ -12,10 +12,14 @@ class Hold(StrEnum):
     """Why the gate holds."""
 
     NO_STATE = "no_state"
+    LOST_STATE = "lost_state"
     INVALID_STATE = "invalid_state"
+    PERMISSION_DENIED = "permission_denied"
     UNHEALTHY = "unhealthy"
     STALE = "stale"
     FUTURE = "future"
+    NO_LOG = "no_log"
+    UNREADABLE_LOG = "unreadable_log"
     LOG_INVALID = "log_invalid"
     LOG_TORN = "log_torn"
     LOG_DISAGREES = "log_disagrees"
@@ -24,10 +28,13 @@ class Hold(StrEnum):
 class FileSymptom(StrEnum):
     """What can be wrong with the files; most severe first."""
 
+    PERMISSION_DENIED = "permission_denied"
     NO_STATE = "no_state"
+    LOST_STATE = "lost_state"
     INVALID_STATE = "invalid_state"
     NO_LOG = "no_log"
     UNREADABLE_LOG = "unreadable_log"
+    COMPRESSED_LOG = "compressed_log"
     CHAIN_BROKEN = "chain_broken"
     LOG_DISAGREES = "log_disagrees"
     INVALID_LINES = "invalid_lines"
@@ -35,6 +42,7 @@ class FileSymptom(StrEnum):
     STALE = "stale"
     FUTURE = "future"
     UNHEALTHY = "unhealthy"
+    CLOCK_BACKWARDS = "clock_backwards"
     UNKNOWN_REASON_CODE = "unknown_reason_code"
 
 
@@ -56,31 +64,46 @@ class HistorySymptom(StrEnum):
 SymptomCode = FileSymptom | HistorySymptom
 
 REMEDIES: Mapping[SymptomCode, str] = {
-    FileSymptom.NO_STATE: "run the transport once, or pass --state-dir if its files lie elsewhere",
-    FileSymptom.INVALID_STATE: "put state.json back from a copy, or have it back whole: "
-    "tau-custom-command recover shows what it would do; the runtime leaves the file as it is",
-    FileSymptom.NO_LOG: "put the log back from a copy; if it was rotated, see that "
-    "runtime-events.jsonl.1 lies beside it",
-    FileSymptom.UNREADABLE_LOG: "see who may read the file, and whether the disk is sound; the log "
-    "is read by the user that the runtime runs as",
+    FileSymptom.PERMISSION_DENIED: "{as_owner}. The runtime makes its files 0600 by design, and "
+    "anew each time, so that no group and no ACL keeps a right to read them: let monitoring run "
+    "check, or export into a file that it may read, as the user that the runtime runs as",
+    FileSymptom.NO_STATE: "run the transport once{run}; if it ran before, see whether its disk is "
+    "mounted: `mount`; if its files lie elsewhere, say where: "
+    "`tau-transport-health inspect {name} --state-dir FOLDER`",
+    FileSymptom.LOST_STATE: "{recover}put {state} back from a copy; the transport does not begin "
+    "anew where it wrote before",
+    FileSymptom.INVALID_STATE: "{recover}put {state} back from a copy; the runtime leaves the file "
+    "as it is",
+    FileSymptom.NO_LOG: "put {log} back from a copy; `ls -la {dir}` shows whether it lies there "
+    "under another name: if it was rotated, it is read as runtime-events.jsonl.1",
+    FileSymptom.UNREADABLE_LOG: "see who may read what lies there, and whether the disk is "
+    "sound: `ls -la {dir}`, `dmesg | tail`",
+    FileSymptom.COMPRESSED_LOG: "unpack it, and keep logrotate from compressing what is still to "
+    "be read: `{unpack}`",
     FileSymptom.CHAIN_BROKEN: "find out who altered the log before you trust what it says; compare "
-    "it with a copy. The break stays: the runtime does not mend it",
+    "it with a copy: `diff COPY {log}`. The break stays: the runtime does not mend it",
     FileSymptom.LOG_DISAGREES: "see whether state.json or the log was put back from a copy or "
-    "edited; put both back from the same copy",
-    FileSymptom.INVALID_LINES: "see what wrote these lines; the next cycle does not mend them. To "
-    "begin anew, move the directory away",
-    FileSymptom.TORN_LINE: "a writer was cut off: see the disk's space, then run the transport "
-    "again, which moves the torn bytes aside into a .corrupt file",
-    FileSymptom.STALE: "the runtime is not running: see its timer or service, and what its last "
-    "run printed",
-    FileSymptom.FUTURE: "set the clock of the machine that wrote the state, or of this one",
-    FileSymptom.UNHEALTHY: "see which cases failed: diagnose names them, the channel's log.jsonl "
-    "says why; without these see what the transport itself logged of its last cycle",
-    FileSymptom.UNKNOWN_REASON_CODE: "update tau-transport-health, if the runtime is newer",
+    "edited: `ls -la {dir}`, `tau-transport-health diagnose {look}`. Put both back from one copy",
+    FileSymptom.INVALID_LINES: "see what wrote these lines: `tau-transport-health diagnose "
+    "{look}` names them; the next cycle does not mend them. To begin anew: `mv {dir} {old_dir}`",
+    FileSymptom.TORN_LINE: "a writer was cut off: see the disk's space (`df -h {dir}`), then run "
+    "the transport again, which moves the torn bytes aside into a .corrupt file{run}",
+    FileSymptom.STALE: "the runtime is not running: see its timer or service (`systemctl "
+    "list-timers --all`, `crontab -l`), and what its last run printed. By hand{run}",
+    FileSymptom.FUTURE: "set the clock of the machine that wrote the state, or of this one: "
+    "compare `date -u` on both",
+    FileSymptom.UNHEALTHY: "see which cases failed: `tau-transport-health diagnose {look}` names "
+    "them, and what their channels say; without these see what the transport itself logged of its "
+    "last cycle",
+    FileSymptom.CLOCK_BACKWARDS: "keep the clock right: `date -u`; a rollout that was under way "
+    "holds at clock_forward until `tau-rollout-gate reenter --reason 'the clock was set'`",
+    FileSymptom.UNKNOWN_REASON_CODE: "update tau-transport-health, if the runtime is newer: "
+    "`tau-transport-health --version`",
     HistorySymptom.CASE_PROCESSING_FAILED: "read the events, then the case's line in its channel's "
     "log.jsonl: drift has what was expected and what was observed. Correct the fixture's "
     "expectations and schema, or the registry that it runs against",
-    HistorySymptom.BACKLOG_GROWING: "raise --queue-limit, or run more often",
+    HistorySymptom.BACKLOG_GROWING: "take more at once, or run more often{run_all}. To be told of "
+    "it: `tau-transport-health check {look} --warn-queue-depth 0`",
     HistorySymptom.REPEATED_RETRIES: "is the failure passing? Then raise --retry-max-attempts or "
     "--retry-base-delay-ms; if not, see what the command calls. In record mode only "
     "simulate_retryable_failure does this",
@@ -88,14 +111,31 @@ REMEDIES: Mapping[SymptomCode, str] = {
     HistorySymptom.RUN_TIMEOUTS: "see why the command takes so long, or raise its time limit",
     HistorySymptom.RUN_NON_ZERO_EXITS: "read the command's stderr and mend what it complains of",
     HistorySymptom.MISSING_COMMANDS: "see whether the command's CREATE was skipped as a duplicate "
-    "after a DELETE, or sorts after the RUN; validate warns of such ids",
+    "after a DELETE, or sorts after the RUN: `tau-custom-command validate FIXTURE` warns of that",
     HistorySymptom.NOTHING_BUT_DUPLICATES: "the fixture was run before, or its case ids are not "
-    "unique: pass --fresh, if it is to do new work",
+    "unique; if it is to do new work, pass --fresh{run_fresh}",
     HistorySymptom.NO_REGISTRY_CHANGE: "if changes were expected, see that the fixture has a "
-    "CREATE, UPDATE or DELETE, and that it does not fail",
-    HistorySymptom.BACKLOG_LEFT: "run again, more often, or raise --queue-limit",
+    "CREATE, UPDATE or DELETE, and that it does not fail: `tau-custom-command validate FIXTURE`",
+    HistorySymptom.BACKLOG_LEFT: "run again, more often, or take more at once{run_all}. To be told "
+    "of it: `tau-transport-health check {look} --warn-queue-depth 0`",
 }
-"""What to do about each symptom."""
+"""What to do about each symptom, its commands between backticks; names and paths are put in."""
+
+BACKEND_REMEDY = (
+    "what the case calls said at every attempt that it is not available: mend that, and leave the "
+    "fixture as it is. Failed cases are tried again{run}"
+)
+"""In the place of the fixture's, where cases failed in a retryable way to the last attempt."""
+
+UNPACKERS: Mapping[str, str] = {
+    "gz": "gunzip",
+    "bz2": "bunzip2",
+    "xz": "unxz",
+    "zst": "unzstd --rm",
+    "lz4": "unlz4 --rm",
+    "Z": "uncompress",
+}
+"""The command that unpacks a compressed file, by the end of its name."""
 
 _SYMPTOM_OF = {Hold.LOG_INVALID: FileSymptom.INVALID_LINES, Hold.LOG_TORN: FileSymptom.TORN_LINE}
 

@@ -48,6 +48,12 @@ class ChainVerifier:
         self._place: tuple[str, int | None] = (EVENT_LOG, None)
         self._digests: tuple[str | None, str | None] = (None, None)  # of the line before, the last
         self._ids: OrderedDict[str, None] = OrderedDict()
+        self._unread_before: str | None = None  # the file before the next line, if it was not read
+        self._unread: list[str] = []
+
+    def take_unread(self, file: str) -> None:
+        """Take a file that was not read, or not to its end: what it holds may be anything."""
+        self._unread_before = file
 
     def take(self, file: str, line_number: int, line: bytes, event: Event | None) -> None:
         """Take the next line; `event` is None where the line is invalid.
@@ -58,6 +64,8 @@ class ChainVerifier:
         if self._break is not None:
             return
         self._place = (file, line_number)
+        if self._unread_before is not None:
+            self._take_up(self._unread_before, event)
         if event is None:
             self._had_invalid = True
             self._number = None if self._number is None else self._number + 1
@@ -74,6 +82,20 @@ class ChainVerifier:
         elif self._lines_after_wanted is not None:
             self._lines_after_wanted += 1
 
+    def _take_up(self, unread: str, event: Event | None) -> None:
+        """Go on after a file that was not read, if the line may be one that follows what it holds.
+
+        Before the first line it holds older history, which may be gone as well.
+        """
+        self._unread_before = None
+        if self._lines == 0 or (event is not None and event.previous_sha256 == self._digests[1]):
+            return
+        number = None if event is None else event.cycle_number
+        if self._number is None or number is None or number > self._number + 1:
+            self._unread.append(unread)
+            self._number = None
+            self._digests = (None, None if event is None else event.previous_sha256)
+
     def take_too_long(self, file: str, line_number: int) -> None:
         """Take a line that is too long to be read whole: what it holds cannot be vouched for."""
         self._place = (file, line_number)
@@ -87,15 +109,19 @@ class ChainVerifier:
             state_afterwards: The state as it is now, after the log was read. Where cycles were
                 written meanwhile, the log may go on after the state that was read before it.
         """
-        if end := self._end_break(state_afterwards):
+        if self._unread_before is not None and self._lines_after_wanted is None:
+            self._unread.append(self._unread_before)
+        elif end := self._end_break(state_afterwards):
             self._break_at((BreakKind.END, *end))
         state = ChainState.NONE if self._first_number is None else ChainState.WHOLE
+        state = ChainState.UNREAD if self._unread else state
         return ChainVerdict(
             state=state if self._break is None else ChainState.BROKEN,
             lines=self._lines,
             first_cycle=self._first_number,
             last_cycle=self._number,
             broken_at=self._break,
+            unread=tuple(self._unread),
             is_end_compared=self._wanted is not None,
             is_ahead=self._lines_after_wanted == 1,
         )

@@ -10,6 +10,7 @@ class ChainState(StrEnum):
 
     WHOLE = "whole"
     BROKEN = "broken"
+    UNREAD = "unread"
     NONE = "none"
 
 
@@ -48,7 +49,8 @@ class ChainVerdict:
 
     `first_cycle` and `last_cycle` are the numbers of the first and the last line that say one.
     `is_end_compared` is False where there is no valid state to hold the last line against;
-    `is_ahead` is True where the log has one line more than the state knows.
+    `unread` are files with cycles in between, or at the end, that were not read: over those nothing
+    can be said. `is_ahead` is True where the log has one line more than the state knows.
     """
 
     state: ChainState
@@ -56,6 +58,7 @@ class ChainVerdict:
     first_cycle: int | None
     last_cycle: int | None
     broken_at: ChainBreak | None
+    unread: tuple[str, ...]
     is_end_compared: bool
     is_ahead: bool
 
@@ -69,6 +72,9 @@ class ChainVerdict:
         """The verdict in one sentence."""
         if self.broken_at is not None:
             return f"broken at {self.broken_at.sentence}"
+        if self.unread:
+            files = ", ".join(self.unread)
+            return f"not broken where it was read, but not known over {files}, which was not read"
         if self.lines == 0:
             return "there is no line to verify"
         if self.state is ChainState.NONE:

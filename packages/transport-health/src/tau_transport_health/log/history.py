@@ -19,11 +19,16 @@ Enough to tell a trend from an accident, few enough that what was mended is soon
 """
 
 
+STEPS_BACK_KEPT = 3
+"""How many cycles that a clock dated back are kept, the newest ones; all are counted."""
+
+
 class LogSegment(Protocol):
     """One file of the log, to be read once.
 
     Nobody appends to one that `is_rotated` any more. After the lines were read, `is_torn` tells
-    whether something follows the last whole line, and `problem` why they end early, if they do.
+    whether something follows the last whole line, and `problem` why they end early, or why there
+    are none, if it is so.
     """
 
     name: str
@@ -50,13 +55,16 @@ class History:
 
     `torn_files` are rotated logs that end in a torn line, of which nothing will be written again;
     whether the log itself is torn is the assessment's to say, which looks more than once.
-    `unread_files` are files of the log that could not be read, with the reason.
+    `unread_files` are files of the log that were not read, or not to their end, with the reason.
+    `steps_back` counts the cycles that are dated before the one before them.
     """
 
     valid: int
     invalid: InvalidLines
     torn_files: tuple[str, ...]
     unread_files: tuple[tuple[str, str], ...]
+    steps_back: int
+    newest_steps_back: tuple[Cycle, ...]
     recent: tuple[Cycle, ...]
     unknown_codes: tuple[tuple[str, int], ...]
     chain: ChainVerdict
@@ -68,7 +76,6 @@ def read_history(
     state: State | None,
     state_afterwards: Callable[[], State | None],
     chained: bool,
-    unread_files: Iterable[tuple[str, str]] = (),
 ) -> History:
     """What the files of a log hold, given oldest first.
 
@@ -77,15 +84,15 @@ def read_history(
         state: The valid state, or None.
         state_afterwards: Reads the state again, once the log was read.
         chained: Whether the chain keys are required of every line.
-        unread_files: Files of the log that could not even be opened, with the reason.
     """
     verifier = ChainVerifier(state)
     recent: deque[Cycle] = deque(maxlen=WINDOW_CYCLES)
     invalid, names = InvalidLines(), CodeNames()
     counted: Counter[str] = Counter()
     torn: list[str] = []
-    unread = list(unread_files)
-    valid = 0
+    unread: list[tuple[str, str]] = []
+    steps: deque[Cycle] = deque(maxlen=STEPS_BACK_KEPT)
+    valid = steps_back = latest = 0
     for segment in segments:
         name = segment.name
         for number, line, event in read_lines(segment.blocks(), chained=chained):
@@ -94,6 +101,10 @@ def read_history(
             else:
                 valid += 1
                 recent.append(Cycle(name, number, event))
+                if event.timestamp_unix_ms < latest:
+                    steps_back += 1
+                    steps.append(recent[-1])
+                latest = event.timestamp_unix_ms
                 for code in names.of(event.reason_codes):
                     counted[code] += 1
             if len(line) > LONGEST_LINE_BYTES:
@@ -104,11 +115,14 @@ def read_history(
             torn.append(name)
         if segment.problem is not None:
             unread.append((name, segment.problem))
+            verifier.take_unread(name)
     return History(
         valid=valid,
         invalid=invalid,
         torn_files=tuple(torn),
         unread_files=tuple(unread),
+        steps_back=steps_back,
+        newest_steps_back=tuple(reversed(steps)),
         recent=tuple(recent),
         unknown_codes=tuple(
             (code, counted[code]) for code in sorted(counted.keys() - KNOWN_REASON_CODES)

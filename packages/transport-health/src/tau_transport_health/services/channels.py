@@ -24,7 +24,7 @@ from tau_transport_health.files.channel_store import (
     LOG,
     ChannelStore,
 )
-from tau_transport_health.files.lines import WholeLines
+from tau_transport_health.files.lines import UnreadLines, WholeLines
 from tau_transport_health.health.channels import (
     ChannelEntries,
     ChannelProblem,
@@ -49,7 +49,7 @@ def store_of(question: Question) -> ChannelStore:
     Raises:
         TargetError: if there is no such target.
     """
-    target = find(question.name or "", named_targets(question.targets_file))
+    target = find(question.name or "", named_targets(question))
     return ChannelStore(directory_of(target, question), target.name)
 
 
@@ -131,11 +131,9 @@ class _Reader:
 
     def read_log(self, log: str, take: _Take) -> int:
         """Hand every whole line of a log, over its files, to `take`; return how many it took."""
-        segments, unread = self.store.segments(self.channel, log)
-        if not segments and not unread:
+        segments = self.store.segments(self.channel, log)
+        if not segments:
             self.missing.append(log)
-        for file, reason in unread:
-            self.add_unread(file, reason)
         return sum(self._read(segment, take) for segment in segments)
 
     def read_index(self, take: _Take) -> int:
@@ -149,7 +147,7 @@ class _Reader:
             return 0
         return self._read(lines, take)
 
-    def _read(self, lines: WholeLines, take: _Take) -> int:
+    def _read(self, lines: WholeLines | UnreadLines, take: _Take) -> int:
         taken = 0
         for number, line in enumerate(lines, start=1):
             self.lines += 1

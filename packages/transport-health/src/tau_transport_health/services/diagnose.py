@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tau_transport_health.errors import NoChannelError
 from tau_transport_health.files.channel_store import LOG, STORE, ChannelStore
-from tau_transport_health.files.lines import WholeLines, open_regular
+from tau_transport_health.files.lines import UnreadLines, WholeLines, open_regular
 from tau_transport_health.files.segments import open_segments
 from tau_transport_health.files.state_directory import EVENT_LOG, read_once
 from tau_transport_health.health.assessment import Inspection
@@ -24,19 +24,17 @@ _TRACED = (
 def diagnosis_of(inspection: Inspection) -> Diagnosis:
     """The diagnosis of a target that was just looked at."""
     state_dir = Path(inspection.state_path).parent
-    segments, unread = open_event_log(state_dir)
     history = read_history(
-        segments,
+        open_event_log(state_dir),
         state=inspection.reading.state,
         state_afterwards=lambda: read_once(state_dir, inspection.target).state,
         chained=inspection.is_chained,
-        unread_files=unread,
     )
     return diagnose(inspection, history, _traces(state_dir, inspection, history))
 
 
-def open_event_log(state_dir: Path) -> tuple[list[WholeLines], list[tuple[str, str]]]:
-    """The files of the event log, oldest first, and those that cannot be opened, and why."""
+def open_event_log(state_dir: Path) -> list[WholeLines | UnreadLines]:
+    """The files of the event log, oldest first."""
     try:
         names = [path.name for path in state_dir.iterdir()]
     except OSError:
@@ -63,7 +61,7 @@ def _traces(
     except NoChannelError:
         return {}
     for channel in channels:
-        for segment in store.segments(channel, LOG)[0]:  # `channels verify` tells of the others
+        for segment in store.segments(channel, LOG):  # `channels verify` tells of the others
             name = f"{STORE}/{store.transport}/{channel}/{segment.name}"
             for number, line in enumerate(segment, start=1):
                 traces.take(name, number, line)

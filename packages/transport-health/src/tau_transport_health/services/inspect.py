@@ -6,8 +6,14 @@ from typing import Any, NamedTuple
 
 from tau_transport_health.errors import NoTargetError, TargetError
 from tau_transport_health.files.state_directory import EVENT_LOG, STATE_FILE, observe
-from tau_transport_health.files.targets import read_targets
-from tau_transport_health.health.assessment import Inspection, assess
+from tau_transport_health.files.targets import TARGETS_FILE, read_targets
+from tau_transport_health.health.assessment import (
+    DEFAULT_MAX_AGE_MS,
+    Assessment,
+    Inspection,
+    assess,
+)
+from tau_transport_health.health.reading import Reading
 from tau_transport_health.health.targets import BUILT_IN, Target, find
 
 
@@ -15,38 +21,55 @@ class Question(NamedTuple):
     """What the operator asks: which targets, where, and how they are to be judged.
 
     `name` is None for all that exist. `state_dir` overrides the target's own. `now_unix_ms` is None
-    for the machine's clock; `max_age_ms` is None where any age will do.
+    for the machine's clock; `max_age_ms` is None where any age will do. `targets_file` is None for
+    that of the root, which may be missing.
     """
 
     name: str | None
     root: Path
-    state_dir: Path | None
-    targets_file: Path | None
-    max_age_ms: int | None
-    now_unix_ms: int | None
+    state_dir: Path | None = None
+    targets_file: Path | None = None
+    max_age_ms: int | None = DEFAULT_MAX_AGE_MS
+    now_unix_ms: int | None = None
+
+    @property
+    def targets_path(self) -> Path:
+        """The targets file: the one that was named, else the one beside the built-in targets."""
+        return self.targets_file or self.root / TARGETS_FILE
 
     def now(self) -> int:
         """The time to judge at, in Unix milliseconds; the one place that reads the clock."""
         return time.time_ns() // 1_000_000 if self.now_unix_ms is None else self.now_unix_ms
 
+    def judge(self, reading: Reading, now_unix_ms: int) -> Assessment:
+        """The judgement of a reading at a time."""
+        return assess(
+            reading,
+            now_unix_ms=now_unix_ms,
+            max_age_ms=self.max_age_ms,
+            is_clock_pinned=self.now_unix_ms is not None,
+        )
+
 
 def look(question: Question) -> tuple[Inspection, ...]:
     """One look at each target that was asked for, in the order they are listed.
+
+    Of all, a built-in target that was never there is left out; whatever a targets file names is
+    looked at, since a folder that is gone is what it is named for.
 
     Raises:
         TargetError: if there is no such target.
         NoTargetError: if all were asked for and none exists.
     """
+    known = named_targets(question)
     if question.name is not None:
-        target = find(question.name, named_targets(question.targets_file))
-        return (inspect(target, directory_of(target, question), question),)
+        return (inspect(find(question.name, known), question),)
     if question.state_dir is not None:
         raise TargetError("--state-dir is one directory: name the target that is in it")
-    everything = named_targets(question.targets_file).values()
     looks = tuple(
-        inspect(target, directory, question)
-        for target in everything
-        if _is_there(directory := directory_of(target, question))
+        inspect(target, question)
+        for target in known.values()
+        if target.state_dir is not None or _was_ever(directory_of(target, question))
     )
     if not looks:
         raise NoTargetError(f"{question.root}: no target has a state directory there; pass --root")
@@ -62,53 +85,66 @@ def directory_of(target: Target, question: Question) -> Path:
     return question.root / target.name
 
 
-def inspect(target: Target, state_dir: Path, question: Question) -> Inspection:
+def inspect(target: Target, question: Question) -> Inspection:
     """One look at a target; what cannot be read is part of the answer."""
+    state_dir = directory_of(target, question)
     reading = observe(state_dir, target, sleep=time.sleep)
     # After the reading: a state that was written meanwhile must not seem to come from the future.
     now_unix_ms = question.now()
+    is_built_in = target.state_dir is None
     return Inspection(
         target=target,
         state_path=str(state_dir / STATE_FILE),
         events_log_path=str(state_dir / EVENT_LOG),
+        state_dir=str(state_dir.absolute()),
+        targets_file=None if is_built_in else str(question.targets_path.absolute()),
         reading=reading,
-        assessment=assess(reading, now_unix_ms=now_unix_ms, max_age_ms=question.max_age_ms),
+        assessment=question.judge(reading, now_unix_ms),
         judged_unix_ms=now_unix_ms,
     )
 
 
-def named_targets(targets_file: Path | None) -> dict[str, Target]:
+def named_targets(question: Question) -> dict[str, Target]:
     """Every target that can be named, the built-in ones first.
 
     Raises:
-        TargetError: if the targets file is none.
+        UnreadableError: if the targets file cannot be read, or was named and is not there.
+        TargetError: if it is none.
     """
-    return {**BUILT_IN, **read_targets(targets_file)}
+    is_named = question.targets_file is not None
+    return {**BUILT_IN, **read_targets(question.targets_path, is_named=is_named)}
 
 
-def known_targets(root: Path, targets_file: Path | None) -> list[dict[str, Any]]:
+def known_targets(question: Question) -> list[dict[str, Any]]:
     """Every target that can be named, as JSON values.
 
     Raises:
-        TargetError: if the targets file is none.
+        UnreadableError: as `named_targets` does.
+        TargetError: as `named_targets` does.
     """
-    places = {
-        target: Path(target.state_dir) if target.state_dir is not None else root / target.name
-        for target in named_targets(targets_file).values()
-    }
+    places = {target: directory_of(target, question) for target in named_targets(question).values()}
     return [
         {
             "transport": target.name,
             "target": target.label,
             "state_dir": str(place),
-            "exists": _is_there(place),
+            "exists": _is_folder(place),
         }
         for target, place in places.items()
     ]
 
 
-def _is_there(directory: Path) -> bool:
+def _is_folder(place: Path) -> bool:
     try:
-        return directory.is_dir()
+        return place.is_dir()
     except OSError:  # a name too long to be one, a folder that may not be looked into
         return False
+
+
+def _was_ever(place: Path) -> bool:
+    """Whether anything is there, if only a link to nothing, or it may not be known."""
+    try:
+        place.lstat()
+    except OSError as error:
+        return not isinstance(error, FileNotFoundError | NotADirectoryError)
+    return True

@@ -2,11 +2,11 @@
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from tau_transport_health.contract.event import Event, parse_event
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.health.assessment import Inspection, assess
+from tau_transport_health.files.lines import open_regular
+from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.services.inspect import Question, look
 
 RECENT_EVENTS = 8
@@ -46,11 +46,7 @@ def aged(sight: Sight, question: Question) -> Sight:
         inspections=tuple(
             inspection._replace(
                 judged_unix_ms=now_unix_ms,
-                assessment=assess(
-                    inspection.reading,
-                    now_unix_ms=now_unix_ms,
-                    max_age_ms=question.max_age_ms,
-                ),
+                assessment=question.judge(inspection.reading, now_unix_ms),
             )
             for inspection in sight.inspections
         ),
@@ -63,7 +59,7 @@ def recent_events(inspection: Inspection) -> tuple[Event | str, ...]:
     Reads the last 64 KiB alone; what cannot be read is no event.
     """
     try:
-        with Path(inspection.events_log_path).open("rb") as log:
+        with open_regular(inspection.events_log_path) as log:
             start = max(os.fstat(log.fileno()).st_size - _TAIL_BYTES, 0)
             log.seek(start)
             lines = log.read(_TAIL_BYTES).split(b"\n")[1 if start else 0 : -1]

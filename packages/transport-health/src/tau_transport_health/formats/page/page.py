@@ -12,7 +12,6 @@ from tau_transport_health import __version__
 from tau_transport_health.contract.event import KNOWN_REASON_CODES
 from tau_transport_health.contract.state import HealthState
 from tau_transport_health.durations import age
-from tau_transport_health.errors import PluginCode
 from tau_transport_health.formats.page.charts import charts_of, code_rows
 from tau_transport_health.formats.page.figures import figure, pixels, span, utc, written
 from tau_transport_health.health.assessment import Assessment, Inspection
@@ -37,9 +36,8 @@ def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
     )
     environment.filters.update(px=pixels, span=span, utc=utc)
     assessment = inspection.assessment
-    is_unknown = assessment.plugin_code is PluginCode.UNKNOWN
     return environment.from_string(template).render(
-        accent=HealthState.UNKNOWN if is_unknown else assessment.health_state,
+        accent=assessment.health_state if assessment.is_reliable else HealthState.UNKNOWN,
         assessment=assessment,
         charts=tuple(charts_of(timeline)),
         codes=tuple(code_rows(timeline)),
@@ -57,7 +55,7 @@ def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
 
 def _headline(assessment: Assessment) -> str:
     word = assessment.health_state.capitalize()
-    if assessment.snapshot is not None and assessment.plugin_code is PluginCode.UNKNOWN:
+    if assessment.snapshot is not None and not assessment.is_reliable:
         return f"{word} on record, not to be relied on"
     return word
 
