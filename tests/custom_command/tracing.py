@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forking
 from tests.custom_command.running import COMMAND, PATIENCE_SECONDS, START_UNIX_MS, environment
 
 CHANGING = [
@@ -91,7 +92,7 @@ needs_strace = pytest.mark.skipif(bool(_strace_missing()), reason=_strace_missin
 
 def run_traced(
     folder: Path, *options: str, calls: list[str], inject: str = ""
-) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
+) -> tuple[subprocess.CompletedProcess[bytes], list[Call]]:
     """Run the command on `fixture.json` in `folder` under strace; return its end and its calls.
 
     Only `calls` are seen; of those that open files, only the ones that may make or empty them.
@@ -103,19 +104,16 @@ def run_traced(
 
 def run_words_traced(
     folder: Path, arguments: Sequence[str | Path], *, calls: list[str], inject: str = ""
-) -> tuple[subprocess.CompletedProcess[str], list[Call]]:
+) -> tuple[subprocess.CompletedProcess[bytes], list[Call]]:
     """Run the command with these arguments, which are about `folder`, as `run_traced` does."""
     trace = folder.parent / f"{folder.name}.trace"
-    words = [*_strace(trace, calls, inject), "-qq", COMMAND, *arguments]
-    env = {k: v for k, v in environment().items() if not k.startswith("COVERAGE")}
-    done = subprocess.run(
-        words,
-        env=env | {"PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
+    done = forking.run(
+        COMMAND,
+        *arguments,
+        cwd=folder,
+        env=environment(),
         timeout=PATIENCE_SECONDS,
-        check=False,
+        strace=_strace(trace, calls, inject),
     )
     return done, _calls_in(trace.read_text(), folder)
 

@@ -119,4 +119,4 @@ def test_no_fsync_waits_for_nothing_and_warns(tmp_path: Path) -> None:
         ended, calls = run_traced(folder, *options, calls=["fsync", "fdatasync", "syncfs"])
         assert ended.returncode == 0
         assert {call.name for call in calls} == expected
-        assert ("a loss of power can lose this cycle" in ended.stderr) == bool(options)
+        assert (b"a loss of power can lose this cycle" in ended.stderr) == bool(options)
