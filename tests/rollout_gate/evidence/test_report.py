@@ -99,6 +99,87 @@ def test_a_report_in_json(report: object, status: ReportStatus, detail: str) -> 
     assert (found.status, found.detail) == (status, detail)
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"errors": 3},
+        {"errors": ["a"]},
+        {"error": "no connection"},
+        {"skipped": 2},
+        {"numPendingTests": 1},
+        {"failed_count": 1},
+        {"not-run": 1},
+        {"timedOut": True},
+        {"exit_code": 1},
+        {"success": False},
+        {"success": None},
+        {"success": 2},
+        {"ok": "no"},
+        {"executed": 2},
+        {"all_passed": False},
+        {"status": "failed"},
+        {"status": "nobody knows"},
+        {"result": None},
+        {"outcome": 1},
+        {"conclusion": ""},
+    ],
+)
+def test_what_stands_beside_the_counts_may_not_contradict_them(beside: dict[str, object]) -> None:
+    """A counter, a flag or a status that no full pass has holds, wherever in the report it is."""
+    for report in (
+        COUNTED | beside,
+        {"overall": COUNTED} | beside,
+        {"overall": SURFACES | beside},
+        COUNTED | {"surfaces": {"voice": {"total": 3} | beside}},
+        COUNTED | {"surfaces": [{"total": 3, "passed": 3}, {"total": 3} | beside]},
+        COUNTED | {"a": [[{"b": {"c": [{"total": 3} | beside]}}]]},
+    ):
+        found = judged(json.dumps(report))
+        assert (found.status, next(iter(beside)) in found.detail) == (INCONSISTENT, True), report
+
+
+@pytest.mark.parametrize(
+    ("surface", "detail"),
+    [
+        ({"passed": False}, "surfaces.voice.passed is False"),
+        ({"passed": 0}, "surfaces.voice.passed is 0"),
+        ({"passed": 2, "total": 3}, "surfaces.voice.passed is 2"),
+        ({"passed": 0.5}, "surfaces.voice.passed is 0.5"),
+        ({"passed": {"a": True, "b": False}}, "surfaces.voice.passed.b is False"),
+        ({"passed": ["a"]}, "surfaces.voice.passed[0] is 'a'"),
+        ({"failed": {"a": 0, "b": 1}}, "surfaces.voice.failed.b is 1"),
+        ({"total": 3, "tests": 4}, "surfaces.voice.total is 3"),
+    ],
+)
+def test_what_a_part_of_a_report_says_counts(surface: dict[str, object], detail: str) -> None:
+    """Of a surface, a suite or a case: that it passed is true, or as many as there are of it."""
+    found = judged(json.dumps(COUNTED | {"surfaces": {"voice": surface}}))
+    assert (found.status, found.detail) == (INCONSISTENT, detail)
+
+
+def test_what_says_the_same_beside_the_counts_passes() -> None:
+    """Zeros, empty lists, known good words, equal totals, and all that is not about a result."""
+    surface = {"total": 2, "passed": 2, "failed": 0, "status": "PASSED", "error_code": "x"}
+    report = COUNTED | {
+        "errors": [],
+        "skipped": 0,
+        "error": None,
+        "success": True,
+        "result": "ok",
+        "numTotalTests": 3,
+        "executed": 3,
+        "failed_surfaces": 0,
+        "total_surfaces": 3,
+        "passed_surfaces": 3,
+        "max_errors": 5,
+        "duration_ms": 12,
+        "name": "failed",
+        "surfaces": [surface, {"passed": True}, {"passed": 1, "result": {"took_ms": 1}}],
+    }
+    found = judged(json.dumps(report))
+    assert (found.status, found.detail) == (PASSED, "all 3 passed")
+
+
 def test_what_is_recorded_of_a_report() -> None:
     """Its name and path as they were given, the digest of its bytes, and its numbers."""
     raw = b'{"total": 4, "passed": 3, "failed": 1}\n'
@@ -170,22 +251,22 @@ def test_what_is_no_report_is_refused(raw: bytes | str, words: str) -> None:
         (
             "<testcase/><testcase><skipped/></testcase>",
             INCONSISTENT,
-            "1 of 2 did not run, and what did not run did not pass",
+            "1 of 2 did not pass: it has <skipped>",
         ),
         (
             '<testcase/><testcase status="notrun"/>',
             INCONSISTENT,
-            "1 of 2 did not run, and what did not run did not pass",
+            "1 of 2 did not pass: status is 'notrun'",
         ),
         (
             '<testcase status="disabled"/>',
             INCONSISTENT,
-            "1 of 1 did not run, and what did not run did not pass",
+            "1 of 1 did not pass: status is 'disabled'",
         ),
         (
             "<testcase/><skipped/>",
             INCONSISTENT,
-            "1 of 1 did not run, and what did not run did not pass",
+            "1 of 1 did not pass: it has <skipped>",
         ),
         ("", EMPTY, "no test ran"),
         ("<testsuite><testsuite><testcase/></testsuite></testsuite>", PASSED, "all 1 passed"),
@@ -208,12 +289,12 @@ def test_what_is_no_report_is_refused(raw: bytes | str, words: str) -> None:
         (
             '<testsuite skipped="1"><testcase/></testsuite>',
             INCONSISTENT,
-            "skipped is 1 at a suite that holds 0",
+            "skipped is 1 at a suite",
         ),
         (
             '<testsuite disabled="1"><testcase/></testsuite>',
             INCONSISTENT,
-            "skipped is 1 at a suite that holds 0",
+            "disabled is 1 at a suite",
         ),
         ('<testsuite failures="1"><testcase/></testsuite>', FAILED, "1 of 1 failed"),
         ('<testsuite errors="1"><testcase/></testsuite>', FAILED, "1 of 1 failed"),
@@ -250,6 +331,43 @@ def test_a_report_in_junit_xml(inside: str, status: ReportStatus, detail: str) -
         for before in ("", '<?xml version="1.0" encoding="UTF-8"?>\n', "\ufeff", "\n  "):
             found = judged(f"{before}<{root}>{inside}</{root}>")
             assert (found.status, found.detail) == (status, detail), (root, before)
+
+
+@pytest.mark.parametrize("word", ["run", "Passed", "OK", "success", "completed", " passed "])
+def test_a_case_may_say_that_it_passed(word: str) -> None:
+    """The words that are known as good, in whatever case, as they stand or with spaces around."""
+    case = f'<testcase status="{word}" result="{word}" success="True"><status>{word}</status>'
+    found = judged(f'<testsuite status="{word}" passed="1" tests="1">{case}</testcase></testsuite>')
+    assert (found.status, found.detail) == (PASSED, "all 1 passed")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        '<testcase status="failed"/>',
+        '<testcase status="error"/>',
+        '<testcase status="run" result="skipped"/>',
+        '<testcase status="run" result="suppressed"/>',
+        '<testcase status="nobody knows"/>',
+        '<testcase status=""/>',
+        '<testcase xmlns:x="urn:x" x:result="failed"/>',
+        '<testcase success="False"/>',
+        '<testcase skipped="1"/>',
+        '<testcase timedOut="true"/>',
+        "<testcase><status>failed</status></testcase>",
+        "<testcase><skip/></testcase>",
+        "<testcase><inconclusive/></testcase>",
+        '<testsuite skips="1"><testcase/></testsuite>',
+        '<testsuite status="failed"><testcase/></testsuite>',
+        '<testsuite tests="1" passed="0"><testcase/></testsuite>',
+        "<testcase/><errors/>",
+    ],
+)
+def test_a_case_that_says_anything_else_did_not_pass(case: str) -> None:
+    """Unknown is no: the word counts, though neither a failure nor a skip stands in the case."""
+    assert judged(f"<testsuites>{case}</testsuites>").status is INCONSISTENT
+    failing = judged(f"<testsuites>{case}<testcase><Failure/></testcase></testsuites>")
+    assert (failing.status, failing.failed) == (FAILED, 1)
 
 
 RESULTS: dict[str, list[FinalResult]] = {

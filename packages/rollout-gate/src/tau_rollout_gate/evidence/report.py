@@ -82,11 +82,8 @@ def _judged(
             return ReportStatus.OTHER_RELEASE, f"is of the release {other[:60]!r}"
     if said.failed:
         return ReportStatus.FAILED, f"{said.failed} of {said.total} failed"
-    contradiction = said.contradiction
-    if contradiction is None and said.passed != said.total:
-        contradiction = f"{said.passed} passed and {said.failed} failed are not {said.total}"
-    if contradiction is not None:
-        return ReportStatus.INCONSISTENT, contradiction
+    if said.contradiction is not None:
+        return ReportStatus.INCONSISTENT, said.contradiction
     if said.total:
         return ReportStatus.PASSED, f"all {said.total} passed"
     return ReportStatus.EMPTY, "no test ran"

@@ -2,6 +2,7 @@
 
 JSON counts in `total`, `passed` and `failed`, at the top or under `overall`, each perhaps with the
 suffix `_surfaces`. In JUnit XML the test cases count; what a suite's attributes say has to agree.
+In both, nothing else may speak against a pass (`report_words`).
 The rules are the checklist's (runbooks/release-signoff-checklist.md, "The validation report").
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tau_rollout_gate.contract.forms import LARGEST_INTEGER, json_of
 from tau_rollout_gate.errors import FormRefusedError
+from tau_rollout_gate.evidence.report_words import Meaning, meaning, objection
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -21,7 +23,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _COUNTS = ("total", "passed", "failed")
 _SUITES = frozenset({"testsuites", "testsuite"})
 _FAILURES = frozenset({"failure", "error"})
-_NOT_RUN = frozenset({"notrun", "disabled"})
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
@@ -73,11 +74,15 @@ def _said_in_json(report: Mapping[str, Any]) -> Said:
         raise FormRefusedError("has no total, passed and failed, neither at its top nor in overall")
     (first, (total, passed, _)), *others = found
     differing = next((place for place, counts in others if counts != found[0][1]), None)
+    failed = max(failed for _, (_, _, failed) in found)
+    contradiction = differing and f"the counts beside {first} and beside {differing} differ"
+    if contradiction is None and passed != total:
+        contradiction = f"{passed} passed and {failed} failed are not {total}"
     return Said(
         total=total,
         passed=passed,
-        failed=max(failed for _, (_, _, failed) in found),
-        contradiction=differing and f"the counts beside {first} and beside {differing} differ",
+        failed=failed,
+        contradiction=contradiction or objection({"total": total, **report}),
         releases=tuple(
             _text(where, holder["release"])
             for where, holder in objects.items()
@@ -120,30 +125,30 @@ def _parsed(raw: bytes) -> "Element":
     except (ParseError, ValueError, LookupError) as error:  # also an encoding that is not known
         raise FormRefusedError(f"not XML: {error}") from None
     for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]  # a namespace must not hide a failure
+        # Neither a namespace nor capitals may hide a failure.
+        element.tag = element.tag.rpartition("}")[2].lower()
     if root.tag not in _SUITES:
         raise FormRefusedError(f"<{root.tag}> is not a JUnit report: <testsuites> or <testsuite>")
     return root
 
 
 _Tally = Counter[str]
-"""What an element holds: its `cases`, how many of them `failed` and were `not_run`, and the
-`failure_marks` and `skip_marks` that belong to none of them."""
+"""What an element holds: its `cases`, how many of them `failed` and were `left_out`, and the
+`failure_marks` and `other_marks` that belong to none of them."""
 
 
 def _said_in_xml(root: "Element") -> Said:
     suites = [(suite, tally) for suite, tally in _tallies(root) if suite.tag in _SUITES]
     _, whole = suites[-1]
-    not_run = whole["not_run"] + whole["skip_marks"]
+    not_passed = whole["left_out"] + whole["other_marks"]
     differences = (_difference(suite, tally) for suite, tally in suites)
     contradiction = next((found for found in differences if found is not None), None)
-    if not_run:
-        contradiction = (
-            f"{not_run} of {whole['cases']} did not run, and what did not run did not pass"
-        )
+    if not_passed:
+        why = next(found for element in root.iter() if (found := _mark(element)))
+        contradiction = f"{not_passed} of {whole['cases']} did not pass: {why}"
     return Said(
         total=whole["cases"],
-        passed=whole["cases"] - whole["failed"] - whole["not_run"],
+        passed=whole["cases"] - whole["failed"] - whole["left_out"],
         failed=max(
             whole["failed"] + whole["failure_marks"], *(_failures(suite) for suite, _ in suites)
         ),
@@ -173,26 +178,47 @@ def _tallies(root: "Element") -> "Iterator[tuple[Element, _Tally]]":
 def _with_itself(element: "Element", inside: _Tally) -> _Tally:
     if element.tag in _FAILURES:
         return inside + _Tally(failure_marks=1)
-    if element.tag == "skipped":
-        return inside + _Tally(skip_marks=1)
+    is_marked = _mark(element) is not None
     if element.tag != "testcase":
-        return inside
+        return inside + _Tally(other_marks=int(is_marked))
     has_failed = inside["failure_marks"] > 0
-    is_left_out = inside["skip_marks"] > 0 or element.get("status") in _NOT_RUN
+    is_left_out = inside["other_marks"] > 0 or is_marked
     return _Tally(
         cases=inside["cases"] + 1,
         failed=inside["failed"] + has_failed,
-        not_run=inside["not_run"] + (is_left_out and not has_failed),
+        left_out=inside["left_out"] + (is_left_out and not has_failed),
     )
+
+
+def _mark(element: "Element") -> str | None:
+    """What an element below a suite says other than that all is well; failures are taken apart."""
+    if element.tag == "testcase":
+        return _objection(element)
+    about = None if element.tag in _SUITES | _FAILURES else meaning(element.tag)
+    if about is Meaning.BAD:
+        return f"it has <{element.tag}>"
+    text = (element.text or "").strip()
+    return objection({element.tag: text}) if about is Meaning.STATUS and text else None
 
 
 def _difference(suite: "Element", tally: _Tally) -> str | None:
     """In what a suite's attributes are not what it holds; failures are taken elsewhere."""
-    for names, held in ((("tests",), tally["cases"]), (("skipped", "disabled"), tally["not_run"])):
-        said = [_attribute(suite, name) for name in names if name in suite.attrib]
-        if said and sum(said) != held:
-            return f"{names[0]} is {sum(said)} at a suite that holds {held}"
-    return None
+    if "tests" in suite.attrib and (said := _attribute(suite, "tests")) != tally["cases"]:
+        return f"tests is {said} at a suite that holds {tally['cases']}"
+    found = _objection(suite)
+    return found and f"{found} at a suite"
+
+
+def _objection(element: "Element") -> str | None:
+    said = element.attrib.items()
+    return objection({name.rpartition("}")[2]: _value(text.strip()) for name, text in said})
+
+
+def _value(text: str) -> str | int:
+    """An attribute's value as JSON would have it."""
+    if _DIGITS.fullmatch(text) is not None:
+        return int(text)
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def _failures(suite: "Element") -> int:

@@ -11,7 +11,7 @@ from tau_rollout_gate.policy.gates.interface import Finding, RolloutGate
 
 _REMEDIES: Mapping[ReportStatus, str] = {
     ReportStatus.FAILED: "the release fails its validation: roll back with 'rollback --reason'",
-    ReportStatus.INCONSISTENT: "run the validation again: passed and failed must add up to total",
+    ReportStatus.INCONSISTENT: "run the validation again: all that the report says must be a pass",
     ReportStatus.EMPTY: "run the validation again, and see that its checks are found",
     ReportStatus.OTHER_RELEASE: "give the report of this release's own validation",
     ReportStatus.USED_BEFORE: "run the validation of this release: the report is an earlier one's",
