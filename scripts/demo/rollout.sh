@@ -48,7 +48,8 @@ printf '{"release": "1.4.0", "total": 16, "passed": 16, "failed": 0}\n' >"$state
 step 'with one it goes on to canary-1' 'canary-1 (5 %)' \
   gate advance --validation "$state_dir/report.json"
 
-cycles 1 29
+cycles 2 14
+cycles 1 1
 step_exits 3 'a minute short of the soak it holds' 'soak' gate advance
 cycles 1 1
 step 'canary-1 held for 30 minutes: canary-2' 'canary-2 (25 %)' gate advance

@@ -306,7 +306,7 @@ def test_of_several_surfaces_the_worst_counts() -> None:
     )
     answer = decide(POLICY, at, evidence, now_unix_ms=ENTERED + 40 * MINUTE)
     assert answer.verdict is Verdict.HOLD
-    assert in_the_way(answer) == ["soak"]
+    assert in_the_way(answer) == ["work_advances", "soak"]
     assert answer.soak.since_unix_ms == ENTERED + 21 * MINUTE
     assert answer.soak.held_ms == 9 * MINUTE
 

@@ -28,8 +28,9 @@ from tau_rollout_gate.policy.gates.report_passes import ReportPassesGate
 from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.gates.target_recorded import TargetRecordedGate
 from tau_rollout_gate.policy.gates.timeline_ok import TimelineOkGate
+from tau_rollout_gate.policy.gates.work_advances import Work, WorkAdvancesGate
 from tau_rollout_gate.policy.signals import Signal
-from tests.rollout_gate.making import ENTERED, MINUTE, SHA, History, failed, pin, rollout
+from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE, History, failed, pin, rollout
 
 PASS, FAIL = GateStatus.PASS, GateStatus.FAIL
 UNKNOWN, NOT_APPLICABLE = GateStatus.UNKNOWN, GateStatus.NOT_APPLICABLE
@@ -46,6 +47,7 @@ def judged(
     earlier: tuple[Cycle, ...] = (),
     carried: tuple[str, ...] = (),
     is_change_expected: bool = False,
+    surface: str = SURFACE,
 ) -> Finding:
     """Return how a gate stands with a cycle at each number of minutes after the entry."""
     history = History()
@@ -53,7 +55,7 @@ def judged(
         history.add(ENTERED + minutes * MINUTE, **differs)
     window = Window(
         rollout(registry_changes_expected=is_change_expected),
-        pin(carried=Carried(reason_codes=carried)),
+        pin(name=surface, carried=Carried(reason_codes=carried)),
         ENTERED,
         [gate],
         is_since_canary=gate.is_since_canary,
@@ -233,6 +235,74 @@ def test_an_advance_shows_the_last_cycle_that_has_it() -> None:
     assert finding.observed == "1 of 1 and 1 of 2 cycles of the two halves"
     assert finding.cycle is not None
     assert finding.cycle.line == 2
+
+
+DONE = {"applied_cases": 1, "executed_runs": 0}
+DUPLICATES = {"applied_cases": 0, "executed_runs": 0, "duplicate_skips": 5}
+UNTOLD = {"applied_cases": None, "executed_runs": None}
+
+
+@pytest.mark.parametrize(
+    ("cycles", "status", "cycles_help"),
+    [
+        ([(5, DONE), (10, DONE)], PASS, False),
+        ([(5, DONE), (10, DUPLICATES | {"executed_runs": 1})], PASS, False),
+        ([(5, DUPLICATES), (6, DUPLICATES), (10, DUPLICATES)], FAIL, False),
+        ([(5, DONE), (10, DUPLICATES)], FAIL, False),
+        ([(5, DUPLICATES), (10, DONE)], FAIL, True),
+        ([(10, DONE)], UNKNOWN, True),
+        ([(10, DUPLICATES)], UNKNOWN, False),
+        ([], UNKNOWN, True),
+        # What tells nothing is no work; of what tells, both halves need some.
+        ([(5, DONE), (10, UNTOLD)], UNKNOWN, False),
+        ([(5, DONE), (6, UNTOLD), (10, UNTOLD | DONE)], PASS, False),
+    ],
+)
+def test_work_goes_on_in_both_halves(
+    cycles: list[tuple[int, dict[str, Any]]], status: GateStatus, *, cycles_help: bool
+) -> None:
+    """A case applied or a run carried out, early and late; a duplicate is no work."""
+    finding = judged(WorkAdvancesGate(name="it"), *cycles)
+    assert (finding.status, finding.cycles_help) == (status, cycles_help)
+    assert says_what_to_do(finding)
+    if status is FAIL:
+        assert "--fresh" in finding.remedy
+
+
+WORK = WorkAdvancesGate(
+    name="it",
+    work=(
+        Work(surface="voice", codes=("turns_handled",)),
+        Work(surface="browser", counters=(Signal.EXECUTED_CASES,)),
+    ),
+)
+TURNS = UNTOLD | {"reason_codes": ["turns_handled"]}
+NOTHING = UNTOLD | {"reason_codes": ["healthy_cycle"]}
+
+
+@pytest.mark.parametrize(
+    ("surface", "cycles", "status"),
+    [
+        ("voice", [(5, TURNS), (10, TURNS)], PASS),
+        ("voice", [(5, TURNS), (10, DONE)], PASS),
+        ("voice", [(5, TURNS), (10, NOTHING)], FAIL),
+        ("browser", [(5, UNTOLD | {"executed_cases": 1})] * 2 + [(10, DONE)], PASS),
+        ("browser", [(5, UNTOLD | {"executed_cases": 1}), (10, UNTOLD)], UNKNOWN),
+        ("browser", [(5, UNTOLD | {"executed_cases": 0}), (10, DONE)], FAIL),
+        ("memory", [(5, TURNS), (10, TURNS)], UNKNOWN),
+        ("memory", [(5, DONE), (10, DONE)], PASS),
+    ],
+)
+def test_the_policy_knows_what_work_is_of_other_surfaces(
+    surface: str, cycles: list[tuple[int, dict[str, Any]]], status: GateStatus
+) -> None:
+    """Its codes and counters, beside the two; where nothing is known, the line to add is told."""
+    finding = judged(WORK, *cycles, surface=surface)
+    assert finding.status is status
+    if status is UNKNOWN:
+        assert f'work = [{{ surface = "{surface}", codes = [' in finding.remedy
+    elif status is FAIL:
+        assert f"see that {surface} is used" in finding.remedy
 
 
 def retries(number: int | None) -> dict[str, Any]:

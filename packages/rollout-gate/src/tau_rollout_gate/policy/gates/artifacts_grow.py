@@ -31,7 +31,7 @@ class ArtifactsGrowGate(WindowGate):
         """What has to be seen."""
         return "artifact_records grows in every cycle with executed_cases, and falls in none"
 
-    def tally(self) -> Tally:
+    def tally(self, _surface: str, /) -> Tally:
         """Compare neighbours."""
         growth = _Growth()
         return Tally(series=(growth.used,), finding=growth.finding)

@@ -119,7 +119,7 @@ class Window:
         self.last: Cycle | None = None
         self.latest: Cycle | None = None
         self._tallies = {
-            gate: gate.tally()
+            gate: gate.tally(pin.name)
             for gate in gates
             if isinstance(gate, WindowGate)
             if gate.applies_to(pin.name) and gate.is_since_canary == is_since_canary
@@ -203,8 +203,8 @@ class WindowGate(Gate):
     """Whether it is over all cycles since canary-1 was entered, not over the phase's alone."""
 
     @abstractmethod
-    def tally(self) -> Tally:
-        """Begin to keep what it needs of every cycle."""
+    def tally(self, surface: str, /) -> Tally:
+        """Begin to keep what it needs of every cycle of a surface."""
 
 
 class RolloutGate(Gate):

@@ -14,6 +14,7 @@ from tau_rollout_gate.policy.gates.report_passes import ReportPassesGate
 from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.gates.target_recorded import TargetRecordedGate
 from tau_rollout_gate.policy.gates.timeline_ok import TimelineOkGate
+from tau_rollout_gate.policy.gates.work_advances import WorkAdvancesGate
 
 GateSpec = Annotated[
     SignalGate
@@ -25,6 +26,7 @@ GateSpec = Annotated[
     | ArtifactsGrowGate
     | ChecklistCompleteGate
     | ReportPassesGate
-    | TargetRecordedGate,
+    | TargetRecordedGate
+    | WorkAdvancesGate,
     Field(discriminator="kind"),
 ]

@@ -35,7 +35,7 @@ class PressureDoesNotRiseGate(WindowGate):
         names = " and ".join(self.counters)
         return f"{names} a cycle no higher in the second half of the window than in the first"
 
-    def tally(self) -> Tally:
+    def tally(self, _surface: str, /) -> Tally:
         """Add up each counter."""
         sums = {name: Series(partial(_told, key=name.key)) for name in self.counters}
         return Tally(series=tuple(sums.values()), finding=partial(_finding, sums))

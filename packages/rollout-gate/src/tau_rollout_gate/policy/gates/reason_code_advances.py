@@ -22,7 +22,7 @@ class ReasonCodeAdvancesGate(WindowGate):
         """What has to be seen."""
         return f"{self.code} in at least one cycle of each half of the window"
 
-    def tally(self) -> Tally:
+    def tally(self, _surface: str, /) -> Tally:
         """Count the cycles that have it."""
         having = Series(lambda cycle: int(self.code in cycle.event.reason_codes))
         return Tally(series=(having,), finding=partial(self._finding, having))

@@ -25,7 +25,7 @@ class ReasonCodePresentGate(WindowGate):
         """What has to be seen."""
         return f"{self.code} in a cycle since the canary began, as registry changes are expected"
 
-    def tally(self) -> Tally:
+    def tally(self, _surface: str, /) -> Tally:
         """Look for it."""
         having = Series(lambda cycle: int(self.code in cycle.event.reason_codes))
         return Tally(series=(having,), finding=partial(self._finding, having))

@@ -1,0 +1,91 @@
+"""A surface does its work all along: a canary that nobody uses proves nothing."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tau_rollout_gate.contract.forms import Form, Name
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.evidence.values import Cycle
+from tau_rollout_gate.policy.findings import GateStatus
+from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
+from tau_rollout_gate.policy.signals import Counter, ReasonCode, Signal
+
+_COUNTERS = (Signal.APPLIED_CASES, Signal.EXECUTED_RUNS)
+_REMEDIES = {
+    CHAINED_SURFACE: "run cycles with cases that were not done before, since a duplicate is no "
+    "work: 'tau-custom-command run --fresh' does every case anew"
+}
+
+
+class Work(Form):
+    """What else shows that a surface worked: reason codes, and counters above 0."""
+
+    surface: Name
+    codes: Annotated[tuple[ReasonCode, ...], Field(max_length=32)] = ()
+    counters: Annotated[tuple[Counter, ...], Field(max_length=32)] = ()
+
+
+class WorkAdvancesGate(WindowGate):
+    """At least one cycle of each half of the window worked.
+
+    A cycle did if a case was applied in it or a run carried out, or if it shows what `work` knows
+    of its surface. What was done before (a duplicate) is no work. A surface whose lines tell none
+    of the counters, and of which no code is known, is unknown.
+    """
+
+    kind: Literal["work_advances"] = "work_advances"
+    work: Annotated[tuple[Work, ...], Field(max_length=32)] = ()
+
+    @property
+    def required(self) -> str:
+        """What has to be seen."""
+        return "work in at least one cycle of each half of the window"
+
+    def tally(self, surface: str, /) -> Tally:
+        """Count the cycles that worked."""
+        known = [one for one in self.work if one.surface == surface]
+        worked = Series(
+            partial(
+                _worked,
+                codes=[code for one in known for code in one.codes],
+                counters=[*_COUNTERS, *(counter for one in known for counter in one.counters)],
+            )
+        )
+        return Tally(series=(worked,), finding=partial(self._finding, worked))
+
+    def _finding(self, worked: Series, window: Window) -> Finding:
+        first, second = window.halves
+        surface, last = window.pin.name, window.last
+        observed = (
+            f"work in {worked.first} of {first} and {worked.second} of {second} cycles of the two "
+            "halves"
+        )
+        if worked.first and worked.second:
+            return Finding(status=GateStatus.PASS, observed=observed, cycle=worked.last)
+        if worked.untold is not None:
+            return Finding(
+                status=GateStatus.UNKNOWN,
+                observed=f"a cycle tells neither {' nor '.join(_COUNTERS)}, and the policy knows "
+                f"no other sign of work of {surface}",
+                cycle=worked.untold[1],
+                remedy=f'add to the gate {self.name} of the policy: work = [{{ surface = "{surface}'
+                '", codes = ["A_REASON_CODE_OF_ITS_WORK"] }], and adopt it with \'policy adopt\'',
+            )
+        return Finding(
+            status=GateStatus.FAIL if first and second else GateStatus.UNKNOWN,
+            observed=None if last is None else observed,
+            cycle=last,
+            remedy=_REMEDIES.get(surface, f"see that {surface} is used, and run cycles"),
+            cycles_help=worked.last is last,
+        )
+
+
+def _worked(cycle: Cycle, *, codes: Sequence[str], counters: Sequence[Signal]) -> int | None:
+    event = cycle.event
+    counts = [event.counters[one.key] for one in counters if one.key in event.counters]
+    if not counts and not codes:
+        return None
+    return int(any(counts) or any(code in event.reason_codes for code in codes))
