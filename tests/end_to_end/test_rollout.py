@@ -52,7 +52,8 @@ def test_a_release_from_start_to_complete(tmp_path: Path) -> None:
     release.holds("preflight", by={"validation_report"})
     release.enters_canary_1()
 
-    release.cycle(after_ms=30 * MINUTE - 1)
+    release.cycle(after_ms=10 * MINUTE)
+    release.cycle(after_ms=20 * MINUTE - 1)
     release.holds("canary-1", by={"soak"})
     release.cycle(after_ms=1)
     release.moves_on("canary-2", 25)
@@ -285,7 +286,8 @@ def served_canary_1(folder: Path) -> Release:
     """Return a release whose first canary phase may be left."""
     release = Release(folder)
     release.enters_canary_1()
-    release.cycle(after_ms=30 * MINUTE)
+    release.cycle(after_ms=15 * MINUTE)
+    release.cycle(after_ms=15 * MINUTE)
     return release
 
 
