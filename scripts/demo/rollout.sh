@@ -26,7 +26,7 @@ gate() { # COMMAND… of the gate, about this rollout, at the time it is now
 }
 version=$(tau-custom-command --version)
 version=${version##* }
-opened=(--surface "custom-command=$state_dir/state" --cycle-interval 2h
+opened=(--surface "custom-command=$state_dir/state" --first-run custom-command --cycle-interval 2h
   --expect "custom-command:runtime_version=$version")
 cycle=0
 

@@ -54,7 +54,8 @@ class Release:
     def start(self, version: str, back_to: str, *options: str) -> None:
         """Open a rollout."""
         versions = ("--release", version, "--rollback-to", back_to)
-        self.gate("start", *versions, "--cycle-interval", "2h", *options, code=0)
+        new = ("--first-run", "custom-command")
+        self.gate("start", *versions, *new, "--cycle-interval", "2h", *options, code=0)
 
     def gate(self, *arguments: str, code: int, env: Mapping[str, str] | None = None) -> Ended:
         """Run a command of the gate to its end, which must come with an exit code."""

@@ -188,8 +188,9 @@ class Gate:
         )
 
     def begin(self, *arguments: str) -> None:
-        """Open a rollout from 1.3.2 to 1.4.0."""
-        done = self("start", "--release", "1.4.0", "--rollback-to", "1.3.2", *arguments)
+        """Open a rollout from 1.3.2 to 1.4.0; a surface that is not named may be a new one."""
+        new = () if "--surface" in arguments else ("--first-run", SURFACE)
+        done = self("start", "--release", "1.4.0", "--rollback-to", "1.3.2", *new, *arguments)
         assert done.code == 0, done.err
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.files.rollout_directory import load
-from tests.rollout_gate.making import History
+from tests.rollout_gate.making import ENTERED, History
 from tests.rollout_gate.recording import COMMAND, Gate, environment
 
 ANSWERING = [
@@ -69,10 +69,25 @@ def test_names_that_no_record_can_hold_are_refused(gate: Gate, option: str) -> N
     assert gate.contents() == before
 
 
-@pytest.mark.parametrize("command", ["status", "history", "verify"])
+@pytest.mark.parametrize("command", ["history", "verify"])
 def test_an_option_that_would_say_nothing_is_no_option(gate: Gate, command: str) -> None:
     """What does not depend on the time does not take one."""
     assert gate(command, "--now-unix-ms", "1").code == 2
+
+
+@pytest.mark.parametrize("by_option", [True, False])
+@pytest.mark.parametrize("command", ["status", "evaluate", "explain", "advance"])
+def test_a_pinned_clock_is_told(gate: Gate, command: str, *, by_option: bool) -> None:
+    """An environment that still pins the time of a test must not pass for the real one."""
+    at = str(ENTERED)
+    pinned = ("--now-unix-ms", at) if by_option else ()
+    env = {} if by_option else {"TAU_ROLLOUT_GATE_NOW_UNIX_MS": at}
+    words = f"the clock is pinned at {at} by --now-unix-ms or TAU_ROLLOUT_GATE_NOW_UNIX_MS"
+    told = gate(command, *pinned, env=env)
+    assert words in " ".join(told.out.split())
+    assert "the clock is pinned" not in gate(command).out
+    if command != "explain":
+        assert words in json.loads(gate(command, "--json", *pinned, env=env).out)["warnings"]
 
 
 def test_advance_says_what_it_wrote(gate: Gate) -> None:

@@ -138,6 +138,7 @@ def test_the_same_as_json(gate: Gate) -> None:
         "channel",
         "path",
         "problems",
+        "warnings",
         "items",
         "inputs",
     ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -178,9 +179,29 @@ class TestStart:
         return ledger
 
     def test_a_major_jump_that_is_allowed(self, gate: Gate) -> None:
-        """The one refusal with an option against it."""
+        """A refusal with an option against it."""
         done = gate("start", "--release", "2.0.0", "--rollback-to", "1.3.2", "--allow-major")
         assert done.code == 0, done.err
+
+    def test_a_newer_target_that_is_allowed(self, gate: Gate) -> None:
+        """Named the wrong way round it is refused; who means it says so."""
+        versions = ("--release", "1.3.2", "--rollback-to", "1.4.0")
+        assert gate("start", *versions).code == 2
+        assert gate.contents() == {}
+        assert gate("start", *versions, "--allow-downgrade").code == 0
+
+    def test_what_lint_finds_is_told(self, gate: Gate) -> None:
+        """On stderr, for the interval and surfaces of this rollout; it opens all the same."""
+        gate("policy", "init", "mine.toml")
+        gate.begin("--policy", "mine.toml")
+        assert gate("rollback", "--reason", "r").code == 0
+        versions = ("--release", "1.4.0", "--rollback-to", "1.3.2")
+        done = gate("start", *versions, "--policy", "mine.toml", "--cycle-interval", "10m")
+        assert done.code == 0
+        assert done.err == (
+            "warning: policy: phases[1].soak: holds under 4 cycle intervals of 10 min: too few to "
+            "tell work_advances\n"
+        )
 
 
 class TestByHand:
@@ -402,6 +423,46 @@ class TestRollback:
         ledger.write_bytes(ledger.read_bytes().replace(b'"start"', b'"stray"', 1))
         assert gate("rollback", "--reason", "bad").code == 0
         assert gate("verify").code == 3
+
+
+def test_what_cannot_be_read_hides_no_trigger(gate: Gate) -> None:
+    """A checklist that is being filled in, a broken report: exit 4 and recorded all the same."""
+    promoted(gate)
+    History().every(MINUTE, 2, **failed(streak=1)).write(gate.folder / STATE_DIR)
+    now = ("--now-unix-ms", str(ENTERED + 3 * MINUTE))
+    (gate.root / "signoff.toml").write_text('owner = "Ann')
+    (gate.folder / "report.json").write_text('{"total": 1')
+    assert gate("explain", *now).code == 4
+    done = gate("advance", "--validation", "report.json", *now)
+    assert done.code == 4
+    assert "report.json: not a validation report" in " ".join(done.out.split())
+    assert load(gate.root).last.verdict == "rollback"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_sign_off_that_cannot_be_read_holds_where_it_is_needed(
+    gate: Gate, *, named: bool
+) -> None:
+    """No error of the question: the gate is unknown, and says why; before, nobody reads it."""
+    promoted(gate)
+    History().every(MINUTE, 2).write(gate.folder / STATE_DIR)
+    now = ("--now-unix-ms", str(ENTERED + 2 * MINUTE))
+    path = gate.folder / "mine.toml" if named else gate.root / "signoff.toml"
+    path.write_text('owner = "Ann')
+    question = ("evaluate", "--json", *(("--signoff", str(path)) if named else ()), *now)
+    gates = json.loads(gate(*question).out)["gates"]
+    assert "signoff_checklist" not in {one["name"] for one in gates}
+    last = load(gate.root).rollout.model_copy(update={"phase": "general-availability"})
+    ledger = Ledger().add(last, Action.START)
+    shutil.rmtree(gate.root)
+    ledger.write(gate.root)
+    if not named:
+        path.write_text('owner = "Ann')
+    done = gate(*question)
+    (checklist,) = (g for g in json.loads(done.out)["gates"] if g["name"] == "signoff_checklist")
+    assert (done.code, checklist["status"]) == (3, "unknown")
+    assert str(path.name) in checklist["observed"]
+    assert "not TOML" in checklist["observed"]
 
 
 class TestLooking:

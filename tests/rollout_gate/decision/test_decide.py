@@ -419,9 +419,8 @@ def report(status: ReportStatus, *, failed: int = 0) -> ReportEvidence:
 def preflight(given: ReportEvidence | None) -> Answer:
     """Return the answer at preflight, without any cycle."""
     reports = {} if given is None else {"validation": given}
-    return decide(
-        POLICY, rollout("preflight"), Evidence(reports=reports), now_unix_ms=ENTERED + SECOND
-    )
+    evidence = replace(evidence_of(History()), reports=reports)
+    return decide(POLICY, rollout("preflight"), evidence, now_unix_ms=ENTERED + SECOND)
 
 
 def test_preflight_needs_a_passing_report_and_no_cycle() -> None:

@@ -531,7 +531,8 @@ def test_where_the_log_ends_is_not_known_before_canary_1(gate: Gate, spoil: Spoi
     canary.run("rollback", "--reason", "anew", expected=0)
     gate.begin("--now-unix-ms", str(NOW))
     spoil(canary)
-    assert list(canary.held_by("--validation", "report.json")) == ["log_end_known"]
+    missing = ["files_present"] if not canary.log.is_file() else []
+    assert list(canary.held_by("--validation", "report.json")) == [*missing, "log_end_known"]
     canary.run("advance", "--validation", "report.json", expected=3)
     if canary.log.is_dir():
         canary.log.rmdir()
@@ -541,13 +542,54 @@ def test_where_the_log_ends_is_not_known_before_canary_1(gate: Gate, spoil: Spoi
     assert load(gate.root).rollout.surfaces[0].evidence_from == canary.history.position()
 
 
+@pytest.mark.parametrize(
+    ("files", "first_run", "held_by"),
+    [
+        (["state.json", LOG], False, []),
+        ([], False, ["files_present"]),
+        ([], True, []),
+        (["state.json"], False, ["files_present", "log_end_known"]),
+        (["state.json"], True, ["files_present", "log_end_known"]),
+        ([LOG], False, ["files_present"]),
+        ([LOG], True, ["files_present"]),
+        (["state.json", LOG], True, []),
+    ],
+)
+def test_in_preflight_every_surface_is_there(
+    gate: Gate, files: list[str], held_by: list[str], *, first_run: bool
+) -> None:
+    """Or was started as one that never ran, which ends once any state or log is there."""
+    canary = Canary(gate)
+    canary.run("rollback", "--reason", "anew", expected=0)
+    for name in {"state.json", LOG}.difference(files):
+        (canary.state_dir / name).unlink()
+    new = ("--first-run", SURFACE) if first_run else ()
+    start = ("start", "--release", "1.4.0", "--rollback-to", "1.3.2", *new)
+    canary.run(*start, expected=0)
+    report = ("--validation", "report.json")
+    if held_by:
+        assert list(canary.held_by(*report)) == held_by
+    else:
+        canary.answer(*report, expected=0)
+        (canary.state_dir / "state.json").write_text("{}")
+        assert "state_valid" in canary.held_by(*report)
+
+
+def test_a_surface_that_no_line_names_is_warned_of(gate: Gate) -> None:
+    """What is only for others judges it nowhere, and every answer says so."""
+    (gate.folder / "mine").mkdir()
+    gate.begin("--surface", "mine=mine", "--first-run", "mine")
+    answer = json.loads(gate("evaluate", "--json").out)
+    assert "mine: no gate or trigger of the policy names it" in " ".join(answer["warnings"])
+
+
 def test_another_directory_s_cycles_are_no_evidence(gate: Gate) -> None:
     """A surface that was misspelt had no log; what the right one held before does not count."""
     canary = Canary(gate)
     canary.run("rollback", "--reason", "anew", expected=0)
     real = str(canary.state_dir)
-    start = ("start", "--release", "1.4.0", "--rollback-to", "1.3.2", "--surface")
-    canary.run(*start, f"{SURFACE}=typo", expected=0)
+    start = ("start", "--release", "1.4.0", "--rollback-to", "1.3.2", "--first-run", SURFACE)
+    canary.run(*start, "--surface", f"{SURFACE}=typo", expected=0)
     canary.now += MINUTE + 1
     canary.run("advance", "--validation", "report.json", expected=0)
     canary.next_cycles(3)

@@ -54,11 +54,17 @@ action = "roll back"
             'codes = ["case_processing_failed", "malformed"]',
             ["triggers[2]: 'malformed' is no reason code of any surface that is known"],
         ),
-        ('soak = "60m"', 'soak = "10m"', []),
+        ('soak = "60m"', 'soak = "20m"', []),
         (
             'soak = "60m"',
-            'soak = "9m"',
-            ["phases[2].soak: command_runs_recorded, wake_word_detected, "],
+            'soak = "19m"',
+            ["phases[2].soak: holds under 4 cycle intervals of 5 min: too few to tell work_adv"],
+        ),
+        ('soak = "60m"', 'soak = "5m"', ["phases[2].soak: holds under 4 cycle intervals"]),
+        (
+            'soak = "60m"',
+            'soak = "299s"',
+            ["phases[2].soak: is shorter than the cycle interval, 5 min: one cycle serves it"],
         ),
         (
             'soak = "30m"',
@@ -68,7 +74,7 @@ action = "roll back"
         (
             'soak = "60m"',
             'soak = "0s"',
-            ["phases[2].soak: is 0: ", "phases[2].soak: command_runs_recorded, "],
+            ["phases[2].soak: is 0: "],
         ),
         (
             "canary_percent = 100",
@@ -96,6 +102,34 @@ action = "roll back"
             '{ kind = "checklist_complete", name = "signoff_checklist" }',
             '{ kind = "report_passes", name = "again" }',
             ["phases[4].gates[0]: again stops nobody here: only before canary-1 does a report"],
+        ),
+        (
+            '{ surface = "voice", codes = ["turns_handled"] }',
+            '{ surface = "voise", codes = ["turns_handled"] }',
+            ["phases[1].gates[8].surfaces: 'voise' is no surface that is known"],
+        ),
+        (
+            '{ surface = "voice", codes = ["turns_handled"] }',
+            '{ surface = "voice", codes = ["turns_taken"] }',
+            ["phases[1].gates[8]: 'turns_taken' is no reason code of voice"],
+        ),
+        # A bound that no cycle reaches: more cases than one has, a streak longer than the soaks.
+        ('"queue_depth", at_most = 1 ', '"queue_depth", at_most = 99999 ', []),
+        (
+            '"queue_depth", at_most = 1 ',
+            '"queue_depth", at_most = 100000 ',
+            ["phases[1].gates[4]: queue_depth has a bound at which nothing can break it"],
+        ),
+        ("at_least = 3", "at_least = 334", []),
+        (
+            "at_least = 3",
+            "at_least = 335",
+            ["triggers[1]: failure_streak_breach has a bound at which nothing can fire it"],
+        ),
+        (
+            "consecutive = 2",
+            "consecutive = 336",
+            ["triggers[0]: health_regression has a bound at which nothing can fire it"],
         ),
         # A gate and a trigger on the same signal, at the boundary.
         ('"failure_streak", equals = 0', '"failure_streak", at_most = 2', []),
@@ -152,6 +186,37 @@ def test_a_surface_of_ones_own_can_be_named() -> None:
     policy = parse_policy(text.encode(), source="policy.toml")
     assert [finding.place for finding in lint(policy)] == ["phases[2].gates[2].surfaces"]
     assert lint(policy, surfaces=["pager"]) == ()
+
+
+def test_an_interval_of_days_is_told() -> None:
+    """A runtime that stopped would not show for days, and no soak has a few cycles."""
+    policy = load_policy(None)
+    found = lint(policy, cycle_interval_ms=24 * 60 * 60 * 1000)
+    assert [one.place for one in found] == [
+        "cycle_interval",
+        *(f"phases[{number}].soak" for number in (1, 2, 3, 4)),
+    ]
+    assert "would not show for days" in found[0].problem
+    assert {one.place for one in lint(policy, cycle_interval_ms=24 * 60 * 60 * 1000 - 1)} == {
+        f"phases[{number}].soak" for number in (1, 2, 3)
+    } | {"phases[4].soak"}
+
+
+@pytest.mark.parametrize(("surfaces", "found"), [((), 1), (("voice",), 0), (("voice", "mine"), 1)])
+def test_a_surface_that_no_gate_of_single_cycles_is_for_is_told(
+    surfaces: tuple[str, ...], found: int
+) -> None:
+    """A canary that nothing of a cycle can break is no canary; of no surface, the default one."""
+    text = built_in_policy_text()
+    start = text.index("[[phases]]", text.index("canary-1") - 30)
+    end = text.index('{ kind = "timeline_ok"')
+    gates = text[start:end].replace("{ kind", '{ surfaces = ["voice"], kind')
+    text = text[:start] + gates + text[end:]
+    told = lint(parse_policy(text.encode(), source="policy.toml"), surfaces=surfaces)
+    about = [one for one in told if "judges single cycles" in one.problem]
+    missing = surfaces[-1] if surfaces else "custom-command"
+    assert [one.place for one in about] == [f"phases[{n}].gates" for n in (1, 2, 3, 4)] * found
+    assert all(missing in one.problem for one in about)
 
 
 def test_a_policy_without_triggers_is_told() -> None:

@@ -20,8 +20,8 @@ from tau_rollout_gate.contract.rollout import (
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, ReportEvidence, ReportStatus
-from tau_rollout_gate.files.policy import load_policy
-from tau_rollout_gate.policy.policy import Policy, policy_digest
+from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
+from tau_rollout_gate.policy.policy import Policy, parse_policy, policy_digest
 from tau_rollout_gate.rollout.start import Opening, expected_in, opened, surfaces_in
 from tau_rollout_gate.rollout.transitions import (
     Found,
@@ -76,6 +76,8 @@ def opening(**changes: Any) -> Opening:  # noqa: ANN401 - any field
         "cycle_interval_ms": None,
         "registry_changes_expected": False,
         "allows_major": False,
+        "allows_downgrade": False,
+        "first_run": (),
         "policy_file": None,
     }
     return Opening(**(values | changes))
@@ -129,7 +131,8 @@ class TestOpening:
             {"rollback_version": "1.3.2-rc.1", "rollback_channel": Channel.DEV},
             {"release": "2.0.0", "allows_major": True},
             {"release": "1.4.0+build.5"},
-            {"release": "1.3.1"},
+            {"release": "1.3.1", "allows_downgrade": True},
+            {"surfaces": {"mine": "s"}, "first_run": ["mine"]},
             {"expected": [f"{SURFACE}:fixture_sha256={SHA}"]},
         ],
         ids=str,
@@ -157,6 +160,11 @@ class TestOpening:
             ({"rollback_version": "1.4.0+other"}, "is the release itself"),
             ({"release": "2.0.0"}, "major jump: pass --allow-major"),
             ({"release": "0.9.0"}, "major jump"),
+            ({"release": "1.3.1"}, "1.3.2 is newer than the release 1.3.1: were the two"),
+            ({"release": "1.3.2-rc.1", "channel": Channel.BETA}, "pass --allow-downgrade"),
+            ({"surfaces": {"voices": "s"}}, "'voices' is not known, but 'voice' is"),
+            ({"surfaces": {"custom_command": "s"}}, "but 'custom-command' is"),
+            ({"first_run": ["voice"]}, "--first-run: there is no surface 'voice'"),
             ({"surfaces": {"a/b": "s"}}, "not a surface's name"),
             ({"surfaces": {"..": "s"}}, "not a surface's name"),
             ({"expected": ["voice:runtime_version=1"]}, "there is no surface 'voice'"),
@@ -169,7 +177,15 @@ class TestOpening:
         """Each refusal says which option, what, and what to do."""
         with pytest.raises(RefusedError) as refused:
             begin(opening(**changes))
-        assert message in str(refused.value)
+        assert message.lower() in str(refused.value).lower()
+
+    def test_a_name_that_the_policy_has_may_be_close_to_another(self) -> None:
+        """Whoever means another surface says so in a line of the policy."""
+        text = built_in_policy_text().replace('surfaces = ["memory"]', 'surfaces = ["voices"]')
+        policy = parse_policy(text.encode(), source="policy.toml")
+        one = opening(surfaces={"voices": "s"})
+        after = opened(one, policy, before=None, completed=None, now_unix_ms=NOW)
+        assert after.surfaces[0].name == "voices"
 
     def test_a_second_open_rollout_is_refused(self) -> None:
         """One at a time in a directory; the message names the one that is open."""

@@ -72,6 +72,7 @@ class SurfacePin(Form):
         name: Its name, which is pinned at the start.
         state_dir: Where its state files were at the start; may be given anew.
         is_chained: Whether its lines were seen to form a chain; then they must always.
+        is_first_run: Whether it was started without files, since it never ran; only until it has.
         expected: What every cycle from canary-1 on has to have, by field.
         evidence_from: Its log when canary-1 was entered (or a damage was left behind); None before.
         phase_from: Its log when the phase was entered; None before canary-1.
@@ -81,6 +82,7 @@ class SurfacePin(Form):
     name: Text
     state_dir: Text
     is_chained: bool
+    is_first_run: bool = False
     expected: dict[ExpectedField, Text] = Field(default_factory=dict)
     evidence_from: LogPosition | None = None
     phase_from: LogPosition | None = None

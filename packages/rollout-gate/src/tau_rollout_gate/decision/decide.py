@@ -5,7 +5,7 @@ holds the release. Missing evidence never counts as a pass (runbooks/rollout-gat
 verdict").
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus, SurfacePin
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
@@ -82,7 +82,7 @@ def conclude(
         gates=gates,
         triggers=triggers,
         reasons=_reasons(rollout, verdict, gates, triggers),
-        warnings=_warnings(rollout, found),
+        warnings=tuple(_warnings(policy, rollout, found)),
         policy_sha256=policy_digest(policy),
         inputs=_inputs(found, evidence),
     )
@@ -145,14 +145,23 @@ def _subject(result: GateResult | TriggerResult) -> str:
     return result.name if result.surface is None else f"{result.surface}: {result.name}"
 
 
-def _warnings(rollout: Rollout, surfaces: Sequence[SurfaceEvidence]) -> tuple[str, ...]:
-    untied = (
-        f"{pin.name}: the evidence is not tied to the release; at the next 'start': --expect "
-        f"{pin.name}:runtime_version=VERSION"
-        for pin in rollout.surfaces
-        if rollout.is_open and not pin.expected
-    )
-    return (*untied, *(warning for surface in surfaces for warning in surface.warnings))
+def _warnings(
+    policy: Policy, rollout: Rollout, surfaces: Sequence[SurfaceEvidence]
+) -> Iterator[str]:
+    named = policy.named_surfaces
+    for pin in rollout.surfaces if rollout.is_open else ():
+        if named and pin.name not in named:
+            yield (
+                f"{pin.name}: no gate or trigger of the policy names it, so only what is for every "
+                "surface judges it"
+            )
+        if not pin.expected:
+            yield (
+                f"{pin.name}: the evidence is not tied to the release; at the next 'start': "
+                f"--expect {pin.name}:runtime_version=VERSION"
+            )
+    for surface in surfaces:
+        yield from surface.warnings
 
 
 def _inputs(surfaces: Sequence[SurfaceEvidence], evidence: Evidence) -> tuple[RecordedInput, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import GateResult, TriggerResult
-from tau_rollout_gate.decision.integrity import entry_gate, gate_result, reference
+from tau_rollout_gate.decision.integrity import gate_result, preflight_gates, reference
 from tau_rollout_gate.decision.soak import JointSoak
 from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.evidence.values import Evidence
@@ -27,18 +27,15 @@ def rollout_gates(
 ) -> Iterator[GateResult]:
     """Yield the gates of the rollout itself, then the policy's over reports, sign-off and target.
 
-    Last, before the first canary phase, that of the end of each log that was looked at.
+    Last, while nobody has the release, those of each surface: it is there, and how its log ends.
     """
     yield from _standing_gates(rollout, triggers, now_unix_ms)
     for gate in policy.gates_in_force(rollout.phase):
         if isinstance(gate, RolloutGate):
             yield gate_result(gate, None, gate.judge(rollout, evidence), now_unix_ms)
-    following = policy.next_phase(rollout.phase)
-    is_canary = policy.phase(rollout.phase).canary_percent > 0
-    if not is_canary and following is not None and following.canary_percent > 0:
+    if policy.phase(rollout.phase).canary_percent == 0:
         for pin in rollout.surfaces:
-            if pin.name in evidence.surfaces:
-                yield entry_gate(evidence.surfaces[pin.name])
+            yield from preflight_gates(pin, evidence.surfaces[pin.name], now_unix_ms)
 
 
 def _standing_gates(

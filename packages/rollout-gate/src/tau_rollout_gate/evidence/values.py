@@ -146,15 +146,17 @@ class SignoffItem(NamedTuple):
 
 
 class SignoffEvidence(NamedTuple):
-    """A sign-off that could be read. It is complete when no item and no field has a problem.
+    """A sign-off. It is complete when no item and no field has a problem.
 
-    `problems` are those of the fields above the items (release, date, owner, reviewers).
+    `problems` are those of the fields above the items (release, date, owner, reviewers); where it
+    is not readable, why that is.
     """
 
     path: str
     problems: tuple[str, ...]
     items: tuple[SignoffItem, ...]
     inputs: tuple[RecordedInput, ...]
+    is_readable: bool = True
 
     @property
     def is_complete(self) -> bool:

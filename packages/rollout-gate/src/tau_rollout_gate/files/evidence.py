@@ -6,9 +6,15 @@ from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import NamedFileError
-from tau_rollout_gate.evidence.values import Evidence, ReportEvidence, SurfaceEvidence
+from tau_rollout_gate.evidence.values import (
+    Evidence,
+    ReportEvidence,
+    SignoffEvidence,
+    SurfaceEvidence,
+)
 from tau_rollout_gate.files.named import read_named_file
 from tau_rollout_gate.files.state_directory import read_surface
+from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
 from tau_rollout_gate.policy.policy import Policy
 
 
@@ -25,36 +31,36 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
 
     Args:
         rollout: The rollout.
-        policy: Its policy: before the last phase without a canary no surface is looked at.
+        policy: Its policy: the sign-off is read where a gate in force needs it.
         state_dirs: The state directory of each surface.
         reports: The validation reports, each as `[NAME=]FILE`.
         signoff: The sign-off; None where there is none.
         now_unix_ms: When it is judged.
 
     Raises:
-        NamedFileError: if a report or the sign-off cannot be used. What is wrong with the evidence
-            of a surface is no error: it holds.
+        NamedFileError: if a report cannot be used. What is wrong with the evidence of a surface or
+            the sign-off is no error: it holds.
     """
+    in_force = policy.gates_in_force(rollout.phase) if rollout.is_open else ()
     checklist = None
-    if signoff is not None:
+    if signoff is not None and any(isinstance(gate, ChecklistCompleteGate) for gate in in_force):
         from tau_rollout_gate.files.signoff import read_signoff  # noqa: PLC0415 - late, often none
 
-        checklist = read_signoff(signoff, rollout, now_unix_ms=now_unix_ms)
+        try:
+            checklist = read_signoff(signoff, rollout, now_unix_ms=now_unix_ms)
+        except NamedFileError as error:
+            checklist = SignoffEvidence(
+                path=str(signoff), problems=(str(error),), items=(), inputs=(), is_readable=False
+            )
     return Evidence(
-        surfaces=_surfaces(rollout, policy, state_dirs),
+        surfaces=_surfaces(rollout, state_dirs),
         reports=_reports(reports, rollout),
         signoff=checklist,
     )
 
 
-def _surfaces(
-    rollout: Rollout, policy: Policy, state_dirs: Mapping[str, str]
-) -> dict[str, SurfaceEvidence]:
+def _surfaces(rollout: Rollout, state_dirs: Mapping[str, str]) -> dict[str, SurfaceEvidence]:
     if not rollout.is_open:
-        return {}
-    following = policy.next_phase(rollout.phase)
-    here = policy.phase(rollout.phase)
-    if not here.canary_percent and (following is None or not following.canary_percent):
         return {}
     return {
         pin.name: read_surface(pin, Path(state_dirs[pin.name]), sleep=time.sleep)

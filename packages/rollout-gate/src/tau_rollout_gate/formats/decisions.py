@@ -45,17 +45,20 @@ def rolled_back_text(entry: Entry, around: Surroundings) -> str:
     return "".join(f"{shown(line)}\n" for line in lines)
 
 
-def standing_text(standing: Standing) -> str:
+def standing_text(standing: Standing, warnings: Sequence[str] = ()) -> str:
     """Say where the rollout stands, a line each: what, then how."""
-    rows = list(_standing_rows(standing))
+    rows = [*_standing_rows(standing), *(("warning", one) for one in warnings)]
     starts = aligned([(name,) for name, _ in rows])
     return "".join(f"{start}{shown(text)}\n" for start, (_, text) in zip(starts, rows, strict=True))
 
 
-def standing_json(standing: Standing) -> str:
-    """Write where the rollout stands, as `rollout.json` has it."""
-    rollout, decisions = standing.rollout, standing.decisions
-    return document(**rollout.model_dump(mode="json"), decisions=decisions.model_dump(mode="json"))
+def standing_json(standing: Standing, warnings: Sequence[str] = ()) -> str:
+    """Write where the rollout stands, as `rollout.json` has it, and the warnings."""
+    return document(
+        **standing.rollout.model_dump(mode="json"),
+        decisions=standing.decisions.model_dump(mode="json"),
+        warnings=list(warnings),
+    )
 
 
 def history_text(entries: Sequence[Entry]) -> str:

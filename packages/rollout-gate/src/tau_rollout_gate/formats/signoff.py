@@ -1,6 +1,7 @@
 """What `signoff verify` prints: the checklist item by item, and what is missing of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.evidence.values import SignoffEvidence, SignoffItem
@@ -11,12 +12,12 @@ _INDENT = "  "
 _SHORT_DIGEST = 12
 
 
-def as_text(signoff: SignoffEvidence, rollout: Rollout) -> str:
+def as_text(signoff: SignoffEvidence, rollout: Rollout, warnings: Sequence[str] = ()) -> str:
     """Write the checklist as lines: what is missing of the fields, then each section's items."""
-    return joined(_lines(signoff, rollout))
+    return joined(chain(_lines(signoff, rollout), (f"warning: {one}" for one in warnings)))
 
 
-def as_json(signoff: SignoffEvidence, rollout: Rollout) -> str:
+def as_json(signoff: SignoffEvidence, rollout: Rollout, warnings: Sequence[str] = ()) -> str:
     """Write the same as one JSON object."""
     return document(
         complete=signoff.is_complete,
@@ -24,6 +25,7 @@ def as_json(signoff: SignoffEvidence, rollout: Rollout) -> str:
         channel=rollout.channel,
         path=_text(signoff.path),
         problems=signoff.problems,
+        warnings=list(warnings),
         items=[item._asdict() for item in signoff.items],
         inputs=[{"path": _text(one.path), "sha256": one.sha256} for one in signoff.inputs],
     )

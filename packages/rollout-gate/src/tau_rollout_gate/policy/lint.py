@@ -1,25 +1,28 @@
-"""What is valid in a policy but probably a mistake: lines without effect, gaps between phases."""
+"""What is valid in a policy but probably a mistake: lines without effect, gaps between phases.
+
+What no cycle can break is looked for in `vacuous`.
+"""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
-from tau_rollout_gate.durations import in_words
-from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
-from tau_rollout_gate.policy.gates.pressure_does_not_rise import PressureDoesNotRiseGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
 from tau_rollout_gate.policy.gates.reason_code_present import ReasonCodePresentGate
 from tau_rollout_gate.policy.gates.report_passes import ReportPassesGate
 from tau_rollout_gate.policy.gates.signal import SignalGate
+from tau_rollout_gate.policy.gates.work_advances import WorkAdvancesGate
 from tau_rollout_gate.policy.policy import Phase, Policy, share_a_surface
 from tau_rollout_gate.policy.signals import Comparison
 from tau_rollout_gate.policy.triggers.interface import Trigger
 from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
 from tau_rollout_gate.policy.triggers.signal import SignalTrigger
+from tau_rollout_gate.policy.vacuous import vacuous
 
 KNOWN_SURFACES = frozenset({"custom-command", "voice", "dashboard", "memory", "browser-automation"})
 """The surfaces that have gates of their own in the built-in policy, and custom-command."""
@@ -40,8 +43,6 @@ _OWN_CODES = {
     ),
 }
 _ALL_CODES = _OF_EVERY_SURFACE.union(*_OWN_CODES.values())
-_NEEDS_SEVERAL_CYCLES = (ArtifactsGrowGate, PressureDoesNotRiseGate, ReasonCodeAdvancesGate)
-_CYCLES_NEEDED = 2
 _NUMBERED = re.compile(r"(.*?)(\d{1,9})")
 
 
@@ -53,17 +54,26 @@ class LintFinding:
     problem: str
 
 
-def lint(policy: Policy, *, surfaces: Iterable[str] = ()) -> tuple[LintFinding, ...]:
+def lint(
+    policy: Policy, *, surfaces: Iterable[str] = (), cycle_interval_ms: int | None = None
+) -> tuple[LintFinding, ...]:
     """What is probably a mistake, in the order of the file.
 
     Args:
         policy: The policy.
-        surfaces: Names of surfaces beside `KNOWN_SURFACES`.
+        surfaces: Names of the surfaces that a rollout has; `KNOWN_SURFACES` may be named beside
+            them. Of none the custom command is taken for the one.
+        cycle_interval_ms: How often a cycle is to be expected; None for the policy's.
     """
-    known = KNOWN_SURFACES.union(surfaces)
+    of_rollout = tuple(surfaces) or (CHAINED_SURFACE,)
+    known = KNOWN_SURFACES.union(of_rollout)
+    interval_ms = cycle_interval_ms or policy.cycle_interval_ms
     findings = [*_of_order(policy)]
+    findings += (
+        LintFinding(place=place, problem=problem)
+        for place, problem in vacuous(policy, of_rollout, interval_ms)
+    )
     for index, phase in enumerate(policy.phases):
-        findings += _of_soak(policy, phase, f"phases[{index}].soak")
         for at, gate in enumerate(phase.gates):
             place = f"phases[{index}].gates[{at}]"
             findings += _of_reach(gate, place, known)
@@ -116,25 +126,6 @@ def _dropped(policy: Policy, before: Phase, phase: Phase) -> list[str]:
     return [gate.name for gate in policy.gates_in_force(before.name) if gate.name not in kept]
 
 
-def _of_soak(policy: Policy, phase: Phase, place: str) -> Iterator[LintFinding]:
-    judged = [gate for gate in policy.gates_in_force(phase.name) if _needs_cycles(gate)]
-    if phase.canary_percent == 0 or not judged:
-        return
-    if phase.soak_ms == 0:
-        yield LintFinding(
-            place=place,
-            problem=f"is 0: {judged[0].name} and what else needs cycles is judged by as few as one",
-        )
-    least = _CYCLES_NEEDED * policy.cycle_interval_ms
-    slow = [gate.name for gate in judged if isinstance(gate, _NEEDS_SEVERAL_CYCLES)]
-    if slow and phase.soak_ms < least:
-        yield LintFinding(
-            place=place,
-            problem=f"{', '.join(slow)} cannot be told in less than two cycle intervals, "
-            f"{in_words(least)}",
-        )
-
-
 def _of_gate(policy: Policy, phase: Phase, gate: Gate, place: str) -> Iterator[LintFinding]:
     if phase.canary_percent == 0 and _needs_cycles(gate):
         yield LintFinding(
@@ -183,7 +174,7 @@ def _passes_and_fires(gate: Comparison, trigger: Comparison) -> str | int | None
 
 
 def _of_reach(one: Gate | Trigger, place: str, known: frozenset[str]) -> Iterator[LintFinding]:
-    for surface in one.surfaces or ():
+    for surface in one.named_surfaces:
         if surface not in known:
             yield LintFinding(
                 place=f"{place}.surfaces",
@@ -193,11 +184,11 @@ def _of_reach(one: Gate | Trigger, place: str, known: frozenset[str]) -> Iterato
 
 
 def _of_codes(one: Gate | Trigger, place: str) -> Iterator[LintFinding]:
-    for code in _codes_of(one):
-        if one.surfaces is None:
+    for code, surfaces in _codes_of(one):
+        if surfaces is None:
             silent = [] if code in _ALL_CODES else ["any surface that is known"]
         else:
-            silent = [surface for surface in one.surfaces if not _may_have(surface, code)]
+            silent = [surface for surface in surfaces if not _may_have(surface, code)]
         if silent:
             yield LintFinding(
                 place=place, problem=f"{code!r} is no reason code of {', '.join(silent)}"
@@ -209,12 +200,14 @@ def _may_have(surface: str, code: str) -> bool:
     return own is None or code in own or code in _OF_EVERY_SURFACE
 
 
-def _codes_of(one: Gate | Trigger) -> tuple[str, ...]:
+def _codes_of(one: Gate | Trigger) -> Iterator[tuple[str, Sequence[str] | None]]:
+    """Yield each reason code that is looked for, and of which surfaces; None for all."""
     if isinstance(one, NoNewReasonCodeGate | NewReasonCodeTrigger):
-        return one.codes
+        yield from ((code, one.surfaces) for code in one.codes)
     if isinstance(one, ReasonCodeAdvancesGate | ReasonCodePresentGate):
-        return (one.code,)
-    return ()
+        yield one.code, one.surfaces
+    if isinstance(one, WorkAdvancesGate):
+        yield from ((code, (work.surface,)) for work in one.work for code in work.codes)
 
 
 def _needs_cycles(gate: Gate) -> bool:

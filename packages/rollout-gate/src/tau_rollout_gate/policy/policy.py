@@ -123,6 +123,12 @@ class Policy(_Timed):
         """The first phase in which anybody gets the release."""
         return next(phase for phase in self.phases if phase.canary_percent > 0)
 
+    @property
+    def named_surfaces(self) -> frozenset[str]:
+        """The surfaces that any of its lines names."""
+        lines = [*(gate for phase in self.phases for gate in phase.gates), *self.triggers]
+        return frozenset(name for line in lines for name in line.named_surfaces)
+
     def gates_in_force(self, name: str) -> tuple[Gate, ...]:
         """The gates that must hold to leave a phase, those of `gates_of` first."""
         phase = self.phase(name)

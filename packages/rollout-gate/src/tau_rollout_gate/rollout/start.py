@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
 from tau_rollout_gate.contract.rollout import (
@@ -15,6 +16,7 @@ from tau_rollout_gate.contract.rollout import (
     SurfacePin,
 )
 from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.policy.lint import KNOWN_SURFACES
 from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.versions import parse_version
 
@@ -42,6 +44,8 @@ class Opening:
         cycle_interval_ms: How often a surface's runtime runs a cycle; None for the policy's.
         registry_changes_expected: Whether the release changes the command registry.
         allows_major: Whether release and target may differ in their major version.
+        allows_downgrade: Whether the target may be newer than the release.
+        first_run: The surfaces that never ran, and may have no files yet.
         policy_file: Where the policy is; None for the built-in one.
     """
 
@@ -54,6 +58,8 @@ class Opening:
     cycle_interval_ms: int | None
     registry_changes_expected: bool
     allows_major: bool
+    allows_downgrade: bool
+    first_run: Sequence[str]
     policy_file: str | None
 
 
@@ -76,8 +82,8 @@ def opened(
 
     Raises:
         RefusedError: for a rollout that is open already, versions that cannot be told apart or
-            ordered, a prerelease on stable, a major jump that was not allowed, and names or
-            expectations that nothing can meet.
+            ordered, a prerelease on stable, a major jump or a newer target that was not allowed,
+            and names or expectations that nothing can meet.
     """
     if before is not None and before.is_open:
         raise RefusedError(
@@ -87,7 +93,7 @@ def opened(
     target = _target(opening, completed)
     _check_versions(opening, target)
     expected = expected_in(opening.expected)
-    _check_surfaces(opening.surfaces, expected)
+    _check_surfaces(opening, policy, expected)
     return Rollout(
         status=RolloutStatus.OPEN,
         release=opening.release,
@@ -104,6 +110,7 @@ def opened(
                 name=name,
                 state_dir=state_dir,
                 is_chained=name == CHAINED_SURFACE,
+                is_first_run=name in opening.first_run,
                 expected={
                     one: expected[name][one]
                     for one in get_args(ExpectedField)
@@ -200,14 +207,32 @@ def _check_versions(opening: Opening, rollback: RollbackTarget) -> None:
             f"--release: from {rollback.rollback_version} to {opening.release} is a major jump: "
             "pass --allow-major if that is meant"
         )
+    if target > release and not opening.allows_downgrade:
+        raise RefusedError(
+            f"--rollback-to: {rollback.rollback_version} is newer than the release "
+            f"{opening.release}: were the two exchanged? Pass --allow-downgrade if that is meant"
+        )
 
 
-def _check_surfaces(surfaces: Mapping[str, str], expected: Mapping[str, Mapping[str, str]]) -> None:
+def _check_surfaces(
+    opening: Opening, policy: Policy, expected: Mapping[str, Mapping[str, str]]
+) -> None:
+    surfaces, known = opening.surfaces, KNOWN_SURFACES | policy.named_surfaces
     for name in surfaces:
         if not _SURFACE_NAME.fullmatch(name):
             raise RefusedError(
                 f"--surface: {name!r} is not a surface's name: lower-case letters, digits, '.', "
                 "'_' and '-', at most 64"
+            )
+        if name not in known and (close := get_close_matches(name, sorted(known), n=1)):
+            raise RefusedError(
+                f"--surface: {name!r} is not known, but {close[0]!r} is: write that, or name "
+                f"{name!r} in a line of the policy"
+            )
+    for name in opening.first_run:
+        if name not in surfaces:
+            raise RefusedError(
+                f"--first-run: there is no surface {name!r}; there are {', '.join(surfaces)}"
             )
     for surface, fields in expected.items():
         if surface not in surfaces:

@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.decision.decide import decide
-from tau_rollout_gate.errors import RolloutUnusableError
+from tau_rollout_gate.errors import NamedFileError, RolloutUnusableError
 from tau_rollout_gate.files.evidence import read_evidence
 from tau_rollout_gate.files.policy import pinned_policy
 from tau_rollout_gate.rollout.transitions import Found
+
+NOW_VARIABLE = "TAU_ROLLOUT_GATE_NOW_UNIX_MS"
+"""The environment variable that pins the clock."""
 
 SIGNOFF_FILE = "signoff.toml"
 """Where the sign-off of a rollout is, in its directory, unless another file is named."""
@@ -41,9 +45,20 @@ def evaluate(question: Question, rollout: Rollout) -> Found:
     """Judge a rollout by what its files say now.
 
     Raises:
-        RolloutGateError: if the policy or a file that was named cannot be used. What is wrong with
-            the evidence of a surface is no error: it holds.
+        RolloutGateError: if the policy or a report that was named cannot be used; not where a
+            trigger fired, which no report may hide. What is wrong with the evidence of a surface
+            is no error: it holds.
     """
+    try:
+        return _evaluated(question, rollout)
+    except NamedFileError as error:
+        found = _evaluated(replace(question, reports=()), rollout)
+        if found.answer.verdict is not Verdict.ROLLBACK:
+            raise
+        return found._replace(answer=_warned(found.answer, str(error)))
+
+
+def _evaluated(question: Question, rollout: Rollout) -> Found:
     now = now_unix_ms(question.now_unix_ms)
     usual = question.rollout_dir / SIGNOFF_FILE
     policy = pinned_policy(question.policy, rollout)
@@ -55,7 +70,18 @@ def evaluate(question: Question, rollout: Rollout) -> Found:
         signoff=question.signoff or (usual if usual.exists() else None),
         now_unix_ms=now,
     )
-    return Found(answer=decide(policy, rollout, evidence, now_unix_ms=now), evidence=evidence)
+    answer = decide(policy, rollout, evidence, now_unix_ms=now)
+    return Found(answer=_warned(answer, *clock_warning(question.now_unix_ms)), evidence=evidence)
+
+
+def _warned(answer: Answer, *warnings: str) -> Answer:
+    return answer._replace(warnings=(*warnings, *answer.warnings))
+
+
+def clock_warning(given: int | None) -> tuple[str, ...]:
+    """Warn of a clock that an option or the environment pins; the real one needs no word."""
+    pinned = f"the clock is pinned at {given} by --now-unix-ms or {NOW_VARIABLE}"
+    return () if given is None else (pinned,)
 
 
 def pinned_state_dirs(question: Question, rollout: Rollout) -> dict[str, str]:

@@ -6,14 +6,19 @@ from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError, RolloutUnusableError
 from tau_rollout_gate.files.policy import load_policy
 from tau_rollout_gate.files.rollout_directory import changing, find, find_completed
+from tau_rollout_gate.policy.lint import LintFinding, lint
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.start import Opening, opened
 from tau_rollout_gate.services.evaluate import Question, now_unix_ms
 
 
-def start(question: Question, opening: Opening, *, by: str) -> Entry:
-    """Open a rollout; where no rollback target was named, its record says which was taken.
+def start(
+    question: Question, opening: Opening, *, by: str
+) -> tuple[Entry, tuple[LintFinding, ...]]:
+    """Open a rollout, and look for mistakes in its policy.
+
+    Where no rollback target was named, its record says which was taken.
 
     Raises:
         RolloutGateError: if it is refused, or the policy or the directory cannot be used.
@@ -26,10 +31,11 @@ def start(question: Question, opening: Opening, *, by: str) -> Entry:
     with changing(root, may_begin=True) as change:
         before = change.standing.rollout if change.standing else None
         after, reason = _opened(root, opening, policy, before, now)
-        return change.commit(
-            Entry.following(
-                change.count, Action.START, after, by=by, decided_unix_ms=now, reason=reason
-            )
+        entry = Entry.following(
+            change.count, Action.START, after, by=by, decided_unix_ms=now, reason=reason
+        )
+        return change.commit(entry), lint(
+            policy, surfaces=opening.surfaces, cycle_interval_ms=after.cycle_interval_ms
         )
 
 

@@ -15,7 +15,7 @@ from tau_rollout_gate.files.rollout_directory import load
 from tau_rollout_gate.files.signoff import read_signoff
 from tau_rollout_gate.formats.signoff import as_json, as_text
 from tau_rollout_gate.printable import printable
-from tau_rollout_gate.services.evaluate import SIGNOFF_FILE
+from tau_rollout_gate.services.evaluate import SIGNOFF_FILE, clock_warning
 from tau_rollout_gate.services.evaluate import now_unix_ms as decided_at
 
 Checklist = Annotated[
@@ -64,5 +64,5 @@ def verify(
     path = file or rollout_dir / SIGNOFF_FILE
     signoff = read_signoff(path, rollout, now_unix_ms=decided_at(now_unix_ms))
     render = as_json if output_format == "json" else as_text
-    print_text(render(signoff, rollout))
+    print_text(render(signoff, rollout, clock_warning(now_unix_ms)))
     raise typer.Exit(ExitCode.YES if signoff.is_complete else ExitCode.HOLD)

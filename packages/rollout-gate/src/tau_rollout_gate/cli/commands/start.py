@@ -55,13 +55,26 @@ def command(
             "--allow-major", help="Allow another major version than that of the rollback target."
         ),
     ] = False,
+    allow_downgrade: Annotated[
+        bool,
+        typer.Option(
+            "--allow-downgrade", help="Allow a rollback target that is newer than the release."
+        ),
+    ] = False,
+    first_run: Annotated[
+        list[str] | None,
+        options.option(
+            metavar="NAME", help="A surface that never ran, and has no files yet; repeatable."
+        ),
+    ] = None,
     question: Dated,
     by: By,
 ) -> None:
-    """Open a rollout at preflight; a closed one is archived.
+    """Open a rollout at preflight; a closed one is archived. Says what 'policy lint' finds.
 
     Exits 2 if it is refused: a version that is not semantic, equal versions, a prerelease on
-    stable, another major version, another open rollout, a rollback target that is not known.
+    stable, another major version, a newer rollback target or one that is not known, another open
+    rollout, a surface whose name is close to a known one.
 
     Example: tau-rollout-gate start --release 1.4.0 --rollback-to 1.3.2
     """
@@ -75,9 +88,13 @@ def command(
         cycle_interval_ms=cycle_interval,
         registry_changes_expected=registry_changes_expected,
         allows_major=allow_major,
+        allows_downgrade=allow_downgrade,
+        first_run=first_run or (),
         policy_file=None if question.policy is None else str(question.policy),
     )
-    entry = start(question, opening, by=by)
+    entry, findings = start(question, opening, by=by)
     print_decided(entry)
+    for one in findings:
+        typer.echo(printable(f"warning: policy: {one.place}: {one.problem}"), err=True)
     if entry.reason is not None:
         typer.echo(printable(f"note: {entry.release} {entry.reason}"), err=True)

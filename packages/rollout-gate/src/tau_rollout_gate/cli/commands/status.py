@@ -1,14 +1,14 @@
 """`status`: where the rollout stands; nothing is judged."""
 
 from tau_rollout_gate.cli.output import print_text
-from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
+from tau_rollout_gate.cli.question import Dated, PlainFormat, asks
 from tau_rollout_gate.files.rollout_directory import load
 from tau_rollout_gate.formats.decisions import standing_json, standing_text
-from tau_rollout_gate.services.evaluate import check_pinned
+from tau_rollout_gate.services.evaluate import check_pinned, clock_warning
 
 
 @asks
-def command(question: Pinned, output_format: PlainFormat) -> None:
+def command(question: Dated, output_format: PlainFormat) -> None:
     """Say where the rollout stands; judges nothing.
 
     Exits 5 if there is no rollout, or its files do not belong together. What may be done next is
@@ -18,4 +18,5 @@ def command(question: Pinned, output_format: PlainFormat) -> None:
     """
     standing = load(question.rollout_dir)
     check_pinned(question, standing.rollout)
-    print_text(standing_json(standing) if output_format == "json" else standing_text(standing))
+    render = standing_json if output_format == "json" else standing_text
+    print_text(render(standing, clock_warning(question.now_unix_ms)))

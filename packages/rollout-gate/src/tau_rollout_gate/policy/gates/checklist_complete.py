@@ -11,7 +11,7 @@ _MOST_SHOWN = 3
 
 
 class ChecklistCompleteGate(RolloutGate):
-    """Every field and item of the sign-off stands; without a sign-off it is unknown."""
+    """Every field and item of the sign-off stands; without one that can be read it is unknown."""
 
     kind: Literal["checklist_complete"] = "checklist_complete"
 
@@ -40,8 +40,8 @@ class ChecklistCompleteGate(RolloutGate):
                 evidence=where,
             )
         return Finding(
-            status=GateStatus.FAIL,
-            observed=_open_in_words(signoff),
+            status=GateStatus.FAIL if signoff.is_readable else GateStatus.UNKNOWN,
+            observed=_open_in_words(signoff) if signoff.is_readable else signoff.problems[0],
             evidence=where,
             remedy="fill in what is open; 'signoff verify' lists it item by item (paths in it "
             "count from the repository's root: run it there)",

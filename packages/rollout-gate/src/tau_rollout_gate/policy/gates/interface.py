@@ -169,6 +169,11 @@ class Gate(Form, ABC):
     def required(self) -> str:
         """What has to be seen, in words: `queue_depth <= 1`."""
 
+    @property
+    def named_surfaces(self) -> tuple[str, ...]:
+        """The surfaces that it names."""
+        return self.surfaces or ()
+
     def applies_to(self, surface: str) -> bool:
         """Tell whether the gate judges this surface."""
         return self.surfaces is None or surface in self.surfaces

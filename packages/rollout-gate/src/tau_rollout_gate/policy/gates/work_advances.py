@@ -44,6 +44,11 @@ class WorkAdvancesGate(WindowGate):
         """What has to be seen."""
         return "work in at least one cycle of each half of the window"
 
+    @property
+    def named_surfaces(self) -> tuple[str, ...]:
+        """The surfaces that it names, those of which it knows more among them."""
+        return (*super().named_surfaces, *(one.surface for one in self.work))
+
     def tally(self, surface: str, /) -> Tally:
         """Count the cycles that worked."""
         known = [one for one in self.work if one.surface == surface]

@@ -33,6 +33,11 @@ class Trigger(Form, ABC):
     def threshold(self) -> str:
         """When it fires, in words: `failure_streak >= 3`."""
 
+    @property
+    def named_surfaces(self) -> tuple[str, ...]:
+        """The surfaces that it names."""
+        return self.surfaces or ()
+
     def applies_to(self, surface: str) -> bool:
         """Tell whether the trigger looks at this surface."""
         return self.surfaces is None or surface in self.surfaces
