@@ -42,7 +42,10 @@ CREATE_THAT_IS_MALFORMED = {
         "error_code": "custom_command_invalid_template",
     },
 }
-BROWSER = ("--surface", f"custom-command={STATE_DIR}", "--surface", "browser-automation=browser")
+BROWSER = (
+    *("--surface", f"custom-command={STATE_DIR}", "--surface", "browser-automation=browser"),
+    *("--first-run", "browser-automation"),
+)
 
 
 def test_a_release_from_start_to_complete(tmp_path: Path) -> None:
