@@ -129,7 +129,7 @@ def by_the_commands(lines: Sequence[bytes], folder: Path) -> Iterator[tuple[str,
     report = folder / "report.json"
     report.write_text('{"total": 1, "passed": 1, "failed": 0}')
     place = ("--rollout-dir", rollout_dir, "--surface", f"{SURFACE}={state_dir}")
-    version = ("--release", "1.1.0", "--rollback-to", "1.0.0")
+    version = ("--release", "1.1.0", "--rollback-to", "1.0.0", "--first-run", SURFACE)
     started = run("start", *version, *place, "--now-unix-ms", entered)
     assert started.exit_code == 0, started.output
     given = ("--validation", report, "--now-unix-ms", entered)

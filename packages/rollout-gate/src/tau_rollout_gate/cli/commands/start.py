@@ -70,11 +70,11 @@ def command(
     question: Dated,
     by: By,
 ) -> None:
-    """Open a rollout at preflight; a closed one is archived. Says what 'policy lint' finds.
+    """Open a rollout at preflight; a closed one is archived.
 
-    Exits 2 if it is refused: a version that is not semantic, equal versions, a prerelease on
-    stable, another major version, a newer rollback target or one that is not known, another open
-    rollout, a surface whose name is close to a known one.
+    Says what 'policy lint' finds. Exits 2 if it is refused: a version that is not semantic, equal
+    versions, a prerelease on stable, another major version, a rollback target that is newer or not
+    known, another open rollout, a surface whose name is close to a known one.
 
     Example: tau-rollout-gate start --release 1.4.0 --rollback-to 1.3.2
     """
