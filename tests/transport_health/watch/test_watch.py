@@ -32,6 +32,8 @@ from tests.transport_health.state_files import (
 CONTROL_C = b"\x03"
 HIDE_CURSOR, SHOW_CURSOR = b"\x1b[?25l", b"\x1b[?25h"
 ENTER_SCREEN, LEAVE_SCREEN = b"\x1b[?1049h", b"\x1b[?1049l"
+HOME = b"\x1b[H"
+"""What every frame begins with."""
 
 
 class Terminal:
@@ -41,6 +43,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
+        self._shown = 0
         self._keyboard, self._terminal = pty.openpty()
         self._set_size(columns, rows)
         self.modes = termios.tcgetattr(self._terminal)
@@ -67,16 +70,19 @@ class Terminal:
         self._set_size(columns, rows)
         self.process.send_signal(signal.SIGWINCH)
 
-    def read(self, seconds: float = 0.05) -> None:
-        """Let the program write for a moment."""
-        while select.select([self._keyboard], [], [], seconds)[0]:
-            try:
-                written = os.read(self._keyboard, 65536)
-            except OSError:  # Linux's way of saying that nobody holds the other end
-                return
-            self.raw += written
-            self.stream.feed(written)
-            seconds = 0
+    def read(self, seconds: float = 0.05) -> bool:
+        """Let the program write for a moment; return whether it did. Only whole frames are shown.
+
+        However fast it writes, this reads once: it could write for as long as it is read.
+        """
+        if not select.select([self._keyboard], [], [], seconds)[0]:
+            return False
+        try:
+            self.raw += os.read(self._keyboard, 65536)
+        except OSError:  # Linux's way of saying that nobody holds the other end
+            return False
+        self._show(self.raw.rfind(HOME))
+        return True
 
     def text(self) -> str:
         """Return what stands on the screen."""
@@ -91,9 +97,9 @@ class Terminal:
         return self.text()
 
     def wait_for_drawing(self) -> None:
-        """Wait until something more is drawn: a loaded machine may take its time."""
-        drawn = len(self.raw)
-        self.wait_for(lambda _: len(self.raw) > drawn)
+        """Wait until one more frame is drawn: a loaded machine may take its time."""
+        begun = self.raw.count(HOME)
+        self.wait_for(lambda _: self.raw.count(HOME) > begun)
 
     def end(self) -> int:
         """Return the exit code, the rest of the output read."""
@@ -101,7 +107,9 @@ class Terminal:
         while self.process.poll() is None:
             assert time.monotonic() < deadline, self.text()
             self.read()
-        self.read()
+        while self.read(0):
+            pass
+        self._show(len(self.raw))
         return self.process.returncode
 
     def modes_now(self) -> object:
@@ -118,6 +126,11 @@ class Terminal:
             self.process.wait()
         os.close(self._keyboard)
         os.close(self._terminal)
+
+    def _show(self, end: int) -> None:
+        if end > self._shown:
+            self.stream.feed(self.raw[self._shown : end])
+            self._shown = end
 
     def _set_size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
