@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,14 @@ from tau_transport_health.files.output import locked
 from tau_transport_health.files.targets import add_target, read_targets, remove_target
 from tau_transport_health.health.targets import BUILT_IN, Target, find, parse_targets
 from tau_transport_health.services.inspect import Question, known_targets, look
-from tests.transport_health.running import UNHURRIED, Inspector, as_another_user
+from tests.transport_health.running import (
+    COMMAND,
+    PATIENCE_SECONDS,
+    UNHURRIED,
+    Inspector,
+    as_another_user,
+    environment,
+)
 from tests.transport_health.state_files import StateDirectory
 
 BUILT_IN_NAMES = [
@@ -212,14 +220,16 @@ def test_folders_are_found_from_where_the_file_lies(
         assert Path(found or "").resolve() == tmp_path / folder
 
 
-def test_targets_added_at_once_are_all_there(tmp_path: Path, inspector: Inspector) -> None:
-    """Each process waits for the one before, and who waits too long says for whom."""
-    with ThreadPoolExecutor() as pool:
-        names = [f"t{number}" for number in range(4)]
-        done = list(
-            pool.map(lambda name: inspector("targets", "add", name, "--state-dir", name), names)
+def test_targets_added_at_once_are_all_there(tmp_path: Path) -> None:
+    """Each process waits for the one before."""
+    names = [f"t{number}" for number in range(4)]
+    running = [
+        subprocess.Popen(
+            [COMMAND, "targets", "add", name, "--state-dir", name], cwd=tmp_path, env=environment()
         )
-    assert {each.code for each in done} == {0}
+        for name in names
+    ]
+    assert [each.wait(PATIENCE_SECONDS) for each in running] == [0, 0, 0, 0]
     assert sorted(read_targets(tmp_path / ".tau/targets.toml")) == names
 
 
