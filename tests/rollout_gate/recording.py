@@ -17,6 +17,7 @@ from tau_rollout_gate.decision.answer import Answer, Soak, TriggerResult, Verdic
 from tau_rollout_gate.policy.findings import EvidenceRef
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.actor import CI_ACTORS
+from tests import forking
 from tests.rollout_gate import making
 from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE
 
@@ -157,20 +158,18 @@ class Gate:
 
     def process(
         self,
-        *arguments: str | Path,
-        before: Sequence[str | Path] = (),
+        *arguments: str | bytes | Path,
+        env: Mapping[str, str] | None = None,
         umask: int = -1,
     ) -> Finished:
-        """Run the installed command to its end, behind the command line `before`."""
-        done = subprocess.run(
-            [*before, COMMAND, *arguments],
+        """Run the installed command to its end; `env` adds to its environment."""
+        done = forking.run(
+            COMMAND,
+            *arguments,
             cwd=self.folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
+            env=environment() | dict(env or {}),
             timeout=PATIENCE_SECONDS,
             umask=umask,
-            check=False,
         )
         err = done.stderr.decode(errors="backslashreplace")
         assert "Traceback" not in err, err

@@ -2,8 +2,8 @@
 
 import os
 import pty
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
@@ -15,38 +15,28 @@ from tau_rollout_gate.formats import explain, github
 from tau_rollout_gate.formats.renderers import RENDERERS
 from tests.rollout_gate.answers import HOSTILE, answer, around, filled_with
 
-ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
-from tau_rollout_gate.cli.options import Format
-from tau_rollout_gate.formats import explain
-from tests.rollout_gate.answers import answer, around
-print_answer(answer(), Format.TEXT)
-print_text(explain.render(answer(), around(), look=terminal_look()))
-"""
-
 
 def on_a_terminal(**variables: str) -> str:
     """Return what a terminal shows of the text and the explanation."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "72", "TERM": "xterm", **variables}
-    environment = {name: value for name, value in environment.items() if value != "unset"}
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, ROOT], stdout=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 65_536):
-                shown += chunk
-        except OSError:  # how Linux says that the other side is closed
-            pass
-        finally:
-            os.close(ours)
-    assert process.returncode == 0
-    return shown.decode().replace("\r\n", "\n")
+    with ThreadPoolExecutor() as reader, pytest.MonkeyPatch.context() as patch:
+        shown = reader.submit(all_of, ours)
+        for name, value in {"COLUMNS": "72", "TERM": "xterm", **variables}.items():
+            patch.setenv(name, value)
+        with os.fdopen(theirs, "w") as terminal, redirect_stdout(terminal):
+            print_answer(answer(), Format.TEXT)
+            print_text(explain.render(answer(), around(), look=terminal_look()))
+    return shown.result().decode().replace("\r\n", "\n")
+
+
+def all_of(terminal: int) -> bytes:
+    """Read what is shown on a terminal until it is closed, and close this side of it."""
+    shown = b""
+    # An error is how Linux says that the other side is closed.
+    with os.fdopen(terminal, "rb", buffering=0) as ours, suppress(OSError):
+        while chunk := ours.read(65_536):
+            shown += chunk
+    return shown
 
 
 @pytest.fixture(autouse=True)
@@ -75,14 +65,14 @@ def test_a_pipe_gets_the_explanation(capfdbinary: pytest.CaptureFixture[bytes]) 
 
 def test_a_terminal_gets_colours_and_its_width() -> None:
     """Both texts keep to the columns that there are."""
-    shown = on_a_terminal(NO_COLOR="unset")
+    shown = on_a_terminal(NO_COLOR="")
     assert "\x1b[33mHOLD\x1b[0m  1.4.0" in shown
     plain = on_a_terminal(NO_COLOR="1")
     assert 60 < max(map(len, plain.splitlines())) <= 72
 
 
 @pytest.mark.parametrize(
-    "variables", [{"NO_COLOR": "1"}, {"TERM": "dumb", "NO_COLOR": "unset"}], ids=["asked", "dumb"]
+    "variables", [{"NO_COLOR": "1"}, {"TERM": "dumb", "NO_COLOR": ""}], ids=["asked", "dumb"]
 )
 def test_colours_can_be_refused(variables: dict[str, str]) -> None:
     """By NO_COLOR, and by a terminal that has none."""

@@ -2,9 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,50 +11,23 @@ import pytest
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.files.rollout_directory import changing
 from tau_rollout_gate.rollout.ledger import Action
+from tests.rollout_gate import recording
 from tests.rollout_gate.making import ENTERED, HOUR, pin, rollout
-from tests.rollout_gate.recording import decided
+from tests.rollout_gate.recording import Finished, decided
 
-COMMAND = Path(sys.executable).parent / "tau-rollout-gate"
-PATIENCE_SECONDS = 30.0
 NOW = ENTERED + HOUR
 EVIDENCE = ("ci", "rc", "c1", "c2", "c3", "tm", "rr", "s1", "s2", "m", "n", "f")
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """How a process ended, and what it said where."""
+class Gate(recording.Gate):
+    """The installed command, an hour after the rollouts made here were entered."""
 
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """The installed command in a folder; its errors never come with a traceback."""
-
-    folder: Path
-
-    def __call__(self, *arguments: str | bytes | Path) -> Finished:
-        """Run the command to its end."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("TAU_ROLLOUT_GATE_")}
-        done = subprocess.run(
-            [COMMAND, *arguments],
-            cwd=self.folder,
-            env=kept | {"TAU_ROLLOUT_GATE_NOW_UNIX_MS": str(NOW)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        err = done.stderr.decode()
-        assert "Traceback" not in err, err[-2000:]
-        return Finished(code=done.returncode, out=done.stdout.decode(), err=err)
-
-    @property
-    def root(self) -> Path:
-        """Return the rollout directory that commands take by default."""
-        return self.folder / ".tau" / "rollout" / "custom-command"
+    def __call__(
+        self, *arguments: str | bytes | Path, env: Mapping[str, str] | None = None
+    ) -> Finished:
+        """Run the command to its end, as a process."""
+        now = {"TAU_ROLLOUT_GATE_NOW_UNIX_MS": str(NOW)}
+        return self.process(*arguments, env=now | dict(env or {}))
 
     def open(self, **changes: Any) -> Rollout:  # noqa: ANN401 - any field of a rollout
         """Open a rollout of two surfaces in that directory."""
