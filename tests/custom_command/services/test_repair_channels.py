@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tau_custom_command.errors import StorageError
 from tests.custom_command.cases import case_object
 from tests.custom_command.running import Command, Runtime, StateFiles
 from tests.custom_command.tracing import CHANGING, OPENING, needs_strace, run_words_traced
@@ -104,6 +105,25 @@ def test_a_log_that_is_a_link_leads_nowhere(spoilt: Runtime) -> None:
     log.symlink_to(victim)
     repair(spoilt, "--yes")
     assert victim.read_bytes() == b"precious\n"
+
+
+@pytest.mark.parametrize(
+    "part", ["channel-store", STORE, f"{STORE}/greet", f"{STORE}/greet/log.jsonl"]
+)
+def test_a_link_in_the_channel_store_is_told_as_one(part: str, runtime: Runtime) -> None:
+    """Which part it is, and what to do; once that is done, the cycle is done."""
+    runtime.run(case_object("a", "CREATE"))
+    path, away = runtime.state_dir / part, runtime.folder / "away"
+    path.rename(away)
+    path.symlink_to(away)
+    name = "it" if path.suffix else path.name
+    told = f"{name} is a symbolic link, which is not followed: put what it leads to in its place"
+    with pytest.raises(StorageError, match=told):
+        runtime.run(case_object("b", "RUN"))
+    path.unlink()
+    away.rename(path)
+    runtime.run(case_object("b", "RUN"))
+    assert [e["event_key"] for e in runtime.files.entries("greet")][-1] == "RUN:greet:b"
 
 
 @pytest.mark.exhaustive

@@ -363,7 +363,11 @@ def test_rotated_logs_are_read_on(store: Store) -> None:
         log.write(b"{}\n{")
     folder.joinpath("log.jsonl.3").symlink_to("log.jsonl")
     assert problems(store) == [
-        ("disk-usage/log.jsonl.3", None, "cannot be opened: Too many levels of symbolic links"),
+        (
+            "disk-usage/log.jsonl.3",
+            None,
+            "cannot be opened: log.jsonl.3 is a symbolic link, which is not followed",
+        ),
         ("disk-usage/log.jsonl.2", 2, "direction: is missing; must be 'system'"),
         ("disk-usage/log.jsonl.2", None, "its last line is torn: it has no line break"),
     ]
@@ -464,21 +468,34 @@ def test_links_are_not_followed(store: Store, tmp_path: Path) -> None:
     outside = Store(tmp_path / "outside").channel()
     folder = store.channel()
     store.path.joinpath("linked").symlink_to(outside)
-    with pytest.raises(NoChannelError):
+    store.path.joinpath("file").touch()
+    with pytest.raises(NoChannelError, match="linked: is a symbolic link, which is not followed"):
         last_entries(store.read, "linked", last=1)
-    assert [row.channel for row in summaries(store.read)] == ["disk-usage"]
+    rows = {row.channel: (row.exit_code, row.unread_files) for row in summaries(store.read)}
+    assert rows == {
+        "disk-usage": (ExitCode.YES, ()),
+        "file": (ExitCode.NO, (("", "is not a channel's folder"),)),
+        "linked": (ExitCode.NO, (("", "is a symbolic link, which is not followed"),)),
+    }
     folder.joinpath("log.jsonl").unlink()
     folder.joinpath("log.jsonl").symlink_to(outside / "log.jsonl")
     assert last_entries(store.read, "disk-usage", last=1).entries == ()
     found = problems(store)
-    assert found[0] == ("linked/", None, "is not a channel's folder")
-    assert found[1][0] == "disk-usage/log.jsonl"
-    assert "cannot be opened" in found[1][2]
+    assert found[:2] == [
+        ("file/", None, "is not a channel's folder"),
+        ("linked/", None, "is a symbolic link, which is not followed"),
+    ]
+    linked = "cannot be opened: log.jsonl is a symbolic link, which is not followed"
+    assert found[2] == ("disk-usage/log.jsonl", None, linked)
     away = tmp_path / "away"
     store.path.rename(away)
     store.path.symlink_to(away)
-    with pytest.raises(NoChannelError, match="there is no channel store"):
-        summaries(store.read)
+    for path in (store.path, store.path.parent):
+        if path != store.path:
+            path.rename(tmp_path / "above")
+            path.symlink_to(tmp_path / "above")
+        with pytest.raises(NoChannelError, match=f"{path.name} is a symbolic link, which is not "):
+            summaries(store.read)
 
 
 # verify
@@ -618,7 +635,7 @@ def test_another_transports_own_store(store: Store) -> None:
     assert ChannelStore(store.state_dir, "voice").path == store.path
     own = store.state_dir / "channel-store/voice"
     own.mkdir()
-    assert ChannelStore(store.state_dir, "voice").names() == ([], [])
+    assert ChannelStore(store.state_dir, "voice").names() == ([], {})
 
 
 # Through the command.
@@ -651,7 +668,7 @@ def test_no_store_and_no_channel(inspector: Inspector, store: Store, words: list
         store.channel("other")
         done = inspector(*command)
         assert (done.code, done.out) == (5, "")
-        assert "has no channel 'disk-usage'" in done.err
+        assert "there is no such channel" in done.err
 
 
 def test_an_unknown_target(inspector: Inspector) -> None:

@@ -5,11 +5,12 @@ A folder that is there keeps its permissions: the operator may have named any.
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from tau_custom_command.storage.read import storage_errors
+from tau_custom_command.storage.read import NOT_FOLLOWED, storage_errors
 from tau_custom_command.storage.sync import sync_folder
 
 _FOLDER_MODE = 0o700
@@ -134,3 +135,7 @@ class FolderWalk:
                 raise
             os.mkdir(name, _FOLDER_MODE, dir_fd=above)
             return os.open(name, flags, dir_fd=above)
+        except OSError:
+            if stat.S_ISLNK(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+                raise OSError(f"{name} {NOT_FOLLOWED}") from None
+            raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from tau_custom_command.errors import StorageError
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, LONGEST_LINE_BYTES, MIB
 
+NOT_FOLLOWED = "is a symbolic link, which is not followed: put what it leads to in its place"
 _BLOCK_BYTES = 64 * 1024
 _PIECE_BYTES = MIB
 
@@ -26,7 +27,10 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path}: cannot {action}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        if error.errno == errno.ELOOP and path.is_symlink():
+            reason = f"it {NOT_FOLLOWED}"
+        raise StorageError(f"{path}: cannot {action}: {reason}") from error
 
 
 def read_file(path: Path, *, most_bytes: int) -> bytes | None:

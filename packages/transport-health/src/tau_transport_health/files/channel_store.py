@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from tau_transport_health.contract.channel import LONGEST_LINE_BYTES, is_channel_name
 from tau_transport_health.errors import NoChannelError
-from tau_transport_health.files.lines import UnreadLines, WholeLines, open_regular
+from tau_transport_health.files.lines import UnreadLines, WholeLines, open_regular, open_unlinked
 from tau_transport_health.files.segments import open_segments
 from tau_transport_health.health.targets import CHAINED_TRANSPORT
 
@@ -37,21 +37,24 @@ class ChannelStore:
         self._parts = (STORE, self.transport)
         self.state_dir = state_dir
 
-    def names(self) -> tuple[list[str], list[str]]:
-        """The channels, sorted, and whatever else lies there.
+    def names(self) -> tuple[list[str], dict[str, str]]:
+        """The channels, sorted, and whatever else lies there, with what it is.
 
         Raises:
             NoChannelError: if there is no channel store that can be read.
         """
         try:
             with self._folder(()) as folder, os.scandir(folder) as entries:
-                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+                found = {entry.name: _other_than_channel(entry) for entry in entries}
+        except FileNotFoundError:
+            raise NoChannelError(f"{self.path}: there is no channel store") from None
         except OSError as error:
+            reason = error.strerror or error
             raise NoChannelError(
-                f"{self.path}: there is no channel store: {error.strerror or error}"
+                f"{self.path}: the channel store cannot be read: {reason}"
             ) from None
-        channels = sorted(name for name, is_dir in found if is_dir and is_channel_name(name))
-        return channels, sorted({name for name, _ in found} - set(channels))
+        others = {name: what for name, what in sorted(found.items()) if what is not None}
+        return sorted(found.keys() - others), others
 
     def checked(self, channel: str) -> str:
         """`channel` if there is one of this name.
@@ -61,8 +64,10 @@ class ChannelStore:
         """
         if not is_channel_name(channel):
             raise NoChannelError(f"{channel!r:.80} is not a channel's name: see channels list")
-        if channel not in self.names()[0]:
-            raise NoChannelError(f"{self.path}: has no channel {channel!r}: see channels list")
+        channels, others = self.names()
+        if channel not in channels:
+            found = others.get(channel, "there is no such channel: see channels list")
+            raise NoChannelError(f"{self.path}/{channel}: {found}")
         return channel
 
     def lines(self, channel: str, *parts: str) -> WholeLines:
@@ -105,9 +110,18 @@ class ChannelStore:
         descriptor = os.open(self.state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for part in (*self._parts, *parts):
-                below = os.open(part, _FOLDER, dir_fd=descriptor)
+                below = open_unlinked(part, _FOLDER, descriptor)
                 os.close(descriptor)
                 descriptor = below
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _other_than_channel(entry: os.DirEntry[str]) -> str | None:
+    """What something in the store is, if it is no channel."""
+    if entry.is_symlink():
+        return "is a symbolic link, which is not followed"
+    if entry.is_dir() and is_channel_name(entry.name):
+        return None
+    return "is not a channel's folder"

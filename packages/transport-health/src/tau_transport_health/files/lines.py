@@ -1,5 +1,6 @@
 """Reads the whole lines of files that may be huge, torn, replaced, or no files at all."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -87,6 +88,23 @@ def _block_bytes(started: bytearray) -> int:
     return min(max(len(started), _BLOCK_BYTES), _LARGEST_BLOCK_BYTES)
 
 
+def open_unlinked(path: str | Path, flags: int, folder: int | None) -> int:
+    """Open a file or a folder; a link in its place that `flags` do not follow is told as one.
+
+    Raises:
+        OSError: if it cannot be opened.
+    """
+    try:
+        return os.open(path, flags, dir_fd=folder)
+    except OSError as error:
+        # What is told of a link is that it is no folder, or that there are too many of them.
+        if flags & os.O_NOFOLLOW and error.errno in {errno.ELOOP, errno.ENOTDIR}:
+            found = os.stat(path, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISLNK(found.st_mode):
+                raise OSError(f"{path} is a symbolic link, which is not followed") from None
+        raise
+
+
 def open_regular(path: str | Path, *, folder: int | None = None, follows: bool = True) -> BinaryIO:
     """Open a regular file to read, without waiting for what is none, such as a pipe.
 
@@ -99,7 +117,7 @@ def open_regular(path: str | Path, *, folder: int | None = None, follows: bool =
         OSError: if it cannot be opened, or is no regular file.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows else os.O_NOFOLLOW)
-    descriptor = os.open(path, flags, dir_fd=folder)
+    descriptor = open_unlinked(path, flags, folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError("not a regular file")

@@ -11,6 +11,7 @@ from tau_transport_health.contract.channel import (
     LogEntry,
     check_context_entry,
     check_description,
+    is_channel_name,
     parse_artifact,
     parse_log_entry,
     path_parts,
@@ -59,7 +60,20 @@ def summaries(store: ChannelStore) -> list[ChannelSummary]:
     Raises:
         NoChannelError: if there is no channel store.
     """
-    return [_summary(store, channel) for channel in store.names()[0]]
+    channels, others = store.names()
+    unread = [
+        ChannelSummary(
+            channel=name,
+            entries=0,
+            invalid_lines=0,
+            artifacts=0,
+            last=None,
+            unread_files=(("", reason),),
+        )
+        for name, reason in others.items()
+        if is_channel_name(name)
+    ]
+    return [*(_summary(store, channel) for channel in channels), *unread]
 
 
 def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntries:
@@ -91,11 +105,11 @@ def verify(store: ChannelStore, channel: str | None) -> Verification:
     Raises:
         NoChannelError: if there is no channel store, or no such channel.
     """
-    names, strangers = ([store.checked(channel)], []) if channel is not None else store.names()
+    names, others = ([store.checked(channel)], {}) if channel is not None else store.names()
     readers = [_verified(store, name) for name in names]
     problems = [
-        ChannelProblem(channel=name, file="", line=None, reason="is not a channel's folder")
-        for name in strangers
+        ChannelProblem(channel=name, file="", line=None, reason=reason)
+        for name, reason in others.items()
     ]
     for reader in readers:
         problems += reader.problems
@@ -105,7 +119,7 @@ def verify(store: ChannelStore, channel: str | None) -> Verification:
         channels=len(names),
         lines=sum(reader.lines for reader in readers),
         artifacts=sum(reader.artifacts for reader in readers),
-        problem_count=len(strangers) + sum(reader.problem_count for reader in readers),
+        problem_count=len(others) + sum(reader.problem_count for reader in readers),
         problems=tuple(problems),
     )
 
