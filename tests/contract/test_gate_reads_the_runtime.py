@@ -162,8 +162,9 @@ def test_what_a_fixture_leaves_is_read(path: Path, tmp_path: Path) -> None:
     assert evidence.snapshot.health.state == summaries[-1]["health_state"]
     state = json.loads((state_dir / "state.json").read_bytes())
     assert evidence.snapshot.health.model_dump() == state["health"]
-    assert evidence.end_sha256 == state["last_cycle"]["event_sha256"]
-    assert evidence.end_cycle_number == 3
+    assert evidence.end is not None
+    assert evidence.end.event_sha256 == state["last_cycle"]["event_sha256"]
+    assert evidence.end.cycle_number == 3
 
 
 @pytest.fixture(scope="module")

@@ -172,13 +172,16 @@ class History:
             for number, line in enumerate(self.lines, start=1)
         )
 
-    def position(self) -> LogPosition:
-        """Return where the log stands now."""
+    def position(self, *cuts: int) -> LogPosition:
+        """Return where the log stands now, which was rotated after these lines."""
         if not self.lines:
             return LogPosition(cycle_number=None, event_sha256=None)
+        start = max((cut for cut in cuts if cut < len(self.lines)), default=0)
         return LogPosition(
             cycle_number=self.last().get("cycle_number"),
             event_sha256=digest(self.lines[-1]),
+            segment_sha256=digest(self.lines[start]),
+            offset=sum(map(len, self.lines[start:-1])),
             timestamp_unix_ms=self.last()["timestamp_unix_ms"],
         )
 
@@ -196,9 +199,8 @@ def surface_evidence(
         "snapshot": None,
         "cycles": history.cycles(),
         "phase_start": phase_start,
-        "end_sha256": digest(history.lines[-1]) if history.lines else None,
-        "end_cycle_number": len(history.lines) or None,
-        "end_timestamp_unix_ms": history.last()["timestamp_unix_ms"] if history.lines else None,
+        "end": history.position() if history.lines else None,
+        "newest": history.position() if history.lines else None,
         "inputs": (RecordedInput(path="runtime-events.jsonl", sha256=SHA, offset=0, length=1),),
     }
     return SurfaceEvidence(**(values | changes))
@@ -227,6 +229,7 @@ def rollout(phase: str = "canary-1", **changes: Any) -> Rollout:  # noqa: ANN401
         "release": "1.4.0",
         "channel": Channel.STABLE,
         "started_unix_ms": ENTERED - MINUTE,
+        "phases": ("preflight", "canary-1", "canary-2", "canary-3", "general-availability"),
         "phase": phase,
         "phase_entered_unix_ms": ENTERED,
         "canary_entered_unix_ms": ENTERED if is_canary else None,

@@ -12,7 +12,13 @@ from typing import Any
 from typer.testing import CliRunner
 
 from tau_rollout_gate.cli.app import app
-from tau_rollout_gate.contract.rollout import DecisionCount, Frozen, Rollout, RolloutFile
+from tau_rollout_gate.contract.rollout import (
+    DecisionCount,
+    Frozen,
+    Rollout,
+    RolloutFile,
+    RolloutStatus,
+)
 from tau_rollout_gate.decision.answer import Answer, Soak, TriggerResult, Verdict
 from tau_rollout_gate.policy.findings import EvidenceRef
 from tau_rollout_gate.rollout.ledger import Action, Entry
@@ -78,7 +84,44 @@ def ledger_of(length: int) -> Ledger:
         if number % 2:
             ledger.add(frozen, Action.FREEZE, decided_unix_ms=ENTERED + number)
         else:
-            ledger.add(opened, Action.RESUME, decided_unix_ms=ENTERED + number)
+            said = answer(Verdict.HOLD, phase="preflight")
+            ledger.add(opened, Action.RESUME, decided_unix_ms=ENTERED + number, answer=said)
+    return ledger
+
+
+def led_to(after: Rollout, ledger: Ledger | None = None) -> Ledger:
+    """Return a ledger, or that one after what it has, of how a rollout came to be as it is."""
+    ledger = ledger or Ledger()
+    pins = (
+        pin.model_copy(update={"evidence_from": None, "phase_from": None}) for pin in after.surfaces
+    )
+    now = after.model_copy(
+        update={
+            "status": RolloutStatus.OPEN,
+            "phase": after.phases[0],
+            "canary_entered_unix_ms": None,
+            "surfaces": tuple(pins),
+            "frozen": None,
+            "fired_triggers": (),
+        }
+    )
+    ledger.add(now, Action.START)
+    for phase in after.phases[1 : after.phases.index(after.phase) + 1]:
+        said = answer(Verdict.PROMOTE, phase=now.phase)
+        changes = {
+            "phase": phase,
+            "canary_entered_unix_ms": after.canary_entered_unix_ms,
+            "surfaces": after.surfaces,
+        }
+        now = now.model_copy(update=changes)
+        ledger.add(now, Action.ADVANCE, answer=said)
+    if after.status is RolloutStatus.COMPLETE:
+        said = answer(Verdict.COMPLETE, phase=now.phase)
+        ledger.add(after, Action.ADVANCE, answer=said)
+    elif after.status is RolloutStatus.ROLLED_BACK:
+        ledger.add(
+            after.model_copy(update={"frozen": after.frozen or frozen_by("ada")}), Action.ROLLBACK
+        )
     return ledger
 
 

@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
-from tau_rollout_gate.files.rollout_directory import changing
-from tau_rollout_gate.rollout.ledger import Action
 from tests.rollout_gate import recording
 from tests.rollout_gate.making import ENTERED, HOUR, pin, rollout
-from tests.rollout_gate.recording import Finished, decided
+from tests.rollout_gate.recording import Finished, led_to
 
 NOW = ENTERED + HOUR
 EVIDENCE = ("ci", "rc", "c1", "c2", "c3", "tm", "rr", "s1", "s2", "m", "n", "f")
@@ -31,9 +29,8 @@ class Gate(recording.Gate):
 
     def open(self, **changes: Any) -> Rollout:  # noqa: ANN401 - any field of a rollout
         """Open a rollout of two surfaces in that directory."""
-        opened = rollout(surfaces=(pin(), pin(name="voice")), **changes)
-        with changing(self.root, may_begin=True) as change:
-            change.commit(decided(opened, Action.START))
+        opened = rollout(**({"surfaces": (pin(), pin(name="voice"))} | changes))
+        led_to(opened).write(self.root)
         return opened
 
 
@@ -144,7 +141,7 @@ def test_init_leaves_alone_what_is_there(gate: Gate) -> None:
 @pytest.mark.parametrize("status", [RolloutStatus.COMPLETE, RolloutStatus.ROLLED_BACK])
 def test_a_closed_rollout_gets_no_new_checklist(gate: Gate, status: RolloutStatus) -> None:
     """`init` is refused; what was signed can still be verified."""
-    gate.open(status=status)
+    gate.open(phase="general-availability", status=status)
     done = gate("signoff", "init", "mine.toml")
     assert done.code == 2
     assert "the rollout of 1.4.0 is over" in done.err

@@ -11,11 +11,10 @@ import pytest
 
 from tau_rollout_gate.contract.rollout import RolloutStatus
 from tau_rollout_gate.files.rollout_directory import load
-from tau_rollout_gate.rollout.ledger import Action
 from tau_rollout_gate.services.actor import CI_ACTORS
 from tests.rollout_gate import making
 from tests.rollout_gate.making import ENTERED, MINUTE, History, failed
-from tests.rollout_gate.recording import ROLLOUT_DIR, Gate, Ledger
+from tests.rollout_gate.recording import ROLLOUT_DIR, Gate, Ledger, led_to
 
 STATE_DIR = ".tau/custom-command"
 REPORT = {"schema_version": 1, "total": 3, "passed": 3, "failed": 0}
@@ -50,8 +49,8 @@ class TestStart:
             *("--expect", "voice:runtime_version=1=2", "--surface", "voice=.tau/voice"),
         )
         assert (done.code, done.err) == (0, "")
-        assert done.out == "opened: v1.4.0-rc.1 in preflight (decision 1, by ada)\n"
-        rollout = load(gate.root).rollout
+        rollout, token = load(gate.root).rollout, load(gate.root).decisions.token
+        assert done.out == f"opened: v1.4.0-rc.1 in preflight (decision {token}, by ada)\n"
         assert rollout.cycle_interval_ms == 90_000
         assert rollout.registry_changes_expected
         assert (rollout.channel, rollout.rollback.rollback_channel) == ("beta", "stable")
@@ -59,7 +58,7 @@ class TestStart:
         (pin,) = rollout.surfaces
         assert (pin.name, pin.state_dir, pin.expected) == (
             "voice",
-            ".tau/voice",
+            str(gate.folder / ".tau/voice"),
             {"runtime_version": "1=2"},
         )
 
@@ -69,7 +68,7 @@ class TestStart:
         rollout = load(gate.root).rollout
         assert (rollout.channel, rollout.rollback.rollback_channel) == ("stable", "stable")
         assert [(pin.name, pin.state_dir) for pin in rollout.surfaces] == [
-            ("custom-command", STATE_DIR)
+            ("custom-command", str(gate.folder / STATE_DIR))
         ]
         assert rollout.cycle_interval_ms == 5 * MINUTE
         assert rollout.policy_file is None
@@ -134,8 +133,9 @@ class TestStart:
         closed = self._closed("1.3.0", RolloutStatus.COMPLETE, "1.3.1", RolloutStatus.ROLLED_BACK)
         closed.write(gate.root)
         done = gate("start", "--release", "1.4.0", "--by", "ada")
-        assert (done.code, done.out) == (0, "opened: 1.4.0 in preflight (decision 5, by ada)\n")
-        why = "goes back to 1.3.0 on stable: completed here last, by decision 2"
+        assert done.code == 0
+        assert done.out.startswith("opened: 1.4.0 in preflight (decision 9:")
+        why = "goes back to 1.3.0 on stable: completed here last, by decision 6"
         assert done.err == f"note: 1.4.0 {why}\n"
         assert load(gate.root).rollout.rollback.rollback_version == "1.3.0"
         assert load(gate.root).last.reason == why
@@ -171,11 +171,8 @@ class TestStart:
         """Return the ledger of rollouts one after another: each a release, and how it ended."""
         ledger = Ledger()
         for release, status in zip(ends[::2], ends[1::2], strict=True):
-            opened = making.rollout("preflight", release=release)
-            closed = opened.model_copy(update={"status": status})
-            ledger.add(opened, Action.START)
-            how = Action.ADVANCE if status is RolloutStatus.COMPLETE else Action.ROLLBACK
-            ledger.add(closed, how)
+            phase = "general-availability" if status is RolloutStatus.COMPLETE else "preflight"
+            led_to(making.rollout(phase, release=release, status=status), ledger)
         return ledger
 
     def test_a_major_jump_that_is_allowed(self, gate: Gate) -> None:
@@ -211,7 +208,8 @@ class TestByHand:
         """Each is recorded with who and why."""
         gate.begin()
         done = gate("freeze", "--reason", " look at it ", "--by", "ada")
-        assert done.out == "frozen: 1.4.0 in preflight (decision 2, by ada)\n"
+        token = load(gate.root).decisions.token
+        assert done.out == f"frozen: 1.4.0 in preflight (decision {token}, by ada)\n"
         assert gate("resume", "--reason", "fine").code == 0
         history = json.loads(gate("history", "--format", "json").out)["decisions"]
         assert [(one["action"], one["reason"]) for one in history] == [
@@ -307,12 +305,18 @@ class TestByHand:
         now = ["--now-unix-ms", str(ENTERED + 3 * MINUTE)]
         held = json.loads(gate("evaluate", "--format", "json", *now).out)["gates"]
         assert [one["status"] for one in held if one["name"] == "lines_valid"] == ["fail"]
-        done = gate("reenter", "--reason", "the disk was full", *now)
+        again = ("reenter", "--reason", "the disk was full", *now)
+        assert "--accept-lost-evidence" in gate(*again).err
+        assert gate(*again).code == 2
+        done = gate(*again, "--accept-lost-evidence")
         assert done.code == 0, done.err
         assert done.out.startswith("entered anew: 1.4.0 in canary-1")
         rollout = load(gate.root).rollout
         assert rollout.phase_entered_unix_ms == ENTERED + 3 * MINUTE
-        assert rollout.surfaces[0].evidence_from == log.position()
+        assert rollout.surfaces[0].phase_from is not None
+        assert rollout.surfaces[0].phase_from.event_sha256 == log.position().event_sha256
+        warnings = json.loads(gate("evaluate", "--format", "json", *now).out)["warnings"]
+        assert any("1 or more lines of the evidence" in one for one in warnings)
         assert gate("verify").code == 0
 
     def test_adopt_changes_the_policy(self, gate: Gate) -> None:
@@ -321,7 +325,7 @@ class TestByHand:
         assert gate("policy", "init", "other.toml", "--expected-malformed", "ignore").code == 0
         done = gate("policy", "adopt", "--reason", "as agreed", "--policy", "other.toml")
         assert done.code == 0, done.err
-        assert load(gate.root).rollout.policy_file == "other.toml"
+        assert load(gate.root).rollout.policy_file == str(gate.folder / "other.toml")
         assert gate("evaluate").code == 3
         (gate.folder / "other.toml").unlink()
         assert gate("evaluate").code == 5
@@ -348,22 +352,22 @@ class TestRollback:
         assert rollout.rollback.rollback_reason == "users see errors"
         assert rollout.rollback.rollback_reference_unix_ms == int(now)
         incident = "20260101T000300Z-1.4.0"
-        archive = gate.root / "evidence" / f"{incident}.tar.gz"
+        archive, state_dir = gate.root / "evidence" / f"{incident}.tar.gz", gate.folder / STATE_DIR
         for expected in (
             f"evidence: {ROLLOUT_DIR}/evidence/{incident}.tar.gz",
-            f"tau-custom-command on {STATE_DIR}",
-            f"cp -a {STATE_DIR} {STATE_DIR}.{incident}",
+            f"tau-custom-command on {state_dir}",
+            f"cp -a {state_dir} {state_dir}.{incident}",
             "2026-01-01T00:03:00Z",
             "1.3.2 on stable",
             "git revert --no-edit 1.3.2..1.4.0",
             "Validate again",
             "start --release VERSION --rollback-to 1.3.2 --channel stable",
-            f"--rollout-dir {ROLLOUT_DIR} --surface custom-command={STATE_DIR} --cycle-interval 5m",
+            f"--rollout-dir {ROLLOUT_DIR} --surface custom-command={state_dir} --cycle-interval 5m",
         ):
             assert expected in done.out
         explained = gate("explain", "--now-unix-ms", now)
         assert explained.code == 4
-        for again in (archive.name, f"cp -a {STATE_DIR} ", "git revert --no-edit 1.3.2..1.4.0"):
+        for again in (archive.name, f"cp -a {state_dir} ", "git revert --no-edit 1.3.2..1.4.0"):
             assert again in explained.out
         assert f"evidence        {ROLLOUT_DIR}/evidence/{archive.name}" in gate("status").out
         subprocess.run(["tar", "-xzf", archive], cwd=gate.folder, check=True)  # noqa: S607 - found by PATH
@@ -413,7 +417,7 @@ class TestRollback:
         """On stderr: stdout is the steps."""
         gate.begin()
         done = gate("rollback", "--reason", "bad")
-        assert f"note: state/custom-command was not there: {STATE_DIR}" in done.err
+        assert f"note: state/custom-command was not there: {gate.folder / STATE_DIR}" in done.err
 
     def test_a_damaged_ledger_does_not_hinder(self, gate: Gate) -> None:
         """What is altered in the middle is captured as it is."""
@@ -453,7 +457,7 @@ def test_a_sign_off_that_cannot_be_read_holds_where_it_is_needed(
     gates = json.loads(gate(*question).out)["gates"]
     assert "signoff_checklist" not in {one["name"] for one in gates}
     last = load(gate.root).rollout.model_copy(update={"phase": "general-availability"})
-    ledger = Ledger().add(last, Action.START)
+    ledger = led_to(last)
     shutil.rmtree(gate.root)
     ledger.write(gate.root)
     if not named:

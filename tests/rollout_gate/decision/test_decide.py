@@ -346,7 +346,7 @@ def test_a_pair_across_what_was_left_behind_is_a_pair() -> None:
     )
     history = History().add(ENTERED + MINUTE, **failed(streak=1))
     assert decided(history, policy=only_health).verdict is Verdict.HOLD
-    carried = Carried(is_last_unhealthy=True)
+    carried = Carried(unhealthy_row=1)
     answer = decided(history, policy=only_health, at=rollout(surfaces=(pin(carried=carried),)))
     assert answer.verdict is Verdict.ROLLBACK
 
@@ -511,13 +511,16 @@ def test_a_missing_file_is_put_back_where_the_other_is_there() -> None:
 def test_a_torn_line_that_the_state_names_is_not_mended_by_a_cycle() -> None:
     """The next one would leave a break; and a state that disagrees then only follows."""
     state = parse_snapshot(json.dumps(soaked().state()).encode())
-    found = remedies(Flaw.TORN_TAIL, Flaw.DISAGREES, snapshot=state, end_cycle_number=29)
+    found = remedies(
+        Flaw.TORN_TAIL,
+        Flaw.DISAGREES,
+        snapshot=state,
+        end=History(lines=soaked().lines[:29]).position(),
+    )
     assert found["last_line_whole"].startswith(
         "cycle 30 is in state.json, but its line is cut off: put the line back"
     )
-    assert found["log_matches_state"] == (
-        "this follows from the line that was cut off: see to that first"
-    )
+    assert "damage to the log: see to that first" in found["log_matches_state"]
     for plain in (remedies(Flaw.TORN_TAIL), remedies(Flaw.TORN_TAIL, snapshot=state)):
         assert "moves the torn bytes aside" in plain["last_line_whole"]
     damaged = remedies(Flaw.INVALID_LINE, Flaw.DISAGREES)["log_matches_state"]

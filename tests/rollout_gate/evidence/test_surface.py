@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
 from tau_rollout_gate.evidence.history import RecordedHistory
-from tau_rollout_gate.evidence.log import LogPart
-from tau_rollout_gate.evidence.surface import RawLog, RawState, assemble
+from tau_rollout_gate.evidence.log import LogPart, RawLog, Segment, event_of
+from tau_rollout_gate.evidence.surface import RawState, assemble
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
 from tests.rollout_gate.making import ENTERED, HOUR, MINUTE, History, Json, digest, failed, pin
 
@@ -47,8 +47,24 @@ def log_of(*files: bytes, problem: str | None = None) -> RawLog:
     for rotation, content in zip(reversed(range(len(files))), files, strict=True):
         *lines, torn = content.split(b"\n")
         name = f"{LOG}.{rotation}" if rotation else LOG
-        parts.append(LogPart(path=name, offset=0, lines=tuple(lines), torn=torn))
-    return RawLog(path=LOG, parts=tuple(parts), problem=problem)
+        segment = segment_of(name, lines)
+        parts.append(LogPart(path=name, offset=0, lines=tuple(lines), torn=torn, segment=segment))
+    segments = tuple(part.segment for part in parts if part.segment is not None)
+    return RawLog(path=LOG, parts=tuple(parts), segments=segments, problem=problem)
+
+
+def segment_of(path: str, lines: Sequence[bytes]) -> Segment | None:
+    """Return how a file of these lines looks; None of one without any."""
+    if not lines:
+        return None
+    first = event_of(lines[0])
+    return Segment(
+        path=path,
+        first_sha256=digest(lines[0]),
+        first_number=first and first.cycle_number,
+        continues_sha256=first and first.previous_sha256,
+        last_sha256=digest(lines[-1]),
+    )
 
 
 def evidence(
@@ -70,9 +86,9 @@ def flaws(found: SurfaceEvidence) -> list[Flaw]:
     return [one.flaw for one in found.flaws]
 
 
-def at(history: History, number: int) -> LogPosition:
-    """Return where the log stood after its line of this number."""
-    return History(lines=history.lines[:number]).position()
+def at(history: History, number: int, *cuts: int) -> LogPosition:
+    """Return where the log stood after its line of this number; it was rotated after others."""
+    return History(lines=history.lines[:number]).position(*cuts)
 
 
 SIX = History().every(MINUTE, 6)
@@ -86,7 +102,7 @@ def test_a_sound_log() -> None:
     assert [cycle.line for cycle in found.cycles] == [3, 4, 5, 6]
     assert [cycle.sha256 for cycle in found.cycles] == [digest(line) for line in LINES[2:]]
     assert [cycle.line for cycle in found.phase_cycles] == [5, 6]
-    assert (found.end_sha256, found.end_cycle_number) == (digest(LINES[5]), 6)
+    assert found.end == found.newest == SIX.position()
     assert found.snapshot is not None
     assert found.snapshot.health.state == "healthy"
 
@@ -106,7 +122,7 @@ def test_the_inputs_are_the_window_alone() -> None:
     )
     assert older.sha256 == sha256(window).hexdigest()
     assert (newer.path, newer.offset, newer.length) == (LOG, 0, len(b"".join(LINES[4:])))
-    after = evidence(SIX, b"".join(LINES[:4]), b"".join(LINES[4:]), since=at(SIX, 6))
+    after = evidence(SIX, b"".join(LINES[:4]), b"".join(LINES[4:]), since=at(SIX, 6, 4))
     assert [(one.path, one.offset, one.length) for one in after.inputs[1:]] == [
         (LOG, len(b"".join(LINES[4:])), 0)
     ]
@@ -119,7 +135,7 @@ def test_before_canary_1_there_is_no_evidence_but_the_end_of_the_log() -> None:
     """The position to record is known, and that the writer chains; no line is judged."""
     found = evidence(SIX, since=None, name="other", is_chained=False)
     assert (found.cycles, found.flaws, found.is_chained) == ((), (), True)
-    assert (found.end_sha256, found.end_cycle_number) == (digest(LINES[5]), 6)
+    assert found.end == found.newest == SIX.position()
     assert [one.path for one in found.inputs] == ["state.json"]
 
 
@@ -127,8 +143,9 @@ def test_the_end_of_the_log_may_be_an_invalid_line() -> None:
     """Then its digest is the position, and what follows has to follow it."""
     broken = b'{"not": "a cycle"}\n'
     found = evidence(SIX, b"".join(LINES) + broken, since=at(SIX, 5))
-    assert (found.end_sha256, found.end_cycle_number) == (digest(broken), None)
-    since = LogPosition(cycle_number=None, event_sha256=digest(broken))
+    assert found.end is not None
+    assert (found.end.event_sha256, found.end.cycle_number) == (digest(broken), None)
+    since = found.end
     history = History(lines=[*LINES, broken]).add(ENTERED + 9 * MINUTE)
     assert evidence(history, since=since).flaws == ()
     other = [*LINES, broken, History(lines=[*LINES, b"x\n"]).add(ENTERED + 9 * MINUTE).lines[-1]]
@@ -214,8 +231,8 @@ def chain_with(timestamp_unix_ms: int = ENTERED + 4 * MINUTE, **changes: Any) ->
         (b"".join((*LINES[:3], *LINES[4:])), [Flaw.CHAIN_BROKEN], [4]),
         (edited(LINES, 3, b"{", b"["), [Flaw.INVALID_LINE, Flaw.CHAIN_BROKEN], [4, 5]),
         (chain_with(cycle_number=9), [Flaw.CHAIN_BROKEN] * 2, [4, 5]),
-        (chain_with(cycle_id=SIX.last()["cycle_id"]), [Flaw.CHAIN_BROKEN], [6]),
-        (chain_with(cycle_id=json.loads(LINES[1])["cycle_id"]), [Flaw.CHAIN_BROKEN], [4]),
+        (chain_with(cycle_id=SIX.last()["cycle_id"]), [Flaw.LOG_REWRITTEN], [6]),
+        (chain_with(cycle_id=json.loads(LINES[1])["cycle_id"]), [Flaw.LOG_REWRITTEN], [4]),
         (chain_with(**CHAIN_KEYS), [Flaw.CHAIN_BROKEN], [4]),
         (chain_with(timestamp_unix_ms=ENTERED), [Flaw.CLOCK_BACKWARDS], [4]),
         (chain_with(failed_cases=1), [Flaw.INVALID_LINE], [4]),
@@ -270,7 +287,8 @@ def test_the_clock_is_held_to_the_line_before_the_evidence() -> None:
         ([LINES[3:]], at(SIX, 2), Flaw.SEGMENT_MISSING, 3),
         ([LINES[:2] + LINES[3:]], at(SIX, 3), Flaw.LOG_REWRITTEN, 3),
         ([LINES], at(OTHER, 3), Flaw.LOG_REWRITTEN, 3),
-        ([LINES[:2], LINES[2:]], at(SIX, 4), None, 2),
+        ([LINES[:2], LINES[2:]], at(SIX, 4, 2), None, 2),
+        ([LINES[:2], LINES[2:]], at(SIX, 4), Flaw.LOG_REWRITTEN, 2),
         ([LINES[:4], LINES[4:]], at(SIX, 2), None, 4),
         ([LINES[:4], [], LINES[4:]], at(SIX, 2), None, 4),
     ],
@@ -299,7 +317,9 @@ def test_the_time_before_the_evidence_outlives_its_line() -> None:
     )
     found = evidence(SIX, log + LINES[0], since=since)
     assert Flaw.CLOCK_BACKWARDS in flaws(found)
-    assert evidence(SIX, log, since=since).end_timestamp_unix_ms == ENTERED + 3 * MINUTE
+    end = evidence(SIX, log, since=since).end
+    assert end is not None
+    assert end.timestamp_unix_ms == ENTERED + 3 * MINUTE
 
 
 def test_the_end_of_a_log_without_a_chain_cannot_be_cut() -> None:
@@ -325,7 +345,7 @@ def test_older_lines_that_cannot_be_read(since: LogPosition) -> None:
     log = b"".join(LINES[3:])
     (found,) = evidence(SIX, log, since=since, problem="x.1 cannot be read: no").flaws
     assert (found.flaw, found.detail) == (Flaw.SEGMENT_MISSING, "x.1 cannot be read: no")
-    reached = evidence(SIX, log, since=at(SIX, 5), problem="x.1 cannot be read: no")
+    reached = evidence(SIX, log, since=at(SIX, 5, 3), problem="x.1 cannot be read: no")
     assert reached.flaws == ()
 
 
@@ -358,9 +378,9 @@ def test_a_phase_whose_line_is_gone() -> None:
     """The phase's position has to be in the window as well; it may be an invalid line."""
     assert flaws(evidence(SIX, since=at(SIX, 2), phase_from=at(OTHER, 4))) == [Flaw.LOG_REWRITTEN]
     found = evidence(SIX, b"".join(LINES) + b"x\n", since=at(SIX, 2))
-    assert found.end_sha256 == digest(b"x")
-    position = LogPosition(cycle_number=None, event_sha256=digest(b"x"))
-    found = evidence(SIX, b"".join(LINES) + b"x\n", since=at(SIX, 2), phase_from=position)
+    assert found.end is not None
+    assert found.end.event_sha256 == digest(b"x")
+    found = evidence(SIX, b"".join(LINES) + b"x\n", since=at(SIX, 2), phase_from=found.end)
     assert (found.phase_start, flaws(found)) == (4, [Flaw.INVALID_LINE])
 
 
@@ -378,7 +398,7 @@ def test_no_log_at_all() -> None:
         (Flaw.NO_FILES, "state.json"),
         (Flaw.NO_FILES, LOG),
     ]
-    assert (both.end_sha256, both.inputs) == (None, ())
+    assert (both.end, both.inputs) == (None, ())
 
 
 def test_a_file_that_was_rotated_in_the_middle_of_a_line() -> None:
@@ -387,16 +407,17 @@ def test_a_file_that_was_rotated_in_the_middle_of_a_line() -> None:
     assert [(one.flaw, one.file, one.line) for one in found.flaws] == [
         (Flaw.INVALID_LINE, f"{LOG}.1", 5)
     ]
-    older = evidence(SIX, b"".join(LINES[:4]) + b'{"to', b"".join(LINES[4:]), since=at(SIX, 5))
+    older = evidence(SIX, b"".join(LINES[:4]) + b'{"to', b"".join(LINES[4:]), since=at(SIX, 5, 4))
     assert older.flaws == ()
 
 
 def middle(first_number: int | None, *lines: bytes) -> SurfaceEvidence:
     """Return the evidence where the beginning of the file was not read."""
     raw = tuple(line.removesuffix(b"\n") for line in lines)
-    part = LogPart(path=LOG, offset=999, lines=raw, first_number=first_number)
+    segment = Segment(path=LOG, first_sha256=digest(LINES[0]), first_number=first_number)
+    part = LogPart(path=LOG, offset=len(LINES[0]), lines=raw, segment=segment)
     since = at(SIX, 2)
-    log = RawLog(path=LOG, parts=(part,))
+    log = RawLog(path=LOG, parts=(part,), segments=(segment,))
     return assemble(pin(evidence_from=since, phase_from=since), state_of(SIX), log)
 
 
@@ -412,7 +433,10 @@ def test_lines_are_placed_by_number_where_the_beginning_was_not_read() -> None:
     assert [cycle.line for cycle in gap.cycles] == [3, 4, 5]
     doubled = middle(1, LINES[1], b"x\n", *LINES[2:])
     assert [one.line for one in doubled.flaws] == [3, 4]
-    torn = LogPart(path=LOG, offset=999, lines=(LINES[1][:-1],), torn=b"{", first_number=1)
+    segment = Segment(path=LOG, first_sha256=digest(LINES[0]), first_number=1)
+    torn = LogPart(
+        path=LOG, offset=len(LINES[0]), lines=(LINES[1][:-1],), torn=b"{", segment=segment
+    )
     since = at(SIX, 2)
     log = RawLog(path=LOG, parts=(torn,))
     found = assemble(pin(evidence_from=since, phase_from=since), state_of(SIX), log)
@@ -423,8 +447,7 @@ def test_a_writer_that_does_not_chain() -> None:
     """Its answer says what is not seen; state and line are held to the same health only."""
     history = unchained()
     values: Json = {"name": "voice", "is_chained": False}
-    since = LogPosition(cycle_number=None, event_sha256=digest(history.lines[1]))
-    found = evidence(history, since=since, **values)
+    found = evidence(history, since=at(history, 2), **values)
     assert (found.flaws, len(found.cycles), found.is_chained) == ((), 3, False)
     assert "voice: its writer does not chain its events" in found.warnings[0]
     ill = History(lines=list(history.lines)).add(
@@ -577,11 +600,13 @@ def test_rotated_files_are_one_log_and_a_missing_one_shows(
     history = History().every(MINUTE, 8)
     ends = [0, *sorted(cuts), 8]
     files = [b"".join(history.lines[start:end]) for start, end in pairwise(ends)]
-    found = evidence(history, *files, since=at(history, since))
+    position = at(history, since, *cuts)
+    found = evidence(history, *files, since=position)
     one = evidence(history, since=at(history, since))
-    assert (found.flaws, found.end_sha256) == ((), one.end_sha256)
+    assert found.flaws == ()
+    assert found.end == history.position(*cuts)
     assert [cycle.sha256 for cycle in found.cycles] == [cycle.sha256 for cycle in one.cycles]
     gone %= len(files)
     if ends[gone + 1] > since:  # a file that the evidence lies in
         left = files[:gone] + files[gone + 1 :] or [b""]
-        assert evidence(history, *left, since=at(history, since)).flaws != ()
+        assert evidence(history, *left, since=position).flaws != ()

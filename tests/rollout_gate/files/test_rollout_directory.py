@@ -12,15 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutStatus, Seen
+from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import BusyError, RolloutUnusableError, StorageError
 from tau_rollout_gate.files.rollout_directory import Change, changing, entries, find, load, verified
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tests.rollout_gate import making
-from tests.rollout_gate.recording import decided, frozen_by
+from tests.rollout_gate.recording import answer, decided, frozen_by
 
 OPENED = making.rollout("preflight")
 FROZEN = making.rollout("preflight", frozen=frozen_by("ada"))
+CLOSED = making.rollout("preflight", frozen=frozen_by("ada"), status=RolloutStatus.ROLLED_BACK)
 
 
 @contextmanager
@@ -44,10 +46,19 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def commit(root: Path, after: Rollout, action: Action = Action.FREEZE) -> Entry:
+def made(after: Rollout, before: DecisionCount | None, action: Action | None = None) -> Entry:
+    """Return the decision that leaves a rollout so, the action that does it unless it is told."""
+    if action is None and after.frozen is None:
+        said = answer(Verdict.HOLD, phase=after.phase)
+        return decided(after, Action.RESUME, before=before, answer=said)
+    closes = Action.FREEZE if after.is_open else Action.ROLLBACK
+    return decided(after, action or closes, before=before)
+
+
+def commit(root: Path, after: Rollout, action: Action | None = None) -> Entry:
     """Record a decision."""
     with changing(root, may_begin=True) as change:
-        return change.commit(decided(after, action, before=change.count))
+        return change.commit(made(after, change.count, action))
 
 
 def begun(root: Path) -> Path:
@@ -166,7 +177,7 @@ class TestWriting:
         root = tmp_path / "a" / "r"
         with umask(mask):
             begun(root)
-            commit(root, making.rollout("preflight", status=RolloutStatus.ROLLED_BACK))
+            commit(root, CLOSED)
             commit(root, OPENED, Action.START)
         assert {mode(path) for path in root.rglob("*") if path.is_file()} == {0o600}
         assert {mode(path) for path in (root.parent, root, root / "archive")} == {0o700}
@@ -189,31 +200,60 @@ class TestWriting:
     def test_a_ledger_one_ahead_is_completed_by_the_next_decision(self, tmp_path: Path) -> None:
         """Nobody loses the decision, and the file is never two behind."""
         root = begun(tmp_path)
-        behind = (root / "rollout.json").read_bytes()
         commit(root, OPENED)
+        behind = (root / "rollout.json").read_bytes()
+        commit(root, FROZEN)
         (root / "rollout.json").write_bytes(behind)
         assert load(root).is_ahead
-        assert load(root).rollout == OPENED
-        assert "ahead" in verified(root).remarks[0]
-        with changing(root) as change:
-            assert change.current.is_ahead
-            change.commit(decided(FROZEN, before=change.count))
+        assert load(root).rollout == FROZEN
+        assert "ahead of rollout.json: the next decision completes it" in verified(root).remarks[0]
+        commit(root, OPENED)
         assert not load(root).is_ahead
-        assert load(root).decisions.count == 4
+        assert load(root).decisions.count == 5
         assert verified(root).is_whole
 
-    def test_the_first_decision_may_be_ahead_too(self, tmp_path: Path) -> None:
-        """A start whose rollout.json was never written counts."""
+    def test_what_does_not_hold_back_is_decided_again(self, tmp_path: Path) -> None:
+        """One ahead, it was told to nobody: it counts for nothing, and is kept aside."""
+        root = begun(tmp_path)
+        behind = (root / "rollout.json").read_bytes()
+        resumed = commit(root, OPENED)
+        (root / "rollout.json").write_bytes(behind)
+        assert load(root).rollout == FROZEN
+        assert [entry.decision_number for entry in entries(root)] == [1, 2]
+        assert "the next decision moves it aside" in verified(root).remarks[0]
+        again = commit(root, OPENED)
+        assert again.decision_number == 3
+        assert verified(root).is_whole
+        assert verified(root).remarks == ()
+        assert (root / "decisions.jsonl.corrupt").read_bytes() == resumed.as_line()
+
+    def test_a_start_that_was_cut_off_began_nothing(self, tmp_path: Path) -> None:
+        """The next one begins anew."""
         commit(tmp_path, OPENED, Action.START)
         (tmp_path / "rollout.json").unlink()
-        assert load(tmp_path).rollout == OPENED
-        commit(tmp_path, FROZEN)
+        assert find(tmp_path) is None
+        commit(tmp_path, OPENED, Action.START)
+        assert load(tmp_path).decisions.count == 1
         assert verified(tmp_path).is_whole
+
+    def test_what_was_seen_is_noted_without_a_decision(self, tmp_path: Path) -> None:
+        """Only rollout.json changes, in nothing but that; it is no edit."""
+        root = begun(tmp_path)
+        ledger = (root / "decisions.jsonl").read_bytes()
+        seen = Seen(position=making.History().every(1, 1).position())
+        noted = FROZEN.model_copy(
+            update={"surfaces": (FROZEN.surfaces[0].model_copy(update={"seen": seen}),)}
+        )
+        with changing(root) as change:
+            change.note(noted)
+        assert load(root).rollout == noted
+        assert (root / "decisions.jsonl").read_bytes() == ledger
+        assert verified(root).is_whole
 
     def test_a_start_archives_the_closed_rollout(self, tmp_path: Path) -> None:
         """Its file is kept as it was; rollout.json is the new one."""
         root = begun(tmp_path)
-        commit(root, making.rollout("preflight", status=RolloutStatus.ROLLED_BACK), Action.ROLLBACK)
+        commit(root, CLOSED)
         closed = (root / "rollout.json").read_bytes()
         commit(root, making.rollout("preflight", release="1.5.0"), Action.START)
         assert (root / "archive" / "000003-1.4.0.json").read_bytes() == closed
@@ -233,8 +273,7 @@ class TestWriting:
     def test_links_are_not_followed(self, tmp_path: Path, name: str) -> None:
         """Nothing is written outside the directory; both files are as they were."""
         root = begun(tmp_path / "r")
-        closed = making.rollout("preflight", status=RolloutStatus.ROLLED_BACK)
-        commit(root, closed)
+        commit(root, CLOSED)
         with (root / "decisions.jsonl").open("ab") as ledger:
             ledger.write(b"torn")
         before = contents(root)
@@ -271,7 +310,7 @@ class TestWriting:
             (root / "rollout.json").unlink()
             (root / "rollout.json").mkdir()
             with pytest.raises(StorageError, match=r"rollout\.json: cannot write"):
-                change.commit(decided(OPENED, before=change.count))
+                change.commit(made(OPENED, change.count))
             assert (root / "decisions.jsonl").read_bytes() == before["decisions.jsonl"]
         assert not (root / "rollout.json.new").exists()
 
@@ -344,7 +383,7 @@ class TestTwoAtOnce:
             other.start()
             time.sleep(0.3)
             assert found == []
-            change.commit(decided(OPENED, before=change.count))
+            change.commit(made(OPENED, change.count))
         other.join()
         assert (moved, found) == ([True], [3])
 

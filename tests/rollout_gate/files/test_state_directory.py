@@ -29,9 +29,9 @@ BEGINNING = LogPosition(cycle_number=None, event_sha256=None)
 MIB = 1024 * 1024
 
 
-def at(history: History, number: int) -> LogPosition:
-    """Return where the log stood after its line of this number."""
-    return History(lines=history.lines[:number]).position()
+def at(history: History, number: int, *cuts: int) -> LogPosition:
+    """Return where the log stood after its line of this number; it was rotated after others."""
+    return History(lines=history.lines[:number]).position(*cuts)
 
 
 def read(
@@ -82,21 +82,17 @@ def test_what_is_odd_is_looked_at_four_times_50_ms_apart(state_dir: Path) -> Non
 
 
 def test_what_settles_meanwhile_is_no_flaw(state_dir: Path, history: History) -> None:
-    """A writer in the middle of a write, and a rotation between two renames."""
+    """A writer in the middle of a write; a rotation between two renames is none at all."""
     log = state_dir / LOG
     whole = log.read_bytes()
 
     def write(_: float) -> None:
         log.write_bytes(whole)
 
-    def rotate(_: float) -> None:
-        moved.replace(state_dir / f"{LOG}.1")
-
     log.write_bytes(whole[:-9])
     assert read(state_dir, sleep=write).flaws == ()
-    moved = log.rename(state_dir / f"{LOG}.2")
-    assert flaws(read(state_dir)) == [Flaw.NO_FILES]
-    assert read(state_dir, at(history, 3), sleep=rotate).flaws == ()
+    log.rename(state_dir / f"{LOG}.2")
+    assert read(state_dir, at(history, 3)).flaws == ()
 
 
 @settings(max_examples=60, deadline=None)
@@ -122,7 +118,7 @@ def test_blocks_of_any_size_give_the_same(
         name = f"{LOG}.{rotation}" if rotation else LOG
         rest = b"" if rotation else torn
         (state_dir / name).write_bytes(b"".join(history.lines[start:end]) + rest)
-    position = at(history, since)
+    position = at(history, since, *cuts)
     found = read_log(state_dir / LOG, position, block_bytes=block_bytes)
     assert found == read_log(state_dir / LOG, position)
     lines = [line + b"\n" for part in found.parts for line in part.lines]
@@ -173,32 +169,44 @@ def test_a_rewritten_log_is_not_read_to_its_beginning(tmp_path: Path) -> None:
 
 
 def test_a_rotated_log_is_read_on(state_dir: Path, history: History) -> None:
-    """A higher number is older; files that are not needed are not opened."""
+    """A higher number is older, whatever numbers are missing; the chain tells what is."""
     lines = history.lines
     (state_dir / LOG).write_bytes(b"".join(lines[8:]))
     (state_dir / f"{LOG}.1").write_bytes(b"".join(lines[5:8]))
     (state_dir / f"{LOG}.2").write_bytes(b"".join(lines[:5]))
-    (state_dir / f"{LOG}.3").mkdir()
-    found = read(state_dir, at(history, 3))
+    since = at(history, 3, 5, 8)
+    found = read(state_dir, since)
     assert (found.flaws, [cycle.line for cycle in found.cycles]) == ((), [4, 5, 1, 2, 3, 1, 2])
-    (unreadable,) = read(state_dir).flaws
-    assert unreadable.flaw is Flaw.SEGMENT_MISSING
-    assert f"{LOG}.3 cannot be read: it is not a regular file" in unreadable.detail
-    (state_dir / f"{LOG}.3").rmdir()
-    assert read(state_dir).flaws == ()
-    (state_dir / f"{LOG}.1").unlink()
-    assert flaws(read(state_dir, at(history, 3))) == [Flaw.SEGMENT_MISSING]
+    (state_dir / f"{LOG}.2").rename(state_dir / f"{LOG}.17")
+    assert read(state_dir, since).flaws == read(state_dir).flaws == ()
+    (state_dir / f"{LOG}.1").rename(state_dir / f"{LOG}.1.gz")
+    (gone,) = read(state_dir, since).flaws
+    assert (gone.flaw, gone.lost) == (Flaw.SEGMENT_MISSING, 3)
+    assert gone.detail == "cycles 6 to 8 are in none of the log's files"
+
+
+@pytest.mark.parametrize("number", [3, 18])
+def test_a_rotated_file_that_cannot_be_read(state_dir: Path, history: History, number: int) -> None:
+    """It might be anything, also where it should be older than the evidence: that holds."""
+    (state_dir / LOG).write_bytes(b"".join(history.lines[5:]))
+    (state_dir / f"{LOG}.2").write_bytes(b"".join(history.lines[:5]))
+    (state_dir / f"{LOG}.{number}").mkdir()
+    for since in (at(history, 3, 5), BEGINNING):
+        (unreadable,) = read(state_dir, since).flaws
+        assert (unreadable.flaw, unreadable.lost) == (Flaw.SEGMENT_MISSING, 1)
+        assert f"{LOG}.{number} cannot be read: it is not a regular" in unreadable.detail
+    assert read(state_dir, None).flaws == ()
 
 
 def test_before_canary_1_the_end_alone_is_read(state_dir: Path, history: History) -> None:
     """Also where the log was rotated just now, or is not there yet."""
-    assert read(state_dir, None).end_cycle_number == 10
+    assert read(state_dir, None).end == at(history, 10)
     (state_dir / LOG).rename(state_dir / f"{LOG}.1")
     found = read(state_dir, None)
-    assert (found.end_cycle_number, found.end_sha256) == (10, at(history, 10).event_sha256)
+    assert found.end == at(history, 10)
     assert found.is_chained
     (state_dir / f"{LOG}.1").unlink()
-    assert read(state_dir, None).end_sha256 is None
+    assert read(state_dir, None).end is None
 
 
 def a_pipe(path: Path) -> None:
@@ -278,10 +286,19 @@ def test_a_state_that_is_too_long(tmp_path: Path) -> None:
     assert read_state(tmp_path / "state.json").problem == "is longer than 256 MiB"
 
 
-def a_line_of(size: int, history: History, state_dir: Path, *, at_line: int = 5) -> None:
-    """Put a line that means nothing between others."""
-    lines = [*history.lines[:at_line], b"x" * size + b"\n", *history.lines[at_line:]]
-    (state_dir / LOG).write_bytes(b"".join(lines))
+def a_line_of(
+    size: int, history: History, state_dir: Path, *numbers: int, at_line: int
+) -> list[LogPosition]:
+    """Put a line that means nothing between others; return where the log stood after some."""
+    found, junk = [], b"x" * size + b"\n"
+    for number in (*numbers, len(history.lines)):
+        lines = [*history.lines[: min(at_line, number)], *([junk] if number > at_line else [])]
+        lines += history.lines[at_line:number]
+        (state_dir / LOG).write_bytes(b"".join(lines))
+        end = read(state_dir, None).end
+        assert end is not None
+        found.append(end)
+    return found
 
 
 @pytest.mark.parametrize("size", [LONGEST_LINE_BYTES, LONGEST_LINE_BYTES + 1, 20 * MIB])
@@ -290,10 +307,9 @@ def test_a_line_that_is_too_long_ends_the_evidence(
     state_dir: Path, history: History, size: int, at_line: int
 ) -> None:
     """It holds as long as older lines are wanted, and matters to nobody who wants none."""
-    a_line_of(size, history, state_dir, at_line=at_line)
-    assert read(state_dir, None).end_sha256 == at(history, 10).event_sha256
-    assert read(state_dir, at(history, 6)).flaws == ()
-    found = read(state_dir, at(history, 3)) if at_line else read(state_dir)
+    third, sixth, _ = a_line_of(size, history, state_dir, 3, 6, at_line=at_line)
+    assert read(state_dir, sixth).flaws == ()
+    found = read(state_dir, third) if at_line else read(state_dir)
     is_too_long = size > LONGEST_LINE_BYTES
     whole = [Flaw.INVALID_LINE, Flaw.CHAIN_BROKEN]
     assert flaws(found) == ([Flaw.SEGMENT_MISSING] if is_too_long else whole)
@@ -310,7 +326,7 @@ def test_no_more_is_read_than_the_longest_line(state_dir: Path) -> None:
         log.write(b"\n")
     found = read(state_dir, None)
     assert "longer than 16 MiB" in str(found.end_problem)
-    assert found.end_sha256 is None
+    assert found.end is None
 
 
 def test_a_torn_end_that_is_too_long(state_dir: Path, history: History) -> None:
@@ -319,7 +335,7 @@ def test_a_torn_end_that_is_too_long(state_dir: Path, history: History) -> None:
         log.write(b"x" * (LONGEST_LINE_BYTES + 1))
     found = read(state_dir, at(history, 3))
     assert flaws(found) == [Flaw.SEGMENT_MISSING, Flaw.DISAGREES]
-    assert (found.cycles, found.end_sha256) == ((), None)
+    assert (found.cycles, found.end) == ((), None)
     assert "longer than 16 MiB" in str(read(state_dir, None).end_problem)
 
 

@@ -25,11 +25,10 @@ def cycles(*differences: dict[str, Any]) -> tuple[Cycle, ...]:
     return history.cycles()
 
 
-def look(
-    trigger: CycleTrigger, seen: tuple[Cycle, ...], *, is_before_unhealthy: bool = False
-) -> Sign:
-    """Return what a trigger has seen after these cycles."""
-    watch = Watch(trigger, is_before_unhealthy=is_before_unhealthy)
+def look(trigger: CycleTrigger, seen: tuple[Cycle, ...], *, unhealthy_row: int = 0) -> Sign:
+    """Return what a trigger has seen after these cycles, before which there was such a row."""
+    watch = Watch(trigger)
+    watch.carry(unhealthy_row)
     for cycle in seen:
         watch.add(cycle)
     return watch.sign
@@ -94,7 +93,7 @@ def test_an_unhealthy_neighbour_before_counts_for_health(
     trigger: SignalTrigger, differences: list[dict[str, Any]], *, fires: bool
 ) -> None:
     """Evidence that was left behind still makes the first cycle the second bad one in a row."""
-    assert look(trigger, cycles(*differences), is_before_unhealthy=True).fired == fires
+    assert look(trigger, cycles(*differences), unhealthy_row=1).fired == fires
 
 
 @pytest.mark.parametrize(("streak", "fires"), [(2, False), (3, True), (4, True)])
@@ -174,7 +173,7 @@ def test_a_hard_error_says_what_it_fires_at() -> None:
     )
     words = "a new case_processing_failed or unexpected_malformed_cases > 0"
     assert trigger.threshold == words
-    assert look(trigger, (), is_before_unhealthy=True).observed == "no cycle yet"
+    assert look(trigger, (), unhealthy_row=1).observed == "no cycle yet"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +194,7 @@ def test_a_failed_timeline_item_fires(differs: dict[str, Any], *, fired: bool) -
     assert sign.fired == fired
     assert sign.cycle is not None
     assert sign.cycle.line == (1 if fired else 2)
-    assert look(trigger, (), is_before_unhealthy=True).fired is False
+    assert look(trigger, (), unhealthy_row=1).fired is False
     assert trigger.threshold
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,16 +15,60 @@ from tau_rollout_gate.contract.rollout import (
     Rollout,
     RolloutFile,
     RolloutStatus,
+    UsedReport,
 )
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import FormRefusedError, RolloutUnusableError
-from tau_rollout_gate.rollout.ledger import Action, Entry, standing
-from tau_rollout_gate.rollout.ledger_check import check
+from tau_rollout_gate.rollout.ledger import Action, Entry
+from tau_rollout_gate.rollout.ledger_check import check, standing
 from tests.rollout_gate import making
-from tests.rollout_gate.making import SHA
+from tests.rollout_gate.making import ENTERED, SHA
 from tests.rollout_gate.recording import Ledger, answer, decided, frozen_by, ledger_of, trigger
 
 LENGTHS = st.integers(min_value=1, max_value=6)
+
+
+FREEZE = frozen_by("ada")
+FIRED = FiredTrigger(
+    name="t",
+    surface=None,
+    observed="seen",
+    threshold="t",
+    action="a",
+    file=None,
+    line=None,
+    cycle_id=None,
+    timestamp_unix_ms=None,
+)
+OTHER = FIRED.model_copy(update={"name": "u"})
+
+
+def begun() -> Ledger:
+    """Return the ledger of a rollout that entered canary-1, judged by a report."""
+    ledger = Ledger().add(making.rollout("preflight"), Action.START)
+    report = UsedReport(release="1.4.0", sha256=SHA)
+    canary = making.rollout("canary-1", used_reports=(report,))
+    said = answer(Verdict.PROMOTE, phase="preflight")
+    return ledger.add(canary, Action.ADVANCE, answer=said)
+
+
+def add(
+    ledger: Ledger,
+    action: Action,
+    said: Verdict | None,
+    changes: dict[str, Any],
+    *,
+    held_by: tuple[str, ...] | None = None,
+) -> None:
+    """Add what an action leaves of the rollout, by a verdict, held by something if it is held."""
+    before = ledger.entries[-1].rollout_after
+    after = Rollout.model_validate(dict(before) | changes) if changes else before
+    judged = None if said is None else answer(said, phase=before.phase)
+    entry = decided(after, action, before=ledger.count(), answer=judged)
+    if held_by is None:
+        held_by = ("x",) if said in {Verdict.HOLD, Verdict.ROLLBACK} else ()
+    told = {"held_by": held_by, "phase": before.phase}
+    ledger.entries.append(entry.model_copy(update=told))
 
 
 def broken_at(ledger: Ledger, lines: list[bytes]) -> int | None:
@@ -103,16 +148,30 @@ class TestStanding:
         assert found.decisions == ledger.entries[-1].counted
         assert not found.is_ahead
 
-    @pytest.mark.parametrize("length", [1, 2, 5])
-    def test_a_ledger_one_ahead_counts(self, length: int) -> None:
-        """The decision that a crash left unnamed by rollout.json is the last one all the same."""
+    @pytest.mark.parametrize("length", [1, 2, 3, 4, 5])
+    def test_a_ledger_one_ahead_counts_where_that_holds_back(self, length: int) -> None:
+        """A freeze that a crash left unnamed by rollout.json counts; a start or a resume do not."""
         ledger = ledger_of(length)
-        file = ledger_of(length - 1).file() if length > 1 else None
-        found = standing(file, ledger.lines())
+        before = ledger_of(length - 1) if length > 1 else None
+        found = standing(None if before is None else before.file(), ledger.lines())
+        counts = ledger.entries[-1].action is Action.FREEZE
+        if found is None:
+            assert length == 1
+            return
+        assert found.is_ahead == counts
+        assert found.decisions.count == length - (not counts)
+        assert found.last == ledger.entries[found.decisions.count - 1]
+        assert found.rollout == found.last.rollout_after
+
+    def test_a_decision_is_found_by_its_digest(self) -> None:
+        """Whoever held on to it learns whether it is still there."""
+        ledger = ledger_of(3)
+        found = standing(ledger.file(), ledger.lines())
         assert found is not None
-        assert found.is_ahead
-        assert found.rollout == ledger.entries[-1].rollout_after
-        assert found.decisions.count == length
+        for entry in ledger.entries:
+            assert found.has(entry.counted)
+            assert not found.has(entry.counted.model_copy(update={"sha256": SHA}))
+        assert not found.has(ledger_of(4).entries[-1].counted)
 
     def test_what_does_not_belong_together_is_not_used(self) -> None:
         """Cut, altered, edited, missing: each is said, none is decided on."""
@@ -120,16 +179,16 @@ class TestStanding:
         lines, file = ledger.lines(), ledger.file()
         ahead = json.loads(ledger_of(4).lines()[-1]) | {"previous_sha256": SHA}
         cases: list[tuple[RolloutFile | None, list[bytes], str]] = [
-            (None, lines, "there is no rollout.json"),
-            (file, lines[:2], "has 2 entries, but rollout.json counts 3"),
-            (file, ledger_of(5).lines(), "has 5 entries"),
+            (None, lines, "rollout.json is missing"),
+            (file, lines[:2], "removed: rollout.json counts 3"),
+            (file, ledger_of(5).lines(), "older copy: it counts 3 of 5"),
             (file, [*lines[:2], lines[2].replace(b"ada", b"bob")], "not the one that rollout.json"),
             (file, [*lines[:2], b"{}"], "entry 3"),
             (file, [*lines, json.dumps(ahead).encode()], "does not follow"),
             (
                 RolloutFile.of(making.rollout("canary-3"), other.entries[-1].counted),
                 lines,
-                "it was edited",
+                "rollout.json was edited",
             ),
         ]
         for one, found, message in cases:
@@ -273,59 +332,114 @@ class TestCheck:
         assert report.broken is not None
         assert report.broken.decision_number == 4
 
-    def test_a_chain_that_no_command_makes_is_told(self) -> None:
-        """Digests that fit do not make a mute of a trigger, or a jump of phases, a decision."""
-        fired = FiredTrigger(
-            name="t",
-            surface=None,
-            observed="seen",
-            threshold="t",
-            action="a",
-            file=None,
-            line=None,
-            cycle_id=None,
-            timestamp_unix_ms=None,
-        )
-        opened = making.rollout("preflight")
-        rolled_back = opened.model_copy(update={"status": RolloutStatus.ROLLED_BACK})
-        cases: list[tuple[Rollout | None, Action, Rollout, str]] = [
-            (None, Action.FREEZE, opened, "not open"),
-            (opened, Action.START, making.rollout("preflight", release="1.5.0"), "another one is"),
-            (rolled_back, Action.FREEZE, rolled_back, "not open"),
-            (opened, Action.FREEZE, making.rollout("preflight", release="1.5.0"), "the release"),
-            (opened, Action.FREEZE, making.rollout("canary-1"), "without a promotion"),
-            (opened, Action.REENTER, making.rollout("preflight", policy_sha256="0" * 64), "policy"),
+    @pytest.mark.parametrize(
+        ("action", "said", "changes", "message"),
+        [
+            (Action.START, None, {}, "while another one is open"),
+            (Action.FREEZE, None, {"frozen": FREEZE, "release": "1.5.0"}, "changes release"),
+            (Action.FREEZE, None, {"frozen": FREEZE, "phase": "canary-2"}, "changes phase"),
+            (Action.FREEZE, None, {}, "frozen, or free"),
+            (Action.FREEZE, Verdict.HOLD, {"frozen": FREEZE}, "a verdict that does not fit"),
+            (Action.RESUME, None, {}, "a verdict that does not fit"),
+            (Action.RESUME, Verdict.HOLD, {"frozen": FREEZE}, "frozen, or free"),
+            (Action.REENTER, Verdict.HOLD, {"policy_sha256": "0" * 64}, "changes policy_sha256"),
             (
-                making.rollout("preflight", fired_triggers=(fired,)),
-                Action.RESUME,
-                opened,
-                "mutes",
+                Action.REENTER,
+                Verdict.HOLD,
+                {"surfaces": (making.pin(), making.pin(name="voice"))},
+                "what is judged",
             ),
-        ]
-        for before, action, after, message in cases:
-            ledger = Ledger()
-            if before is not None:
-                ledger.add(before, Action.START)
-            ledger.add(after, action)
-            report = check(ledger.file(), ledger.lines(), is_torn=False)
+            (Action.ADOPT, Verdict.HOLD, {"phases": ("preflight",)}, "without its phase"),
+            (Action.ADVANCE, Verdict.HOLD, {"phase": "canary-2"}, "changes phase"),
+            (Action.ADVANCE, Verdict.HOLD, {"held_by": ()}, "nothing that makes it a hold"),
+            (Action.ADVANCE, Verdict.PROMOTE, {"phase": "canary-3"}, "does not follow canary-1"),
+            (Action.ADVANCE, Verdict.PROMOTE, {}, "does not follow canary-1"),
+            (
+                Action.ADVANCE,
+                Verdict.COMPLETE,
+                {"status": RolloutStatus.COMPLETE},
+                "not the last phase",
+            ),
+            (Action.ADVANCE, Verdict.HOLD, {"status": RolloutStatus.COMPLETE}, "changes status"),
+            (Action.ADVANCE, Verdict.ROLLBACK, {"frozen": FREEZE}, "nothing that makes it a stop"),
+            (Action.ROLLBACK, None, {"frozen": FREEZE}, "is open by rollback"),
+            (Action.ROLLBACK, None, {"status": RolloutStatus.ROLLED_BACK}, "frozen, or free"),
+            (Action.ADVANCE, Verdict.PROMOTE, {"used_reports": ()}, "forgets a report"),
+        ],
+    )
+    def test_what_no_command_leaves_is_told(
+        self, action: Action, said: Verdict | None, changes: dict[str, Any], message: str
+    ) -> None:
+        """Digests that fit do not make a decision of it; neither is anything decided on it."""
+        ledger = begun()
+        held_by = changes.pop("held_by", ("x",) if said in {Verdict.HOLD, Verdict.ROLLBACK} else ())
+        changes.setdefault("phase", "canary-2" if "used_reports" in changes else "canary-1")
+        add(ledger, action, said, changes, held_by=held_by)
+        self.assert_refused(ledger, message)
+
+    def assert_refused(self, ledger: Ledger, message: str) -> None:
+        """Check that the last entry is told of, also where it is ahead of `rollout.json`."""
+        ahead = Ledger(entries=ledger.entries[:-1]).file() if len(ledger.entries) > 1 else None
+        for file in (ledger.file(), ahead):
+            report = check(file, ledger.lines(), is_torn=False)
             assert report.broken is not None, message
             assert message in report.broken.detail
             assert report.broken.decision_number == len(ledger.entries)
+            with pytest.raises(RolloutUnusableError, match="no command leaves this"):
+                standing(file, ledger.lines())
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"phase": "canary-1"}, "midway"),
+            ({"canary_entered_unix_ms": ENTERED}, "midway"),
+            ({"status": RolloutStatus.COMPLETE}, "midway"),
+            ({"frozen": FREEZE}, "that is stopped"),
+        ],
+    )
+    def test_a_start_that_is_none(self, changes: dict[str, Any], message: str) -> None:
+        """Every rollout begins in its first phase, open and free."""
+        after = Rollout.model_validate(dict(making.rollout("preflight")) | changes)
+        self.assert_refused(Ledger().add(after, Action.START), message)
+
+    def test_what_goes_on_over_what_stops_it_is_told(self) -> None:
+        """Over a closed rollout, a fired trigger, a freeze; and a trigger that is mute after."""
+        after = making.rollout("preflight")
+        self.assert_refused(Ledger().add(after, Action.FREEZE), "not open")
+        held = begun()
+        add(held, Action.ADVANCE, Verdict.ROLLBACK, {"frozen": FREEZE, "fired_triggers": (FIRED,)})
+        for action, said, changes, message in (
+            (Action.RESUME, Verdict.ROLLBACK, {"frozen": None}, "a rollback trigger had fired"),
+            (Action.ADVANCE, Verdict.PROMOTE, {"phase": "canary-2"}, "goes on though held"),
+            (Action.ADVANCE, Verdict.HOLD, {"fired_triggers": ()}, "changes fired_triggers"),
+            (Action.ADVANCE, Verdict.ROLLBACK, {"fired_triggers": (OTHER,)}, "mutes"),
+        ):
+            ledger = Ledger(entries=list(held.entries))
+            add(ledger, action, said, changes)
+            self.assert_refused(ledger, message)
+        entry = held.entries[-1].model_copy(update={"phase": "canary-3"})
+        self.assert_refused(Ledger(entries=[*held.entries[:-1], entry]), "another release, phase")
+        closed = begun()
+        add(closed, Action.ROLLBACK, None, {"frozen": FREEZE, "status": RolloutStatus.ROLLED_BACK})
+        add(closed, Action.FREEZE, None, {})
+        self.assert_refused(closed, "not open")
 
     def test_what_commands_make_is_possible(self) -> None:
-        """Promotion, adoption, rollback and the next start pass."""
-        opened = making.rollout("preflight")
-        canary = making.rollout("canary-1")
-        adopted = making.rollout("canary-1", policy_sha256="0" * 64)
-        ledger = Ledger()
-        ledger.add(opened, Action.START)
-        ledger.add(canary, Action.ADVANCE, answer=answer(Verdict.PROMOTE))
-        ledger.add(adopted, Action.ADOPT)
-        ledger.add(
-            adopted.model_copy(update={"status": RolloutStatus.ROLLED_BACK}), Action.ROLLBACK
-        )
+        """Promotion, hold, adoption, completion, rollback and the next start pass."""
+        ledger = begun()
+        add(ledger, Action.ADVANCE, Verdict.HOLD, {})
+        add(ledger, Action.ADOPT, Verdict.HOLD, {"policy_sha256": "0" * 64})
+        add(ledger, Action.FREEZE, None, {"frozen": FREEZE})
+        add(ledger, Action.REENTER, Verdict.HOLD, {"phase_entered_unix_ms": ENTERED + 1})
+        add(ledger, Action.RESUME, Verdict.HOLD, {"frozen": None})
+        for phase in ("canary-2", "canary-3", "general-availability"):
+            add(ledger, Action.ADVANCE, Verdict.PROMOTE, {"phase": phase})
+        add(ledger, Action.ADVANCE, Verdict.COMPLETE, {"status": RolloutStatus.COMPLETE})
         ledger.add(making.rollout("preflight", release="1.5.0"), Action.START)
+        add(ledger, Action.CAPTURE_FAILED, None, {"frozen": FREEZE})
+        add(ledger, Action.ROLLBACK, None, {"status": RolloutStatus.ROLLED_BACK})
         assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
+        assert standing(ledger.file(), ledger.lines()) is not None
 
 
 class TestRolloutFile:

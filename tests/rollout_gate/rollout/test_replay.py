@@ -198,7 +198,7 @@ def by_whole_decisions(lines: Sequence[bytes], policy: Policy) -> list[tuple[obj
             snapshot=None,
             cycles=tuple(cycle for cycle, _ in moments[:number]),
             phase_start=phase_start,
-            end_sha256=last.sha256,
+            end=LogPosition(cycle_number=number, event_sha256=last.sha256),
             flaws=tuple(flaw for _, flaws in moments[:number] for flaw in flaws),
         )
         signoff = SignoffEvidence(path="s", problems=(), items=(), inputs=())

@@ -15,6 +15,7 @@ from tau_rollout_gate.contract.rollout import (
     RollbackTarget,
     Rollout,
     RolloutStatus,
+    Seen,
     UsedReport,
 )
 from tau_rollout_gate.decision.answer import Verdict
@@ -483,39 +484,45 @@ class TestReentering:
             Flaw.CLOCK_BACKWARDS,
             Flaw.LOG_REWRITTEN,
             Flaw.SEGMENT_MISSING,
+            Flaw.CYCLE_GONE,
         ],
     )
     def test_what_no_cycle_mends_is_left_behind(self, flaw: Flaw) -> None:
-        """The evidence starts at the log's end; codes and the last health are carried on."""
+        """Nothing before the log's end has to be whole; triggers look from where they did."""
         log = History().add(ENTERED + 1, **malformed()).add(ENTERED + 2, **failed(streak=1))
-        before = making.rollout(
-            surfaces=(making.pin(carried=Carried(reason_codes=("retry_attempted",))),)
-        )
-        after = reentered(before, damaged(log, Flaw.TORN_TAIL, flaw))
+        after = reentered(making.rollout(), damaged(log, Flaw.TORN_TAIL, flaw))
         (pin,) = after.surfaces
-        assert pin.evidence_from == pin.phase_from == log.position()
-        assert pin.carried == Carried(
-            reason_codes=(
-                "retry_attempted",
-                "malformed_inputs_observed",
-                "command_runs_recorded",
-                "case_processing_failed",
-            ),
-            is_last_unhealthy=True,
-        )
+        assert pin.evidence_from == making.pin().evidence_from
+        assert pin.sound_from == pin.phase_from == log.position()
+        assert pin.seen == Seen(position=log.position(), unhealthy_row=1)
+        assert pin.carried == Carried(unhealthy_row=1)
 
-    def test_a_healthy_last_cycle_is_carried_as_such(self) -> None:
-        """An unhealthy one before it is its neighbour no longer."""
-        log = History().add(ENTERED + 1, **failed(streak=1)).add(ENTERED + 2)
-        after = reentered(making.rollout(), damaged(log, Flaw.INVALID_LINE))
-        assert not after.surfaces[0].carried.is_last_unhealthy
+    @pytest.mark.parametrize(
+        ("streaks", "carried", "row"),
+        [((1, 2, 3), 0, 3), ((1, 2, 0), 0, 0), ((), 2, 2), ((1,), 2, 3), ((0, 1), 2, 1)],
+    )
+    def test_the_row_of_unhealthy_cycles_is_carried(
+        self, streaks: tuple[int, ...], carried: int, row: int
+    ) -> None:
+        """As long as it is, over what was left behind before; a healthy cycle ends it."""
+        log = History()
+        for number, streak in enumerate(streaks):
+            log.add(ENTERED + number, **(failed(streak=streak) if streak else {}))
+        before = making.rollout(surfaces=(making.pin(carried=Carried(unhealthy_row=carried)),))
+        after = reentered(before, damaged(log, Flaw.INVALID_LINE))
+        assert after.surfaces[0].carried.unhealthy_row == row
 
-    def test_without_valid_cycles_what_was_carried_stays(self) -> None:
-        """Damage upon damage loses nothing."""
-        carried = Carried(reason_codes=("x",), is_last_unhealthy=True)
-        before = making.rollout(surfaces=(making.pin(carried=carried),))
-        after = reentered(before, damaged(History(), Flaw.INVALID_LINE))
-        assert after.surfaces[0].carried == carried
+    def test_lost_lines_have_to_be_accepted_and_are_counted(self) -> None:
+        """Refused without the word; the row that was seen before counts, all losses add up."""
+        log = History().every(MINUTE, 2)
+        seen = Seen(position=log.position(), unhealthy_row=1)
+        before = making.rollout(surfaces=(making.pin(seen=seen, carried=Carried(lost_lines=3)),))
+        lost = FlawFound(flaw=Flaw.CYCLE_GONE, detail="cycle 7 is gone", lost=5)
+        said = Found(answer=answer(Verdict.HOLD), evidence=making.evidence_of(log, flaws=(lost,)))
+        with pytest.raises(RefusedError, match=r"cycle 7 is gone.*--accept-lost-evidence"):
+            reentered(before, said)
+        (pin,) = reentered(before, said, accepts_lost=True).surfaces
+        assert pin.carried == Carried(unhealthy_row=1, lost_lines=8)
 
     def test_preflight_is_entered_anew_without_evidence(self) -> None:
         """No log counts there."""

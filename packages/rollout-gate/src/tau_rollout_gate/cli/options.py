@@ -1,5 +1,6 @@
 """The options of the commands, each with its environment variable, default and help."""
 
+import re
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -46,6 +47,18 @@ def interval_ms(text: str) -> int:
     if found == 0:
         raise typer.BadParameter("must be longer than 0")
     return found
+
+
+def decision(text: str) -> tuple[int, str]:
+    """Read `--expect-decision`.
+
+    Raises:
+        typer.BadParameter: if it is not a number and a digest.
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,17}):([0-9a-f]{64})", text)
+    if found is None:
+        raise typer.BadParameter("write N:DIGEST, as a command printed it: 7:0a1b...")
+    return int(found[1]), found[2]
 
 
 def surfaces_of(ctx: typer.Context) -> list[str]:
@@ -108,6 +121,16 @@ Signoff = Annotated[
         "--signoff",
         metavar="FILE",
         help="The sign-off checklist. [default: signoff.toml in the rollout's directory, if there]",
+    ),
+]
+ExpectDecision = Annotated[
+    tuple[int, str] | None,
+    option(
+        "--expect-decision",
+        metavar="N:DIGEST",
+        envvar=_PREFIX + "EXPECT_DECISION",
+        parser=decision,
+        help="A decision that has to be recorded here, as a command printed it.",
     ),
 ]
 By = Annotated[

@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar, get_args
 import typer
 
 from tau_rollout_gate.cli import options
+from tau_rollout_gate.contract.rollout import DecisionCount
 from tau_rollout_gate.rollout.start import surfaces_in
 from tau_rollout_gate.services.evaluate import Question
 from tau_rollout_gate.services.intervene import Asked, as_text, who
@@ -64,12 +65,19 @@ def _pinned(
     rollout_dir: options.RolloutDir = options.DEFAULT_ROLLOUT_DIR,
     surface: options.Surfaces = None,
     policy: options.PolicyFile = None,
+    expect_decision: options.ExpectDecision = None,
 ) -> Question:
     for each in surface or ():
         as_text("--surface", each)
     if policy is not None:
         as_text("--policy", str(policy))
-    return Question(rollout_dir=rollout_dir, surfaces=surfaces_in(surface or ()), policy=policy)
+    return Question(
+        rollout_dir=rollout_dir,
+        surfaces=surfaces_in(surface or ()),
+        policy=policy,
+        expected=expect_decision
+        and DecisionCount(count=expect_decision[0], sha256=expect_decision[1]),
+    )
 
 
 Pinned = Annotated[Question, From(_pinned)]

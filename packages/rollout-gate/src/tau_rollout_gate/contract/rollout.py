@@ -36,33 +36,61 @@ ExpectedField = Literal["runtime_version", "fixture_sha256"]
 
 
 class LogPosition(Form):
-    """Where an event log stood: its last whole line then. Number and digest are None without one.
+    """Where an event log stood: its last whole line then. All but the time is None without one.
 
-    A number and a digest rather than an offset, so that the log may be rotated.
+    It is that line alone: a copy of it elsewhere is another. A file keeps its first line when it is
+    rotated, so that line names the file.
 
     Args:
         cycle_number: The line's number; None also where the writer does not chain its events.
         event_sha256: The line's digest.
+        segment_sha256: The digest of the first line of the file it stood in.
+        offset: Where the line starts in that file, in bytes.
         timestamp_unix_ms: The time of the last valid line then. Where the log had no line, when
             that was seen: no cycle from before it belongs to what follows.
     """
 
     cycle_number: Number | None
     event_sha256: Sha256 | None
+    segment_sha256: Sha256 | None = None
+    offset: Count | None = None
     timestamp_unix_ms: Count | None = None
 
 
-class Carried(Form):
-    """What is kept of cycles that are judged no longer, since their evidence was damaged.
+class Seen(Form):
+    """What was seen of a surface when it was decided on last; its log may never lack it again.
 
     Args:
-        reason_codes: Those seen since canary-1 was entered.
-        is_last_unhealthy: Whether the last of the cycles, whose neighbour is the first one judged,
-            was degraded or failing.
+        position: The newest valid line.
+        unhealthy_row: How many cycles in a row, that one the last, were degraded or failing.
     """
 
-    reason_codes: tuple[str, ...] = ()
-    is_last_unhealthy: bool = False
+    position: LogPosition
+    unhealthy_row: Count = 0
+
+
+class Break(Form):
+    """A place at which a log does not continue what stands before, as it was accepted.
+
+    Args:
+        after_sha256: The line before; None where it could not be read.
+        continues_sha256: What the line after it continues instead; None where that is nothing.
+    """
+
+    after_sha256: Sha256 | None
+    continues_sha256: Sha256 | None
+
+
+class Carried(Form):
+    """What is kept of evidence that was accepted as damaged or lost.
+
+    Args:
+        unhealthy_row: How many cycles in a row, up to there, were degraded or failing.
+        lost_lines: How many lines could not be read or were gone, at least.
+    """
+
+    unhealthy_row: Count = 0
+    lost_lines: Count = 0
 
 
 class SurfacePin(Form):
@@ -70,13 +98,17 @@ class SurfacePin(Form):
 
     Args:
         name: Its name, which is pinned at the start.
-        state_dir: Where its state files were at the start; may be given anew.
+        state_dir: Where its state files are: an absolute path.
         is_chained: Whether its lines were seen to form a chain; then they must always.
         is_first_run: Whether it was started without files, since it never ran; only until it has.
         expected: What every cycle from canary-1 on has to have, by field.
-        evidence_from: Its log when canary-1 was entered (or a damage was left behind); None before.
+        evidence_from: Its log when canary-1 was entered, from where triggers look; None before.
+        sound_from: From where it has to be whole: the same, or where damage was accepted last.
         phase_from: Its log when the phase was entered; None before canary-1.
-        carried: What is kept of the cycles between canary-1's entry and `evidence_from`.
+        seen: What was seen of it last; None before canary-1.
+        breaks: Where its files do not continue one another, as was so at canary-1's entry or
+            accepted since.
+        carried: What is kept of evidence that was accepted as damaged.
     """
 
     name: Text
@@ -85,7 +117,10 @@ class SurfacePin(Form):
     is_first_run: bool = False
     expected: dict[ExpectedField, Text] = Field(default_factory=dict)
     evidence_from: LogPosition | None = None
+    sound_from: LogPosition | None = None
     phase_from: LogPosition | None = None
+    seen: Seen | None = None
+    breaks: tuple[Break, ...] = ()
     carried: Carried = Carried()
 
 
@@ -188,7 +223,8 @@ class Rollout(Form):
         release: The version under rollout.
         channel: The channel that it is published to.
         started_unix_ms: When the rollout was opened.
-        phase: The policy's phase that it is in, or ended in.
+        phases: The policy's phases, in their order.
+        phase: The one that it is in, or ended in.
         phase_entered_unix_ms: When that was entered, or entered anew.
         canary_entered_unix_ms: When the first phase above 0 % was entered; None before.
         cycle_interval_ms: How often a cycle is expected.
@@ -207,6 +243,7 @@ class Rollout(Form):
     release: Text
     channel: Channel
     started_unix_ms: Count
+    phases: tuple[Text, ...] = Field(min_length=1)
     phase: Text
     phase_entered_unix_ms: Count
     canary_entered_unix_ms: Count | None = None
@@ -236,6 +273,11 @@ class DecisionCount(Form):
 
     count: Number
     sha256: Sha256
+
+    @property
+    def token(self) -> str:
+        """The same as `N:DIGEST`, to hold on to outside of the directory."""
+        return f"{self.count}:{self.sha256}"
 
 
 class RolloutFile(Rollout):

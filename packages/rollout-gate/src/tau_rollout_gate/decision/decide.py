@@ -160,6 +160,12 @@ def _warnings(
                 f"{pin.name}: the evidence is not tied to the release; at the next 'start': "
                 f"--expect {pin.name}:runtime_version=VERSION"
             )
+    for pin in rollout.surfaces:
+        if pin.carried.lost_lines:
+            yield (
+                f"{pin.name}: {pin.carried.lost_lines} or more lines of the evidence since "
+                "canary-1 are lost, which 'reenter' accepted; what they showed is not judged"
+            )
     for surface in surfaces:
         yield from surface.warnings
 

@@ -4,7 +4,7 @@ Evaluation, replay and the tests of policies step through the same fold: `Surfac
 canary-1 was entered, takes each cycle once, and says after any of them how the surface stands.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
@@ -34,16 +34,23 @@ class SurfaceFold:
         rollout: The rollout, in a canary phase.
         pin: The surface.
         earlier: Its cycles from canary-1's entry to that of the rollout's phase.
+        accepted: How many of these had ended where damage was accepted last.
     """
 
     def __init__(
-        self, policy: Policy, rollout: Rollout, pin: SurfacePin, earlier: Iterable[Cycle] = ()
+        self,
+        policy: Policy,
+        rollout: Rollout,
+        pin: SurfacePin,
+        earlier: Sequence[Cycle] = (),
+        *,
+        accepted: int = 0,
     ) -> None:
         self._policy = policy
         self._pin = pin
         self._flaws: dict[Flaw, list[FlawFound]] = {}
         self._watches = {
-            trigger.name: Watch(trigger, is_before_unhealthy=pin.carried.is_last_unhealthy)
+            trigger.name: Watch(trigger)
             for trigger in policy.triggers
             if isinstance(trigger, CycleTrigger) and trigger.applies_to(pin.name)
         }
@@ -53,7 +60,12 @@ class SurfaceFold:
         gates = [gate for phase in policy.phases for gate in phase.gates]
         entered = rollout.canary_entered_unix_ms or 0
         self._canary = Window(rollout, pin, entered, gates, is_since_canary=True)
-        for cycle in earlier:
+        before, after = earlier[:accepted], earlier[accepted:]
+        for cycle in before:
+            self._step_since_canary(cycle)
+        for watch in self._watches.values():
+            watch.carry(pin.carried.unhealthy_row)
+        for cycle in after:
             self._step_since_canary(cycle)
 
     def enter(self, rollout: Rollout) -> None:
@@ -114,7 +126,7 @@ def folded(
 ) -> SurfaceFold:
     """Take all that was read of a surface."""
     earlier = evidence.cycles[: evidence.phase_start]
-    fold = SurfaceFold(policy, rollout, pin, earlier)
+    fold = SurfaceFold(policy, rollout, pin, earlier, accepted=evidence.sound_start)
     for cycle in evidence.phase_cycles:
         fold.step(cycle)
     for flaw in evidence.flaws:

@@ -22,6 +22,7 @@ from tau_rollout_gate.policy.findings import (
     CYCLE_IN_WINDOW,
     EVIDENCE_FRESH,
     LOG_END_KNOWN,
+    SEEN_CYCLES_PRESENT,
     EvidenceRef,
     GateStatus,
 )
@@ -80,8 +81,15 @@ FLAW_GATES: Mapping[Flaw, _FlawGate] = {
     ),
     Flaw.LOG_REWRITTEN: _FlawGate(
         name="log_continues",
-        required="the log still has the line it ended with at the entry",
+        required="the log has the line it ended with at the entry, where it stood and once, and "
+        "each of its files continues the next older one",
         remedy=_REENTER,
+    ),
+    Flaw.CYCLE_GONE: _FlawGate(
+        name=SEEN_CYCLES_PRESENT,
+        required="the log has the newest cycle that 'advance' saw",
+        remedy="files were put back from a copy: put the newer ones back; if they are gone, start "
+        "the phase anew with 'reenter --reason'",
     ),
     Flaw.SEGMENT_MISSING: _FlawGate(
         name="segments_present",
@@ -144,7 +152,7 @@ def _entry_gate(evidence: SurfaceEvidence) -> GateResult:
     A log that cannot be read would look like one without a line, and all that it holds like
     evidence of the release.
     """
-    number = evidence.end_cycle_number
+    number = None if evidence.end is None else evidence.end.cycle_number
     return GateResult(
         name=LOG_END_KNOWN,
         surface=evidence.surface,
@@ -164,6 +172,7 @@ def flaw_gates(
 ) -> list[GateResult]:
     """One gate for each kind of flaw; the first flaw of a kind is told, and how many."""
     results = []
+    accept = " --accept-lost-evidence" if evidence.lost_lines else ""
     for flaw, gate in FLAW_GATES.items():
         found = flaws.get(flaw)
         if not found:
@@ -194,8 +203,9 @@ def flaw_gates(
                 else EvidenceRef(
                     file=first.file, line=first.line, cycle_id=first.cycle_id, age_ms=age
                 ),
-                remedy=_remedy_in_place(flaw, flaws, evidence) or gate.remedy,
-                command=_REENTER_COMMAND if flaw in UNHEALABLE else "",
+                remedy=_remedy_in_place(flaw, flaws, evidence)
+                or gate.remedy + (accept if flaw in UNHEALABLE else ""),
+                command=_REENTER_COMMAND + accept if flaw in UNHEALABLE or first.lost else "",
             )
         )
     return results
@@ -218,17 +228,21 @@ def _remedy_in_place(
             f"cycle {lost} is in state.json, but its line is cut off: put the line back from a "
             "copy; otherwise the next cycle leaves a break in the chain, and only 'reenter' helps"
         )
-    if flaw is Flaw.DISAGREES and UNHEALABLE & flaws.keys():
+    if flaw is Flaw.DISAGREES and (lost is not None or UNHEALABLE & flaws.keys()):
         return "this may follow from the damage to the log: see to that first"
-    if flaw is Flaw.DISAGREES and lost is not None:
-        return "this follows from the line that was cut off: see to that first"
+    if flaw is Flaw.DISAGREES and flaws[flaw][0].lost:
+        return (
+            "the log was cut: put its end back; if that is gone, start the phase anew with "
+            "'reenter --reason' --accept-lost-evidence"
+        )
     return None
 
 
 def _cut_off_cycle(evidence: SurfaceEvidence) -> int | None:
     """The cycle of the torn line, if the state names it already."""
     last = None if evidence.snapshot is None else evidence.snapshot.last_cycle
-    if last is None or last.cycle_number != (evidence.end_cycle_number or 0) + 1:
+    end = None if evidence.end is None else evidence.end.cycle_number
+    if last is None or last.cycle_number != (end or 0) + 1:
         return None
     return last.cycle_number
 

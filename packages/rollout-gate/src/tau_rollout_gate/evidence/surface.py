@@ -9,26 +9,20 @@ from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.event import KNOWN_REASON_CODES, Event
+from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
 from tau_rollout_gate.contract.rollout import (
     CHAINED_SURFACE,
-    LogPosition,
+    Break,
     RecordedInput,
     SurfacePin,
 )
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.consistency import disagreement
-from tau_rollout_gate.evidence.log import Line, Link, LogPart, judge, lines_of
-from tau_rollout_gate.evidence.values import (
-    CLOCK_TOLERANCE_MS,
-    Cycle,
-    Flaw,
-    FlawFound,
-    SurfaceEvidence,
-)
+from tau_rollout_gate.evidence.log import Line, RawLog, judge, lines_of
+from tau_rollout_gate.evidence.place import seams, window
+from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
 
-_UNKNOWN = Link()
 _MOST_CODES_SHOWN = 10
 _LONGEST_CODE_SHOWN = 60
 
@@ -39,25 +33,6 @@ class RawState(NamedTuple):
     path: str
     raw: bytes | None
     problem: str | None = None
-
-
-class RawLog(NamedTuple):
-    """The end of an event log as it was read, over its rotated files.
-
-    `parts` are oldest first, none without a log; `problem` says why older lines were not read.
-    """
-
-    path: str
-    parts: tuple[LogPart, ...]
-    problem: str | None = None
-
-
-class _Window(NamedTuple):
-    """Where in the lines that were read the evidence starts, and the line before it."""
-
-    start: int
-    before: Link = _UNKNOWN
-    flaw: FlawFound | None = None
 
 
 def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
@@ -74,31 +49,62 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         detail = "last_cycle: is missing, though the writer chains its events"
         state_flaw = FlawFound(flaw=Flaw.INVALID_STATE, detail=detail, file=state.path)
         snapshot = None
-    window = _window(pin.evidence_from, lines, log, is_chained=is_chained)
-    judged = tuple(judge(lines[window.start :], before=window.before, is_chained=is_chained))
+    place = window(pin, log, lines, is_chained=is_chained)
+    evidence = lines[place.start :]
+    judged = tuple(
+        judge(
+            evidence,
+            before=place.before,
+            is_chained=is_chained,
+            accepted=place.sound - place.start,
+            breaks=pin.breaks,
+        )
+    )
     cycles = tuple(one for one in judged if isinstance(one, Cycle))
-    phase_start = _phase_start(pin, lines[window.start :]) if log.parts else 0
-    phase_flaw = _rewritten("the phase", log) if phase_start is None else None
-    place_flaw = window.flaw or phase_flaw
-    end = whole[-1] if whole else None
+    apart = tuple(seams(log, evidence, is_chained=is_chained))
+    newest = next((line for line in reversed(whole) if line.event is not None), None)
+    time = _last_time(pin, newest)
+    end_flaws = tuple(_end_flaws(snapshot, whole, state, log))
     return SurfaceEvidence(
         surface=pin.name,
         is_chained=is_chained,
         snapshot=snapshot,
         cycles=cycles,
-        phase_start=phase_start or 0,
-        end_sha256=None if end is None else end.sha256,
-        end_cycle_number=None if end is None or end.event is None else end.event.cycle_number,
-        end_timestamp_unix_ms=_last_time(pin, whole),
+        sound_start=_valid(lines[place.start : place.sound]),
+        phase_start=_valid(lines[place.start : place.phase]),
+        end=whole[-1].position(time) if whole else None,
         end_problem=_end_problem(state, snapshot, whole, log),
+        newest=None if newest is None else newest.position(time),
+        breaks=(*(one for one, _ in apart), *_at_end(snapshot, whole, end_flaws)),
+        is_same_log=place.is_same_log,
         flaws=(
-            *(flaw for flaw in (state_flaw, place_flaw) if flaw is not None),
+            *(flaw for flaw in (state_flaw, place.flaw) if flaw is not None),
+            *(flaw for one, flaw in apart if pin.evidence_from and one not in pin.breaks),
             *(one for one in judged if isinstance(one, FlawFound)),
-            *_end_flaws(snapshot, whole, state, log),
+            *end_flaws,
         ),
         warnings=tuple(_warnings(pin.name, lines, cycles, is_chained=is_chained)),
-        inputs=tuple(_inputs(pin, state, log, window.start)),
+        inputs=tuple(_inputs(pin, state, log, place.start)),
     )
+
+
+def elsewhere(found: SurfaceEvidence, pin: SurfacePin, state_dir: str) -> SurfaceEvidence:
+    """The evidence of a directory, which holds if it is neither the pinned one nor has its log."""
+    is_proven = found.is_chained and found.is_same_log
+    if state_dir == pin.state_dir or pin.evidence_from is None or is_proven:
+        return found
+    lacks = (
+        "its log does not have the pinned line where it stood"
+        if found.is_chained
+        else "its writer does not chain its events, so that nothing shows whose they are"
+    )
+    detail = f"{state_dir} is not the pinned {pin.state_dir}, and {lacks}"
+    flaw = FlawFound(flaw=Flaw.LOG_REWRITTEN, detail=detail, file=state_dir)
+    return found._replace(is_same_log=False, flaws=(flaw, *found.flaws))
+
+
+def _valid(lines: Sequence[Line]) -> int:
+    return sum(line.event is not None for line in lines)
 
 
 def _read_state(state: RawState) -> tuple[Snapshot | None, FlawFound | None]:
@@ -135,119 +141,20 @@ def _end_problem(
     return log.problem
 
 
-def _window(
-    position: LogPosition | None, lines: Sequence[Line], log: RawLog, *, is_chained: bool
-) -> _Window:
-    if position is None or not log.parts:
-        return _Window(start=len(lines))
-    wanted = position.event_sha256
-    if wanted is None:
-        return _whole_log(position, lines, log, is_chained=is_chained)
-    at = next((i for i in reversed(range(len(lines))) if lines[i].sha256 == wanted), None)
-    if at is not None:
-        return _Window(start=at + 1, before=_link(position, lines[at].event))
-    first = lines[0].event if lines else None
-    if first is not None and first.previous_sha256 == wanted:
-        # The file that ended with the position is gone, and with it nothing of the evidence.
-        return _Window(start=0, before=_link(position, None))
-    return _position_lost(position, lines, log)
-
-
-def _link(position: LogPosition, event: Event | None) -> Link:
-    """What the first line of the evidence continues; `event` is what the position's says."""
-    time = position.timestamp_unix_ms if event is None else event.timestamp_unix_ms
-    return Link(
-        sha256=position.event_sha256, cycle_number=position.cycle_number, timestamp_unix_ms=time
-    )
-
-
-def _last_time(pin: SurfacePin, whole: Sequence[Line]) -> int | None:
+def _last_time(pin: SurfacePin, newest: Line | None) -> int | None:
     """The time of the last valid line; the one before the evidence where none is in it."""
-    times = (one.event.timestamp_unix_ms for one in reversed(whole) if one.event is not None)
-    before = None if pin.evidence_from is None else pin.evidence_from.timestamp_unix_ms
-    return next(times, before)
+    if newest is not None and newest.event is not None:
+        return newest.event.timestamp_unix_ms
+    return None if pin.evidence_from is None else pin.evidence_from.timestamp_unix_ms
 
 
-def _whole_log(
-    position: LogPosition, lines: Sequence[Line], log: RawLog, *, is_chained: bool
-) -> _Window:
-    """The window where the log was empty when the evidence started: all that there is."""
-    first = _first_number(lines)
-    if log.problem is not None:
-        return _Window(start=0, flaw=_missing(log.problem, log))
-    if is_chained and first is not None and first > 1:
-        detail = f"the log begins with cycle {first}, but the evidence with cycle 1"
-        return _Window(start=0, flaw=_missing(detail, log))
-    if _is_from_before(position, lines):
-        detail = "the log had no line when the evidence started, but has cycles from before that"
-        flaw = FlawFound(flaw=Flaw.LOG_REWRITTEN, detail=detail, file=log.path)
-        return _Window(start=0, flaw=flaw)
-    return _Window(start=0, before=Link(cycle_number=0))
-
-
-def _is_from_before(position: LogPosition, lines: Sequence[Line]) -> bool:
-    """Tell whether lines are older than the moment when the log had none."""
-    noted = position.timestamp_unix_ms
-    return noted is not None and any(
-        line.event is not None and line.event.timestamp_unix_ms < noted - CLOCK_TOLERANCE_MS
-        for line in lines
-    )
-
-
-def _position_lost(position: LogPosition, lines: Sequence[Line], log: RawLog) -> _Window:
-    """The window where the line that the evidence follows is not in the log.
-
-    Lines up to that line's number and time are older than the evidence: in a log that was begun
-    anew the number alone would tell the wrong thing. Where no number tells, any line that was read
-    may belong to the evidence.
-    """
-    number = position.cycle_number
-    first = _first_number(lines)
-    older = (
-        index for index in reversed(range(len(lines))) if is_up_to(lines[index].event, position)
-    )
-    start = next(older, -1) + 1
-    if log.problem is not None:
-        return _Window(start=start, flaw=_missing(log.problem, log))
-    if number is not None and first is not None and first > number:
-        detail = f"the log begins with cycle {first}, but the evidence with cycle {number + 1}"
-        return _Window(start=start, flaw=_missing(detail, log))
-    return _Window(start=start, flaw=_rewritten("the evidence", log))
-
-
-def _first_number(lines: Sequence[Line]) -> int | None:
-    event = lines[0].event if lines else None
-    return None if event is None else event.cycle_number
-
-
-def is_up_to(event: Event | None, position: LogPosition) -> bool:
-    """Tell whether a line is known to be none after a position, by its number and its time."""
-    number, time = position.cycle_number, position.timestamp_unix_ms
-    if event is None or event.cycle_number is None or number is None:
-        return False
-    return event.cycle_number <= number and (time is None or event.timestamp_unix_ms <= time)
-
-
-def _missing(detail: str, log: RawLog) -> FlawFound:
-    return FlawFound(flaw=Flaw.SEGMENT_MISSING, detail=detail, file=log.path)
-
-
-def _rewritten(what: str, log: RawLog) -> FlawFound:
-    detail = f"the line that {what} follows is not there any more"
-    return FlawFound(flaw=Flaw.LOG_REWRITTEN, detail=detail, file=log.path)
-
-
-def _phase_start(pin: SurfacePin, window: Sequence[Line]) -> int | None:
-    """How many cycles of the window lie before the phase; None if its line is not there."""
-    position = pin.phase_from
-    if position is None or position.event_sha256 is None or position == pin.evidence_from:
-        return 0
-    cycles = 0
-    for line in window:
-        cycles += line.event is not None
-        if line.sha256 == position.event_sha256:
-            return cycles
-    return None
+def _at_end(
+    snapshot: Snapshot | None, whole: Sequence[Line], flaws: Sequence[FlawFound]
+) -> Iterator[Break]:
+    """Yield where the next line will not continue the log: it continues what the state names."""
+    last = None if snapshot is None else snapshot.last_cycle
+    if last is not None and whole and any(one.flaw is Flaw.DISAGREES for one in flaws):
+        yield Break(after_sha256=whole[-1].sha256, continues_sha256=last.event_sha256)
 
 
 def _end_flaws(
@@ -258,7 +165,19 @@ def _end_flaws(
         detail = log.problem or f"{log.path} does not exist"
         yield FlawFound(flaw=Flaw.NO_FILES, detail=detail, file=log.path)
     elif snapshot is not None and (apart := disagreement(snapshot, whole[-2:])):
-        yield FlawFound(flaw=Flaw.DISAGREES, detail=apart, file=state.path)
+        lost = _lost_at_end(snapshot, whole)
+        yield FlawFound(flaw=Flaw.DISAGREES, detail=apart, file=state.path, lost=lost)
+
+
+def _lost_at_end(snapshot: Snapshot, whole: Sequence[Line]) -> int:
+    """How many lines are gone between the log's end and the line that the state names, at least."""
+    last, end = snapshot.last_cycle, whole[-1] if whole else None
+    if last is None or any(line.sha256 == last.event_sha256 for line in whole[-2:]):
+        return 0
+    number = None if end is None or end.event is None else end.event.cycle_number
+    return (
+        1 if number is None else max(last.cycle_number - number, int(last.cycle_number == number))
+    )
 
 
 def _warnings(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import Event
-from tau_rollout_gate.contract.rollout import RecordedInput
+from tau_rollout_gate.contract.rollout import Break, LogPosition, RecordedInput
 from tau_rollout_gate.contract.snapshot import Snapshot
 
 
@@ -46,6 +46,7 @@ class Flaw(StrEnum):
     CLOCK_BACKWARDS = "clock_backwards"
     LOG_REWRITTEN = "log_rewritten"
     SEGMENT_MISSING = "segment_missing"
+    CYCLE_GONE = "cycle_gone"
 
 
 UNHEALABLE = frozenset(
@@ -55,13 +56,14 @@ UNHEALABLE = frozenset(
         Flaw.CLOCK_BACKWARDS,
         Flaw.LOG_REWRITTEN,
         Flaw.SEGMENT_MISSING,
+        Flaw.CYCLE_GONE,
     }
 )
 """What no further cycle mends: it is left behind by `reenter` alone."""
 
 
 class FlawFound(NamedTuple):
-    """A flaw, in words, and where."""
+    """A flaw, in words, and where; and how many lines are unreadable or gone for it, at least."""
 
     flaw: Flaw
     detail: str
@@ -69,6 +71,7 @@ class FlawFound(NamedTuple):
     line: int | None = None
     cycle_id: str | None = None
     timestamp_unix_ms: int | None = None
+    lost: int = 0
 
 
 class SurfaceEvidence(NamedTuple):
@@ -79,12 +82,15 @@ class SurfaceEvidence(NamedTuple):
         is_chained: Whether its lines form a chain (each names the digest of the one before).
         snapshot: Its state; None where there is no valid one.
         cycles: The valid cycles, oldest first.
+        sound_start: Where in `cycles` those start before which nothing has to be whole any more.
         phase_start: Where in `cycles` those of the current phase start.
-        end_sha256: The digest of the last whole line of the log, valid or not; None if none.
-        end_cycle_number: Its number; None where it tells none.
-        end_timestamp_unix_ms: The time of the last valid line.
+        end: Where the log ends: its last whole line, valid or not; None if there is none.
         end_problem: Why it is not known how the log ends; None where it is, or where nothing was
             ever written.
+        newest: Its last valid line; None if there is none.
+        breaks: Where its files do not continue one another, and where the state does not its end.
+        is_same_log: Whether the line that is pinned stands where it stood. It proves that this is
+            the pinned log, wherever it is now, if the writer chains its events.
         flaws: What is wrong, in the order of the file.
         warnings: What is worth knowing and holds nothing.
         inputs: The files read.
@@ -94,14 +100,21 @@ class SurfaceEvidence(NamedTuple):
     is_chained: bool
     snapshot: Snapshot | None
     cycles: tuple[Cycle, ...] = ()
+    sound_start: int = 0
     phase_start: int = 0
-    end_sha256: str | None = None
-    end_cycle_number: int | None = None
-    end_timestamp_unix_ms: int | None = None
+    end: LogPosition | None = None
     end_problem: str | None = None
+    newest: LogPosition | None = None
+    breaks: tuple[Break, ...] = ()
+    is_same_log: bool = False
     flaws: tuple[FlawFound, ...] = ()
     warnings: tuple[str, ...] = ()
     inputs: tuple[RecordedInput, ...] = ()
+
+    @property
+    def lost_lines(self) -> int:
+        """How many lines are unreadable or gone, at least."""
+        return sum(flaw.lost for flaw in self.flaws)
 
     @property
     def phase_cycles(self) -> tuple[Cycle, ...]:

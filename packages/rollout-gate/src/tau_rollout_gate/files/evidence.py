@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import NamedFileError
+from tau_rollout_gate.evidence.surface import elsewhere
 from tau_rollout_gate.evidence.values import (
     Evidence,
     ReportEvidence,
@@ -32,7 +33,8 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
     Args:
         rollout: The rollout.
         policy: Its policy: the sign-off is read where a gate in force needs it.
-        state_dirs: The state directory of each surface.
+        state_dirs: The state directory of each surface; another than the pinned one is believed
+            only if its log is the pinned one.
         reports: The validation reports, each as `[NAME=]FILE`.
         signoff: The sign-off; None where there is none.
         now_unix_ms: When it is judged.
@@ -63,7 +65,11 @@ def _surfaces(rollout: Rollout, state_dirs: Mapping[str, str]) -> dict[str, Surf
     if not rollout.is_open:
         return {}
     return {
-        pin.name: read_surface(pin, Path(state_dirs[pin.name]), sleep=time.sleep)
+        pin.name: elsewhere(
+            read_surface(pin, Path(state_dirs[pin.name]), sleep=time.sleep),
+            pin,
+            state_dirs[pin.name],
+        )
         for pin in rollout.surfaces
     }
 

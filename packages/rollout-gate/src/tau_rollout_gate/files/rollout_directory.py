@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tau_rollout_gate.contract.rollout import DecisionCount, RolloutFile
+from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
 from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.storage import (
@@ -17,8 +17,8 @@ from tau_rollout_gate.files.storage import (
     read_whole,
     replace_file,
 )
-from tau_rollout_gate.rollout.ledger import Action, Entry, Standing, completed_last, standing
-from tau_rollout_gate.rollout.ledger_check import LedgerReport, check
+from tau_rollout_gate.rollout.ledger import Action, Entry, completed_last
+from tau_rollout_gate.rollout.ledger_check import LedgerReport, Standing, check, standing
 
 ROLLOUT_FILE = "rollout.json"
 LEDGER_FILE = "decisions.jsonl"
@@ -69,6 +69,7 @@ class Change:
             StorageError: if the operating system refuses; both files are then as they were.
         """
         before = self.standing
+        lines = [] if before is None else before.lines
         with _signals_held():
             if before is not None:
                 self._complete(before)
@@ -78,25 +79,42 @@ class Change:
                 self.folder,
                 self.root,
                 log=(LEDGER_FILE, entry.as_line()),
-                file=(ROLLOUT_FILE, _document(entry, entry.counted)),
+                after=sum(len(line) + 1 for line in lines),
+                file=(
+                    ROLLOUT_FILE,
+                    RolloutFile.of(entry.rollout_after, entry.counted).as_document(),
+                ),
             )
         self.standing = Standing(
-            rollout=entry.rollout_after, decisions=entry.counted, last=entry, is_ahead=False
+            rollout=entry.rollout_after,
+            decisions=entry.counted,
+            last=entry,
+            is_ahead=False,
+            lines=[*lines, entry.as_line().removesuffix(b"\n")],
         )
         return entry
+
+    def note(self, rollout: Rollout) -> None:
+        """Write `rollout.json` anew, without a decision: for what was seen.
+
+        Raises:
+            StorageError: if the operating system refuses.
+        """
+        document = RolloutFile.of(rollout, self.current.decisions).as_document()
+        replace_file(ROLLOUT_FILE, document, self.folder, self.root)
 
     def _complete(self, before: Standing) -> None:
         """Bring `rollout.json` up to a ledger that a crash left one ahead of it."""
         if before.is_ahead:
-            document = _document(before.last, before.decisions)
-            replace_file(ROLLOUT_FILE, document, self.folder, self.root)
+            self.note(before.rollout)
 
     def _archive(self, before: Standing) -> None:
         """Keep the closed rollout's file, named by its last decision and its release."""
         name = f"{before.decisions.count:06d}-{before.rollout.release}.json"
         path = self.root / ARCHIVE_FOLDER
         with opened_subfolder(path, self.folder) as archive:
-            replace_file(name, _document(before.last, before.decisions), archive, path)
+            document = RolloutFile.of(before.rollout, before.decisions).as_document()
+            replace_file(name, document, archive, path)
 
 
 def find(root: Path) -> Standing | None:
@@ -153,9 +171,8 @@ def entries(root: Path) -> tuple[Entry, ...]:
     Raises:
         RolloutUnusableError: if nothing was begun in the directory, or a line is not of its form.
     """
-    load(root)
     found = []
-    for number, line in enumerate(_read(root)[1], start=1):
+    for number, line in enumerate(load(root).lines, start=1):
         try:
             found.append(Entry.parse(line))
         except RolloutGateError as error:
@@ -247,10 +264,6 @@ def _nothing_there(root: Path) -> RolloutUnusableError:
 
 def _seen(found: Standing | None) -> DecisionCount | None:
     return None if found is None else found.decisions
-
-
-def _document(entry: Entry, decisions: DecisionCount) -> bytes:
-    return RolloutFile.of(entry.rollout_after, decisions).as_document()
 
 
 @contextmanager

@@ -12,11 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
+from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
-from tau_rollout_gate.evidence.log import LogPart, event_of
-from tau_rollout_gate.evidence.surface import RawLog, RawState, assemble, is_up_to
+from tau_rollout_gate.evidence.log import LogPart, RawLog, event_of
+from tau_rollout_gate.evidence.place import is_up_to
+from tau_rollout_gate.evidence.surface import RawState, assemble
 from tau_rollout_gate.evidence.values import SurfaceEvidence
+from tau_rollout_gate.files.segments import Look, look_at_files, unreadable
 from tau_rollout_gate.files.storage import opened_file
 
 STATE_FILE = "state.json"
@@ -82,7 +84,7 @@ def read_state(path: Path) -> RawState:
             else:
                 raw = file.read(LONGEST_STATE_BYTES)
     except OSError as error:
-        problem = _unreadable(error)
+        problem = unreadable(error)
     return RawState(path=str(path), raw=raw, problem=problem)
 
 
@@ -93,32 +95,40 @@ def read_log(
 
     It is read backwards until two lines were seen, which the state may belong to, and the line of
     `evidence_from`, or an older one where lines are numbered. A line that is longer than any may be
-    ends it there.
+    ends it there. Of the files that are older still, and may have any numbers, each is looked at.
     """
+    looks = look_at_files(path, evidence_from)
+    origin = next((look for look in reversed(looks) if look.origin is not None), None)
+    search = _Search(evidence_from, origin)
     parts: list[LogPart] = []
-    search = _Search(evidence_from)
-    rotation = 0
-    while not search.is_over:
-        file_path = path.with_name(f"{path.name}.{rotation}") if rotation else path
+    for look in looks:
+        if search.is_over:
+            break
+        name, segment = Path(look.path).name, look.segment
+        if segment.problem is not None:
+            search.problem = f"{name} {segment.problem}"
+            break
         try:
-            with opened_file(file_path) as file:
-                parts.insert(0, _read_file(file, str(file_path), search, block_bytes))
-        except FileNotFoundError:
-            if rotation:  # the log itself may have been rotated just now
-                break
+            with opened_file(Path(look.path)) as file:
+                parts.insert(0, _read_file(file, look, search, block_bytes))
+        except FileNotFoundError:  # it was rotated just now: what is missing shows
+            continue
         except OSError as error:
-            problem = f"{file_path.name} {_unreadable(error)}"
-            return RawLog(path=str(path), parts=tuple(parts), problem=problem)
-        rotation += 1
-    return RawLog(path=str(path), parts=tuple(parts), problem=search.problem)
+            search.problem = f"{name} {unreadable(error)}"
+    return RawLog(
+        path=str(path),
+        parts=tuple(parts),
+        segments=tuple(look.segment for look in reversed(looks) if look.has_line),
+        problem=search.problem,
+    )
 
 
 class _Search:
     """Decides, line by line from the end, how far back a log is read."""
 
-    def __init__(self, position: LogPosition | None) -> None:
+    def __init__(self, position: LogPosition | None, origin: Look | None) -> None:
         self._position = position
-        self._wanted = None if position is None else position.event_sha256
+        self._origin = origin
         self._is_reached = position is None
         self._lines = 0
         self._left_bytes = LONGEST_EVIDENCE_BYTES
@@ -147,40 +157,45 @@ class _Search:
                 "what is older was not read"
             )
 
-    def take(self, line: bytes) -> None:
-        """Take the next older line."""
+    def take(self, line: bytes, look: Look, offset: int) -> None:
+        """Take the next older line, and where it stands."""
         self._lines += 1
         self.spend(_LINE_COSTS_BYTES)
         if not self._is_reached:
-            self._is_reached = line_digest(line) == self._wanted or self._is_too_old(line)
+            at_origin = look is self._origin and offset == look.origin
+            self._is_reached = at_origin or self._is_too_old(line)
 
     def _is_too_old(self, line: bytes) -> bool:
-        """Tell, every so many lines, whether a line is older than the one that is looked for."""
-        if self._position is None or self._lines % _LINES_BETWEEN_LOOKS_AT_THE_NUMBER:
+        """Tell, every so many lines, whether a line is older than one that is not there."""
+        if self._position is None or self._origin is not None:
+            return False
+        if self._lines % _LINES_BETWEEN_LOOKS_AT_THE_NUMBER:
             return False
         return is_up_to(event_of(line), self._position)
 
 
-def _read_file(file: BinaryIO, path: str, search: _Search, block_bytes: int) -> LogPart:
+def _read_file(file: BinaryIO, look: Look, search: _Search, block_bytes: int) -> LogPart:
     """The part of a file that the search wants, from its end on."""
     descriptor = file.fileno()
-    size = os.fstat(descriptor).st_size
-    backwards = _backwards(descriptor, size, search, block_bytes)
+    status = os.fstat(descriptor)
+    if status.st_ino != look.inode:
+        raise OSError("it was rotated while it was read")
+    backwards = _backwards(descriptor, status.st_size, search, block_bytes)
     torn = next(backwards)
-    offset = size - len(torn)
+    offset = status.st_size - len(torn)
     lines: list[bytes] = []
     for line in backwards:
         lines.append(line)
         offset -= len(line) + 1
-        search.take(line)
+        search.take(line, look, offset)
         if search.is_over:
             break
     return LogPart(
-        path=path,
+        path=look.path,
         offset=offset,
         lines=tuple(reversed(lines)),
         torn=torn,
-        first_number=_first_number(descriptor) if offset else None,
+        segment=look.segment,
     )
 
 
@@ -211,13 +226,3 @@ def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) ->
         yield b"".join(reversed(later))
     elif is_torn:
         yield b""
-
-
-def _first_number(descriptor: int) -> int | None:
-    line, line_break, _ = os.pread(descriptor, BLOCK_BYTES, 0).partition(b"\n")
-    event = event_of(line) if line_break else None
-    return None if event is None else event.cycle_number
-
-
-def _unreadable(error: OSError) -> str:
-    return f"cannot be read: {error.strerror or error}"

@@ -117,7 +117,7 @@ def read_whole(name: str, folder: Path) -> bytes | None:
 
 
 def append_and_replace(
-    folder: int, root: Path, *, log: tuple[str, bytes], file: tuple[str, bytes]
+    folder: int, root: Path, *, log: tuple[str, bytes], after: int, file: tuple[str, bytes]
 ) -> None:
     """Append a line to one file and replace another: both, or neither; both on the disk after.
 
@@ -127,6 +127,7 @@ def append_and_replace(
         folder: The open folder.
         root: Its path, for messages.
         log: The log's name, and the line with its line break.
+        after: How long the log is up to there; what is behind is moved aside.
         file: The other file's name, and its new content.
 
     Raises:
@@ -137,7 +138,7 @@ def append_and_replace(
         os.fsync(new)
         with (
             storage_errors(root / log[0], "write"),
-            _appended(log[0], log[1], folder),
+            _appended(log[0], log[1], folder, after),
             storage_errors(root / file[0], "write"),
         ):
             put()
@@ -225,10 +226,10 @@ def refuse_what_is_no_file(descriptor: int) -> None:
 
 
 @contextmanager
-def _appended(name: str, line: bytes, folder: int) -> Iterator[None]:
+def _appended(name: str, line: bytes, folder: int, size: int) -> Iterator[None]:
     """Append a line, on the disk before the body runs; taken back if that fails."""
     with closing(open_for_writing(name, folder, os.O_RDWR | os.O_APPEND)) as log:
-        size = _cut_torn_end(log, name, folder)
+        _cut_end(log, name, folder, size)
         try:
             write_whole(log, line)
             os.fsync(log)
@@ -238,17 +239,15 @@ def _appended(name: str, line: bytes, folder: int) -> Iterator[None]:
             raise
 
 
-def _cut_torn_end(log: int, name: str, folder: int) -> int:
-    """Move what follows the last line break to a `.corrupt` file beside; return the size left."""
-    size = os.fstat(log).st_size
-    whole = os.pread(log, size, 0).rfind(b"\n") + 1
-    if whole < size:
+def _cut_end(log: int, name: str, folder: int, size: int) -> None:
+    """Move what stands behind the first so many bytes to a `.corrupt` file beside."""
+    spare = os.pread(log, max(os.fstat(log).st_size - size, 0), size)
+    if spare:
         flags = os.O_WRONLY | os.O_APPEND
         with closing(open_for_writing(f"{name}.corrupt", folder, flags)) as corrupt:
-            write_whole(corrupt, os.pread(log, size - whole, whole) + b"\n")
+            write_whole(corrupt, spare.removesuffix(b"\n") + b"\n")
             os.fsync(corrupt)
-        os.ftruncate(log, whole)
-    return whole
+        os.ftruncate(log, size)
 
 
 def _sync_folder(folder: int, root: Path) -> None:

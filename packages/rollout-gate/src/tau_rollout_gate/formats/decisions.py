@@ -7,8 +7,8 @@ from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.formats.context import Surroundings, steps
 from tau_rollout_gate.formats.layout import aligned
 from tau_rollout_gate.formats.phrases import document, shown
-from tau_rollout_gate.rollout.ledger import Action, Entry, Standing
-from tau_rollout_gate.rollout.ledger_check import LedgerReport
+from tau_rollout_gate.rollout.ledger import Action, Entry
+from tau_rollout_gate.rollout.ledger_check import LedgerReport, Standing
 
 _DONE = {
     Action.START: "opened",
@@ -27,7 +27,7 @@ def decided_text(entry: Entry) -> str:
     done = _DONE.get(entry.action, f"recorded {entry.verdict}")
     return shown(
         f"{done}: {entry.release} in {entry.rollout_after.phase} "
-        f"(decision {entry.decision_number}, by {entry.by})"
+        f"(decision {entry.counted.token}, by {entry.by})"
     )
 
 

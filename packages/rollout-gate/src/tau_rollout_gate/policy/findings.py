@@ -25,6 +25,9 @@ EVIDENCE_FRESH = "evidence_fresh"
 LOG_END_KNOWN = "log_end_known"
 """The gate before the first canary phase, whose evidence starts at the end of the log."""
 
+SEEN_CYCLES_PRESENT = "seen_cycles_present"
+"""The gate that holds while a log lacks a cycle that was seen in it."""
+
 RESERVED_NAMES = frozenset(
     {
         PROMOTION_NOT_FROZEN,
@@ -33,6 +36,7 @@ RESERVED_NAMES = frozenset(
         CYCLE_IN_WINDOW,
         EVIDENCE_FRESH,
         LOG_END_KNOWN,
+        SEEN_CYCLES_PRESENT,
         "entry_not_in_future",
         "evidence_not_in_future",
         "run_mode",

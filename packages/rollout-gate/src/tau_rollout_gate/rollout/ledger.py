@@ -1,13 +1,12 @@
 """`decisions.jsonl`: every recorded decision, each with the digest of the one before.
 
 It is one chain per rollout directory, over all its rollouts. Each entry holds the whole rollout as
-it is after the decision, so that an append that a crash left one ahead of `rollout.json` is
-completed from it (runbooks/state-files.md, "The rollout directory").
+it is after the decision (runbooks/state-files.md, "The rollout directory").
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import Self
 
 from tau_rollout_gate.contract.event import line_digest
 from tau_rollout_gate.contract.forms import Count, Form, Number, Sha256, Text, Version
@@ -15,11 +14,9 @@ from tau_rollout_gate.contract.rollout import (
     DecisionCount,
     RecordedInput,
     Rollout,
-    RolloutFile,
     RolloutStatus,
 )
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError
 
 
 class Action(StrEnum):
@@ -113,67 +110,16 @@ class Entry(Form):
         return self.model_dump_json().encode() + b"\n"
 
     @property
+    def restrains(self) -> bool:
+        """Tell whether it only holds a rollout back: such counts as soon as it is written."""
+        if self.action is Action.ADVANCE:
+            return self.verdict in {Verdict.HOLD, Verdict.ROLLBACK}
+        return self.action in {Action.FREEZE, Action.ROLLBACK, Action.CAPTURE_FAILED}
+
+    @property
     def counted(self) -> DecisionCount:
         """The count and digest of the ledger that ends with this entry."""
         return DecisionCount(count=self.decision_number, sha256=line_digest(self.as_line()))
-
-
-class Standing(NamedTuple):
-    """Where a rollout directory stands: the rollout, and the decision that made it so.
-
-    `is_ahead` tells that a crash came between the append to the ledger and `rollout.json`: the
-    decision counts, and the file is written anew before the next one.
-    """
-
-    rollout: Rollout
-    decisions: DecisionCount
-    last: Entry
-    is_ahead: bool
-
-
-def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | None:
-    """Tell where the directory stands, from its two files; None where nothing was begun.
-
-    Args:
-        file: What `rollout.json` holds; None if it is not there.
-        lines: The whole lines of `decisions.jsonl`.
-
-    Raises:
-        RolloutUnusableError: if the two do not belong together.
-    """
-    recorded = 0 if file is None else file.decisions.count
-    if file is None and not lines:
-        return None
-    if len(lines) not in {recorded, recorded + 1}:
-        raise RolloutUnusableError(
-            f"decisions.jsonl has {len(lines)} entries, but "
-            + ("there is no rollout.json" if file is None else f"rollout.json counts {recorded}")
-        )
-    try:
-        last = Entry.parse(lines[-1])
-    except RolloutGateError as error:
-        raise RolloutUnusableError(f"decisions.jsonl: entry {len(lines)}: {error}") from None
-    is_ahead = len(lines) > recorded
-    if file is not None and line_digest(lines[recorded - 1]) != file.decisions.sha256:
-        raise RolloutUnusableError(
-            f"entry {recorded} of decisions.jsonl is not the one that rollout.json names"
-        )
-    if is_ahead:
-        before = None if file is None else file.decisions.sha256
-        if (last.decision_number, last.previous_sha256) != (len(lines), before):
-            raise RolloutUnusableError(
-                f"entry {len(lines)} of decisions.jsonl does not follow the one before it"
-            )
-    elif file is not None and last.rollout_after != file.rollout:
-        raise RolloutUnusableError(
-            "rollout.json is not what the last entry of decisions.jsonl left: it was edited"
-        )
-    return Standing(
-        rollout=last.rollout_after,
-        decisions=DecisionCount(count=len(lines), sha256=line_digest(lines[-1])),
-        last=last,
-        is_ahead=is_ahead,
-    )
 
 
 def completed_last(entries: Sequence[Entry]) -> Entry | None:

@@ -1,9 +1,11 @@
 """Enters a phase of a surface: after which line of its log evidence counts, and what is kept."""
 
 from tau_rollout_gate.contract.event import HealthState
-from tau_rollout_gate.contract.rollout import Carried, LogPosition, SurfacePin
+from tau_rollout_gate.contract.rollout import Carried, LogPosition, Seen, SurfacePin
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.evidence.values import UNHEALABLE, SurfaceEvidence
+from tau_rollout_gate.evidence.values import UNHEALABLE, Flaw, SurfaceEvidence
+
+_LACKING = frozenset({Flaw.LOG_REWRITTEN, Flaw.SEGMENT_MISSING, Flaw.CYCLE_GONE, Flaw.DISAGREES})
 
 
 def entered(
@@ -21,59 +23,80 @@ def entered(
         RefusedError: if it is not known how its log ends.
     """
     end = _end_of(pin, found, now_unix_ms)
-    return pin.model_copy(
+    changes = {
+        "is_chained": pin.is_chained or found.is_chained,
+        "phase_from": end,
+        "seen": Seen(position=end, unhealthy_row=unhealthy_row(pin, found)),
+    }
+    if is_first_canary:
+        changes |= {"evidence_from": end, "sound_from": end, "breaks": found.breaks}
+    return pin.model_copy(update=changes)
+
+
+def left_behind(
+    pin: SurfacePin, found: SurfaceEvidence, *, accepts_lost: bool, now_unix_ms: int
+) -> SurfacePin:
+    """Enter a surface's phase anew, damaged evidence left behind.
+
+    Where it has what no further cycle mends, nothing before the log's last line has to be whole any
+    more. The triggers go on looking at what can be read of it, and what it is known to have shown
+    is carried on.
+
+    Raises:
+        RefusedError: if it is not known how its log ends, or lines are unreadable or gone, and that
+            is not accepted.
+    """
+    anew = entered(pin, found, is_first_canary=False, now_unix_ms=now_unix_ms)
+    if not found.lost_lines and not any(one.flaw in UNHEALABLE for one in found.flaws):
+        return anew
+    if found.lost_lines and not accepts_lost:
+        why = next(one.detail for one in found.flaws if one.lost)
+        raise RefusedError(
+            f"{found.surface}: evidence since canary-1 is unreadable or gone ({why}): put it back, "
+            "or type 'reenter --reason TEXT --accept-lost-evidence'"
+        )
+    row = unhealthy_row(pin, found)
+    if pin.seen is not None and found.lost_lines:
+        row = max(row, pin.seen.unhealthy_row)
+    return anew.model_copy(
         update={
-            "is_chained": pin.is_chained or found.is_chained,
-            "evidence_from": end if is_first_canary else pin.evidence_from,
-            "phase_from": end,
+            "sound_from": anew.phase_from,
+            "breaks": found.breaks,
+            "carried": Carried(
+                unhealthy_row=row, lost_lines=pin.carried.lost_lines + found.lost_lines
+            ),
         }
     )
 
 
-def left_behind(pin: SurfacePin, found: SurfaceEvidence, *, now_unix_ms: int) -> SurfacePin:
-    """Enter a surface's phase anew, damaged evidence left behind.
-
-    Where it has what no further cycle mends, its evidence starts after the log's last line, and
-    what its valid cycles had shown is carried on.
-
-    Raises:
-        RefusedError: if it is not known how its log ends.
-    """
-    anew = entered(pin, found, is_first_canary=False, now_unix_ms=now_unix_ms)
-    if not any(one.flaw in UNHEALABLE for one in found.flaws):
-        return anew
-    return anew.model_copy(
-        update={"evidence_from": anew.phase_from, "carried": _carried(pin.carried, found)}
-    )
+def remembered(pin: SurfacePin, found: SurfaceEvidence) -> SurfacePin:
+    """Note what was seen of a surface's log, unless that lacks what was seen before."""
+    is_lacking = any(one.flaw in _LACKING for one in found.flaws)
+    if pin.seen is None or found.newest is None or is_lacking:
+        return pin
+    seen = Seen(position=found.newest, unhealthy_row=unhealthy_row(pin, found))
+    return pin.model_copy(update={"seen": seen})
 
 
-def _carried(before: Carried, found: SurfaceEvidence) -> Carried:
-    codes = dict.fromkeys(before.reason_codes)
-    for cycle in found.cycles:
-        codes.update(dict.fromkeys(cycle.event.reason_codes))
-    if not found.cycles:
-        return before
-    last = found.cycles[-1].event
-    return Carried(
-        reason_codes=tuple(codes),
-        is_last_unhealthy=last.health_state is not HealthState.HEALTHY,
-    )
+def unhealthy_row(pin: SurfacePin, found: SurfaceEvidence) -> int:
+    """How many cycles in a row are degraded or failing at the log's end, as far as is known."""
+    row = 0
+    for index, cycle in enumerate(found.cycles):
+        if index == found.sound_start:
+            row = max(row, pin.carried.unhealthy_row)
+        row = 0 if cycle.event.health_state is HealthState.HEALTHY else row + 1
+    return max(row, pin.carried.unhealthy_row) if len(found.cycles) == found.sound_start else row
 
 
 def _end_of(pin: SurfacePin, found: SurfaceEvidence, now_unix_ms: int) -> LogPosition:
     """The log's last line; where there never was one, only when that was seen."""
-    if found.end_sha256 is None:
-        positions = (pin.evidence_from, pin.phase_from)
-        had_line = any(one is not None and one.event_sha256 is not None for one in positions)
-        if found.end_problem is not None or had_line:
-            raise RefusedError(
-                f"{found.surface}: {found.end_problem or 'the event log is gone'}: it is not known "
-                "after which line the phase would start; put the log back, or let the runtime "
-                "run a cycle, and try again"
-            )
-        return LogPosition(cycle_number=None, event_sha256=None, timestamp_unix_ms=now_unix_ms)
-    return LogPosition(
-        cycle_number=found.end_cycle_number,
-        event_sha256=found.end_sha256,
-        timestamp_unix_ms=found.end_timestamp_unix_ms,
-    )
+    if found.end is not None:
+        return found.end
+    had_line = pin.seen is not None and pin.seen.position.event_sha256 is not None
+    if found.end_problem is not None or had_line:
+        raise RefusedError(
+            f"{found.surface}: {found.end_problem or 'the event log is gone'}: it is not known "
+            "after which line the phase would start; put the log back, or let the runtime "
+            "run a cycle, and try again"
+        )
+    return LogPosition(cycle_number=None, event_sha256=None, timestamp_unix_ms=now_unix_ms)

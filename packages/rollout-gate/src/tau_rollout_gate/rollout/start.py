@@ -60,7 +60,7 @@ class Opening:
     allows_major: bool
     allows_downgrade: bool
     first_run: Sequence[str]
-    policy_file: str | None
+    policy_file: str | None = None
 
 
 def opened(
@@ -99,6 +99,7 @@ def opened(
         release=opening.release,
         channel=opening.channel,
         started_unix_ms=now_unix_ms,
+        phases=tuple(phase.name for phase in policy.phases),
         phase=policy.phases[0].name,
         phase_entered_unix_ms=now_unix_ms,
         cycle_interval_ms=opening.cycle_interval_ms or policy.cycle_interval_ms,

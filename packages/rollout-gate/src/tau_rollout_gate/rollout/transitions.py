@@ -5,6 +5,7 @@ rollout, start to end").
 Nothing here mutes a trigger: once fired it stays until `rollback` or a new rollout.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tau_rollout_gate.contract.rollout import (
@@ -18,7 +19,7 @@ from tau_rollout_gate.decision.answer import Answer, TriggerResult, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import Evidence, ReportStatus
 from tau_rollout_gate.policy.policy import Policy, policy_digest
-from tau_rollout_gate.rollout.phase_entry import entered, left_behind
+from tau_rollout_gate.rollout.phase_entry import entered, left_behind, remembered
 
 
 class Found(NamedTuple):
@@ -89,6 +90,65 @@ def stopped(rollout: Rollout, found: Found, *, by: str) -> Rollout:
     return _changed(after, used_reports=_used_reports(rollout, found.evidence))
 
 
+def remembering(rollout: Rollout, evidence: Evidence) -> Rollout:
+    """Note the newest cycle that was seen of each surface: no later log may lack it."""
+    return _changed(
+        rollout,
+        surfaces=tuple(
+            remembered(pin, evidence.surfaces[pin.name]) if pin.name in evidence.surfaces else pin
+            for pin in rollout.surfaces
+        ),
+    )
+
+
+def moved(
+    rollout: Rollout,
+    state_dirs: Mapping[str, str],
+    evidence: Evidence,
+    *,
+    pinned: Found | None = None,
+) -> Rollout:
+    """Pin where the files of each surface are now.
+
+    Args:
+        rollout: The rollout.
+        state_dirs: The directory of each surface.
+        evidence: What was read there.
+        pinned: What the pinned directories say, where it may be that another is not their log;
+            None where it may not.
+
+    Raises:
+        RefusedError: if another directory than the pinned one is not shown to have its log, unless
+            the pinned one has that no more, and what it has fires no trigger.
+    """
+    for pin in rollout.surfaces:
+        other = state_dirs[pin.name]
+        if other == pin.state_dir or pin.evidence_from is None:
+            continue
+        if evidence.surfaces[pin.name].is_same_log:
+            continue
+        if pinned is None:
+            raise RefusedError(
+                f"--surface {pin.name}={other}: nothing shows that this is the log of "
+                f"{pin.state_dir}, which is pinned; if that is gone for good, 'reenter --reason "
+                f"TEXT --surface {pin.name}={other} --accept-lost-evidence' takes the new place"
+            )
+        _refuse_fired(rollout, pinned.answer)
+        there = pinned.evidence.surfaces[pin.name]
+        was_empty = pin.seen is None or pin.seen.position.event_sha256 is None
+        if there.end is not None and (there.is_same_log or was_empty):
+            raise RefusedError(
+                f"--surface {pin.name}={other}: the log that is pinned is still in "
+                f"{pin.state_dir}: leave --surface out"
+            )
+    return _changed(
+        rollout,
+        surfaces=tuple(
+            pin.model_copy(update={"state_dir": state_dirs[pin.name]}) for pin in rollout.surfaces
+        ),
+    )
+
+
 def with_fired(rollout: Rollout, answer: Answer) -> Rollout:
     """Latch the answer's fired triggers beside those that were."""
     known = {(one.name, one.surface) for one in rollout.fired_triggers}
@@ -132,14 +192,12 @@ def resumed(rollout: Rollout, found: Found) -> Rollout:
     return _changed(rollout, frozen=None)
 
 
-def reentered(rollout: Rollout, found: Found) -> Rollout:
-    """Enter the phase anew, now, damaged evidence left behind.
-
-    Where a surface has what no further cycle mends, its evidence starts at the log's end; what its
-    valid cycles had shown is carried on.
+def reentered(rollout: Rollout, found: Found, *, accepts_lost: bool = False) -> Rollout:
+    """Enter the phase anew, now, damaged evidence left behind; triggers look at it all the same.
 
     Raises:
-        RefusedError: if it is closed, a trigger fired or the phase was entered later than now.
+        RefusedError: if it is closed, a trigger fired or the phase was entered later than now; if
+            lines of the evidence are unreadable or gone, unless `accepts_lost`.
     """
     _refuse_closed(rollout)
     now_unix_ms = found.answer.evaluated_unix_ms
@@ -151,7 +209,12 @@ def reentered(rollout: Rollout, found: Found) -> Rollout:
         rollout,
         phase_entered_unix_ms=now_unix_ms,
         surfaces=tuple(
-            left_behind(pin, found.evidence.surfaces[pin.name], now_unix_ms=now_unix_ms)
+            left_behind(
+                pin,
+                found.evidence.surfaces[pin.name],
+                accepts_lost=accepts_lost,
+                now_unix_ms=now_unix_ms,
+            )
             for pin in rollout.surfaces
         ),
     )
@@ -187,7 +250,7 @@ def adopted(rollout: Rollout, found: Found, policy: Policy, *, policy_file: str 
             "now: evidence would start or stop to count in the middle of a phase"
         )
     again = reentered(rollout, found)
-    return _changed(again, policy_sha256=digest, policy_file=policy_file)
+    return _changed(again, phases=tuple(phases), policy_sha256=digest, policy_file=policy_file)
 
 
 def capture_failed(rollout: Rollout, *, detail: str, by: str, now_unix_ms: int) -> Rollout:

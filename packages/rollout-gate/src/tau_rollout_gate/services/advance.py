@@ -5,8 +5,14 @@ from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.rollout_directory import changing
 from tau_rollout_gate.rollout.ledger import Action, Entry
-from tau_rollout_gate.rollout.transitions import Found, advanced, stopped
-from tau_rollout_gate.services.evaluate import Question, evaluate
+from tau_rollout_gate.rollout.ledger_check import Standing, without_seen
+from tau_rollout_gate.rollout.transitions import Found, advanced, moved, remembering, stopped
+from tau_rollout_gate.services.evaluate import (
+    Question,
+    check_pinned,
+    evaluate,
+    pinned_state_dirs,
+)
 
 
 def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
@@ -27,19 +33,25 @@ def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
                 f"({before.last.action} by {before.last.by}), now in {before.rollout.phase}; "
                 "nothing was written. See 'status', and advance again"
             )
+        check_pinned(question, before)
         found = evaluate(question, before.rollout)
         if not before.rollout.is_open:
             return found.answer, None
+        dirs = pinned_state_dirs(question, before.rollout)
+        here = remembering(moved(before.rollout, dirs, found.evidence), found.evidence)
         entry = Entry.following(
             before.decisions,
             Action.ADVANCE,
-            _after(before.rollout, found, by=by),
+            _after(here, found, by=by),
             by=by,
             decided_unix_ms=found.answer.evaluated_unix_ms,
             answer=found.answer,
         )
-        is_new = not _says_nothing_new(before.last, entry)
-        return found.answer, change.commit(entry) if is_new else None
+        if not _says_nothing_new(before, entry):
+            return found.answer, change.commit(entry)
+        if here != before.rollout:
+            change.note(here)
+        return found.answer, None
 
 
 def _after(rollout: Rollout, found: Found, *, by: str) -> Rollout:
@@ -50,10 +62,11 @@ def _after(rollout: Rollout, found: Found, *, by: str) -> Rollout:
     return advanced(rollout, found)
 
 
-def _says_nothing_new(last: Entry, entry: Entry) -> bool:
+def _says_nothing_new(before: Standing, entry: Entry) -> bool:
     """Tell whether a decision leaves the rollout as it is, for the causes last recorded."""
+    last = before.last
     return (
-        entry.rollout_after == last.rollout_after
+        without_seen(entry.rollout_after) == without_seen(before.rollout)
         and entry.verdict is last.verdict
         and entry.phase == last.phase
         # On a rollback, what is new is a trigger, which the rollout after it has latched.

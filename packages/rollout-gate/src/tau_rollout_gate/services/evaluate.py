@@ -1,16 +1,19 @@
 """`evaluate`: reads what a verdict rests on, and decides; nothing is written."""
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.contract.rollout import DecisionCount, Rollout
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.decision.decide import decide
-from tau_rollout_gate.errors import NamedFileError, RolloutUnusableError
+from tau_rollout_gate.errors import NamedFileError, RefusedError, RolloutUnusableError
 from tau_rollout_gate.files.evidence import read_evidence
 from tau_rollout_gate.files.policy import pinned_policy
+from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.rollout.ledger_check import Standing
 from tau_rollout_gate.rollout.transitions import Found
 
 NOW_VARIABLE = "TAU_ROLLOUT_GATE_NOW_UNIX_MS"
@@ -25,7 +28,8 @@ class Question:
     """What is asked, as the command line has it.
 
     `surfaces` are state directories by name, those that were given; `reports` are `[NAME=]FILE`;
-    `policy`, `signoff` and `now_unix_ms` are None where nothing was said.
+    `expected` is a decision that the ledger has to have; `policy`, `signoff`, `expected` and
+    `now_unix_ms` are None where nothing was said.
     """
 
     rollout_dir: Path
@@ -33,6 +37,7 @@ class Question:
     policy: Path | None = None
     reports: Sequence[str] = ()
     signoff: Path | None = None
+    expected: DecisionCount | None = None
     now_unix_ms: int | None = None
 
 
@@ -85,7 +90,7 @@ def clock_warning(given: int | None) -> tuple[str, ...]:
 
 
 def pinned_state_dirs(question: Question, rollout: Rollout) -> dict[str, str]:
-    """Tell where each surface's files are: as given now, else as at the start.
+    """Tell where each surface's files are: as given now, else as pinned; absolute paths.
 
     Raises:
         RolloutUnusableError: if a surface is named that the rollout does not have.
@@ -96,15 +101,45 @@ def pinned_state_dirs(question: Question, rollout: Rollout) -> dict[str, str]:
             raise RolloutUnusableError(
                 f"--surface {name}: the rollout's surfaces are {', '.join(found)}"
             )
-    return found | dict(question.surfaces)
+    return found | {
+        name: str(Path(given).absolute())
+        for name, given in question.surfaces.items()
+        if os.path.realpath(given) != os.path.realpath(found[name])
+    }
 
 
-def check_pinned(question: Question, rollout: Rollout) -> None:
-    """Check that what was given of surfaces and policy is the rollout's own.
+def load_pinned(question: Question) -> Standing:
+    """Read where the rollout stands, as `check_pinned` lets it be.
+
+    Raises:
+        RolloutGateError: as that does, and if the directory cannot be used.
+    """
+    found = load(question.rollout_dir)
+    check_pinned(question, found)
+    return found
+
+
+def check_pinned(question: Question, standing: Standing) -> None:
+    """Check that what was given of surfaces, policy and decisions is the rollout's own.
 
     Raises:
         RolloutGateError: if it is not, or the policy cannot be used.
     """
-    pinned_state_dirs(question, rollout)
+    check_expected(question, standing)
+    pinned_state_dirs(question, standing.rollout)
     if question.policy is not None:
-        pinned_policy(question.policy, rollout)
+        pinned_policy(question.policy, standing.rollout)
+
+
+def check_expected(question: Question, standing: Standing | None) -> None:
+    """Check that the ledger has the decision that it has to have.
+
+    Raises:
+        RefusedError: if it does not.
+    """
+    expected = question.expected
+    if expected is not None and (standing is None or not standing.has(expected)):
+        raise RefusedError(
+            f"--expect-decision {expected.token}: {question.rollout_dir} does not have that "
+            "decision: the directory was put back from a copy, or is another one"
+        )

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError
@@ -13,7 +14,13 @@ from tau_rollout_gate.rollout import transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.transitions import Found
 from tau_rollout_gate.services.actor import actor
-from tau_rollout_gate.services.evaluate import Question, check_pinned, evaluate, now_unix_ms
+from tau_rollout_gate.services.evaluate import (
+    Question,
+    check_pinned,
+    evaluate,
+    now_unix_ms,
+    pinned_state_dirs,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +88,17 @@ def resume(asked: Asked) -> Entry:
     return _on_evidence(asked, Action.RESUME, transitions.resumed)
 
 
-def reenter(asked: Asked) -> Entry:
+def reenter(asked: Asked, *, accepts_lost: bool) -> Entry:
     """Enter the phase anew, damaged evidence left behind; refused while a trigger is fired.
+
+    `accepts_lost` says that lines of it may be unreadable or gone.
 
     Raises:
         RolloutGateError: if it is refused, or the directory cannot be used.
     """
-    return _on_evidence(asked, Action.REENTER, transitions.reentered)
+    return _on_evidence(
+        asked, Action.REENTER, partial(transitions.reentered, accepts_lost=accepts_lost)
+    )
 
 
 def adopt(asked: Asked) -> Entry:
@@ -100,7 +111,7 @@ def adopt(asked: Asked) -> Entry:
         RolloutGateError: if it is refused, or a policy or the directory cannot be used.
     """
     path = asked.question.policy
-    policy, policy_file = load_policy(path), None if path is None else str(path)
+    policy, policy_file = load_policy(path), None if path is None else str(path.absolute())
     return _on_evidence(
         replace(asked, question=replace(asked.question, policy=None)),
         Action.ADOPT,
@@ -116,7 +127,7 @@ def pinned_change(question: Question) -> Iterator[Change]:
         RolloutGateError: if they are not, or the directory cannot be used.
     """
     with changing(question.rollout_dir) as change:
-        check_pinned(question, change.current.rollout)
+        check_pinned(question, change.current)
         yield change
 
 
@@ -127,11 +138,16 @@ def _on_evidence(
     with pinned_change(asked.question) as change:
         before = change.current.rollout
         found = evaluate(asked.question, before)
+        pinned = None
+        if action is Action.REENTER and asked.question.surfaces:
+            pinned = evaluate(replace(asked.question, surfaces={}), before)
+        dirs = pinned_state_dirs(asked.question, before)
+        here = transitions.moved(before, dirs, found.evidence, pinned=pinned)
         return change.commit(
             Entry.following(
                 change.count,
                 action,
-                transition(before, found),
+                transition(here, found),
                 by=asked.by,
                 decided_unix_ms=found.answer.evaluated_unix_ms,
                 reason=asked.reason,

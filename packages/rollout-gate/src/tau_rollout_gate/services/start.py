@@ -1,5 +1,6 @@
 """`start`: opens a rollout, and archives the closed one before it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import Rollout
@@ -10,7 +11,7 @@ from tau_rollout_gate.policy.lint import LintFinding, lint
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.start import Opening, opened
-from tau_rollout_gate.services.evaluate import Question, now_unix_ms
+from tau_rollout_gate.services.evaluate import Question, check_expected, now_unix_ms
 
 
 def start(
@@ -24,10 +25,16 @@ def start(
         RolloutGateError: if it is refused, or the policy or the directory cannot be used.
     """
     root, policy = question.rollout_dir, load_policy(question.policy)
+    opening = replace(
+        opening,
+        surfaces={name: str(Path(path).absolute()) for name, path in opening.surfaces.items()},
+        policy_file=None if question.policy is None else str(question.policy.absolute()),
+    )
     now = now_unix_ms(question.now_unix_ms)
     # First without the lock, so that what is refused does not even make the directory.
     standing = find(root)
     _opened(root, opening, policy, standing.rollout if standing else None, now)
+    check_expected(question, standing)
     with changing(root, may_begin=True) as change:
         before = change.standing.rollout if change.standing else None
         after, reason = _opened(root, opening, policy, before, now)

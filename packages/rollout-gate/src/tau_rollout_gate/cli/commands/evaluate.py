@@ -4,8 +4,7 @@ import typer
 
 from tau_rollout_gate.cli.output import print_answer
 from tau_rollout_gate.cli.question import AnswerFormat, Whole, asks
-from tau_rollout_gate.files.rollout_directory import load
-from tau_rollout_gate.services import evaluate
+from tau_rollout_gate.services.evaluate import evaluate, load_pinned
 
 
 @asks
@@ -17,6 +16,6 @@ def command(question: Whole, output_format: AnswerFormat) -> None:
 
     Example: tau-rollout-gate evaluate --validation report.json
     """
-    answer = evaluate.evaluate(question, load(question.rollout_dir).rollout).answer
+    answer = evaluate(question, load_pinned(question).rollout).answer
     print_answer(answer, output_format)
     raise typer.Exit(answer.verdict.exit_code)

@@ -5,10 +5,9 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
 from tau_rollout_gate.cli.question import PlainFormat, Whole, asks
-from tau_rollout_gate.files.rollout_directory import load
 from tau_rollout_gate.formats.explain import render
 from tau_rollout_gate.services.context import surroundings
-from tau_rollout_gate.services.evaluate import evaluate
+from tau_rollout_gate.services.evaluate import evaluate, load_pinned
 
 
 @asks
@@ -19,7 +18,7 @@ def command(question: Whole, output_format: PlainFormat) -> None:
 
     Example: tau-rollout-gate explain
     """
-    standing = load(question.rollout_dir)
+    standing = load_pinned(question)
     found = evaluate(question, standing.rollout)
     if output_format == "json":
         print_answer(found.answer, options.Format.JSON)

@@ -2,9 +2,9 @@
 
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
-from tau_rollout_gate.files.rollout_directory import entries, load
+from tau_rollout_gate.files.rollout_directory import entries
 from tau_rollout_gate.formats.decisions import history_json, history_text
-from tau_rollout_gate.services.evaluate import check_pinned
+from tau_rollout_gate.services.evaluate import load_pinned
 
 
 @asks
@@ -15,6 +15,6 @@ def command(question: Pinned, output_format: PlainFormat) -> None:
 
     Example: tau-rollout-gate history --json
     """
-    check_pinned(question, load(question.rollout_dir).rollout)
+    load_pinned(question)
     found = entries(question.rollout_dir)
     print_text(history_json(found) if output_format == "json" else history_text(found))

@@ -1,5 +1,8 @@
 """`freeze`, `resume`, `reenter`, `policy adopt`: changes by hand, each recorded with its reason."""
 
+from typing import Annotated
+
+from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_decided
 from tau_rollout_gate.cli.question import Request, asks
 from tau_rollout_gate.services import intervene
@@ -28,14 +31,25 @@ def resume(asked: Request) -> None:
 
 
 @asks
-def reenter(asked: Request) -> None:
+def reenter(
+    asked: Request,
+    *,
+    accept_lost_evidence: Annotated[
+        bool,
+        options.option(
+            "--accept-lost-evidence", help="Go on though lines of it are unreadable or gone."
+        ),
+    ] = False,
+) -> None:
     """Begin the phase anew, leaving damaged evidence behind.
 
-    Exits 2 if it is refused, as it is once a rollback trigger has fired; nothing is written then.
+    Exits 2 if it is refused, as it is once a rollback trigger has fired, and where lines of the
+    evidence are lost unless that is accepted; nothing is written then. With --surface it takes
+    another directory where the log of the pinned one is gone.
 
-    Example: tau-rollout-gate reenter --reason 'the disk was full'
+    Example: tau-rollout-gate reenter --reason 'the disk was full' --accept-lost-evidence
     """
-    print_decided(intervene.reenter(asked))
+    print_decided(intervene.reenter(asked, accepts_lost=accept_lost_evidence))
 
 
 @asks

@@ -90,7 +90,6 @@ def command(
         allows_major=allow_major,
         allows_downgrade=allow_downgrade,
         first_run=first_run or (),
-        policy_file=None if question.policy is None else str(question.policy),
     )
     entry, findings = start(question, opening, by=by)
     print_decided(entry)

@@ -2,9 +2,8 @@
 
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Dated, PlainFormat, asks
-from tau_rollout_gate.files.rollout_directory import load
 from tau_rollout_gate.formats.decisions import standing_json, standing_text
-from tau_rollout_gate.services.evaluate import check_pinned, clock_warning
+from tau_rollout_gate.services.evaluate import clock_warning, load_pinned
 
 
 @asks
@@ -16,7 +15,6 @@ def command(question: Dated, output_format: PlainFormat) -> None:
 
     Example: tau-rollout-gate status --json
     """
-    standing = load(question.rollout_dir)
-    check_pinned(question, standing.rollout)
+    standing = load_pinned(question)
     render = standing_json if output_format == "json" else standing_text
     print_text(render(standing, clock_warning(question.now_unix_ms)))

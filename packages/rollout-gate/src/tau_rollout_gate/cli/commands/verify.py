@@ -5,9 +5,9 @@ import typer
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
 from tau_rollout_gate.errors import ExitCode
-from tau_rollout_gate.files.rollout_directory import load, verified
+from tau_rollout_gate.files.rollout_directory import verified
 from tau_rollout_gate.formats.decisions import report_json, report_text
-from tau_rollout_gate.services.evaluate import check_pinned
+from tau_rollout_gate.services.evaluate import load_pinned
 
 
 @asks
@@ -21,6 +21,6 @@ def command(question: Pinned, output_format: PlainFormat) -> None:
     """
     report = verified(question.rollout_dir)
     if report.is_whole:  # what is altered tells nothing to compare with
-        check_pinned(question, load(question.rollout_dir).rollout)
+        load_pinned(question)
     print_text(report_json(report) if output_format == "json" else report_text(report))
     raise typer.Exit(ExitCode.YES if report.is_whole else ExitCode.HOLD)

@@ -37,10 +37,6 @@ class ReasonCodePresentGate(WindowGate):
             )
         if having.last is not None:
             return Finding(status=GateStatus.PASS, observed="present", cycle=having.last)
-        if self.code in window.pin.carried.reason_codes:
-            return Finding(
-                status=GateStatus.PASS, observed="present before the phase was re-entered"
-            )
         return Finding(
             status=GateStatus.FAIL if window.count else GateStatus.UNKNOWN,
             observed=f"in none of {window.count} cycles",

@@ -70,13 +70,11 @@ class Watch:
 
     Args:
         trigger: The trigger.
-        is_before_unhealthy: Whether the neighbour before the first cycle is known to have been
-            degraded or failing, after canary-1 was entered.
     """
 
-    def __init__(self, trigger: CycleTrigger, *, is_before_unhealthy: bool) -> None:
+    def __init__(self, trigger: CycleTrigger) -> None:
         self._trigger = trigger
-        self._row = int(is_before_unhealthy and trigger.is_about_bad_health)
+        self._row = 0
         self._last: Cycle | None = None
         self._fired = False
 
@@ -87,6 +85,11 @@ class Watch:
         self._last = cycle
         self._row = self._row + 1 if self._trigger.is_bad(cycle) else 0
         self._fired = self._row >= self._trigger.reach
+
+    def carry(self, unhealthy_row: int) -> None:
+        """Take that at least so many cycles in a row, up to here, were degraded or failing."""
+        if self._trigger.is_about_bad_health:
+            self._row = max(self._row, unhealthy_row)
 
     @property
     def sign(self) -> Sign:

@@ -4,7 +4,7 @@ A replay and the tests of policies simulate one; it is decided on by the code th
 real (runbooks/rollout-gate-ops.md, "Trying a policy").
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tau_rollout_gate.contract.rollout import (
@@ -65,6 +65,7 @@ def in_phase(
         "release": "1.0.0",  # two versions that differ: nothing tells the real ones
         "channel": Channel.STABLE,
         "started_unix_ms": canary_entered_unix_ms,
+        "phases": tuple(each.name for each in policy.phases),
         "phase": phase,
         "phase_entered_unix_ms": entered_unix_ms,
         "canary_entered_unix_ms": canary_entered_unix_ms if is_canary else None,
@@ -95,7 +96,7 @@ class SimulatedRollout:
         policy: Policy,
         rollout: Rollout,
         *,
-        earlier: Iterable[Cycle] = (),
+        earlier: Sequence[Cycle] = (),
         is_chained: bool,
         reports: Mapping[str, ReportEvidence] | None = None,
         signoff: SignoffEvidence | None,
@@ -120,9 +121,11 @@ class SimulatedRollout:
         for flaw in flaws:
             fold.note(flaw)
         self._evidence = self._evidence._replace(
-            end_sha256=cycle.sha256,
-            end_cycle_number=cycle.event.cycle_number,
-            end_timestamp_unix_ms=cycle.event.timestamp_unix_ms,
+            end=LogPosition(
+                cycle_number=cycle.event.cycle_number,
+                event_sha256=cycle.sha256,
+                timestamp_unix_ms=cycle.event.timestamp_unix_ms,
+            ),
         )
 
     def answer(self, now_unix_ms: int) -> Answer:

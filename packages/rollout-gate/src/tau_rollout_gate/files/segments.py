@@ -1,0 +1,113 @@
+"""Looks at the files of an event log, each at its ends: which they are, and how they hang together.
+
+A look costs a few blocks a file, however long that is, and one file is open at a time.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
+from tau_rollout_gate.contract.rollout import LogPosition
+from tau_rollout_gate.evidence.log import Segment, event_of
+from tau_rollout_gate.files.storage import opened_file
+
+_LOOK_BYTES = 4096
+
+
+class Look(NamedTuple):
+    """A file as it was looked at.
+
+    Args:
+        path: Its path.
+        segment: What its ends tell.
+        inode: Which file it was: another may have its name by the time it is read.
+        origin: Where the line stands in it after which evidence starts; None if that is elsewhere.
+    """
+
+    path: str
+    segment: Segment
+    inode: int = 0
+    origin: int | None = None
+
+    @property
+    def has_line(self) -> bool:
+        """Tell whether it has a whole line, or nobody knows."""
+        return self.segment.problem is not None or self.segment.first_sha256 is not None
+
+
+def look_at_files(path: Path, evidence_from: LogPosition | None) -> list[Look]:
+    """Look at an event log and its rotated files, newest first.
+
+    A number may be missing among them: what belongs together, their lines tell. A file that cannot
+    be read is among them with the reason, one that is not there (any more) is not.
+    """
+    try:
+        names = [one.name for one in path.parent.iterdir()]
+    except OSError:  # what is wrong with the folder, opening the log tells
+        names = []
+    numbers = (name.removeprefix(f"{path.name}.") for name in names if name.startswith(path.name))
+    rotated = sorted({int(one) for one in numbers if one.isascii() and one.isdigit()})
+    files = [path, *(path.with_name(f"{path.name}.{number}") for number in rotated)]
+    return [look for file in files if (look := _look_at(file, evidence_from)) is not None]
+
+
+def unreadable(error: OSError) -> str:
+    """Say why a file is not read."""
+    return f"cannot be read: {error.strerror or error}"
+
+
+def _look_at(path: Path, evidence_from: LogPosition | None) -> Look | None:
+    try:
+        with opened_file(path) as file:
+            return _look(file.fileno(), str(path), evidence_from)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return Look(path=str(path), segment=Segment(path=str(path), problem=unreadable(error)))
+
+
+def _look(descriptor: int, path: str, evidence_from: LogPosition | None) -> Look:
+    status = os.fstat(descriptor)
+    first = _line_at(descriptor, 0)
+    if first is None:
+        return Look(path=path, segment=Segment(path=path), inode=status.st_ino)
+    event = event_of(first)
+    segment = Segment(
+        path=path,
+        first_sha256=line_digest(first),
+        first_number=None if event is None else event.cycle_number,
+        continues_sha256=None if event is None else event.previous_sha256,
+        last_sha256=_last_digest(descriptor, status.st_size),
+    )
+    origin = None
+    if evidence_from is not None and evidence_from.segment_sha256 == segment.first_sha256:
+        line = _line_at(descriptor, evidence_from.offset or 0)
+        if line is not None and line_digest(line) == evidence_from.event_sha256:
+            origin = evidence_from.offset
+    return Look(path=path, segment=segment, inode=status.st_ino, origin=origin)
+
+
+def _line_at(descriptor: int, offset: int) -> bytes | None:
+    """The line that starts there, or its beginning if it is too long; None if it has no end."""
+    line = b""
+    while len(line) <= LONGEST_LINE_BYTES:
+        block = os.pread(descriptor, _LOOK_BYTES + len(line), offset + len(line))
+        if not block:
+            return None
+        head, line_break, _ = block.partition(b"\n")
+        line += head
+        if line_break:
+            break
+    return line[: LONGEST_LINE_BYTES + 1]
+
+
+def _last_digest(descriptor: int, size: int) -> str | None:
+    """The digest of the last whole line; None where that is too long."""
+    tail = b""
+    while len(tail) <= 2 * LONGEST_LINE_BYTES and len(tail) < size and tail.count(b"\n") < 2:  # noqa: PLR2004 - the breaks before and behind it
+        start = max(0, size - 2 * len(tail) - _LOOK_BYTES)
+        tail = os.pread(descriptor, size - len(tail) - start, start) + tail
+    lines = tail.split(b"\n")
+    is_whole = len(tail) == size or len(lines) > 2  # noqa: PLR2004
+    return line_digest(lines[-2]) if is_whole and len(lines) > 1 else None
