@@ -185,7 +185,12 @@ def test_what_is_private_to_the_runtime_is_no_evidence(seven: Path) -> None:
 
 def position_of(lines: list[bytes], number: int) -> LogPosition:
     """Return where a log stood after its line of this number."""
-    return LogPosition(cycle_number=number, event_sha256=line_digest(lines[number - 1]))
+    return LogPosition(
+        cycle_number=number,
+        event_sha256=line_digest(lines[number - 1]),
+        segment_sha256=line_digest(lines[0]),
+        offset=sum(map(len, lines[: number - 1])),
+    )
 
 
 @pytest.mark.parametrize(
