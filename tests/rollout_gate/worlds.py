@@ -9,14 +9,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tau_rollout_gate.contract.rollout import LogPosition, Rollout
+from tau_rollout_gate.contract.rollout import LogPosition, Rollout, Seen
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.evidence.values import Evidence, SignoffEvidence
 from tau_rollout_gate.files.policy import built_in_policy_text
 from tau_rollout_gate.files.state_directory import EVENT_LOG, STATE_FILE, read_surface
 from tau_rollout_gate.policy.policy import Policy, parse_policy
-from tau_rollout_gate.rollout.transitions import Found, advanced
+from tau_rollout_gate.rollout.transitions import Found, advanced, remembering
 from tests.rollout_gate.making import (
     ENTERED,
     MINUTE,
@@ -120,7 +120,7 @@ class World:
     Args:
         lines: The lines of the log, oldest first.
         torn: What follows them.
-        cuts: After which lines the log was rotated.
+        cuts: After which lines the log is rotated, as soon as there is another one.
         state: The bytes of `state.json`.
         rollout: The rollout.
         policy: Its policy.
@@ -144,7 +144,8 @@ class World:
 
     def files(self) -> dict[str, bytes]:
         """Return the files of the state directory."""
-        starts, ends = (0, *self.cuts), (*self.cuts, len(self.lines))
+        cuts = [cut for cut in self.cuts if cut < len(self.lines)]
+        starts, ends = (0, *cuts), (*cuts, len(self.lines))
         found = {STATE_FILE: self.state}
         for rotation, (start, end) in enumerate(zip(reversed(starts), reversed(ends), strict=True)):
             name = f"{EVENT_LOG}.{rotation}" if rotation else EVENT_LOG
@@ -181,15 +182,18 @@ class World:
     def advance(self) -> "World":
         """Return the world after an automatic advance that has not stopped the rollout."""
         found = self.found()
-        if found.answer.verdict is not Verdict.PROMOTE:
-            return self
-        return replace(self, rollout=advanced(self.rollout, found))
+        after = remembering(self.rollout, found.evidence)
+        if found.answer.verdict is Verdict.PROMOTE:
+            after = advanced(after, found)
+        return replace(self, rollout=after)
 
 
-def rollout_of(entered_after: Sequence[bytes], *, is_chained: bool = True) -> Rollout:
-    """Return a rollout that entered canary-1 after these lines."""
+def rollout_of(
+    entered_after: Sequence[bytes], *, is_chained: bool = True, cuts: Sequence[int] = ()
+) -> Rollout:
+    """Return a rollout that entered canary-1 after these lines of a log that was rotated so."""
     history = History(lines=list(entered_after))
-    position = history.position()
+    position = history.position(*cuts)
     if not is_chained and entered_after:
         position = position.model_copy(update={"cycle_number": None})
     expected = {"runtime_version": "1.4.0"}
@@ -197,7 +201,9 @@ def rollout_of(entered_after: Sequence[bytes], *, is_chained: bool = True) -> Ro
         name=SURFACE if is_chained else UNCHAINED,
         is_chained=is_chained,
         evidence_from=position,
+        sound_from=position,
         phase_from=position,
+        seen=Seen(position=position),
         expected=expected,
     )
     return rollout(surfaces=(surface,))
@@ -225,11 +231,13 @@ def worlds(draw: st.DrawFn, *, is_chained: bool = True, goes_wrong: bool = False
     history = history_of([*early, *steps], is_chained=is_chained)
     lines = tuple(history.lines)
     rest = lines[before:]
+    cuts = tuple(sorted(draw(st.sets(st.integers(1, len(lines)), max_size=2))))
     current = World(
         lines=lines[:before],
         state=b"",
-        rollout=rollout_of(lines[:before], is_chained=is_chained),
+        rollout=rollout_of(lines[:before], is_chained=is_chained, cuts=cuts),
         now=ENTERED,
+        cuts=cuts,
     )
     clock = ENTERED
     looks = draw(st.sets(st.integers(0, len(rest) - 1), max_size=6))
@@ -248,7 +256,6 @@ def worlds(draw: st.DrawFn, *, is_chained: bool = True, goes_wrong: bool = False
     return replace(
         current,
         now=max(now, 0),
-        cuts=tuple(sorted(draw(st.sets(st.integers(1, len(lines)), max_size=2)))),
         torn=draw(st.sampled_from([b""] * 9 + [lines[-1][:60]])),
         state=state_of(lines[:-1] if is_behind else lines, is_chained=is_chained),
     )

@@ -6,6 +6,7 @@ Each property was seen to fail with the code broken for it.
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import accumulate
@@ -16,20 +17,36 @@ import pytest
 from hypothesis import assume, event, example, given, settings
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.rollout import RolloutStatus
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.decision.decide import decide
+from tau_rollout_gate.errors import RefusedError, RolloutUnusableError
 from tau_rollout_gate.evidence.history import RecordedHistory
 from tau_rollout_gate.evidence.log import LogPart
-from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS
-from tau_rollout_gate.files.state_directory import EVENT_LOG, STATE_FILE
+from tau_rollout_gate.evidence.surface import elsewhere
+from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS, Evidence
+from tau_rollout_gate.files.state_directory import EVENT_LOG, STATE_FILE, read_surface
 from tau_rollout_gate.formats.renderers import RENDERERS
 from tau_rollout_gate.policy.policy import Policy, policy_digest
+from tau_rollout_gate.rollout.ledger import Action
+from tau_rollout_gate.rollout.ledger_check import standing
 from tau_rollout_gate.rollout.simulation.replay import steps as replayed
 from tau_rollout_gate.rollout.transitions import adopted, frozen, reentered, resumed, stopped
-from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, failed, malformed
-from tests.rollout_gate.recording import Gate, environment
+from tests.rollout_gate import making
+from tests.rollout_gate.making import (
+    ENTERED,
+    MINUTE,
+    SURFACE,
+    History,
+    digest,
+    failed,
+    malformed,
+)
+from tests.rollout_gate.recording import Gate, environment, frozen_by, led_to
+from tests.rollout_gate.recording import answer as answer_of
 from tests.rollout_gate.worlds import (
     QUICK,
+    SIGNED_OFF,
     SOAKS,
     Step,
     World,
@@ -164,6 +181,166 @@ def test_damage_never_lets_a_release_go(
     assume(not is_earlier_state(world, files))
     event(f"from {answer.verdict}")
     assert not is_later(answer, world.answer(files))
+
+
+def as_it_was(world: World, end: int) -> Files:
+    """Return the files as they were after so many lines."""
+    lines = world.lines[:end]
+    return replace(world, lines=lines, state=state_of(lines), torn=b"").files()
+
+
+def moved_about(draw: st.DrawFn, files: Files) -> Files:
+    """Rename, swap or drop the log's files."""
+    names = sorted(name for name in files if name != STATE_FILE)
+    targets = draw(st.permutations([*names, f"{EVENT_LOG}.7", f"{EVENT_LOG}.bak"]))
+    moved = {to: files[name] for name, to in zip(names, targets, strict=False)}
+    return {STATE_FILE: files[STATE_FILE]} | moved
+
+
+@st.composite
+def put_back(draw: st.DrawFn, world: World) -> Files:
+    """Put files back from a copy: over what is there, or instead; or lines, or move files."""
+    files, end = world.files(), draw(st.integers(1, len(world.lines)))
+    copy = as_it_was(world, end)
+    start = draw(st.integers(0, end - 1))
+    ways: dict[str, Callable[[], Files]] = {
+        "whole": lambda: copy,
+        "over what is there": lambda: files | copy,
+        "state": lambda: files | {STATE_FILE: copy[STATE_FILE]},
+        "log": lambda: copy | {STATE_FILE: files[STATE_FILE]},
+        "log over what is there": lambda: files | copy | {STATE_FILE: files[STATE_FILE]},
+        "log and state alone": lambda: (
+            files | {STATE_FILE: copy[STATE_FILE], EVENT_LOG: copy[EVENT_LOG]}
+        ),
+        "lines appended": lambda: (
+            files | {EVENT_LOG: files[EVENT_LOG] + b"".join(world.lines[start:end])}
+        ),
+        "lines appended, and the state": lambda: (
+            files
+            | {
+                EVENT_LOG: files[EVENT_LOG] + b"".join(world.lines[start:end]),
+                STATE_FILE: copy[STATE_FILE],
+            }
+        ),
+        "files moved": lambda: moved_about(draw, files),
+    }
+    way = draw(st.sampled_from(sorted(ways)))
+    event(way)
+    return ways[way]()
+
+
+def is_from_before(world: World, files: Mapping[str, bytes]) -> bool:
+    """Tell whether the files are as they were once, with all that was seen, and nothing else."""
+    (pin,) = world.rollout.surfaces
+    assert pin.seen is not None
+    digests = [digest(line) for line in world.lines]
+    wanted = pin.seen.position.event_sha256
+    seen = digests.index(wanted) + 1 if wanted in digests else 0
+    return any(as_it_was(world, end) == files for end in range(max(seen, 1), len(digests) + 1))
+
+
+@settings(max_examples=300, deadline=None)
+@given(world=worlds(), data=st.data())
+def test_what_is_put_back_from_a_copy_lets_no_release_go(world: World, data: st.DataObject) -> None:
+    """Whole, state only, log only, over newer files, lines of it; or files renamed or swapped.
+
+    But for a whole copy that is newer than what `advance` saw last: nobody can tell it.
+    """
+    answer = world.answer()
+    assume(answer.verdict not in GO)
+    files = data.draw(put_back(world))
+    assume(not is_earlier_state(world, files) and not is_from_before(world, files))
+    assert not is_later(answer, world.answer(files))
+
+
+@settings(max_examples=60, deadline=None)
+@given(world=worlds(), end=st.integers(0, 40))
+def test_a_copy_from_before_what_was_seen_holds(world: World, end: int) -> None:
+    """However sound it is; going on from it, cycle after cycle, does not help."""
+    looked = world.advance()
+    assume(looked.answer().verdict in GO or looked.answer().verdict is Verdict.HOLD)
+    (pin,) = looked.rollout.surfaces
+    assert pin.seen is not None
+    digests = [digest(line) for line in world.lines]
+    assume(pin.seen.position.event_sha256 in digests)
+    end = min(end, digests.index(str(pin.seen.position.event_sha256)))
+    assume(end > 0)
+    history = History(lines=list(world.lines[:end]))
+    assume(history.lines[-1].startswith(b"{"))
+    history.every(
+        5 * MINUTE, 6, after=history.last()["timestamp_unix_ms"], health_reason="after the copy"
+    )
+    lines = tuple(history.lines)
+    anew = replace(looked, lines=lines, state=state_of(lines), torn=b"", cuts=())
+    later = replace(anew, now=history.last()["timestamp_unix_ms"])
+    assert later.answer().verdict not in GO
+
+
+@settings(max_examples=60, deadline=None)
+@given(world=worlds(), other=worlds(), is_chained=st.booleans())
+def test_another_directory_is_no_evidence(world: World, other: World, *, is_chained: bool) -> None:
+    """Whatever stands there; unless it has the pinned line where that stood, in a chain."""
+    (pin,) = world.rollout.surfaces
+    with tempfile.TemporaryDirectory() as folder:
+        other.write(Path(folder))
+        read = read_surface(pin, Path(folder), sleep=lambda _: None)
+    found = elsewhere(read._replace(is_chained=is_chained), pin, "elsewhere")
+    assume(not (is_chained and found.is_same_log))
+    evidence = Evidence(surfaces={pin.name: found}, signoff=SIGNED_OFF)
+    answer = decide(world.policy, world.rollout, evidence, now_unix_ms=world.now)
+    assert answer.verdict not in GO
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    phase=st.sampled_from(making.rollout().phases),
+    kept=st.integers(0, 6),
+    action=st.sampled_from(Action),
+    verdict=st.sampled_from([None, *Verdict]),
+    changes=st.fixed_dictionaries(
+        {},
+        optional={
+            "phase": st.sampled_from(making.rollout().phases),
+            "status": st.sampled_from(RolloutStatus),
+            "fired_triggers": st.just(()),
+            "frozen": st.sampled_from([None, frozen_by("eve")]),
+            "release": st.just("9.9.9"),
+        },
+    ),
+    is_named=st.booleans(),
+)
+def test_a_forged_or_cut_end_of_the_ledger_lets_no_release_go(  # noqa: PLR0913 - what can be forged
+    phase: str,
+    kept: int,
+    action: Action,
+    verdict: Verdict | None,
+    changes: dict[str, Any],
+    *,
+    is_named: bool,
+) -> None:
+    """Cut, nothing is decided on it; an entry ahead of rollout.json only ever holds back.
+
+    One that rollout.json names, which somebody would have to write too, is at least one that a
+    command could have made.
+    """
+    before = making.rollout(phase, frozen=frozen_by("ada"))
+    ledger = led_to(making.rollout(phase))
+    ledger.add(before, Action.FREEZE)
+    lines, file = ledger.lines(), ledger.file()
+    if kept < len(lines):
+        with pytest.raises(RolloutUnusableError):
+            standing(file, lines[:kept])
+    after = before.model_copy(update=changes)
+    said = None if verdict is None else answer_of(verdict, phase=phase)
+    ledger.add(after, action, answer=said)
+    try:
+        found = standing(ledger.file() if is_named else file, ledger.lines())
+    except RolloutUnusableError:
+        return
+    assert found is not None
+    assert found.rollout.status is not RolloutStatus.COMPLETE
+    assert (found.rollout.phase, found.rollout.release) == (phase, "1.4.0")
+    assert found.rollout.frozen is not None or (is_named and action is Action.RESUME)
 
 
 @settings(max_examples=70, deadline=None)
@@ -327,7 +504,7 @@ def by_hand(world: World, command: str) -> World:
         if command == "resume":
             return replace(world, rollout=resumed(before, found))
         if command == "reenter":
-            return replace(world, rollout=reentered(before, found))
+            return replace(world, rollout=reentered(before, found, accepts_lost=True))
         if command == "adopt":
             after = adopted(before, found, policy, policy_file=None)
             return replace(world, rollout=after, policy=policy)
