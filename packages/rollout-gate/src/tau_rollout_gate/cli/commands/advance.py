@@ -12,9 +12,10 @@ def command(question: Whole, by: By, output_format: AnswerFormat) -> None:
     """Evaluate, and record what follows: promotion or a freeze.
 
     On promote the next phase is entered, on complete the rollout is closed, on rollback promotion
-    is frozen; on hold no more is written than what was seen, unless the cause is new. Exits 0 on promote and complete, 3 on hold, 4 on
-    rollback; 2 if another process moved the rollout meanwhile, 5 if the rollout, its policy or a
-    file that was named cannot be used.
+    is frozen; on hold what was seen is noted, and the cause recorded if it is new. Exits 0 on
+    promote and complete, 3 on hold, 4 on rollback; 2 if it is refused, as where another process
+    moved the rollout meanwhile; 5 if the rollout, its policy or a file that was named cannot be
+    used.
 
     Example: tau-rollout-gate advance --validation report.json
     """
