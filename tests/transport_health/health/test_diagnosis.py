@@ -15,7 +15,8 @@ from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
 from tau_transport_health.health.assessment import CLOCK_PINNED, Gate
-from tau_transport_health.health.diagnosis import Diagnosis, Severity, Symptom, diagnose
+from tau_transport_health.health.diagnosis import Diagnosis, diagnose
+from tau_transport_health.health.file_symptoms import Severity, Symptom
 from tau_transport_health.health.remedies import REMEDIES, FileSymptom, HistorySymptom
 from tau_transport_health.log.chain_verdict import ChainState
 from tau_transport_health.log.codes import MOST_UNKNOWN_CODES

@@ -1,5 +1,6 @@
 """The page of `report`: the verdict in words, everything escaped, nothing from elsewhere."""
 
+import json
 import re
 import subprocess
 import sys
@@ -17,8 +18,10 @@ from tau_transport_health.formats.page.page import page
 from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS
 from tau_transport_health.health.targets import Target
 from tau_transport_health.log.timeline import read_timeline
+from tau_transport_health.services.diagnose import diagnosis_of
 from tau_transport_health.services.inspect import Question, look
 from tau_transport_health.services.report import template
+from tests.transport_health.health.test_diagnosis import channel_entry
 from tests.transport_health.running import Inspector, environment, unprintable
 from tests.transport_health.state_files import (
     NOW_UNIX_MS,
@@ -92,7 +95,7 @@ def page_of(directory: StateDirectory, name: str = "custom-command", label: str 
         inspection = inspection._replace(target=Target(name=name, label=label))
     blocks = blocks_of(Path(inspection.events_log_path))
     timeline = read_timeline(blocks, chained=inspection.is_chained)
-    return page(inspection, timeline, template=template())
+    return page(diagnosis_of(inspection), timeline, template=template())
 
 
 def history(directory: StateDirectory) -> StateDirectory:
@@ -162,6 +165,41 @@ def test_a_healthy_state_that_is_stale_is_not_to_be_relied_on(directory: StateDi
     text = page_of(directory)
     assert "Healthy on record, not to be relied on" in text
     assert 'class="card verdict unknown"' in text
+
+
+def test_symptoms_and_failing_cases_come_before_the_charts(directory: StateDirectory) -> None:
+    """Each with its severity in words, where it shows and what to do, its commands apart."""
+    lines = chain(3, **failed(streak=1, cases=30), cycle_duration_ms=5)
+    directory.write(state_of(lines[-1]), [b"{}\n", *lines])
+    sides = {"outcome": "success", "status_code": 200, "error_code": None, "response_body": None}
+    drift = {"expected": sides, "observed": sides}
+    log = directory.root / "channel-store/custom-command/greet/log.jsonl"
+    log.parent.mkdir(parents=True)
+    entries = [channel_entry(case_id=f"c{number}", drift=drift) for number in range(30)]
+    old = line_of(json.loads(entries[0]) | {"timestamp_unix_ms": NOW_UNIX_MS - 6})
+    log.write_bytes(b"".join([old.replace(b"c0", b"older"), *entries]))
+    text = page_of(directory)
+    said = [words for _, words in Elements(text).said]
+    order = ["Symptoms", "fault", "Failing cases", "Health snapshot", "Over time"]
+    places = [said.index(words) for words in order]
+    assert places == sorted(places)
+    commands = {words for tag, words in Elements(text).said if tag == "code"}
+    look = f"custom-command --state-dir {directory.root}"
+    assert f"tau-transport-health diagnose {look}" in commands
+    assert f"tau-transport-health channels show {look} greet" in commands
+    assert {"case_processing_failed", "invalid_lines", "runtime-events.jsonl line 1"} <= commands
+    assert "What the channels say of the cases that failed in the last cycle, 20 of 30." in said
+    assert not [words for words in said if "older" in words]
+
+
+def test_without_symptoms_the_page_says_so(directory: StateDirectory) -> None:
+    """And lists no failing case, also where an earlier cycle had some."""
+    directory.good(2, backlog_cases=0)
+    quiet = chain(1, backlog_cases=0)
+    directory.write(state_of(quiet[-1]), quiet)
+    text = page_of(directory)
+    assert "Nothing wrong was found in state, log and channels." in text
+    assert "Failing cases" not in text
 
 
 def test_all_figures_of_the_log_are_said(directory: StateDirectory) -> None:

@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tau_transport_health.health.diagnosis import Diagnosis, Evidence, Symptom
+from tau_transport_health.health.diagnosis import Diagnosis
+from tau_transport_health.health.file_symptoms import Evidence, Symptom
 from tau_transport_health.log.history import WINDOW_CYCLES
 from tau_transport_health.printable import printable
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from tau_transport_health.contract.channel import LogEntry, parse_log_entry
 from tau_transport_health.errors import TransportHealthError
 
-TRACES_KEPT = 3
-"""How many of a kind are kept: enough to see what it is about."""
+TRACES_KEPT = 20
+"""How many of a kind are kept: enough to see what it is about, few enough for a page."""
 
 EXCERPT_CHARACTERS = 160
 _MISSING_COMMAND_STATUS = 404

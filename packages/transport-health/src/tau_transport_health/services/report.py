@@ -1,4 +1,4 @@
-"""Makes the page of `report`: reads the log once, fills the template, puts the file in place."""
+"""Makes the page of `report`: diagnoses, reads the log over time, puts the page in place."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -8,6 +8,7 @@ from tau_transport_health.files.state_directory import blocks_of
 from tau_transport_health.formats.page.page import page
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.log.timeline import read_timeline
+from tau_transport_health.services.diagnose import diagnosis_of
 
 
 def write_report(inspection: Inspection, output: Path) -> None:
@@ -18,7 +19,8 @@ def write_report(inspection: Inspection, output: Path) -> None:
     """
     blocks = blocks_of(Path(inspection.events_log_path))
     timeline = read_timeline(blocks, chained=inspection.is_chained)
-    replace_file(output, page(inspection, timeline, template=template()).encode())
+    text = page(diagnosis_of(inspection), timeline, template=template())
+    replace_file(output, text.encode())
 
 
 def template() -> str:

@@ -14,16 +14,17 @@ from tau_transport_health.contract.state import HealthState
 from tau_transport_health.durations import age
 from tau_transport_health.formats.page.charts import charts_of, code_rows
 from tau_transport_health.formats.page.figures import figure, pixels, span, utc, written
-from tau_transport_health.health.assessment import Assessment, Inspection
+from tau_transport_health.health.assessment import Assessment
+from tau_transport_health.health.diagnosis import Diagnosis
 from tau_transport_health.log.codes import warnings_of as code_warnings
 from tau_transport_health.log.timeline import Timeline
 
 
-def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
+def page(diagnosis: Diagnosis, timeline: Timeline, *, template: str) -> str:
     """The page about one look at a target and its whole event log.
 
     Args:
-        inspection: The look, with its judgement.
+        diagnosis: The look, with its judgement and its symptoms.
         timeline: What the event log adds up to over time.
         template: The text of the page's template.
     """
@@ -35,12 +36,14 @@ def page(inspection: Inspection, timeline: Timeline, *, template: str) -> str:
         undefined=StrictUndefined,
     )
     environment.filters.update(px=pixels, span=span, utc=utc)
+    inspection = diagnosis.inspection
     assessment = inspection.assessment
     return environment.from_string(template).render(
         accent=assessment.health_state if assessment.is_reliable else HealthState.UNKNOWN,
         assessment=assessment,
         charts=tuple(charts_of(timeline)),
         codes=tuple(code_rows(timeline)),
+        diagnosis=diagnosis,
         cycles=tuple(reversed(timeline.recent)),
         headline=_headline(assessment),
         inspection=inspection,
