@@ -1,6 +1,5 @@
 """The options of the commands, each with its environment variable, default and help."""
 
-import re
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -47,18 +46,6 @@ def interval_ms(text: str) -> int:
     if found == 0:
         raise typer.BadParameter("must be longer than 0")
     return found
-
-
-def decision(text: str) -> tuple[int, str]:
-    """Read `--expect-decision`.
-
-    Raises:
-        typer.BadParameter: if it is not a number and a digest.
-    """
-    found = re.fullmatch(r"([1-9][0-9]{0,17}):([0-9a-f]{64})", text)
-    if found is None:
-        raise typer.BadParameter("write N:DIGEST, as a command printed it: 7:0a1b...")
-    return int(found[1]), found[2]
 
 
 def surfaces_of(ctx: typer.Context) -> list[str]:
@@ -124,12 +111,11 @@ Signoff = Annotated[
     ),
 ]
 ExpectDecision = Annotated[
-    tuple[int, str] | None,
+    str | None,
     option(
         "--expect-decision",
         metavar="N:DIGEST",
         envvar=_PREFIX + "EXPECT_DECISION",
-        parser=decision,
         help="A decision that has to be recorded here, as a command printed it.",
     ),
 ]

@@ -4,6 +4,7 @@ Each group of options is declared once, as the parameters of the function that m
 A command takes the value.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,6 +15,7 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.contract.rollout import DecisionCount
+from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.rollout.start import surfaces_in
 from tau_rollout_gate.services.evaluate import Question
 from tau_rollout_gate.services.intervene import Asked, as_text, who
@@ -75,9 +77,15 @@ def _pinned(
         rollout_dir=rollout_dir,
         surfaces=surfaces_in(surface or ()),
         policy=policy,
-        expected=expect_decision
-        and DecisionCount(count=expect_decision[0], sha256=expect_decision[1]),
+        expected=None if expect_decision is None else _decision(expect_decision),
     )
+
+
+def _decision(text: str) -> DecisionCount:
+    found = re.fullmatch(r"([1-9][0-9]{0,17}):([0-9a-f]{64})", text)
+    if found is None:
+        raise RefusedError("--expect-decision: write N:DIGEST, as a command printed it: 7:0a1b...")
+    return DecisionCount(count=int(found[1]), sha256=found[2])
 
 
 Pinned = Annotated[Question, From(_pinned)]

@@ -33,8 +33,8 @@ def start(
     now = now_unix_ms(question.now_unix_ms)
     # First without the lock, so that what is refused does not even make the directory.
     standing = find(root)
-    _opened(root, opening, policy, standing.rollout if standing else None, now)
     check_expected(question, standing)
+    _opened(root, opening, policy, standing.rollout if standing else None, now)
     with changing(root, may_begin=True) as change:
         before = change.standing.rollout if change.standing else None
         after, reason = _opened(root, opening, policy, before, now)
