@@ -51,7 +51,8 @@ def unpacked(archive: Captured, folder: Path) -> Path:
     )
     assert done.returncode == 0, done.stderr
     assert [path.name for path in folder.iterdir()] == [archive.incident]
-    listed = {line.partition("  ")[2] for line in (top / MANIFEST).read_text().splitlines()}
+    lines = (top / MANIFEST).read_text().splitlines()
+    listed = {line.partition("  ")[2] for line in lines if not line.startswith("#")}
     assert listed == contents(top).keys() - {MANIFEST}
     return top
 
@@ -271,8 +272,75 @@ class TestReading:
         unpacked(archive, tmp_path / "out")
 
 
+class TestLacking:
+    """What cannot be read is told by name and reason; the rest is captured all the same."""
+
+    def lacking(self, tmp_path: Path, source: Source) -> tuple[str, ...]:
+        """Return what the archive of a source and a whole file lacks, as it says three times."""
+        whole = tmp_path / "whole"
+        whole.write_text("w")
+        archive = captured(tmp_path / "r", source, Source(path=whole, name="attached/2"))
+        top = unpacked(archive, tmp_path / "out")
+        assert (top / "attached" / "2").read_text() == "w"
+        manifest = (top / MANIFEST).read_text().splitlines()
+        assert [f"# not captured: {one}" for one in archive.lacking] == [
+            line for line in manifest if line.startswith("#")
+        ]
+        assert (top / NOTES).read_text().splitlines()[-1:] == list(archive.lacking[-1:])
+        return archive.lacking
+
+    def test_a_missing_attachment(self, tmp_path: Path) -> None:
+        """It was named, so it is missed."""
+        source = Source(path=tmp_path / "gone", name="attached/1")
+        assert self.lacking(tmp_path, source) == (
+            "attached/1: cannot be read: No such file or directory",
+        )
+
+    def test_an_attachment_that_is_no_file(self, tmp_path: Path) -> None:
+        """A pipe is not waited for."""
+        os.mkfifo(tmp_path / "pipe")
+        (why,) = self.lacking(tmp_path, Source(path=tmp_path / "pipe", name="attached/1"))
+        assert "it is not a regular file" in why
+
+    def test_an_unreadable_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its neighbours are there."""
+        state = state_dir(tmp_path)
+        fail_to_open(monkeypatch, "log.jsonl")
+        assert self.lacking(tmp_path, Source(path=state, name="state/s")) == (
+            "state/s/store/log.jsonl: cannot be read: Permission denied",
+        )
+
+    def test_a_disk_that_fails_in_the_middle(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was read before is kept, the rest is 0."""
+        path = tmp_path / "half"
+        path.write_bytes(b"x" * 100)
+        reader = os.read
+
+        def failing(descriptor: int, size: int) -> bytes:
+            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                if os.lseek(descriptor, 0, os.SEEK_CUR) >= 40:
+                    raise OSError(5, "Input/output error")
+                size = 40
+            return reader(descriptor, size)
+
+        monkeypatch.setattr(os, "read", failing)
+        (why,) = self.lacking(tmp_path, Source(path=path, name="attached/1"))
+        assert why == ("attached/1: cannot be read: Input/output error; its last 60 bytes are 0")
+
+    def test_folders_that_are_nested_too_deeply(self, tmp_path: Path) -> None:
+        """Somebody's trap does not end in a traceback."""
+        deep = tmp_path / "state"
+        for _ in range(70):
+            deep /= "d"
+        deep.mkdir(parents=True)
+        (why,) = self.lacking(tmp_path, Source(path=tmp_path / "state", name="state/s"))
+        assert "nested deeper than 64" in why
+
+
 class TestFailing:
-    """A capture that fails leaves nothing, and says why."""
+    """An archive that cannot be written leaves nothing, and says why."""
 
     def failed(self, root: Path, *sources: Source) -> str:
         """Return the message of a capture that fails and leaves nothing."""
@@ -281,39 +349,12 @@ class TestFailing:
         assert list((root / "evidence").iterdir()) == []
         return str(error.value)
 
-    def test_a_missing_attachment(self, tmp_path: Path) -> None:
-        """It was named, so it has to be there."""
-        message = self.failed(tmp_path / "r", Source(path=tmp_path / "gone", name="attached/1"))
-        assert f"{tmp_path}/gone: No such file" in message
-
-    def test_an_attachment_that_is_no_file(self, tmp_path: Path) -> None:
-        """A pipe is not waited for."""
-        os.mkfifo(tmp_path / "pipe")
-        message = self.failed(tmp_path / "r", Source(path=tmp_path / "pipe", name="attached/1"))
-        assert f"{tmp_path}/pipe: it is not a regular file" in message
-
-    def test_an_unreadable_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It is evidence that would be missing; the message names it."""
-        state = state_dir(tmp_path)
-        fail_to_open(monkeypatch, "log.jsonl")
-        message = self.failed(tmp_path / "r", Source(path=state, name="state/s"))
-        assert "state/s/store/log.jsonl: Permission denied" in message
-
     def test_a_full_disk(self, tmp_path: Path) -> None:
         """Half an archive is none."""
         source = Source(path=state_dir(tmp_path), name="state/s")
         with largest_file(100_000):
             message = self.failed(tmp_path / "r", source)
         assert "File too large" in message
-
-    def test_folders_that_are_nested_too_deeply(self, tmp_path: Path) -> None:
-        """Somebody's trap does not end in a traceback."""
-        deep = tmp_path / "state"
-        for _ in range(70):
-            deep /= "d"
-        deep.mkdir(parents=True)
-        message = self.failed(tmp_path / "r", Source(path=tmp_path / "state", name="state/s"))
-        assert "nested deeper than 64" in message
 
     def test_a_link_in_place_of_the_folder(self, tmp_path: Path) -> None:
         """Evidence is not written elsewhere."""

@@ -118,7 +118,7 @@ class TestReading:
         """One without the other decides nothing, and nothing begins anew over it."""
         root = begun(tmp_path)
         (root / name).unlink()
-        with pytest.raises(RolloutUnusableError, match="run 'verify'"):
+        with pytest.raises(RolloutUnusableError, match="see 'verify'"):
             load(root)
         with pytest.raises(RolloutUnusableError), changing(root, may_begin=True):
             pass

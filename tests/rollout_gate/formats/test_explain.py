@@ -399,7 +399,14 @@ def test_a_rolled_back_rollout_has_its_steps() -> None:
     assert "     cp -a .tau/custom-command .tau/custom-command.20260101T000300Z-1.4.0" in lines
     assert any(line.startswith("     git revert --no-edit ") for line in lines)
     assert any(line.startswith("     tau-rollout-gate start --release VERSION ") for line in lines)
-    assert lines[-1] == f"  Evidence: {archive}"
+    assert lines[-1] == f"  evidence: {archive}"
+
+
+def test_evidence_that_is_lacking_is_told() -> None:
+    """What and why; and what captures it again."""
+    lines = render(over(Verdict.ROLLBACK), around(lacking=("state/s/log: cannot be read",)))
+    for words in ("evidence: none", "not captured: state/s/log: cannot be read", "'rollback' once"):
+        assert f"  {words}" in lines
     preflight = render(over(Verdict.ROLLBACK), around(rollout=rollout("preflight")))
     assert "Set the share" not in preflight
 

@@ -424,6 +424,15 @@ class TestCheck:
         add(closed, Action.FREEZE, None, {})
         self.assert_refused(closed, "not open")
 
+    def test_a_new_chain_begins_with_what_stops(self) -> None:
+        """It says why the chain before was set aside."""
+        frozen = making.rollout(frozen=FREEZE)
+        for reasons, is_whole in ((("it was not sound",), True), ((), False)):
+            ledger = Ledger().add(frozen, Action.FREEZE, reasons=reasons)
+            assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole is is_whole
+            with pytest.raises(RolloutUnusableError):  # nothing goes on without rollout.json
+                standing(None, ledger.lines())
+
     def test_what_commands_make_is_possible(self) -> None:
         """Promotion, hold, adoption, completion, rollback and the next start pass."""
         ledger = begun()
@@ -436,8 +445,11 @@ class TestCheck:
             add(ledger, Action.ADVANCE, Verdict.PROMOTE, {"phase": phase})
         add(ledger, Action.ADVANCE, Verdict.COMPLETE, {"status": RolloutStatus.COMPLETE})
         ledger.add(making.rollout("preflight", release="1.5.0"), Action.START)
-        add(ledger, Action.CAPTURE_FAILED, None, {"frozen": FREEZE})
+        add(ledger, Action.FREEZE, None, {"frozen": FREEZE})
         add(ledger, Action.ROLLBACK, None, {"status": RolloutStatus.ROLLED_BACK})
+        add(ledger, Action.CAPTURE, None, {})
+        ledger.add(making.rollout("preflight", release="1.6.0"), Action.START)
+        add(ledger, Action.CANCEL, None, {"status": RolloutStatus.CANCELLED})
         assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
         assert standing(ledger.file(), ledger.lines()) is not None
 

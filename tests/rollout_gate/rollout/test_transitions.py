@@ -28,7 +28,7 @@ from tau_rollout_gate.rollout.transitions import (
     Found,
     adopted,
     advanced,
-    capture_failed,
+    cancelled,
     frozen,
     reentered,
     resumed,
@@ -91,8 +91,7 @@ BY_HAND: dict[str, Step] = {
     "adopt": lambda one: adopted(one, found(), OTHER, policy_file=None),
     "advance": lambda one: advanced(one, found(Verdict.PROMOTE)),
     "stop": lambda one: stopped(one, found(fired=[trigger()]), by="ada"),
-    "capture_failed": lambda one: capture_failed(one, detail="d", by="ada", now_unix_ms=NOW),
-    "rollback": lambda one: rolled_back(one, reason="r", by="ada", now_unix_ms=NOW),
+    "cancel": cancelled,
 }
 
 
@@ -400,7 +399,11 @@ class TestByHand:
     @pytest.mark.parametrize("step", sorted(BY_HAND))
     @pytest.mark.parametrize(
         ("status", "words"),
-        [(RolloutStatus.COMPLETE, "is complete"), (RolloutStatus.ROLLED_BACK, "was rolled back")],
+        [
+            (RolloutStatus.COMPLETE, "is complete"),
+            (RolloutStatus.ROLLED_BACK, "was rolled back"),
+            (RolloutStatus.CANCELLED, "was cancelled"),
+        ],
     )
     def test_a_closed_rollout_refuses(self, step: str, status: RolloutStatus, words: str) -> None:
         """Nothing changes it any more; the message says what opens the next."""
@@ -445,14 +448,21 @@ class TestByHand:
         assert after.rollback.rollback_version == before.rollback.rollback_version
         assert after.fired_triggers == before.fired_triggers
 
-    def test_a_failed_capture_freezes_alone(self) -> None:
-        """The rollback can be tried again."""
-        after = capture_failed(making.rollout(), detail="disk full", by="ada", now_unix_ms=NOW)
-        assert after.is_open
-        assert after.frozen is not None
-        assert "disk full" in after.frozen.reason
-        assert capture_failed(after, detail="x", by="b", now_unix_ms=NOW).frozen == after.frozen
-        assert not rolled_back(after, reason="r", by="ada", now_unix_ms=NOW).is_open
+    def test_what_is_complete_may_go_back_too(self) -> None:
+        """What went back already stays as it is; nobody had what was cancelled."""
+        complete = making.rollout(status=RolloutStatus.COMPLETE)
+        after = rolled_back(complete, reason="bad", by="ada", now_unix_ms=NOW)
+        assert after.status is RolloutStatus.ROLLED_BACK
+        assert rolled_back(after, reason="x", by="b", now_unix_ms=NOW + 1) is after
+        nobody_s = making.rollout("preflight", status=RolloutStatus.CANCELLED)
+        with pytest.raises(RefusedError, match="was cancelled"):
+            rolled_back(nobody_s, reason="x", by="b", now_unix_ms=NOW)
+
+    def test_only_what_nobody_has_is_cancelled(self) -> None:
+        """Once a canary has it, there is something to roll back."""
+        assert cancelled(making.rollout("preflight")).status is RolloutStatus.CANCELLED
+        with pytest.raises(RefusedError, match=r"given to a canary.*rollback"):
+            cancelled(making.rollout())
 
 
 class TestReentering:

@@ -29,6 +29,7 @@ class RolloutStatus(StrEnum):
     OPEN = "open"
     COMPLETE = "complete"
     ROLLED_BACK = "rolled_back"
+    CANCELLED = "cancelled"
 
 
 ExpectedField = Literal["runtime_version", "fixture_sha256"]

@@ -63,7 +63,7 @@ def conclude(
         )
     found = [evidence.surfaces[name] for name in surfaces]
     verdict = _verdict(rollout, gates, triggers, is_last_phase=following is None)
-    if verdict not in {Verdict.PROMOTE, Verdict.HOLD}:
+    if not rollout.is_open or verdict not in {Verdict.PROMOTE, Verdict.HOLD}:
         following = None
     return Answer(
         verdict=verdict,
@@ -99,7 +99,8 @@ def _verdict(
         return Verdict.COMPLETE
     if rollout.status is RolloutStatus.ROLLED_BACK or any(one.fired for one in triggers):
         return Verdict.ROLLBACK
-    if not all(gate.status.lets_pass for gate in gates):
+    is_cancelled = rollout.status is RolloutStatus.CANCELLED
+    if is_cancelled or not all(gate.status.lets_pass for gate in gates):
         return Verdict.HOLD
     return Verdict.COMPLETE if is_last_phase else Verdict.PROMOTE
 
@@ -126,6 +127,8 @@ def _reasons(
         return (f"the rollout was rolled back: {rollout.rollback.rollback_reason}",)
     if rollout.status is RolloutStatus.COMPLETE:
         return (f"the rollout of {rollout.release} is complete",)
+    if rollout.status is RolloutStatus.CANCELLED:
+        return (f"the rollout of {rollout.release} was cancelled",)
     if verdict is Verdict.ROLLBACK:
         return tuple(
             f"{_subject(one)}: {one.observed}; fires at {one.threshold}"

@@ -2,10 +2,10 @@
 
 Each file is read once, as far as it reached when it was opened, since logs may grow meanwhile.
 Below a folder nothing is opened but folders and regular files, and no link is followed; what was
-left out is told in the archive's notes.
+left out is told in the archive's notes. What cannot be read is passed over, and told with the
+reason: the rest is captured all the same.
 """
 
-import errno
 import io
 import os
 import stat
@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from tau_rollout_gate.files.storage import closing, refuse_what_is_no_file
+from tau_rollout_gate.files.storage import closing, refuse_what_is_no_file, storage_errors
 from tau_rollout_gate.printable import printable
 
 MANIFEST = "SHA256SUMS"
@@ -63,16 +63,21 @@ def safe_name(name: str) -> str:
 class Archive:
     """An archive that grows, with its manifest, what it is of, and notes on what is missing.
 
+    What cannot be written raises a StorageError.
+
     Args:
-        tar: The open archive.
+        path: Where the archive will be.
+        tar: The same, open.
         top: The folder that everything in it is in.
         seconds: The time of what it writes of its own, in Unix seconds.
         left_out: The folder that is left out wherever it is met.
         manifest: The lines of the manifest.
         about: What was captured from where, and what is left out by its nature.
         notes: What is not there, or not as it was.
+        lacking: What could not be read, and why.
     """
 
+    path: Path
     tar: tarfile.TarFile
     top: str
     seconds: int
@@ -80,35 +85,40 @@ class Archive:
     manifest: list[str] = field(default_factory=list)
     about: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
 
     def add_source(self, source: Source) -> None:
         """Add a file, or a folder with all that is below it; the operator's own links count."""
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-        try:
-            opened = os.open(source.path, flags)
-        except (FileNotFoundError, NotADirectoryError):
-            if not source.may_be_missing:
-                raise
-            self._note(source.name, f"was not there: {source.path}")
-            return
         self.about.append(f"{source.name} is {printable(str(source.path))}")
-        with closing(opened):
-            if stat.S_ISDIR(os.fstat(opened).st_mode):
-                self._add_tree(source.name, opened, depth=0, private=source.private)
-            else:
-                with _blaming(str(source.path)):
+        with self._passing_over(source.name):
+            try:
+                opened = os.open(source.path, flags)
+            except (FileNotFoundError, NotADirectoryError):
+                if not source.may_be_missing:
+                    raise
+                self._note(source.name, f"was not there: {source.path}")
+                return
+            with closing(opened):
+                if stat.S_ISDIR(os.fstat(opened).st_mode):
+                    self._add_tree(source.name, opened, depth=0, private=source.private)
+                else:
                     self._add_opened(source.name, opened)
 
     def add_notes_and_manifest(self) -> None:
         """Add what is to be known of the rest, last of all."""
-        self.add_text(NOTES, "".join(f"{note}\n" for note in (*self.about, *self.notes)))
-        self.add_text(MANIFEST, "".join(self.manifest))
+        notes = (*self.about, *self.notes, *self.lacking)
+        self.add_text(NOTES, "".join(f"{note}\n" for note in notes))
+        # A line that begins so is passed over by 'sha256sum -c'.
+        lacking = (f"# not captured: {one}\n" for one in self.lacking)
+        self.add_text(MANIFEST, "".join((*lacking, *self.manifest)))
 
     def add_folder(self, name: str, seconds: float) -> None:
         """Add a folder as such, so that an empty one shows."""
         info = self._info(name, seconds)
         info.type, info.mode = tarfile.DIRTYPE, _FOLDER_MODE
-        self.tar.addfile(info)
+        with storage_errors(self.path, "write"):
+            self.tar.addfile(info)
 
     def add_text(self, name: str, text: str) -> None:
         """Add a file of the archive's own."""
@@ -119,18 +129,19 @@ class Archive:
         self, name: str, folder: int, *, depth: int, private: frozenset[str] = frozenset()
     ) -> None:
         if depth > _DEEPEST_FOLDER:
-            raise OSError(errno.ELOOP, f"folders are nested deeper than {_DEEPEST_FOLDER}", name)
+            self._lack(name, f"is nested deeper than {_DEEPEST_FOLDER} folders")
+            return
         self.add_folder(name, os.fstat(folder).st_mtime)
         for each in sorted(os.listdir(folder)):
             inside = f"{name}/{safe_name(each)}"
             if each in private:
-                self.about.append(f"{inside} is left out: it is private to its writer")
+                self.about.append(f"{inside} is left out: it is private to writer or volume")
                 continue
-            try:
-                with _blaming(inside):
+            with self._passing_over(inside):
+                try:
                     self._add_found(inside, each, folder, depth=depth)
-            except FileNotFoundError:
-                self._note(inside, "is left out: it went away meanwhile")
+                except FileNotFoundError:
+                    self._note(inside, "is left out: it went away meanwhile")
 
     def _add_found(self, name: str, each: str, above: int, *, depth: int) -> None:
         found = os.stat(each, dir_fd=above, follow_symlinks=False)
@@ -153,13 +164,16 @@ class Archive:
         found = os.fstat(descriptor)
         reading = _Reading(partial(os.read, descriptor))
         self._add(name, reading, found.st_size, found.st_mtime)
-        if reading.missing:
+        if reading.problem is not None:
+            self._lack(name, f"{reading.problem}; its last {reading.missing} bytes are 0")
+        elif reading.missing:
             self._note(name, f"shrank while it was read: its last {reading.missing} bytes are 0")
 
     def _add(self, name: str, reading: "_Reading", size: int, seconds: float) -> None:
         info = self._info(name, seconds)
         info.size = size
-        self.tar.addfile(info, reading)  # type: ignore[arg-type] # it calls nothing but read()
+        with storage_errors(self.path, "write"):
+            self.tar.addfile(info, reading)  # type: ignore[arg-type] # it calls nothing but read()
         self.manifest.append(f"{reading.digest.hexdigest()}  {name}\n")
 
     def _info(self, name: str, seconds: float) -> tarfile.TarInfo:
@@ -170,6 +184,17 @@ class Archive:
     def _note(self, name: str, what: str) -> None:
         self.notes.append(f"{name} {printable(what)}")
 
+    def _lack(self, name: str, why: str) -> None:
+        self.lacking.append(f"{name}: {printable(why)}")
+
+    @contextmanager
+    def _passing_over(self, name: str) -> Iterator[None]:
+        """Note what cannot be read, and go on without it."""
+        try:
+            yield
+        except OSError as error:
+            self._lack(name, f"cannot be read: {error.strerror or error}")
+
 
 class _Reading:
     """Reads as much as is asked for and knows its digest; what a file has lost is read as zeros."""
@@ -178,12 +203,16 @@ class _Reading:
         self._read = read
         self.digest = sha256()
         self.missing = 0
+        self.problem: str | None = None
 
     def read(self, size: int) -> bytes:
         pieces, wanted = [], size
-        while wanted and (piece := self._read(wanted)):
-            pieces.append(piece)
-            wanted -= len(piece)
+        try:
+            while wanted and (piece := self._read(wanted)):
+                pieces.append(piece)
+                wanted -= len(piece)
+        except OSError as error:
+            self.problem = f"cannot be read: {error.strerror or error}"
         self.missing += wanted
         whole = b"".join(pieces).ljust(size, b"\0")
         self.digest.update(whole)
@@ -192,14 +221,3 @@ class _Reading:
 
 def _opened(name: str, above: int, flags: int) -> AbstractContextManager[int]:
     return closing(os.open(name, flags | os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=above))
-
-
-@contextmanager
-def _blaming(name: str) -> Iterator[None]:
-    """Name a file that is refused inside by its place in the archive, the innermost one."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None or "/" not in str(error.filename):
-            error.filename = name
-        raise

@@ -1,4 +1,4 @@
-"""Captures evidence before a rollback: one new `tar.gz` below `evidence/`, or none."""
+"""Captures the evidence of a rollback: one new `tar.gz` below `evidence/`, or none."""
 
 import gzip
 import os
@@ -22,13 +22,15 @@ _LATEST_UNIX_MS = 253_402_300_799_999
 class Captured(NamedTuple):
     """An archive that is in its place: its incident's name, its path and digest.
 
-    `left_out` tells what is not in it, and what is not as it was; the archive's notes say the same.
+    `left_out` tells what is not in it, and what is not as it was; `lacking` what could not be read,
+    and why. The archive's notes say the same.
     """
 
     incident: str
     path: Path
     sha256: str
     left_out: tuple[str, ...]
+    lacking: tuple[str, ...]
 
 
 def capture(
@@ -44,7 +46,7 @@ def capture(
         now_unix_ms: The time of the incident, for the archive's name.
 
     Raises:
-        StorageError: if a source cannot be read or the archive not be written; none is left then.
+        StorageError: if the archive cannot be written; none is left then.
     """
     place = root / EVIDENCE_FOLDER
     with opened_subfolder(place, folder) as evidence:
@@ -54,17 +56,20 @@ def capture(
         try:
             _remove_left_behind(evidence)
             with prepared(path.name, evidence) as (descriptor, put):
-                left_out = _written(descriptor, incident, sources, seconds, left_out=evidence)
+                archive = _written(descriptor, path, sources, seconds, left_out=evidence)
                 digest = _digest(descriptor)
                 os.fsync(descriptor)
                 put()
             os.fsync(evidence)
         except OSError as error:
-            what = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-            raise StorageError(
-                f"{path}: the evidence cannot be captured: {what}{error.strerror or error}"
-            ) from None
-    return Captured(incident=incident, path=path, sha256=digest, left_out=left_out)
+            raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return Captured(
+        incident=incident,
+        path=path,
+        sha256=digest,
+        left_out=tuple(archive.notes),
+        lacking=tuple(archive.lacking),
+    )
 
 
 def _incident(release: str, seconds: int, evidence: int) -> str:
@@ -83,20 +88,26 @@ def _remove_left_behind(evidence: int) -> None:
 
 
 def _written(
-    descriptor: int, incident: str, sources: Sequence[Source], seconds: int, *, left_out: int
-) -> tuple[str, ...]:
-    """Write the archive into an open file, and return what is left out of it."""
+    descriptor: int, path: Path, sources: Sequence[Source], seconds: int, *, left_out: int
+) -> Archive:
+    """Write the archive into an open file."""
     with (
         os.fdopen(os.dup(descriptor), "wb") as file,
         gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as tar,
     ):
-        archive = Archive(tar=tar, top=incident, seconds=seconds, left_out=os.fstat(left_out))
+        archive = Archive(
+            path=path,
+            tar=tar,
+            top=path.name.removesuffix(".tar.gz"),
+            seconds=seconds,
+            left_out=os.fstat(left_out),
+        )
         archive.add_folder("", seconds)
         for source in sources:
             archive.add_source(source)
         archive.add_notes_and_manifest()
-    return tuple(archive.notes)
+    return archive
 
 
 def _digest(descriptor: int) -> str:

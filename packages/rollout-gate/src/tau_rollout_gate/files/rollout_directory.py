@@ -24,7 +24,7 @@ ROLLOUT_FILE = "rollout.json"
 LEDGER_FILE = "decisions.jsonl"
 ARCHIVE_FOLDER = "archive"
 
-_WAIT_SECONDS = 30.0
+WAIT_SECONDS = 30.0
 _READINGS = 4
 _PAUSE_SECONDS = 0.05
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -70,7 +70,7 @@ class Change:
         """
         before = self.standing
         lines = [] if before is None else before.lines
-        with _signals_held():
+        with signals_held():
             if before is not None:
                 self._complete(before)
                 if entry.action is Action.START:
@@ -127,9 +127,9 @@ def find(root: Path) -> Standing | None:
     """
     for _ in range(_READINGS - 1):
         with suppress(RolloutUnusableError):
-            return _standing(root)
+            return standing_of(root)
         time.sleep(_PAUSE_SECONDS)
-    return _standing(root)
+    return standing_of(root)
 
 
 def load(root: Path) -> Standing:
@@ -144,7 +144,7 @@ def load(root: Path) -> Standing:
 
 @contextmanager
 def changing(
-    root: Path, *, may_begin: bool = False, wait_seconds: float = _WAIT_SECONDS
+    root: Path, *, may_begin: bool = False, wait_seconds: float = WAIT_SECONDS
 ) -> Iterator[Change]:
     """Change a rollout directory, alone until it is done.
 
@@ -161,7 +161,7 @@ def changing(
     """
     seen = _seen(find(root) if may_begin else load(root))
     with opened_folder(root) as folder, locked(folder, root, wait_seconds=wait_seconds):
-        now = _standing(root)
+        now = standing_of(root)
         yield Change(root=root, folder=folder, standing=now, has_moved=_seen(now) != seen)
 
 
@@ -213,18 +213,24 @@ def verified(root: Path) -> LedgerReport:
 def _checked(root: Path) -> LedgerReport:
     file, lines, is_torn = _read(root)
     if file is None and not lines:
-        raise _nothing_there(root)
+        raise nothing_there(root)
     return check(file, lines, is_torn=is_torn)
 
 
-def _standing(root: Path) -> Standing | None:
+def standing_of(root: Path) -> Standing | None:
+    """Read the files once, and tell where the directory stands; None where nothing was begun.
+
+    Raises:
+        RolloutUnusableError: if they cannot be read or do not belong together.
+    """
     file, lines, _ = _read(root)
     try:
         return standing(file, lines)
     except RolloutUnusableError as error:
         raise RolloutUnusableError(
-            f"{root}: {error}; nothing is decided on it: run 'verify', and put the files back "
-            "from a copy"
+            f"{root}: {error}; nothing goes on from it: see 'verify', and put the files back from "
+            "a copy, or rebuild rollout.json by 'recover'; 'rollback' and 'cancel' end the rollout "
+            "all the same"
         ) from None
 
 
@@ -242,8 +248,8 @@ def _read(root: Path) -> tuple[RolloutFile | None, list[bytes], bool]:
         file = None if raw is None else RolloutFile.parse(raw)
     except RolloutGateError as error:
         raise RolloutUnusableError(
-            f"{root / ROLLOUT_FILE}: {error}; put it back from a copy: the last line of "
-            f"{LEDGER_FILE} holds the same rollout under 'rollout_after'"
+            f"{root / ROLLOUT_FILE}: {error}; put it back from a copy, or rebuild it by 'recover'; "
+            "'rollback' and 'cancel' end the rollout all the same"
         ) from None
     *lines, torn = ledger.split(b"\n")
     return file, lines, bool(torn)
@@ -251,11 +257,12 @@ def _read(root: Path) -> tuple[RolloutFile | None, list[bytes], bool]:
 
 def _begun(found: Standing | None, root: Path) -> Standing:
     if found is None:
-        raise _nothing_there(root)
+        raise nothing_there(root)
     return found
 
 
-def _nothing_there(root: Path) -> RolloutUnusableError:
+def nothing_there(root: Path) -> RolloutUnusableError:
+    """Say that nothing was begun in a directory."""
     return RolloutUnusableError(
         f"{root}: there is no rollout: open one with 'start', or name the directory with "
         "--rollout-dir"
@@ -267,7 +274,8 @@ def _seen(found: Standing | None) -> DecisionCount | None:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
+    """Let a signal that would end the process wait."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
     try:
         yield

@@ -6,6 +6,7 @@ symbolic links are not followed: what stands here decides whether a release goes
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -143,6 +144,33 @@ def append_and_replace(
         ):
             put()
     _sync_folder(folder, root)
+
+
+def append(name: str, line: bytes, folder: int, root: Path, *, after: int) -> None:
+    """Append a line, with its line break, behind the first so many bytes; it is on the disk after.
+
+    Raises:
+        StorageError: if the operating system refuses; the file is then as it was.
+    """
+    with storage_errors(root / name, "write"), _appended(name, line, folder, after):
+        _sync_folder(folder, root)
+
+
+def free_name(name: str, folder: int) -> str:
+    """Find a name that nothing has yet, for what cannot be used and is kept aside."""
+    taken = os.listdir(folder)
+    names = (f"{name}.{number}.corrupt" for number in itertools.count(1))
+    return next(one for one in names if one not in taken)
+
+
+def set_aside(name: str, aside: str, folder: int, root: Path) -> None:
+    """Give what stands there, whatever it is, another name; where nothing is, nothing is done.
+
+    Raises:
+        StorageError: if the operating system refuses.
+    """
+    with storage_errors(root / name, "set it aside"), contextlib.suppress(FileNotFoundError):
+        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def replace_file(name: str, content: bytes, folder: int, root: Path) -> None:

@@ -29,7 +29,8 @@ class Surroundings(NamedTuple):
         options: The options that every command needs again: the directory, the surfaces, a policy.
         asked_with: Those that only a question takes: reports, a sign-off.
         surfaces: What was read of each surface; nothing of a rollout that is over.
-        archive: The evidence that its rollback captured; None before one.
+        archive: The evidence that its rollback captured; None without any.
+        lacking: What of it could not be captured, and why.
     """
 
     rollout: Rollout
@@ -39,6 +40,14 @@ class Surroundings(NamedTuple):
     asked_with: tuple[str, ...] = ()
     surfaces: Mapping[str, SurfaceEvidence] = {}
     archive: str | None = None
+    lacking: tuple[str, ...] = ()
+
+    def evidence_words(self) -> Iterator[str]:
+        """Yield where the evidence of the rollback is, and what it lacks."""
+        yield f"evidence: {self.archive or 'none'}"
+        yield from (f"not captured: {one}" for one in self.lacking)
+        if self.lacking or self.archive is None:
+            yield "'rollback' once more captures again, as much as can be read then"
 
     def command(self, words: str) -> str:
         """A command of this program, whole; `words` are as a shell reads them."""

@@ -17,7 +17,8 @@ _DONE = {
     Action.REENTER: "entered anew",
     Action.ADOPT: "another policy adopted, the phase entered anew",
     Action.ROLLBACK: "rolled back",
-    Action.CAPTURE_FAILED: "frozen, the evidence not captured",
+    Action.CAPTURE: "rolled back, evidence captured",
+    Action.CANCEL: "cancelled",
 }
 _HEADINGS = ("NUMBER", "TIME", "RELEASE", "PHASE", "DECISION", "BY", "WHY")
 
@@ -31,11 +32,11 @@ def decided_text(entry: Entry) -> str:
     )
 
 
-def rolled_back_text(entry: Entry, around: Surroundings) -> str:
-    """Say what was done, and number the steps that are left."""
+def rolled_back_text(entry: Entry | None, around: Surroundings) -> str:
+    """Say what was done, and number the steps that are left; of no entry, that nothing was."""
     lines = [
-        decided_text(entry),
-        f"evidence: {around.archive}",
+        "NOT RECORDED: the rollback stands nowhere yet" if entry is None else decided_text(entry),
+        *around.evidence_words(),
         "",
         "Nothing is reverted yet. Now, in this order:",
     ]
@@ -109,8 +110,10 @@ def _standing_rows(standing: Standing) -> Iterator[tuple[str, str]]:
         yield "surface", f"{pin.name}: {pin.state_dir}{expected}"
     if rollout.is_open:
         yield "verdict", "not judged here; 'tau-rollout-gate evaluate' does"
-    if last.action is Action.ROLLBACK:
-        yield "evidence", ", ".join(one.path for one in last.inputs)
+    if rollout.status is RolloutStatus.ROLLED_BACK:
+        yield "evidence", last.archive or "none; 'tau-rollout-gate rollback' captures it"
+        if last.action is Action.CAPTURE:
+            yield from (("not captured", one) for one in last.reasons)
     yield "cycle interval", in_words(rollout.cycle_interval_ms)
     yield "policy", f"{rollout.policy_file or 'built in'}, {rollout.policy_sha256[:12]}"
     at = utc(last.decided_unix_ms)
@@ -122,6 +125,7 @@ def _status(rollout: Rollout) -> str:
         RolloutStatus.OPEN: f"open since {utc(rollout.started_unix_ms)}",
         RolloutStatus.COMPLETE: "complete",
         RolloutStatus.ROLLED_BACK: "rolled back",
+        RolloutStatus.CANCELLED: "cancelled",
     }[rollout.status]
 
 

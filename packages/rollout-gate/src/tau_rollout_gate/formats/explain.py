@@ -180,6 +180,8 @@ def _meaning(answer: Answer) -> Iterator[str]:
             if phrases.is_closed(answer)
             else "Nothing is wrong: every phase is behind this release."
         )
+    elif answer.verdict is Verdict.HOLD and phrases.is_closed(answer):
+        yield "The rollout is over: it was cancelled before anybody had the release."
     elif answer.verdict is Verdict.HOLD:
         yield f"Leave everything as it is, at {answer.canary_percent} %. Nothing has to be undone."
         yield from _meaning_of_a_hold(answer)
@@ -208,7 +210,7 @@ def _meaning_of_a_hold(answer: Answer) -> Iterator[str]:
 
 
 def _when(answer: Answer) -> Iterator[str]:
-    if answer.verdict is not Verdict.HOLD:
+    if answer.verdict is not Verdict.HOLD or phrases.is_closed(answer):
         yield from phrases.outlook(answer)
         return
     if answer.soak.required_ms and phrases.begins_anew(answer) is None:
@@ -222,8 +224,11 @@ def _when(answer: Answer) -> Iterator[str]:
 def _commands(answer: Answer, around: Surroundings) -> Iterator[tuple[str, str]]:
     if phrases.is_closed(answer):
         yield around.command("history"), "shows what was decided, when, and who asked."
-        again = around.next_start(answer.release, around.rollout.channel)
-        yield again, "opens the next rollout."
+        target, channel = answer.release, around.rollout.channel
+        if answer.verdict is Verdict.HOLD:  # nobody had it
+            back = around.rollout.rollback
+            target, channel = back.rollback_version, back.rollback_channel
+        yield around.next_start(target, channel), "opens the next rollout."
     elif answer.verdict is Verdict.ROLLBACK:
         command = "rollback --reason 'WHAT HAPPENED'"
         yield around.command(command), _what_it_does(command, around)
@@ -256,4 +261,5 @@ def _steps(around: Surroundings, look: Look) -> Iterator[str]:
         yield from paragraph(each.words, look, label=f"  {number}.", indent=5)
         for command in each.commands:
             yield _typed(f"   {command}", look)
-    yield from paragraph(f"Evidence: {around.archive}", look, indent=2)
+    for words in around.evidence_words():
+        yield from paragraph(words, look, indent=2)

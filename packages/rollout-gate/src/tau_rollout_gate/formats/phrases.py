@@ -74,7 +74,7 @@ def headline(answer: Answer) -> str:
         Verdict.COMPLETE: f"is rolled out: complete in {here}"
         if over
         else f"has passed {here}, the last phase: the rollout may be completed",
-        Verdict.HOLD: f"stays in {here}",
+        Verdict.HOLD: f"was cancelled in {here}" if over else f"stays in {here}",
         Verdict.ROLLBACK: f"was rolled back in {here}" if over else f"must go back from {here}",
     }
     return f"{answer.release} {ends[answer.verdict]}"

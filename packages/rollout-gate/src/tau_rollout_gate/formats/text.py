@@ -48,7 +48,7 @@ def _lines(answer: Answer, look: Look) -> Iterator[str]:
     is_open = not phrases.is_closed(answer) and answer.verdict is not Verdict.ROLLBACK
     if is_open and not phrases.begins_anew(answer):
         yield from paragraph(phrases.soak_words(answer), look, label="soak", indent=_LABEL_WIDTH)
-    if answer.verdict in {Verdict.PROMOTE, Verdict.HOLD}:
+    if is_open and answer.verdict is not Verdict.COMPLETE:
         yield from paragraph(phrases.next_words(answer), look, label="next", indent=_LABEL_WIDTH)
     yield from paragraphs(answer.warnings, look, label="warning", indent=_LABEL_WIDTH)
     yield from _gates(answer, look)

@@ -29,7 +29,13 @@ class Action(StrEnum):
     REENTER = "reenter"
     ADOPT = "adopt"
     ROLLBACK = "rollback"
-    CAPTURE_FAILED = "capture_failed"
+    CAPTURE = "capture"
+    CANCEL = "cancel"
+    RECOVER = "recover"
+
+
+STOPPING = frozenset({Action.FREEZE, Action.ROLLBACK, Action.CANCEL})
+"""What depends on nothing: it is recorded whatever is wrong with the record itself."""
 
 
 class Entry(Form):
@@ -114,7 +120,13 @@ class Entry(Form):
         """Tell whether it only holds a rollout back: such counts as soon as it is written."""
         if self.action is Action.ADVANCE:
             return self.verdict in {Verdict.HOLD, Verdict.ROLLBACK}
-        return self.action in {Action.FREEZE, Action.ROLLBACK, Action.CAPTURE_FAILED}
+        return self.action in {*STOPPING, Action.CAPTURE}
+
+    @property
+    def archive(self) -> str | None:
+        """The evidence that a rollback captured; None of any other decision, or without any."""
+        found = self.inputs if self.action is Action.CAPTURE else ()
+        return next((one.path for one in found), None)
 
     @property
     def counted(self) -> DecisionCount:

@@ -17,7 +17,14 @@ from tau_rollout_gate.contract.rollout import (
 )
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError
-from tau_rollout_gate.rollout.ledger import Action, Entry
+from tau_rollout_gate.rollout.ledger import STOPPING, Action, Entry
+
+_AFTER = {
+    RolloutStatus.COMPLETE: {Action.ROLLBACK, Action.RECOVER},
+    RolloutStatus.ROLLED_BACK: {Action.CAPTURE, Action.RECOVER},
+    RolloutStatus.CANCELLED: {Action.RECOVER},
+}
+"""What may be done with a rollout that is closed, until the next one starts."""
 
 _ADVANCES = {
     Verdict.PROMOTE: "promotion",
@@ -41,7 +48,9 @@ _MAY_CHANGE: Mapping[str, frozenset[str]] = {
         {"phase_entered_unix_ms", "surfaces", "phases", "policy_sha256", "policy_file"}
     ),
     Action.ROLLBACK: frozenset({"status", "frozen", "rollback"}),
-    Action.CAPTURE_FAILED: frozenset({"frozen"}),
+    Action.CAPTURE: frozenset(),
+    Action.CANCEL: frozenset({"status"}),
+    Action.RECOVER: frozenset({"frozen", "fired_triggers", "phase_entered_unix_ms", "surfaces"}),
 }
 """What of a rollout each change may change."""
 
@@ -51,8 +60,13 @@ _GOES_ON = frozenset({"promotion", "completion", Action.RESUME, Action.REENTER, 
 _JUDGED = frozenset({Action.ADVANCE, Action.RESUME, Action.REENTER, Action.ADOPT})
 """What rests on a verdict."""
 
-_FREEZES = frozenset({"stop", Action.FREEZE, Action.ROLLBACK, Action.CAPTURE_FAILED})
-_ENDS = {"completion": RolloutStatus.COMPLETE, Action.ROLLBACK: RolloutStatus.ROLLED_BACK}
+_FREEZES = frozenset({"stop", Action.FREEZE, Action.ROLLBACK, Action.CAPTURE})
+_ENDS = {
+    "completion": RolloutStatus.COMPLETE,
+    Action.ROLLBACK: RolloutStatus.ROLLED_BACK,
+    Action.CAPTURE: RolloutStatus.ROLLED_BACK,
+    Action.CANCEL: RolloutStatus.CANCELLED,
+}
 
 
 class Broken(NamedTuple):
@@ -118,7 +132,7 @@ def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | Non
     """
     recorded = 0 if file is None else file.decisions.count
     # What stands before was held to this when it was last; that it was altered, `verify` tells.
-    broken = _along(lines, file, first=max(recorded - 1, 0)) or _at_end(lines, file)
+    broken = break_in(lines, file, first=max(recorded - 1, 0)) or _at_end(lines, file)
     if broken is not None:
         where = "" if broken.decision_number is None else f"entry {broken.decision_number}: "
         raise RolloutUnusableError(f"decisions.jsonl: {where}{broken.detail}")
@@ -145,7 +159,7 @@ def check(file: RolloutFile | None, lines: Sequence[bytes], *, is_torn: bool) ->
         is_torn: Whether a part of a line follows them.
     """
     recorded = 0 if file is None else file.decisions.count
-    broken = _along(lines, file, first=0) or _at_end(lines, file)
+    broken = break_in(lines, file) or _at_end(lines, file)
     remarks = []
     if is_torn:
         remarks.append("the last line is torn: that decision was never recorded")
@@ -155,7 +169,9 @@ def check(file: RolloutFile | None, lines: Sequence[bytes], *, is_torn: bool) ->
     return LedgerReport(entries=len(lines), broken=broken, remarks=tuple(remarks))
 
 
-def _along(lines: Sequence[bytes], file: RolloutFile | None, *, first: int) -> Broken | None:
+def break_in(
+    lines: Sequence[bytes], file: RolloutFile | None = None, *, first: int = 0
+) -> Broken | None:
     """Find the first entry, from `first` on, that cannot be read, or not follow the one before.
 
     Where that of the first one was altered, nothing is said of what led to it.
@@ -191,7 +207,9 @@ def _along(lines: Sequence[bytes], file: RolloutFile | None, *, first: int) -> B
 def _at_end(lines: Sequence[bytes], file: RolloutFile | None) -> Broken | None:
     """Find what is wrong between the end of a sound chain and `rollout.json`."""
     if file is None:
-        return Broken(None, "rollout.json is missing") if len(lines) > 1 else None
+        # The first one may have been cut off before it was done.
+        is_lost = len(lines) > 1 or any(Entry.parse(line).action != Action.START for line in lines)
+        return Broken(None, "rollout.json is missing") if is_lost else None
     count = file.decisions.count
     if len(lines) < count:
         return Broken(len(lines) + 1, f"it was removed: rollout.json counts {count}")
@@ -214,7 +232,10 @@ def _impossible(before: Rollout | None, entry: Entry) -> str | None:
         return _first(_misbegun(before, entry.rollout_after)) or _mistold(
             entry, entry.rollout_after
         )
-    if before is None or not before.is_open:
+    if before is None:  # what stops goes on after a record that was set aside, and says so
+        goes_on = entry.action in STOPPING and bool(entry.reasons)
+        return None if goes_on else "goes on with a rollout that is not open"
+    if not before.is_open and entry.action not in _AFTER[before.status]:
         return "goes on with a rollout that is not open"
     return _mistold(entry, before) or _first(_misfits(before, entry, entry.rollout_after))
 
@@ -258,7 +279,9 @@ def _misfits(before: Rollout, entry: Entry, after: Rollout) -> Iterator[tuple[bo
         done == "completion" and bool(following),
         f"completes the rollout in {before.phase}, which is not the last phase",
     )
-    yield after.status is not _ENDS.get(done, RolloutStatus.OPEN), f"is {after.status} by {done}"
+    is_recovery = done is Action.RECOVER
+    end = before.status if is_recovery else _ENDS.get(done, RolloutStatus.OPEN)
+    yield after.status is not end, f"is {after.status} by {done}"
     yield goes_on and (before.frozen is not None or bool(entry.held_by)), "goes on though held"
     yield (
         done in _GOES_ON and bool(before.fired_triggers),
@@ -269,7 +292,8 @@ def _misfits(before: Rollout, entry: Entry, after: Rollout) -> Iterator[tuple[bo
         or (done == "stop" and not after.fired_triggers),
         f"has nothing that makes it a {done}",
     )
-    is_free = done is Action.RESUME or (before.frozen is None and done not in _FREEZES)
+    freezes = done in _FREEZES or (is_recovery and before.is_open)
+    is_free = done is Action.RESUME or (before.frozen is None and not freezes)
     yield (after.frozen is None) is not is_free, f"is frozen, or free, unlike after a {done}"
     yield after.phase not in after.phases, "has a policy without its phase"
     yield (

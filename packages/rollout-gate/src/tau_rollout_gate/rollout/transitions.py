@@ -253,24 +253,33 @@ def adopted(rollout: Rollout, found: Found, policy: Policy, *, policy_file: str 
     return _changed(again, phases=tuple(phases), policy_sha256=digest, policy_file=policy_file)
 
 
-def capture_failed(rollout: Rollout, *, detail: str, by: str, now_unix_ms: int) -> Rollout:
-    """Freeze, but do not roll back: the evidence has to be captured first.
+def cancelled(rollout: Rollout) -> Rollout:
+    """Close a rollout that nobody runs yet.
 
     Raises:
-        RefusedError: if it is closed.
+        RefusedError: if it is closed, or was given to a canary.
     """
     _refuse_closed(rollout)
-    why = f"a rollback was asked for, but its evidence could not be captured: {detail}"
-    return _frozen(rollout, why, by, now_unix_ms)
+    if rollout.canary_entered_unix_ms is not None:
+        raise RefusedError(
+            f"{rollout.release} was given to a canary ({rollout.phase}): end it with "
+            "'rollback --reason'"
+        )
+    return _changed(rollout, status=RolloutStatus.CANCELLED)
 
 
 def rolled_back(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollout:
-    """Freeze and close the rollout, with the reason it went back.
+    """Freeze and close the rollout, complete or not, with the reason it went back.
+
+    One that went back already stays as it is.
 
     Raises:
-        RefusedError: if it is closed.
+        RefusedError: if it was cancelled.
     """
-    _refuse_closed(rollout)
+    if rollout.status is RolloutStatus.ROLLED_BACK:
+        return rollout
+    if rollout.status is RolloutStatus.CANCELLED:
+        _refuse_closed(rollout)
     return _changed(
         _frozen(rollout, reason, by, now_unix_ms),
         status=RolloutStatus.ROLLED_BACK,
@@ -295,6 +304,7 @@ def _refuse_closed(rollout: Rollout) -> None:
         state = {
             RolloutStatus.COMPLETE: "is complete",
             RolloutStatus.ROLLED_BACK: "was rolled back",
+            RolloutStatus.CANCELLED: "was cancelled",
         }[rollout.status]
         raise RefusedError(f"the rollout of {rollout.release} {state}; 'start' opens the next one")
 

@@ -28,7 +28,8 @@ def surroundings(
         options=tuple(_options(question, default_rollout_dir)),
         asked_with=tuple(_asked_with(question)),
         surfaces=surfaces or {},
-        archive=last.inputs[0].path if last.action is Action.ROLLBACK else None,
+        archive=last.archive,
+        lacking=last.reasons if last.action is Action.CAPTURE else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""`freeze`, `resume`, `reenter`, `policy adopt`: a change by hand, carried out under the lock."""
+"""`freeze`, `cancel`, `resume`, `reenter`, `policy adopt`: a change by hand, under the lock."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.policy import load_policy
 from tau_rollout_gate.files.rollout_directory import Change, changing
+from tau_rollout_gate.files.stopping import stopping
 from tau_rollout_gate.rollout import transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.transitions import Found
@@ -57,26 +58,28 @@ def as_text(option: str, text: str) -> str:
 
 
 def freeze(asked: Asked) -> Entry:
-    """Freeze promotion; nothing is judged for it, so it works whatever is wrong with the evidence.
+    """Freeze promotion, whatever is wrong with evidence or record.
 
     Raises:
         RolloutGateError: if it is refused, or the directory cannot be used.
     """
     now = now_unix_ms(asked.question.now_unix_ms)
-    with pinned_change(asked.question) as change:
-        after = transitions.frozen(
-            change.current.rollout, reason=asked.reason, by=asked.by, now_unix_ms=now
-        )
-        return change.commit(
-            Entry.following(
-                change.count,
-                Action.FREEZE,
-                after,
-                by=asked.by,
-                decided_unix_ms=now,
-                reason=asked.reason,
-            )
-        )
+    return _stopped(
+        asked,
+        Action.FREEZE,
+        partial(transitions.frozen, reason=asked.reason, by=asked.by, now_unix_ms=now),
+        now,
+    )
+
+
+def cancel(asked: Asked) -> Entry:
+    """Close a rollout that is still at 0 %, whatever is wrong with evidence or record.
+
+    Raises:
+        RolloutGateError: if it is refused, or the directory cannot be used.
+    """
+    now = now_unix_ms(asked.question.now_unix_ms)
+    return _stopped(asked, Action.CANCEL, transitions.cancelled, now)
 
 
 def resume(asked: Asked) -> Entry:
@@ -129,6 +132,19 @@ def pinned_change(question: Question) -> Iterator[Change]:
     with changing(question.rollout_dir) as change:
         check_pinned(question, change.current)
         yield change
+
+
+def _stopped(
+    asked: Asked, action: Action, transition: Callable[[Rollout], Rollout], now_unix_ms: int
+) -> Entry:
+    with stopping(asked.question.rollout_dir, ends=action is Action.CANCEL) as stop:
+        return stop.record(
+            action,
+            transition(stop.rollout),
+            by=asked.by,
+            reason=asked.reason,
+            decided_unix_ms=now_unix_ms,
+        )
 
 
 def _on_evidence(

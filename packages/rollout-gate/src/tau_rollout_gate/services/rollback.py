@@ -1,79 +1,123 @@
-"""`rollback`: captures the evidence, then records the rollback; nothing is reverted here."""
+"""`rollback`: records it first, then captures the evidence; nothing is reverted here."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from tau_rollout_gate.contract.rollout import RecordedInput, Rollout
-from tau_rollout_gate.errors import RolloutUnusableError, StorageError
+from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus
+from tau_rollout_gate.errors import BusyError, RolloutUnusableError, StorageError
 from tau_rollout_gate.files.archive import Source, safe_name
 from tau_rollout_gate.files.capture import Captured, capture
 from tau_rollout_gate.files.rollout_directory import entries
+from tau_rollout_gate.files.stopping import known_rollout, stopping
 from tau_rollout_gate.rollout import transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
-from tau_rollout_gate.services.evaluate import now_unix_ms, pinned_state_dirs
-from tau_rollout_gate.services.intervene import Asked, pinned_change
+from tau_rollout_gate.services.evaluate import now_unix_ms
+from tau_rollout_gate.services.intervene import Asked
 
-PRIVATE_FILES = frozenset({".journal", ".journal.done", ".lock", "approvals.json"})
-"""What is private to the runtime, which no other program opens (state-files.md)."""
+PRIVATE_FILES = frozenset({".journal", ".journal.done", ".lock", "approvals.json", "lost+found"})
+"""What is private to the runtime (state-files.md), or to the volume; no evidence, not opened."""
 
 _BUILT_IN_POLICY = Path(__file__).parents[1] / "default_policy.toml"
+_MOST_TOLD = 20
+"""How many things that could not be captured a decision names; the archive names all."""
 
 
-def roll_back(asked: Asked, attached: Sequence[Path]) -> tuple[Entry, Captured]:
-    """Capture the evidence, then freeze and close the rollout; tell what was recorded and kept.
+class RolledBack(NamedTuple):
+    """What became of a rollback.
+
+    Args:
+        rollout: The rollout, rolled back.
+        state_dirs: Where the files of each surface are.
+        entry: The last decision that was recorded; None if none could be.
+        captured: The evidence; None if none could be captured.
+        problems: What could not be done or captured, and why.
+    """
+
+    rollout: Rollout
+    state_dirs: Mapping[str, str]
+    entry: Entry | None
+    captured: Captured | None
+    problems: tuple[str, ...]
+
+
+def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
+    """Freeze and close the rollout, then capture the evidence as far as it can be.
+
+    It asks neither for surfaces nor a policy, nor for a record that is sound. A rollout that went
+    back already is captured again.
 
     Raises:
-        StorageError: if the evidence cannot be captured: then promotion is frozen, that is
-            recorded, and the rollout is not closed, so that it can be tried again.
-        RolloutGateError: if it is refused, or the directory cannot be used.
+        RefusedError: if the rollout was cancelled.
+        RolloutUnusableError: if nothing tells of a rollout.
     """
     now = now_unix_ms(asked.question.now_unix_ms)
-    with pinned_change(asked.question) as change:
-        before = change.current.rollout
-        after = transitions.rolled_back(before, reason=asked.reason, by=asked.by, now_unix_ms=now)
-        state_dirs = {
-            name: Path(path) for name, path in pinned_state_dirs(asked.question, before).items()
-        }
-        following = partial(
-            Entry.following, change.count, by=asked.by, decided_unix_ms=now, reason=asked.reason
-        )
-        try:
-            captured = capture(
-                change.root,
-                change.folder,
-                tuple(_sources(change.root, before, state_dirs, attached)),
-                release=before.release,
-                now_unix_ms=now,
-            )
-        except StorageError as error:
-            frozen = transitions.capture_failed(
-                before, detail=str(error), by=asked.by, now_unix_ms=now
-            )
-            change.commit(following(Action.CAPTURE_FAILED, frozen, reasons=(str(error),)))
-            raise StorageError(
-                f"{error}\nnothing is rolled back yet, but promotion is frozen: mend that, and run "
-                "'rollback' again"
-            ) from None
-        evidence = RecordedInput(path=str(captured.path), sha256=captured.sha256)
-        entry = change.commit(following(Action.ROLLBACK, after, inputs=(evidence,)))
-    return entry, captured
+    root = asked.question.rollout_dir
+    rollout = _after(known_rollout(root), asked, now)
+    entry = captured = None
+    problems = tuple(
+        f"--surface {name}: the rollout has no such surface"
+        for name in asked.question.surfaces
+        if name not in {pin.name for pin in rollout.surfaces}
+    )
+    try:
+        with stopping(root, ends=True) as stop:
+            record = partial(stop.record, by=asked.by, reason=asked.reason, decided_unix_ms=now)
+            rollout = _after(stop.rollout, asked, now)
+            if stop.rollout.status is not RolloutStatus.ROLLED_BACK:
+                entry = record(Action.ROLLBACK, rollout)
+            inputs: tuple[RecordedInput, ...] = ()
+            try:
+                sources = tuple(_sources(root, rollout, _state_dirs(asked, rollout), attached))
+                captured = capture(
+                    root, stop.folder, sources, release=rollout.release, now_unix_ms=now
+                )
+                problems = (*problems, *captured.lacking)
+                inputs = (RecordedInput(path=str(captured.path), sha256=captured.sha256),)
+            except StorageError as error:
+                problems = (*problems, str(error))
+            entry = record(Action.CAPTURE, rollout, reasons=_told(problems), inputs=inputs)
+    except (BusyError, StorageError) as error:
+        problems = (*problems, str(error))
+    return RolledBack(rollout, _state_dirs(asked, rollout), entry, captured, problems)
+
+
+def _after(rollout: Rollout, asked: Asked, now_unix_ms: int) -> Rollout:
+    return transitions.rolled_back(
+        rollout, reason=asked.reason, by=asked.by, now_unix_ms=now_unix_ms
+    )
+
+
+def _told(problems: Sequence[str]) -> tuple[str, ...]:
+    """What a decision says of what could not be captured."""
+    more = len(problems) - _MOST_TOLD
+    rest = [f"and {more} more, which the archive names"] if more > 0 else []
+    return (*problems[:_MOST_TOLD], *rest)
+
+
+def _state_dirs(asked: Asked, rollout: Rollout) -> dict[str, str]:
+    """Tell where each surface's files are: as given now, else as pinned."""
+    given = asked.question.surfaces
+    return {pin.name: given.get(pin.name, pin.state_dir) for pin in rollout.surfaces}
 
 
 def _sources(
-    root: Path, rollout: Rollout, state_dirs: Mapping[str, Path], attached: Sequence[Path]
+    root: Path, rollout: Rollout, state_dirs: Mapping[str, str], attached: Sequence[Path]
 ) -> Iterator[Source]:
     """Yield what is captured: state, rollout, policy, what it was judged by, what was attached."""
-    for name, path in state_dirs.items():
-        yield Source(path=path, name=f"state/{name}", may_be_missing=True, private=PRIVATE_FILES)
-    yield Source(path=root, name="rollout")
+    for name, state_dir in state_dirs.items():
+        yield Source(
+            path=Path(state_dir), name=f"state/{name}", may_be_missing=True, private=PRIVATE_FILES
+        )
+    yield Source(path=root, name="rollout", private=frozenset({"lost+found"}))
     policy = Path(rollout.policy_file) if rollout.policy_file else _BUILT_IN_POLICY
     yield Source(path=policy, name="policy.toml", may_be_missing=True)
-    inside = (*state_dirs.values(), root)
-    for number, path in enumerate(_judged_files(root, rollout, inside), start=1):
-        name = f"judged/{number}-{safe_name(path.name)}"
-        yield Source(path=path, name=name, may_be_missing=True)
+    inside = (*map(Path, state_dirs.values()), root)
+    for number, judged in enumerate(_judged_files(root, rollout, inside), start=1):
+        name = f"judged/{number}-{safe_name(judged.name)}"
+        yield Source(path=judged, name=name, may_be_missing=True)
     for number, path in enumerate(attached, start=1):
         yield Source(path=path, name=f"attached/{number}-{safe_name(path.name)}")
 
@@ -83,6 +127,7 @@ def _judged_files(root: Path, rollout: Rollout, inside: Sequence[Path]) -> list[
     found: dict[Path, None] = {}
     with suppress(RolloutUnusableError):  # a damaged ledger is no reason not to roll back
         for entry in entries(root):
-            if entry.rollout_after.started_unix_ms == rollout.started_unix_ms:
+            is_judged = entry.verdict is not None
+            if is_judged and entry.rollout_after.started_unix_ms == rollout.started_unix_ms:
                 found.update((Path(one.path), None) for one in entry.inputs)
     return [path for path in found if not any(path.is_relative_to(one) for one in inside)]

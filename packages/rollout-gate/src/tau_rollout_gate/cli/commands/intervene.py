@@ -1,10 +1,14 @@
-"""`freeze`, `resume`, `reenter`, `policy adopt`: changes by hand, each recorded with its reason."""
+"""`freeze`, `cancel`, `resume`, `reenter`, `policy adopt`: each recorded with its reason."""
 
 from typing import Annotated
+
+import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_decided
 from tau_rollout_gate.cli.question import Request, asks
+from tau_rollout_gate.printable import printable
+from tau_rollout_gate.rollout.ledger import Entry
 from tau_rollout_gate.services import intervene
 
 
@@ -12,11 +16,24 @@ from tau_rollout_gate.services import intervene
 def freeze(asked: Request) -> None:
     """Stop promotion by hand; triggers go on.
 
-    Exits 2 if it is refused; nothing is written then.
+    It works whatever is wrong with evidence, policy or record. Exits 2 if it is refused; nothing
+    is written then.
 
     Example: tau-rollout-gate freeze --reason 'look at the queue first'
     """
-    print_decided(intervene.freeze(asked))
+    _print_stopped(intervene.freeze(asked))
+
+
+@asks
+def cancel(asked: Request) -> None:
+    """Close a rollout that is still at 0 %.
+
+    It works whatever is wrong with evidence, policy or record. Exits 2 if it is refused, as it is
+    once a canary has the release: 'rollback' ends it then.
+
+    Example: tau-rollout-gate cancel --reason 'the wrong version'
+    """
+    _print_stopped(intervene.cancel(asked))
 
 
 @asks
@@ -63,3 +80,9 @@ def adopt(asked: Request) -> None:
     Example: tau-rollout-gate policy adopt --policy mine.toml --reason 'as agreed'
     """
     print_decided(intervene.adopt(asked))
+
+
+def _print_stopped(entry: Entry) -> None:
+    print_decided(entry)
+    for reason in entry.reasons:
+        typer.echo(f"note: {printable(reason)}", err=True)

@@ -1,4 +1,4 @@
-"""`rollback`: captures the evidence, closes the rollout, and says what is left to do."""
+"""`rollback`: closes the rollout, captures the evidence, and says what is left to do."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +8,10 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Request, asks
+from tau_rollout_gate.errors import ExitCode
+from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.formats.decisions import rolled_back_text
 from tau_rollout_gate.printable import printable
-from tau_rollout_gate.services.context import surroundings
 from tau_rollout_gate.services.rollback import roll_back
 
 
@@ -23,15 +24,24 @@ def command(
         options.option(metavar="FILE", help="A file to keep with the evidence; repeatable."),
     ] = None,
 ) -> None:
-    """Capture the evidence, end the rollout, list what to do.
+    """End the rollout, capture the evidence, list what to do.
 
-    It reverts nothing itself. Exits 2 if it is refused, 5 if the evidence cannot be captured:
-    promotion is frozen then.
+    It reverts nothing itself. It works whatever is wrong with surfaces, policy or record, also
+    after 'complete'; run again, it captures again. Exits 5 if something could not be captured, or
+    not even be recorded: which is said, and the steps are printed all the same.
 
     Example: tau-rollout-gate rollback --reason 'errors since 14:05'
     """
-    entry, captured = roll_back(asked, attach or ())
-    for note in captured.left_out:
+    done = roll_back(asked, attach or ())
+    for note in done.captured.left_out if done.captured else ():
         typer.echo(f"note: {printable(note)}", err=True)
-    around = surroundings(asked.question, entry, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR)
-    print_text(rolled_back_text(entry, around))
+    around = Surroundings(
+        rollout=done.rollout,
+        rollout_dir=str(asked.question.rollout_dir),
+        state_dirs=done.state_dirs,
+        archive=None if done.captured is None else str(done.captured.path),
+        lacking=done.problems,
+    )
+    print_text(rolled_back_text(done.entry, around))
+    if done.problems:
+        raise typer.Exit(ExitCode.CANNOT_ANSWER)
