@@ -1,20 +1,26 @@
 """There is always a way out: what stops a rollout works whatever is wrong, and nothing is lost."""
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+import tau_rollout_gate
 from tau_rollout_gate.contract.rollout import RolloutStatus
+from tau_rollout_gate.files.archive import NOTES
 from tau_rollout_gate.files.rollout_directory import load
 from tests.rollout_gate import making
 from tests.rollout_gate.cli.test_writing_commands import STATE_DIR, promoted
 from tests.rollout_gate.making import MINUTE, History
-from tests.rollout_gate.recording import ROLLOUT_DIR, Gate, led_to
+from tests.rollout_gate.recording import ROLLOUT_DIR, Gate, environment, led_to
 
 BACK = ("rollback", "--reason", "users see errors")
+PACKAGE = Path(tau_rollout_gate.__file__).parent
 STEPS = "Nothing is reverted yet. Now, in this order:"
 
 
@@ -148,6 +154,84 @@ class TestRollback:
         odd.write_text("x")
         assert gate(*BACK, "--attach", b"gone-\xe9").code == 5
         assert "gone-%E9: cannot be read" in gate("status").out
+
+
+class TestJudged:
+    """What was judged is kept, so nothing that somebody edits later changes it or is in the way."""
+
+    def unpacked(self, gate: Gate) -> Path:
+        """Roll back, and return the top folder of the evidence."""
+        done = gate(*BACK)
+        assert done.code == 0, done.out
+        (archive,) = (gate.root / "evidence").iterdir()
+        subprocess.run(["tar", "-xzf", archive], cwd=gate.folder, check=True)  # noqa: S607 - found by PATH
+        return gate.folder / archive.name.removesuffix(".tar.gz")
+
+    @pytest.mark.parametrize("is_gone", [False, True])
+    def test_a_policy_that_was_edited(self, gate: Gate, *, is_gone: bool) -> None:
+        """The rollout is judged by it as it was; the evidence holds that, and says so."""
+        assert gate("policy", "init", "p.toml").code == 0
+        path = gate.folder / "p.toml"
+        gate.begin("--policy", "p.toml")
+        before = gate("evaluate", "--now-unix-ms", "0")
+        text = path.read_text()
+        path.write_text(text.replace('"30m"', '"1m"'))
+        if is_gone:
+            path.unlink()
+        assert gate("evaluate", "--now-unix-ms", "0") == before
+        top = self.unpacked(gate)
+        assert (top / "policy.toml").read_text().count('"1m"') == 0
+        assert f"policy.toml is as it was judged; {path} has changed" in (top / NOTES).read_text()
+
+    def test_a_report_that_was_overwritten(self, gate: Gate) -> None:
+        """The evidence holds the one that was judged; a file that is as it was needs no word."""
+        promoted(gate)
+        report = gate.folder / "report.json"
+        judged = report.read_bytes()
+        report.write_text('{"total": 9, "passed": 1, "failed": 8}')
+        top = self.unpacked(gate)
+        assert (top / "judged" / "1-report.json").read_bytes() == judged
+        notes = (top / NOTES).read_text()
+        assert "judged/1-report.json is as it was judged; report.json has changed" in notes
+        assert "policy.toml is as it was judged" not in notes
+
+    def test_without_what_was_kept_the_change_is_told(self, gate: Gate) -> None:
+        """What is there now is captured, and said not to be what was judged."""
+        promoted(gate)
+        (gate.folder / "report.json").write_text("{}")
+        for path in (gate.root / "inputs").iterdir():
+            path.write_bytes(b"damaged")
+        assert gate("evaluate").code == 3  # by the built-in policy, which is the same
+        notes = (self.unpacked(gate) / NOTES).read_text()
+        assert "judged/1-report.json is not as it was judged: report.json has changed" in notes
+
+    def test_another_built_in_policy_strands_nobody(self, gate: Gate) -> None:
+        """A newer version goes on by the policy that the rollout has, and can adopt its own."""
+        gate.begin()
+        shutil.copytree(PACKAGE, gate.folder / "new" / PACKAGE.name)
+        path = gate.folder / "new" / PACKAGE.name / "default_policy.toml"
+        text = path.read_text()
+        path.write_text(text.replace("roll back at once", "roll back immediately"))
+        assert path.read_text() != text
+        for command, code in (("evaluate", 3), ("policy adopt --reason newer", 0)):
+            done = subprocess.run(
+                [sys.executable, "-m", PACKAGE.name, *command.split()],
+                cwd=gate.folder,
+                env=environment() | {"PYTHONPATH": str(gate.folder / "new")},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == code, done.stderr
+        assert gate("evaluate").code == 3  # and the older one goes on by what was adopted
+
+    def test_it_grows_with_what_was_judged_alone(self, gate: Gate) -> None:
+        """The same policy is kept once, however often it is judged by."""
+        for release in ("1.4.0", "1.4.1", "1.4.2"):
+            start = ("start", "--release", release, "--rollback-to", "1.3.2")
+            assert gate(*start).code == 0
+            assert gate("cancel", "--reason", "r").code == 0
+        assert len(list((gate.root / "inputs").iterdir())) == 1
 
 
 @pytest.mark.parametrize(("name", "damage"), DAMAGE, ids=lambda one: getattr(one, "__name__", one))

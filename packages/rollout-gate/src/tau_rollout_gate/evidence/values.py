@@ -179,8 +179,12 @@ class SignoffEvidence(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that a decision is made from, beside policy, rollout and time."""
+    """All that a decision is made from, beside policy, rollout and time.
+
+    `judged` are the bytes of the reports and the sign-off, by digest.
+    """
 
     surfaces: Mapping[str, SurfaceEvidence] = field(default_factory=dict)
     reports: Mapping[str, ReportEvidence] = field(default_factory=dict)
     signoff: SignoffEvidence | None = None
+    judged: Mapping[str, bytes] = field(default_factory=dict)

@@ -38,12 +38,14 @@ class Source(NamedTuple):
         may_be_missing: Whether a capture without it is whole; the notes then say that it was not
             there.
         private: The names of what is left out right below it: its writer's own files.
+        note: What is to be known of it; empty for nothing.
     """
 
     path: Path
     name: str
     may_be_missing: bool = False
     private: frozenset[str] = frozenset()
+    note: str = ""
 
 
 def safe_name(name: str) -> str:
@@ -91,6 +93,8 @@ class Archive:
         """Add a file, or a folder with all that is below it; the operator's own links count."""
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
         self.about.append(f"{source.name} is {printable(str(source.path))}")
+        if source.note:
+            self._note(source.name, source.note)
         with self._passing_over(source.name):
             try:
                 opened = os.open(source.path, flags)

@@ -45,19 +45,21 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
     """
     in_force = policy.gates_in_force(rollout.phase) if rollout.is_open else ()
     checklist = None
+    judged: dict[str, bytes] = {}
     if signoff is not None and any(isinstance(gate, ChecklistCompleteGate) for gate in in_force):
         from tau_rollout_gate.files.signoff import read_signoff  # noqa: PLC0415 - late, often none
 
         try:
-            checklist = read_signoff(signoff, rollout, now_unix_ms=now_unix_ms)
+            checklist = read_signoff(signoff, rollout, now_unix_ms=now_unix_ms, judged=judged)
         except NamedFileError as error:
             checklist = SignoffEvidence(
                 path=str(signoff), problems=(str(error),), items=(), inputs=(), is_readable=False
             )
     return Evidence(
         surfaces=_surfaces(rollout, state_dirs),
-        reports=_reports(reports, rollout),
+        reports=_reports(reports, rollout, judged),
         signoff=checklist,
+        judged=judged,
     )
 
 
@@ -74,7 +76,9 @@ def _surfaces(rollout: Rollout, state_dirs: Mapping[str, str]) -> dict[str, Surf
     }
 
 
-def _reports(options: Sequence[str], rollout: Rollout) -> dict[str, ReportEvidence]:
+def _reports(
+    options: Sequence[str], rollout: Rollout, judged: dict[str, bytes]
+) -> dict[str, ReportEvidence]:
     found: dict[str, ReportEvidence] = {}
     if not options:
         return found
@@ -84,11 +88,13 @@ def _reports(options: Sequence[str], rollout: Rollout) -> dict[str, ReportEviden
         name, path = parse_named(option)
         if name in found:
             raise NamedFileError(f"--validation {option}: a report called {name} was given before")
+        raw = read_named_file(Path(path))
         found[name] = parse_report(
-            read_named_file(Path(path)),
+            raw,
             name=name,
             path=path,
             release=rollout.release,
             used_reports=rollout.used_reports,
         )
+        judged[found[name].sha256] = raw
     return found

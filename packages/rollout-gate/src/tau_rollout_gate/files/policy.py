@@ -1,12 +1,14 @@
 """Policies on disk: the built-in one, one that the command line names, and a copy to edit."""
 
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
 import tomli_w
 
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.errors import RolloutUnusableError
+from tau_rollout_gate.errors import NamedFileError, PolicyRefusedError, RolloutUnusableError
+from tau_rollout_gate.files.inputs import INPUTS_FOLDER, policy_name
 from tau_rollout_gate.files.named import create_named_file, read_named_file
 from tau_rollout_gate.policy.policy import Policy, parse_policy, policy_digest, policy_document
 
@@ -39,14 +41,22 @@ def load_policy(path: Path | None) -> Policy:
     return parse_policy(raw, source=str(path))
 
 
-def pinned_policy(given: Path | None, rollout: Rollout) -> Policy:
-    """Load the policy that a rollout was started with, from `given` or from where it was then.
+def pinned_policy(given: Path | None, rollout: Rollout, root: Path) -> Policy:
+    """Load the policy that a rollout is judged by.
+
+    It is read from `given`; without that as it was kept in the rollout directory `root`; and where
+    that is lost, from where it was at the start.
 
     Raises:
         PolicyRefusedError: if it cannot be read.
         RolloutUnusableError: if it is not the one that the rollout is judged by.
     """
-    path = given or (None if rollout.policy_file is None else Path(rollout.policy_file))
+    if given is None:
+        with suppress(NamedFileError, PolicyRefusedError):
+            kept = load_policy(kept_policy_path(root, rollout))
+            if policy_digest(kept) == rollout.policy_sha256:
+                return kept
+    path = given or policy_path(rollout)
     policy = load_policy(path)
     found = policy_digest(policy)
     if found != rollout.policy_sha256:
@@ -57,6 +67,21 @@ def pinned_policy(given: Path | None, rollout: Rollout) -> Policy:
             "policy, leave that file as it is, and give another to 'policy adopt --policy FILE'"
         )
     return policy
+
+
+def policy_path(rollout: Rollout) -> Path | None:
+    """Tell where the policy of a rollout was read from; None for the built-in one."""
+    return None if rollout.policy_file is None else Path(rollout.policy_file)
+
+
+def kept_policy_path(root: Path, rollout: Rollout) -> Path:
+    """Tell where the policy of a rollout is kept."""
+    return root / INPUTS_FOLDER / policy_name(rollout.policy_sha256)
+
+
+def kept_policy(policy: Policy) -> dict[str, bytes]:
+    """What is to be kept of a policy, by its name."""
+    return {policy_name(policy_digest(policy)): policy_text(policy).encode()}
 
 
 def named_policy(name: str, *, beside: Path = Path()) -> Policy:

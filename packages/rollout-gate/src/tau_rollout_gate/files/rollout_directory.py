@@ -2,13 +2,14 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
+from tau_rollout_gate.files.inputs import keep
 from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.storage import (
     append_and_replace,
@@ -60,10 +61,11 @@ class Change:
         """Count what was decided so far, for the next entry; None before the first."""
         return None if self.standing is None else self.standing.decisions
 
-    def commit(self, entry: Entry) -> Entry:
+    def commit(self, entry: Entry, *, judged: Mapping[str, bytes] | None = None) -> Entry:
         """Record a decision, which follows `count`: append it, then replace `rollout.json`.
 
-        A signal that would end the process waits until both are done.
+        Before that, what was `judged` for it is kept, by name. A signal that would end the process
+        waits until all is done.
 
         Raises:
             StorageError: if the operating system refuses; both files are then as they were.
@@ -71,6 +73,7 @@ class Change:
         before = self.standing
         lines = [] if before is None else before.lines
         with signals_held():
+            keep(judged or {}, self.folder, self.root)
             if before is not None:
                 self._complete(before)
                 if entry.action is Action.START:

@@ -17,22 +17,28 @@ _LARGEST_CHECKLIST_BYTES = 1024 * 1024
 _BLOCK_BYTES = 1024 * 1024
 
 
-def read_signoff(path: Path, rollout: Rollout, *, now_unix_ms: int) -> SignoffEvidence:
+def read_signoff(
+    path: Path, rollout: Rollout, *, now_unix_ms: int, judged: dict[str, bytes] | None = None
+) -> SignoffEvidence:
     """Read a sign-off and judge it; that something of it is missing is no error.
 
-    Paths in it are those of the repository that the working directory belongs to.
+    Paths in it are those of the repository that the working directory belongs to. Its bytes are
+    added to `judged`, by their digest.
 
     Raises:
         NamedFileError: if the file cannot be read, is not TOML or not of the checklist's form.
     """
     raw = read_named_file(path, largest_bytes=_LARGEST_CHECKLIST_BYTES)
+    digest = sha256(raw).hexdigest()
+    if judged is not None:
+        judged[digest] = raw
     signoff = parse_signoff(raw, path=str(path))
     root = repository_root(Path.cwd())
     return judge(
         signoff,
         rollout,
         cache(lambda text: look_up(root, text)),
-        file=RecordedInput(path=str(path), sha256=sha256(raw).hexdigest()),
+        file=RecordedInput(path=str(path), sha256=digest),
         now_unix_ms=now_unix_ms,
     )
 

@@ -48,7 +48,7 @@ def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
             answer=found.answer,
         )
         if not _says_nothing_new(before, entry):
-            return found.answer, change.commit(entry)
+            return found.answer, change.commit(entry, judged=found.evidence.judged)
         if here != before.rollout:
             change.note(here)
         return found.answer, None

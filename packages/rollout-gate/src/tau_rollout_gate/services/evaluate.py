@@ -66,7 +66,7 @@ def evaluate(question: Question, rollout: Rollout) -> Found:
 def _evaluated(question: Question, rollout: Rollout) -> Found:
     now = now_unix_ms(question.now_unix_ms)
     usual = question.rollout_dir / SIGNOFF_FILE
-    policy = pinned_policy(question.policy, rollout)
+    policy = pinned_policy(question.policy, rollout, question.rollout_dir)
     evidence = read_evidence(
         rollout,
         policy,
@@ -128,7 +128,7 @@ def check_pinned(question: Question, standing: Standing) -> None:
     check_expected(question, standing)
     pinned_state_dirs(question, standing.rollout)
     if question.policy is not None:
-        pinned_policy(question.policy, standing.rollout)
+        pinned_policy(question.policy, standing.rollout, question.rollout_dir)
 
 
 def check_expected(question: Question, standing: Standing | None) -> None:

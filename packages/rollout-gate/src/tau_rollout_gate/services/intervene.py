@@ -1,14 +1,14 @@
 """`freeze`, `cancel`, `resume`, `reenter`, `policy adopt`: a change by hand, under the lock."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.files.policy import load_policy
+from tau_rollout_gate.files.policy import kept_policy, load_policy
 from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.files.stopping import stopping
 from tau_rollout_gate.rollout import transitions
@@ -119,6 +119,7 @@ def adopt(asked: Asked) -> Entry:
         replace(asked, question=replace(asked.question, policy=None)),
         Action.ADOPT,
         lambda before, found: transitions.adopted(before, found, policy, policy_file=policy_file),
+        judged=kept_policy(policy),
     )
 
 
@@ -148,7 +149,11 @@ def _stopped(
 
 
 def _on_evidence(
-    asked: Asked, action: Action, transition: Callable[[Rollout, Found], Rollout]
+    asked: Asked,
+    action: Action,
+    transition: Callable[[Rollout, Found], Rollout],
+    *,
+    judged: Mapping[str, bytes] | None = None,
 ) -> Entry:
     """Look at the evidence, carry out a transition that depends on it, and record both."""
     with pinned_change(asked.question) as change:
@@ -168,5 +173,6 @@ def _on_evidence(
                 decided_unix_ms=found.answer.evaluated_unix_ms,
                 reason=asked.reason,
                 answer=found.answer,
-            )
+            ),
+            judged={**found.evidence.judged, **(judged or {})},
         )

@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus
-from tau_rollout_gate.errors import BusyError, RolloutUnusableError, StorageError
+from tau_rollout_gate.errors import (
+    BusyError,
+    RolloutGateError,
+    RolloutUnusableError,
+    StorageError,
+)
 from tau_rollout_gate.files.archive import Source, safe_name
 from tau_rollout_gate.files.capture import Captured, capture
+from tau_rollout_gate.files.inputs import digest_of, kept_file
+from tau_rollout_gate.files.policy import kept_policy_path, load_policy, policy_path
 from tau_rollout_gate.files.rollout_directory import entries
 from tau_rollout_gate.files.stopping import known_rollout, stopping
+from tau_rollout_gate.policy.policy import policy_digest
 from tau_rollout_gate.rollout import transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.evaluate import now_unix_ms
@@ -112,22 +120,51 @@ def _sources(
             path=Path(state_dir), name=f"state/{name}", may_be_missing=True, private=PRIVATE_FILES
         )
     yield Source(path=root, name="rollout", private=frozenset({"lost+found"}))
-    policy = Path(rollout.policy_file) if rollout.policy_file else _BUILT_IN_POLICY
-    yield Source(path=policy, name="policy.toml", may_be_missing=True)
-    inside = (*map(Path, state_dirs.values()), root)
-    for number, judged in enumerate(_judged_files(root, rollout, inside), start=1):
-        name = f"judged/{number}-{safe_name(judged.name)}"
-        yield Source(path=judged, name=name, may_be_missing=True)
+    yield _policy(root, rollout)
+    yield from _judged(root, rollout, [Path(one) for one in state_dirs.values()])
     for number, path in enumerate(attached, start=1):
         yield Source(path=path, name=f"attached/{number}-{safe_name(path.name)}")
 
 
-def _judged_files(root: Path, rollout: Rollout, inside: Sequence[Path]) -> list[Path]:
-    """Find the reports and the sign-off, with its files, that the rollout was judged by."""
-    found: dict[Path, None] = {}
+def _policy(root: Path, rollout: Rollout) -> Source:
+    """The policy as it was judged by, if that was kept; else as it is now."""
+    now, kept = policy_path(rollout), kept_policy_path(root, rollout)
+    is_same = False
+    with suppress(RolloutGateError):
+        is_same = policy_digest(load_policy(now)) == rollout.policy_sha256
+    try:
+        is_kept = policy_digest(load_policy(kept)) == rollout.policy_sha256
+    except RolloutGateError:
+        is_kept = False
+    return Source(
+        path=kept if is_kept else now or _BUILT_IN_POLICY,
+        name="policy.toml",
+        may_be_missing=True,
+        note="" if is_same else _changed(str(now or "the built-in policy"), is_kept=is_kept),
+    )
+
+
+def _judged(root: Path, rollout: Rollout, inside: Sequence[Path]) -> Iterator[Source]:
+    """Yield the reports and the sign-off, with its files, that the rollout was judged by."""
+    found: dict[tuple[str, str], None] = {}
     with suppress(RolloutUnusableError):  # a damaged ledger is no reason not to roll back
         for entry in entries(root):
             is_judged = entry.verdict is not None
             if is_judged and entry.rollout_after.started_unix_ms == rollout.started_unix_ms:
-                found.update((Path(one.path), None) for one in entry.inputs)
-    return [path for path in found if not any(path.is_relative_to(one) for one in inside)]
+                found.update(((one.path, one.sha256), None) for one in entry.inputs)
+    judged = [one for one in found if not any(Path(one[0]).is_relative_to(each) for each in inside)]
+    for number, (path, digest) in enumerate(judged, start=1):
+        kept = kept_file(root, digest)
+        is_same = digest_of(Path(path)) == digest
+        yield Source(
+            path=kept or Path(path),
+            name=f"judged/{number}-{safe_name(Path(path).name)}",
+            may_be_missing=True,
+            note="" if is_same else _changed(path, is_kept=kept is not None),
+        )
+
+
+def _changed(path: str, *, is_kept: bool) -> str:
+    if is_kept:
+        return f"is as it was judged; {path} has changed since, or is gone"
+    return f"is not as it was judged: {path} has changed since, or is gone"

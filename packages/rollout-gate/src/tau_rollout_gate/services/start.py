@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError, RolloutUnusableError
-from tau_rollout_gate.files.policy import load_policy
+from tau_rollout_gate.files.policy import kept_policy, load_policy
 from tau_rollout_gate.files.rollout_directory import changing, find, find_completed
 from tau_rollout_gate.policy.lint import LintFinding, lint
 from tau_rollout_gate.policy.policy import Policy
@@ -41,7 +41,7 @@ def start(
         entry = Entry.following(
             change.count, Action.START, after, by=by, decided_unix_ms=now, reason=reason
         )
-        return change.commit(entry), lint(
+        return change.commit(entry, judged=kept_policy(policy)), lint(
             policy, surfaces=opening.surfaces, cycle_interval_ms=after.cycle_interval_ms
         )
 
