@@ -5,6 +5,8 @@ Both run as processes; what was done to the files in between is what an operator
 
 import json
 import os
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -132,6 +134,50 @@ def test_a_log_that_was_tampered_with(
     assert (code, [each for each in found if each != "clock_backwards"]) == (3, symptoms)
     broken = report["chain"]["broken_at"]
     assert (None if broken is None else broken["line"]) == line
+
+
+def pasted(action: str, place: int = 0) -> list[str]:
+    """Return the words of a command in an advice, without the program's name."""
+    return shlex.split(re.findall("`(tau-[^`]+)`", action)[place])[1:]
+
+
+def test_the_advice_on_a_lost_state_brings_it_back(good: Path) -> None:
+    """What it has to be pasted shows the way, and `--yes`, as that says, goes it."""
+    (good / "state.json").unlink()
+    code, symptoms, report = diagnosed(good)
+    assert (code, symptoms) == (5, ["lost_state"])
+    words = pasted(report["symptoms"][0]["action"])
+    shown = start(*words)
+    assert (shown.exit_code, "--yes does it" in shown.stdout) == (3, True)
+    assert start(*words, "--yes").exit_code == 0
+    assert diagnosed(good)[:2] == (0, [])
+
+
+def test_the_advice_on_a_backlog_drains_it(tmp_path: Path) -> None:
+    """With the limit that it names, nothing is left over."""
+    state_dir = run(tmp_path / "it's a state", ("bulk-1000", "--queue-limit=300"))
+    (symptom,) = diagnosed(state_dir)[2]["symptoms"]
+    fixture = str(CONTRACTS / "bulk-1000.json")
+    start(*(fixture if word == "FIXTURE" else word for word in pasted(symptom["action"])))
+    code, symptoms, _ = diagnosed(state_dir)
+    assert (code, "backlog_left" in symptoms) == (0, False)
+
+
+def test_a_backend_that_is_not_available_is_no_fault_of_the_fixture(tmp_path: Path) -> None:
+    """After a case that failed in a passing way to its last attempt, again and again."""
+    fixture = tmp_path / "f.json"
+    expected = {"outcome": "success", "status_code": 201}
+    case = {"schema_version": 1, "case_id": "a", "operation": "CREATE", "command_name": "greet"}
+    case |= {"template": "hi", "simulate_retryable_failure": True, "expected": expected}
+    fixture.write_text(json.dumps({"schema_version": 1, "name": "f", "cases": [case]}))
+    for _ in range(3):
+        run_fixture(fixture, tmp_path / "state")
+    code, symptoms, report = diagnosed(tmp_path / "state")
+    assert (code, symptoms[:2]) == (3, ["case_processing_failed", "repeated_retries"])
+    action = report["symptoms"][0]["action"]
+    assert "not available" in action
+    assert "Correct the fixture" not in action
+    assert pasted(action, 1)[:2] == ["channels", "show"]
 
 
 def test_a_log_that_was_rotated(good: Path) -> None:

@@ -127,6 +127,17 @@ def test_failures_that_were_expected_ask_for_nothing(runtime: Runtime) -> None:
     assert told.endswith("; they failed as expected, and the next cycle tries them again")
 
 
+def test_a_backend_that_is_not_available_is_no_fault_of_the_fixture(runtime: Runtime) -> None:
+    """Where that is all that is wrong; else the fixture comes first."""
+    unavailable = case_object("a", simulate_retryable_failure=True, expected=success())
+    told = summary.run_as_text(runtime.run(unavailable), Path("s"))
+    assert told.endswith(
+        "; mend what these cases call, which is not available; the next cycle tries them again"
+    )
+    told = summary.run_as_text(runtime.run(unavailable, *drifting(1)), Path("s"))
+    assert told.endswith("; correct the fixture, or the registry that it runs against")
+
+
 def test_a_backlog_says_how_it_drains(runtime: Runtime) -> None:
     """What the queue limit left over waits for another run."""
     runtime.queue_limit = 1

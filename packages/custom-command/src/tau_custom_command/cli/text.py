@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
+from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.channel_records import account, attempts, utc
 from tau_custom_command.cycle.settle import Disposition, Settlement
 from tau_custom_command.errors import Problem
@@ -92,7 +93,10 @@ def _counted(event: RuntimeEvent, names: Mapping[str, str]) -> str:
 
 def _advice(report: RunReport) -> str:
     event = report.event
-    if report.has_drifted:
+    drifted = [settled.result.outcome for settled in report.settlements if settled.drifted]
+    if drifted and all(outcome is Outcome.RETRYABLE_FAILURE for outcome in drifted):
+        return "mend what these cases call, which is not available; the next cycle tries them again"
+    if drifted:
         return "correct the fixture, or the registry that it runs against"
     if event.failed_cases:
         return "they failed as expected, and the next cycle tries them again"
