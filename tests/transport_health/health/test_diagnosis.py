@@ -813,6 +813,19 @@ def test_advice_can_be_pasted(
             assert (ran.code in {0, 1, 3}, ran.err, words[2] in ran.out) == (True, "", True)
 
 
+@pytest.mark.parametrize("state", [None, b"{}", minimal_state(updated_unix_ms=1)])
+def test_advice_to_another_transport_names_no_command_of_the_runtime(
+    state: object, directory: StateDirectory
+) -> None:
+    """Where nothing in the files is the runtime's, and each sentence still has its end."""
+    directory.write(state, [line_of(minimal_event())])
+    symptoms = diagnosed(directory, name="voice").symptoms
+    assert symptoms
+    for symptom in symptoms:
+        assert "tau-custom-command" not in symptom.action
+        assert symptom.action.endswith(("copy", "printed", "cycle", "`"))
+
+
 def test_the_backend_is_at_fault_where_it_says_so(directory: StateDirectory) -> None:
     """A case that failed in a passing way at every attempt has nobody correct its fixture."""
     directory.good(2, **failed(streak=2))
@@ -897,6 +910,10 @@ def test_what_a_compressed_file_does_not_explain(directory: StateDirectory) -> N
     assert the(diagnosis, "chain_broken").evidence[0].line == 2
     directory.write(state_of(lines[-1]), lines[7:])
     assert codes(diagnosed(directory)) == ["compressed_log", "chain_broken"]
+    directory.write(state_of(lines[-1]), lines[1:])
+    directory.rotated.unlink()
+    directory.root.joinpath("runtime-events.jsonl.3").write_bytes(lines[0][:-2] + b" }\n")
+    assert codes(diagnosed(directory)) == ["chain_broken", "compressed_log"], "next to each other"
 
 
 def test_a_log_that_is_compressed_to_its_end(directory: StateDirectory) -> None:

@@ -326,6 +326,16 @@ def test_a_targets_file_may_be_a_pipe(inspector: Inspector) -> None:
     assert (refused.code, "is no regular file" in refused.err) == (5, True)
 
 
+def test_a_targets_file_that_leads_nowhere_is_not_taken_for_none(inspector: Inspector) -> None:
+    """A link to a volume that is not mounted: the targets in it are not known."""
+    inspector.directory().good()
+    (inspector.folder / ".tau/targets.toml").symlink_to("/not/mounted/targets.toml")
+    for words in (["inspect", "--all"], ["targets", "list"]):
+        done = inspector(*words)
+        assert done.code == 5
+        assert ".tau/targets.toml: cannot be read: No such file" in done.err
+
+
 def test_a_byte_order_mark_is_passed_over(inspector: Inspector) -> None:
     """Some editors write one: the targets are read, and `targets list` names it."""
     inspector.directory("elsewhere").good()

@@ -61,7 +61,8 @@ MaybeTargetName = Annotated[
     ),
 ]
 AllTargets = Annotated[
-    bool, typer.Option("--all", help="Every target whose state directory exists.")
+    bool,
+    typer.Option("--all", help="Every target of the targets file, and those that have a folder."),
 ]
 Root = Annotated[
     Path,

@@ -113,7 +113,7 @@ def _read(path: Path, *, is_named: bool) -> bytes:
     try:
         return path.read_bytes() if path.is_file() else _piped(path)
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and not is_named:
+        if isinstance(error, FileNotFoundError) and not is_named and not path.is_symlink():
             return b""
         raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from None
 

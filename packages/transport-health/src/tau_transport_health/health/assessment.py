@@ -146,11 +146,12 @@ class Inspection(NamedTuple):
             state=shlex.quote(f"{self.state_dir}/state.json"),
             log=shlex.quote(f"{self.state_dir}/runtime-events.jsonl"),
             run=runtime(run),
+            by_hand=runtime(run, ". By hand: "),
             run_all=runtime(f"{run} --queue-limit {health.last_cycle_discovered if health else 1}"),
             run_fresh=runtime(f"{run} --fresh"),
             recover=runtime(
                 f"recover --state-dir {folder}",
-                "have it back whole: ",
+                "have it back whole, since a run changes nothing here: ",
                 " shows what it would do; or ",
             ),
             as_owner=f"give yourself the right: `chmod -R u+rwX {folder}`"

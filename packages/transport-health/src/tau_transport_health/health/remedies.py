@@ -70,10 +70,8 @@ REMEDIES: Mapping[SymptomCode, str] = {
     FileSymptom.NO_STATE: "run the transport once{run}; if it ran before, see whether its disk is "
     "mounted: `mount`; if its files lie elsewhere, say where: "
     "`tau-transport-health inspect {name} --state-dir FOLDER`",
-    FileSymptom.LOST_STATE: "{recover}put {state} back from a copy; the transport does not begin "
-    "anew where it wrote before",
-    FileSymptom.INVALID_STATE: "{recover}put {state} back from a copy; the runtime leaves the file "
-    "as it is",
+    FileSymptom.LOST_STATE: "{recover}put {state} back from a copy",
+    FileSymptom.INVALID_STATE: "{recover}put {state} back from a copy",
     FileSymptom.NO_LOG: "put {log} back from a copy; `ls -la {dir}` shows whether it lies there "
     "under another name: if it was rotated, it is read as runtime-events.jsonl.1",
     FileSymptom.UNREADABLE_LOG: "see who may read what lies there, and whether the disk is "
@@ -89,7 +87,7 @@ REMEDIES: Mapping[SymptomCode, str] = {
     FileSymptom.TORN_LINE: "a writer was cut off: see the disk's space (`df -h {dir}`), then run "
     "the transport again, which moves the torn bytes aside into a .corrupt file{run}",
     FileSymptom.STALE: "the runtime is not running: see its timer or service (`systemctl "
-    "list-timers --all`, `crontab -l`), and what its last run printed. By hand{run}",
+    "list-timers --all`, `crontab -l`), and what its last run printed{by_hand}",
     FileSymptom.FUTURE: "set the clock of the machine that wrote the state, or of this one: "
     "compare `date -u` on both",
     FileSymptom.UNHEALTHY: "see which cases failed: `tau-transport-health diagnose {look}` names "
