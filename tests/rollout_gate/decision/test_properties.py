@@ -458,7 +458,9 @@ def test_the_same_files_give_the_same_bytes(
 def test_another_process_prints_the_same_bytes(tmp_path: Path) -> None:
     """Whatever its hashes are seeded with: no set's order is in an answer."""
     gate, history = Gate(tmp_path), History()
-    now = in_canary(gate, "--surface", "custom-command=custom-command", "--surface", "voice=voice")
+    surfaces = ("custom-command", "voice")
+    options = [word for one in surfaces for word in ("--surface", f"{one}={one}")]
+    now = in_canary(gate, *options, *(f"--first-run={one}" for one in surfaces))
     codes = [f"code_{number}" for number in range(30)]
     history.every(5 * MINUTE, 3, reason_codes=codes).add(now, **failed(streak=1), run_mode=None)
     for surface in ("custom-command", "voice"):
