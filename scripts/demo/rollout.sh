@@ -81,7 +81,7 @@ step 'the checklist is filled in' 'complete' sign_off
 step '24 hours, and signed off: complete' 'COMPLETE' gate advance
 
 step 'the next release is under rollout' 'preflight' \
-  gate start --release 1.5.0 "${opened[@]}"
+  gate start --release 1.5.0 --rollback-ref v1.4.0 "${opened[@]}"
 printf '{"release": "1.5.0", "total": 16, "passed": 16, "failed": 0}\n' >"$state_dir/report.json"
 step 'it goes to canary-1 as well' 'canary-1 (5 %)' \
   gate advance --validation "$state_dir/report.json"

@@ -59,7 +59,7 @@ class Release:
 
     def gate(self, *arguments: str, code: int, env: Mapping[str, str] | None = None) -> Ended:
         """Run a command of the gate to its end, which must come with an exit code."""
-        ended = self._run("tau-rollout-gate", *arguments, env=env or {})
+        ended = self.ends("tau-rollout-gate", *arguments, env=env or {})
         assert ended.code == code, ended
         return ended
 
@@ -91,7 +91,7 @@ class Release:
         self.let_pass(after_ms)
         self._cycles += 1
         suffix = f"-{self._cycles}"
-        ended = self._run("tau-custom-command", "run", str(fixture), "--case-suffix", suffix)
+        ended = self.ends("tau-custom-command", "run", str(fixture), "--case-suffix", suffix)
         assert ended.code == code, ended
 
     def holds(self, phase: str, *, by: set[str]) -> None:
@@ -144,6 +144,18 @@ class Release:
             section[item] = str(shown.relative_to(self.folder))
         checklist.write_text(tomli_w.dumps(filled))
 
+    def ends(self, program: str, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
+        """Run a command of either program to its end."""
+        done = forking.run(
+            COMMANDS / program,
+            *arguments,
+            cwd=self.folder,
+            env=self._environment(env or {}),
+            timeout=PATIENCE_SECONDS,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr
+        return Ended(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+
     @property
     def root(self) -> Path:
         """Return the rollout directory."""
@@ -160,17 +172,6 @@ class Release:
         """Return the recorded decisions, oldest first."""
         lines = self.root.joinpath("decisions.jsonl").read_bytes().splitlines()
         return [json.loads(line) for line in lines]
-
-    def _run(self, program: str, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
-        done = forking.run(
-            COMMANDS / program,
-            *arguments,
-            cwd=self.folder,
-            env=self._environment(env or {}),
-            timeout=PATIENCE_SECONDS,
-        )
-        assert b"Traceback" not in done.stderr, done.stderr
-        return Ended(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """Return an environment with little in it: the time, for either program, and `more`."""

@@ -215,7 +215,7 @@ FAILURES = {
 def test_a_release_that_goes_back(name: str, tmp_path: Path) -> None:
     """A trigger freezes the release for good; then come the evidence, the steps, a new start."""
     failure = FAILURES[name]
-    release = Release(tmp_path, *failure.start)
+    release = Release(tmp_path, "--rollback-ref", "v1.3.2", *failure.start)
     failure.happens(release)
 
     answer = release.answer("advance", *failure.advance, code=4)
@@ -252,7 +252,7 @@ def rolls_back(release: Release, failure: Failure) -> None:
     printed = release.gate("rollback", "--reason", "a trigger fired", code=0).out
     assert every_file(release.folder / STATE_DIR) == before
     (archive,) = release.root.glob("evidence/*.tar.gz")
-    for told in (archive.name, STATE_DIR, "git revert --no-edit 1.3.2..1.4.0", "1.3.2 on stable"):
+    for told in (archive.name, STATE_DIR, "git revert --no-edit v1.3.2..HEAD", "1.3.2 on stable"):
         assert told in printed
     unpacked = release.folder / "unpacked"
     unpacked.mkdir()
@@ -266,6 +266,7 @@ def rolls_back(release: Release, failure: Failure) -> None:
     assert rollout["rollback"] == {
         "rollback_channel": "stable",
         "rollback_version": "1.3.2",
+        "rollback_ref": "v1.3.2",
         "rollback_reason": "a trigger fired",
         "rollback_reference_unix_ms": release.now_unix_ms,
     }

@@ -26,9 +26,9 @@ def gate(tmp_path: Path) -> Gate:
     return Gate(tmp_path)
 
 
-def promoted(gate: Gate, now_unix_ms: int = ENTERED) -> None:
+def promoted(gate: Gate, *options: str, now_unix_ms: int = ENTERED) -> None:
     """Have a rollout in canary-1, its evidence starting with an empty log."""
-    gate.begin("--now-unix-ms", str(now_unix_ms - MINUTE))
+    gate.begin("--now-unix-ms", str(now_unix_ms - MINUTE), *options)
     (gate.folder / "report.json").write_text(json.dumps(REPORT))
     done = gate(
         "advance", "--validation", "report.json", "--now-unix-ms", str(now_unix_ms), "--by", "ci"
@@ -81,6 +81,10 @@ class TestStart:
             ["--release", "1.3.2"],
             ["--release", "1.4.0-rc.1"],
             ["--release", "2.0.0"],
+            ["--rollback-ref", "-x"],
+            ["--rollback-ref", "a..b"],
+            ["--rollback-ref", "a b"],
+            ["--rollback-ref", ""],
             ["--cycle-interval", "soon"],
             ["--cycle-interval", "0s"],
             ["--surface", "voice"],
@@ -337,7 +341,7 @@ class TestRollback:
 
     def test_it_captures_and_closes(self, gate: Gate) -> None:
         """State, rollout, policy, report and attachments are in it; the steps name real things."""
-        promoted(gate)
+        promoted(gate, "--rollback-ref", "v1.3.2")
         History().every(MINUTE, 2).write(gate.folder / STATE_DIR)
         (gate.folder / "screen.png").write_bytes(b"png")
         now = str(ENTERED + 3 * MINUTE)
@@ -359,7 +363,7 @@ class TestRollback:
             f"cp -a {state_dir} {state_dir}.{incident}",
             "2026-01-01T00:03:00Z",
             "1.3.2 on stable",
-            "git revert --no-edit 1.3.2..1.4.0",
+            "git revert --no-edit v1.3.2..HEAD",
             "Validate again",
             "start --release VERSION --rollback-to 1.3.2 --channel stable",
             f"--rollout-dir {ROLLOUT_DIR} --surface custom-command={state_dir} --cycle-interval 5m",
@@ -367,7 +371,7 @@ class TestRollback:
             assert expected in done.out
         explained = gate("explain", "--now-unix-ms", now)
         assert explained.code == 4
-        for again in (archive.name, f"cp -a {state_dir} ", "git revert --no-edit 1.3.2..1.4.0"):
+        for again in (archive.name, f"cp -a {state_dir} ", "git revert --no-edit v1.3.2..HEAD"):
             assert again in explained.out
         assert f"evidence        {ROLLOUT_DIR}/evidence/{archive.name}" in gate("status").out
         subprocess.run(["tar", "-xzf", archive], cwd=gate.folder, check=True)  # noqa: S607 - found by PATH
@@ -485,11 +489,12 @@ class TestLooking:
         gate.begin(*at, "--surface", "custom-command=x")
         policy = gate("policy", "show").out
         (gate.folder / "my.toml").write_text(policy)
+        History().every(MINUTE, 1).write(gate.folder / "y")
         asked = ["--surface", "custom-command=y", "--policy", "my.toml"]
         done = gate("explain", *at, *asked, "--validation", "report.json")
         assert (
-            "  tau-rollout-gate advance --validation report.json --rollout-dir there "
-            "--surface custom-command=y --policy my.toml\n"
+            "  tau-rollout-gate advance --rollout-dir there --surface custom-command=y --policy "
+            "my.toml --validation report.json\n"
         ) in done.out
 
     def test_history_is_a_table(self, gate: Gate) -> None:

@@ -5,6 +5,7 @@ run in the mode `record`, and the first canary phase soaks for ten minutes, or n
 reason has to stand alone (a cycle that breaks a gate starts the soak anew by its nature).
 """
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -146,6 +147,7 @@ class Reason:
         follows: Other gates that cannot hold then either.
         heals: Whether the next clean cycle of an untouched runtime mends it.
         needs_reenter: Whether nothing but `reenter` does.
+        typed: What `explain` says to type; None for `reenter`.
     """
 
     spoil: Spoil
@@ -153,6 +155,7 @@ class Reason:
     follows: frozenset[str] = frozenset()
     heals: bool = False
     needs_reenter: bool = False
+    typed: str | None = None
 
 
 def last_cycle(**changes: Any) -> Spoil:  # noqa: ANN401 - any JSON
@@ -278,22 +281,33 @@ def segment_missing(canary: Canary) -> None:
     (canary.state_dir / f"{LOG}.1").rename(canary.state_dir / "lost")
 
 
+STATE_DIR_OPTION = "--state-dir .tau/custom-command"
+RUN = f"tau-custom-command run FIXTURE {STATE_DIR_OPTION}"
+RECOVER = f"tau-custom-command recover {STATE_DIR_OPTION}"
+WAIT = "tau-rollout-gate advance"
+
 NO_LOG = frozenset({"cycle_in_window"})
 """Without a log there is no cycle in it."""
 
 REASONS = {
-    "no state": Reason(spoil=removed("state.json"), gate="files_present", heals=True),
-    "no log": Reason(spoil=removed(LOG), gate="files_present", follows=NO_LOG),
-    "no files": Reason(spoil=removed(LOG, "state.json"), gate="files_present", follows=NO_LOG),
-    "unusable state": Reason(spoil=no_state, gate="state_valid", heals=True),
-    "no cycle": Reason(spoil=no_cycle, gate="cycle_in_window", heals=True),
-    "stale": Reason(spoil=stale, gate="evidence_fresh", heals=True),
-    "future": Reason(spoil=one_more_cycle(60_001), gate="evidence_not_in_future"),
+    "no state": Reason(
+        spoil=removed("state.json"), gate="files_present", heals=True, typed=RECOVER
+    ),
+    "no log": Reason(spoil=removed(LOG), gate="files_present", follows=NO_LOG, typed=RUN),
+    "no files": Reason(
+        spoil=removed(LOG, "state.json"), gate="files_present", follows=NO_LOG, typed=RUN
+    ),
+    "unusable state": Reason(spoil=no_state, gate="state_valid", heals=True, typed=RECOVER),
+    "no cycle": Reason(spoil=no_cycle, gate="cycle_in_window", heals=True, typed=WAIT),
+    "stale": Reason(spoil=stale, gate="evidence_fresh", heals=True, typed=RUN),
+    "future": Reason(spoil=one_more_cycle(60_001), gate="evidence_not_in_future", typed=WAIT),
     "clock of the log": Reason(spoil=one_more_cycle(-1), gate="clock_forward", needs_reenter=True),
-    "clock of the evaluator": Reason(spoil=evaluator_before_entry, gate="entry_not_in_future"),
-    "an older state": Reason(spoil=older_state, gate="log_matches_state", heals=True),
-    "another number": Reason(spoil=other_number, gate="log_matches_state", heals=True),
-    "torn": Reason(spoil=torn, gate="last_line_whole", heals=True),
+    "clock of the evaluator": Reason(
+        spoil=evaluator_before_entry, gate="entry_not_in_future", typed=WAIT
+    ),
+    "an older state": Reason(spoil=older_state, gate="log_matches_state", heals=True, typed=RUN),
+    "another number": Reason(spoil=other_number, gate="log_matches_state", heals=True, typed=RUN),
+    "torn": Reason(spoil=torn, gate="last_line_whole", heals=True, typed=RUN),
     "no JSON": Reason(spoil=then_a_clean_one(b"no JSON\n"), gate="lines_valid", needs_reenter=True),
     "contradiction": Reason(
         spoil=last_cycle(health_state="degraded"), gate="lines_valid", needs_reenter=True
@@ -303,17 +317,29 @@ REASONS = {
     "truncated": Reason(spoil=truncated, gate="log_continues", follows=NO_LOG, needs_reenter=True),
     "rewritten": Reason(spoil=rewritten, gate="log_continues", needs_reenter=True),
     "segment": Reason(spoil=segment_missing, gate="segments_present", needs_reenter=True),
-    "run mode": Reason(spoil=last_cycle(run_mode="execute"), gate="run_mode", heals=True),
-    "no run mode": Reason(spoil=last_cycle(run_mode=None), gate="run_mode", heals=True),
+    "run mode": Reason(
+        spoil=last_cycle(run_mode="execute"),
+        gate="run_mode",
+        heals=True,
+        typed=RUN.replace("E ", "E --run-mode record "),
+    ),
+    "no run mode": Reason(
+        spoil=last_cycle(run_mode=None),
+        gate="run_mode",
+        heals=True,
+        typed=RUN.replace("E ", "E --run-mode record "),
+    ),
     "release": Reason(
         spoil=last_cycle(runtime_version="1.3.2"),
         gate="evidence_of_release:runtime_version",
         heals=True,
+        typed=RUN,
     ),
     "fixture": Reason(
         spoil=last_cycle(fixture_sha256=SHA),
         gate="evidence_of_release:fixture_sha256",
         heals=True,
+        typed=RUN,
     ),
 }
 
@@ -344,6 +370,40 @@ def test_it_alone_holds_by_its_name(gate: Gate, name: str) -> None:
     assert all(held_by.values())
     assert ("reenter --reason" in held_by[reason.gate]) == reason.needs_reenter
     assert gate.contents() == files
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_what_to_type_next_is_what_helps(gate: Gate, name: str) -> None:
+    """One command for each reason; `advance` only where time or clean cycles alone help."""
+    reason, canary = REASONS[name], Canary(gate)
+    reason.spoil(canary)
+    reenter = "tau-rollout-gate reenter --reason 'WHAT HAPPENED TO THE LOG'"
+    expected = reenter if reason.needs_reenter else reason.typed
+    (command,) = typed_next(canary)
+    assert command.removesuffix(" --accept-lost-evidence") == expected
+
+
+def test_what_to_type_next_of_a_policy_s_gates(gate: Gate) -> None:
+    """What the last cycle shows is diagnosed; what nobody did yet is named with its blank."""
+    canary = Canary(gate)
+    last_cycle(backlog_cases=2, reason_codes=["queue_backpressure_applied"])(canary)
+    diagnose = f"tau-transport-health diagnose {SURFACE} {STATE_DIR_OPTION}"
+    assert typed_next(canary)[0] == diagnose
+    canary.run("freeze", "--reason", "the hall is moved", expected=0)
+    assert typed_next(canary)[0] == "tau-rollout-gate resume --reason 'WHY IT MAY GO ON'"
+    canary.run("rollback", "--reason", "anew", expected=0)
+    assert typed_next(canary, expected=4) == []  # its steps are listed instead
+    gate.begin("--now-unix-ms", str(canary.now))
+    asked = "tau-rollout-gate advance --validation validation=REPORT"
+    assert typed_next(canary) == [asked]
+
+
+def typed_next(canary: Canary, *options: str, expected: int = 3) -> list[str]:
+    """Return the commands that `explain` says to type."""
+    said = canary.run("explain", *options, expected=expected).out.splitlines()
+    below = itertools.dropwhile(lambda line: line != "WHAT TO TYPE NEXT", said)
+    commands = (line.strip() for line in below if line.startswith("  tau-"))
+    return [command.replace(f"{canary.gate.folder}/", "") for command in commands]
 
 
 @pytest.mark.parametrize("name", these(need_reenter=True))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 
 from tau_rollout_gate.contract.rollout import Channel
@@ -31,6 +32,8 @@ from tests.rollout_gate.answers import (
 )
 from tests.rollout_gate.making import History, failed, pin, rollout, surface_evidence
 
+DIAGNOSE = "tau-transport-health diagnose"
+ADOPT = "tau-rollout-gate policy adopt --policy FILE"
 MALFORMED = "malformed_inputs_observed"
 WAITING = failing(
     "command_runs_recorded",
@@ -60,7 +63,7 @@ def explained(one: Answer, surroundings: Surroundings | None = None) -> str:
 def commands_of(one: Answer, surroundings: Surroundings | None = None) -> list[str]:
     """Return what the reader is told to type."""
     lines = (line.strip() for line in render(one, surroundings or around()).splitlines())
-    return [line for line in lines if line.startswith("tau-rollout-gate ")]
+    return [line for line in lines if line.startswith("tau-")]
 
 
 def when(*gates: GateResult, soak: Soak | None = None) -> str:
@@ -345,22 +348,66 @@ def test_commands_are_whole() -> None:
     """With the options that they were asked with, to be copied; each says what it does."""
     where = around(
         rollout_dir="my dir",
-        options=("--rollout-dir", "my dir", "--surface", "voice=x"),
-        asked_with=("--validation", "r.json"),
+        place=("--rollout-dir", "my dir"),
+        options=("--surface", "voice=x"),
+        reports={"validation": "r.json", "load": "load=l.json"},
+        signoff="s.toml",
     )
-    options = "--rollout-dir 'my dir' --surface voice=x"
+    place, options = "--rollout-dir 'my dir'", "--surface voice=x"
+    reports = "--validation r.json --validation load=l.json"
     assert commands_of(answer(), where) == [
-        f"tau-rollout-gate advance --validation r.json {options}"
+        f"tau-rollout-gate advance {place} {options} {reports} --signoff s.toml"
     ]
     gates = (SIGNOFF, failing("items", command="signoff verify"), TARGET)
     assert commands_of(answer(gates=gates), where) == [
-        f"tau-rollout-gate signoff init {options}",
-        f"tau-rollout-gate signoff verify {options}",
-        f"tau-rollout-gate rollback --reason 'WHY' {options}",
+        f"tau-rollout-gate signoff init {place}",
+        f"tau-rollout-gate signoff verify {place} s.toml",
+        f"tau-rollout-gate rollback --reason 'WHY' {place} {options}",
     ]
     said = explained(answer(gates=gates), where)
     assert "fill in my dir/signoff.toml" in said
     assert "lists what is open" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "surface", "expected"),
+    [
+        ("run FIXTURE", "custom-command", "tau-custom-command run FIXTURE --state-dir 'a b'"),
+        ("recover", "custom-command", "tau-custom-command recover --state-dir 'a b'"),
+        ("diagnose", "custom-command", f"{DIAGNOSE} custom-command --state-dir 'a b'"),
+        ("run FIXTURE", "voice", f"{DIAGNOSE} voice --state-dir v"),
+        ("diagnose", "doorbell", "tau-rollout-gate evaluate --surface voice=v --policy p.toml"),
+        ("policy adopt --policy FILE", "voice", f"{ADOPT} --surface voice=v"),
+        ("reenter", "voice", "tau-rollout-gate reenter --surface voice=v --policy p.toml"),
+    ],
+)
+def test_what_helps_a_surface(words: str, surface: str, expected: str) -> None:
+    """The runtime that is known, else the inspector that knows the surface, else to ask again."""
+    where = around(
+        state_dirs={"custom-command": "a b", "voice": "v"},
+        options=("--surface", "voice=v", "--policy", "p.toml"),
+    )
+    gate = failing("a", surface=surface, command=words)
+    assert commands_of(stuck(gates=(gate, gate)), where) == [expected]
+
+
+def test_reports_that_are_missing_are_asked_for_at_once() -> None:
+    """In one command, with those that were given and pass; one that does not pass is left out."""
+    asked = [f"--validation {name}=REPORT" for name in ("load", "validation")]
+    missing = [failing(one, surface=None, command=f"advance {one}") for one in asked]
+    where = around(reports={"smoke": "smoke=s.json", "load": "load=old.json"})
+    assert commands_of(stuck(gates=missing), where) == [
+        f"tau-rollout-gate advance {' '.join(asked)} --validation smoke=s.json"
+    ]
+
+
+def test_waiting_is_no_help_where_something_is_to_be_done() -> None:
+    """Then no `advance` is named; nor for a cause that no command mends, which is asked again."""
+    assert commands_of(answer(gates=(FROZEN_GATE, SOAK_GATE))) == [
+        "tau-rollout-gate resume --reason 'WHY IT MAY GO ON'"
+    ]
+    assert commands_of(stuck(gates=(failing("a", surface=None),))) == ["tau-rollout-gate evaluate"]
+    assert "asks again" in explained(stuck(gates=(failing("a", surface=None),)))
 
 
 TARGET = failing("rollback_target", surface=None, command="rollback --reason 'WHY'")
@@ -394,10 +441,12 @@ def test_what_is_typed_is_quoted() -> None:
 def test_a_rolled_back_rollout_has_its_steps() -> None:
     """They can be read again, each command on a line of its own, and where the evidence is."""
     archive = ".tau/rollout/custom-command/evidence/20260101T000300Z-1.4.0.tar.gz"
-    lines = render(over(Verdict.ROLLBACK), around(archive=archive)).splitlines()
+    built = rollout().rollback.model_copy(update={"rollback_ref": "v1.3.2"})
+    now = around(archive=archive, rollout=rollout(rollback=built))
+    lines = render(over(Verdict.ROLLBACK), now).splitlines()
     assert "  1. Set the share of 1.4.0 back to 0 % (it was in canary-1)." in lines
     assert "     cp -a .tau/custom-command .tau/custom-command.20260101T000300Z-1.4.0" in lines
-    assert any(line.startswith("     git revert --no-edit ") for line in lines)
+    assert "     git revert --no-edit v1.3.2..HEAD" in lines
     assert any(line.startswith("     tau-rollout-gate start --release VERSION ") for line in lines)
     assert lines[-1] == f"  evidence: {archive}"
 
@@ -409,6 +458,7 @@ def test_evidence_that_is_lacking_is_told() -> None:
         assert f"  {words}" in lines
     preflight = render(over(Verdict.ROLLBACK), around(rollout=rollout("preflight")))
     assert "Set the share" not in preflight
+    assert "git" not in preflight  # no tag that nobody named
 
 
 def test_warnings_are_good_to_know() -> None:

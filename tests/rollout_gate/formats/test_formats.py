@@ -290,8 +290,9 @@ def test_hostile_text_acts_on_no_reader(situation: str, hostile: str) -> None:
     hostile_around = around(
         rollout_dir=hostile,
         state_dirs={"custom-command": hostile},
-        options=("--rollout-dir", hostile),
-        asked_with=("--signoff", hostile),
+        place=("--rollout-dir", hostile),
+        reports={"validation": hostile},
+        signoff=hostile,
         archive=hostile,
     )
     printed = {name: render(one) for name, render in RENDERERS.items()}
@@ -343,6 +344,25 @@ def test_the_text_begins_with_the_verdict_and_why() -> None:
         "TRIGGERS\n"
         "  ✓ 1 did not fire\n"
     )
+
+
+def test_an_answer_that_advance_followed_says_what_is_now() -> None:
+    """Nothing of what might be done: it is done, and the new share is to be given."""
+    moved = promoted(advanced=True)
+    assert text.render(moved).startswith(
+        "PROMOTE  1.4.0 is now in canary-2: give it 25 %\n"
+        "why       every gate of canary-1 holds, and no rollback trigger fired\n\nGATES\n"
+    )
+    assert "Soak" not in RENDERERS["markdown"](moved)
+    said = json.loads(RENDERERS["json"](moved))
+    assert (said["phase"], said["advanced"], said["phase_now"], said["canary_percent_now"]) == (
+        *("canary-1", True, "canary-2", 25),
+    )
+    last = promoted(
+        verdict=Verdict.COMPLETE, next_phase=None, next_canary_percent=None, advanced=True
+    )
+    assert text.render(last).startswith("COMPLETE  1.4.0 is rolled out: complete in canary-1 (5 %)")
+    assert (last.phase_now, last.canary_percent_now) == ("canary-1", 5)
 
 
 def test_the_text_tells_what_is_in_the_way_and_counts_the_rest() -> None:
@@ -400,7 +420,7 @@ def test_lines_are_no_wider_than_the_terminal(situation: str, width: int) -> Non
     one = SITUATIONS[situation]
     printed = text.render(one, look=look) + explain.render(one, around(), look=look)
     for line in printed.splitlines():
-        is_command = re.match(r" +(tau-rollout-gate|git|cp|grep) ", line)
+        is_command = re.match(r" +(tau-[a-z-]+|git|cp|grep) ", line)
         assert len(line) <= width or is_command, line
 
 
@@ -610,9 +630,16 @@ def test_the_outputs_are_for_later_steps() -> None:
         "canary_percent": "5",
         "next_phase": "canary-2",
         "next_canary_percent": "25",
+        "advanced": "false",
+        "phase_now": "canary-1",
+        "canary_percent_now": "5",
         "earliest_promotion": "2026-01-01T00:30:00Z",
         "reasons": "end\nEOF\nreasons",
     }
+    moved = runner_outputs(github.outputs(promoted(advanced=True)))
+    assert (moved["advanced"], moved["phase_now"], moved["canary_percent_now"]) == (
+        *("true", "canary-2", "25"),
+    )
     outputs = runner_outputs(github.outputs(fired()))
     assert [name for name, value in outputs.items() if not value] == [
         "next_phase",

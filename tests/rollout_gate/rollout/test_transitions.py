@@ -72,6 +72,7 @@ def opening(**changes: Any) -> Opening:  # noqa: ANN401 - any field
         "channel": Channel.STABLE,
         "rollback_version": "1.3.2",
         "rollback_channel": None,
+        "rollback_ref": None,
         "surfaces": {SURFACE: ".tau/custom-command"},
         "expected": [],
         "cycle_interval_ms": None,

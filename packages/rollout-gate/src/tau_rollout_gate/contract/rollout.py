@@ -173,12 +173,14 @@ class RollbackTarget(Form):
     Args:
         rollback_channel: The channel of that version.
         rollback_version: The version.
+        rollback_ref: The tag, branch or commit that it was built from; None where it was not told.
         rollback_reason: Why it went back; None before that.
         rollback_reference_unix_ms: When it went back; None before that.
     """
 
     rollback_channel: Channel
     rollback_version: Text
+    rollback_ref: Text | None = None
     rollback_reason: str | None = None
     rollback_reference_unix_ms: Count | None = None
 

@@ -40,7 +40,8 @@ class GateResult(NamedTuple):
         remedy: What to do where it does not pass, in one sentence; empty where it does.
         cycles_help: Whether time and clean cycles alone can make it pass.
         passes_from_unix_ms: When the clock alone makes it pass; None where it does not.
-        command: What to type to mend it, behind the program's name; empty where no command does.
+        command: What to type to mend it, behind the program's name (of the runtime, that is `run`
+            or `recover`, of the inspector `diagnose`); empty where no command does.
     """
 
     name: str
@@ -78,7 +79,10 @@ class Soak(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A verdict with its reasons; the same inputs give the same answer, byte for byte."""
+    """A verdict with its reasons; the same inputs give the same answer, byte for byte.
+
+    `advanced` tells that `advance` followed it: the rollout moved on, or was completed.
+    """
 
     verdict: Verdict
     release: str
@@ -94,6 +98,18 @@ class Answer(NamedTuple):
     warnings: tuple[str, ...]
     policy_sha256: str
     inputs: tuple[RecordedInput, ...]
+    advanced: bool = False
+
+    @property
+    def phase_now(self) -> str:
+        """The phase that the rollout is in after the answer."""
+        return (self.next_phase if self.advanced else None) or self.phase
+
+    @property
+    def canary_percent_now(self) -> int:
+        """The share that the release is to have after the answer, in per cent."""
+        following = self.next_canary_percent if self.advanced else None
+        return self.canary_percent if following is None else following
 
     @property
     def failing_gates(self) -> tuple[GateResult, ...]:

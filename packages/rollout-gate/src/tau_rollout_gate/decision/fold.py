@@ -149,4 +149,10 @@ def _as_in_last(gate: CycleGate, last: Cycle | None) -> Finding:
     holds = gate.holds(last)
     status = {True: GateStatus.PASS, False: GateStatus.FAIL, None: GateStatus.UNKNOWN}[holds]
     remedy = {True: "", False: gate.remedy, None: gate.remedy_untold}[holds]
-    return Finding(status=status, observed=gate.seen_in(last), cycle=last, remedy=remedy)
+    return Finding(
+        status=status,
+        observed=gate.seen_in(last),
+        cycle=last,
+        remedy=remedy,
+        command=gate.command,
+    )

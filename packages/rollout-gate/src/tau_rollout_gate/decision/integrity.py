@@ -39,11 +39,12 @@ _REENTER_COMMAND = "reenter --reason 'WHAT HAPPENED TO THE LOG'"
 
 
 class _FlawGate(NamedTuple):
-    """The gate that a flaw fails: its name, what it requires, and what to do."""
+    """The gate that a flaw fails: its name, what it requires, what to do, and what to type."""
 
     name: str
     required: str
     remedy: str
+    command: str = ""
 
 
 FLAW_GATES: Mapping[Flaw, _FlawGate] = {
@@ -51,22 +52,26 @@ FLAW_GATES: Mapping[Flaw, _FlawGate] = {
         name="files_present",
         required="a state.json and an event log",
         remedy="see that the runtime runs, and that --surface names its state directory",
+        command="run FIXTURE",
     ),
     Flaw.INVALID_STATE: _FlawGate(
         name="state_valid",
         required="a state.json of the documented form",
         remedy="see what wrote the file; tau-transport-health diagnose tells more",
+        command="recover",
     ),
     Flaw.DISAGREES: _FlawGate(
         name="log_matches_state",
         required="state.json belongs to the end of the event log",
         remedy="see whether one of the two files was put back or edited; the next cycle of an "
         "untouched runtime mends it",
+        command="run FIXTURE",
     ),
     Flaw.TORN_TAIL: _FlawGate(
         name="last_line_whole",
         required="the event log ends with a whole line",
         remedy="a writer was cut off: run the runtime again, which moves the torn bytes aside",
+        command="run FIXTURE",
     ),
     Flaw.INVALID_LINE: _FlawGate(
         name="lines_valid", required="every line since canary-1 is valid", remedy=_REENTER
@@ -164,6 +169,7 @@ def _entry_gate(evidence: SurfaceEvidence) -> GateResult:
         if evidence.end_problem is None
         else "put the log back, or let the runtime run a cycle; tau-transport-health diagnose "
         "tells more",
+        command="diagnose",
     )
 
 
@@ -205,7 +211,11 @@ def flaw_gates(
                 ),
                 remedy=_remedy_in_place(flaw, flaws, evidence)
                 or gate.remedy + (accept if flaw in UNHEALABLE else ""),
-                command=_REENTER_COMMAND + accept if flaw in UNHEALABLE or first.lost else "",
+                command=_REENTER_COMMAND + accept
+                if flaw in UNHEALABLE or first.lost
+                else "recover"
+                if _is_state_alone_missing(flaw, found)
+                else gate.command,
             )
         )
     return results
@@ -216,7 +226,7 @@ def _remedy_in_place(
 ) -> str | None:
     """What to do where the other files, or other flaws, leave only that; None otherwise."""
     if flaw is Flaw.NO_FILES and len(flaws[flaw]) == 1:
-        if not str(flaws[flaw][0].file).endswith("state.json"):
+        if not _is_state_alone_missing(flaw, flaws[flaw]):
             return "put the event log back from a copy: state.json is there"
         refusal = ", or rebuild it: 'tau-custom-command recover' shows what it can"
         return "the event log is there: put state.json back from a copy" + (
@@ -236,6 +246,11 @@ def _remedy_in_place(
             "'reenter --reason' --accept-lost-evidence"
         )
     return None
+
+
+def _is_state_alone_missing(flaw: Flaw, found: Sequence[FlawFound]) -> bool:
+    is_state = str(found[0].file).endswith("state.json")
+    return flaw is Flaw.NO_FILES and len(found) == 1 and is_state
 
 
 def _cut_off_cycle(evidence: SurfaceEvidence) -> int | None:
@@ -287,6 +302,7 @@ def time_gates(
             "timer or service"
             if age > longest
             else "",
+            command="run FIXTURE",
         ),
         GateResult(
             name="evidence_not_in_future",

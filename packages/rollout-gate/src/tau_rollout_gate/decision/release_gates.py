@@ -27,6 +27,11 @@ class PinnedField(CycleGate):
         """What to do where another value is seen."""
         return self.advice
 
+    @property
+    def command(self) -> str:
+        """A cycle as it should be."""
+        return "run FIXTURE" + (f" --run-mode {self.value}" if self.field == "run_mode" else "")
+
     def holds(self, cycle: Cycle) -> bool | None:
         """Tell whether the cycle has the value; None where its line has none."""
         seen = getattr(cycle.event, self.field)

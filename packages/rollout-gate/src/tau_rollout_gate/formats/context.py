@@ -16,6 +16,14 @@ from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.policy.findings import EvidenceRef
 
 PROGRAM = "tau-rollout-gate"
+INSPECTED = frozenset(
+    f"{CHAINED_SURFACE} voice dashboard memory browser-automation gateway deployment multi-agent "
+    "multi-channel".split()
+)
+"""The surfaces that tau-transport-health knows by their names."""
+
+_OF_A_SURFACE = {"diagnose", "recover", "run"}
+
 _VALUES = {"runtime_version": "VERSION", "fixture_sha256": "SHA256"}
 
 
@@ -26,8 +34,10 @@ class Surroundings(NamedTuple):
         rollout: The rollout.
         rollout_dir: Its directory.
         state_dirs: The directory of each surface's state files.
-        options: The options that every command needs again: the directory, the surfaces, a policy.
-        asked_with: Those that only a question takes: reports, a sign-off.
+        place: The option that names the directory, where it is not the usual one.
+        options: Those that nearly every command needs again: the surfaces, a policy.
+        reports: The reports that were given, by name, each as its option has it.
+        signoff: The sign-off that was given.
         surfaces: What was read of each surface; nothing of a rollout that is over.
         archive: The evidence that its rollback captured; None without any.
         lacking: What of it could not be captured, and why.
@@ -36,8 +46,10 @@ class Surroundings(NamedTuple):
     rollout: Rollout
     rollout_dir: str
     state_dirs: Mapping[str, str]
+    place: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    asked_with: tuple[str, ...] = ()
+    reports: Mapping[str, str] = {}
+    signoff: str | None = None
     surfaces: Mapping[str, SurfaceEvidence] = {}
     archive: str | None = None
     lacking: tuple[str, ...] = ()
@@ -49,12 +61,35 @@ class Surroundings(NamedTuple):
         if self.lacking or self.archive is None:
             yield "'rollback' once more captures again, as much as can be read then"
 
-    def command(self, words: str) -> str:
-        """A command of this program, whole; `words` are as a shell reads them."""
-        options = self.options
-        if words.startswith("advance"):
-            options = (*self.asked_with, *options)
+    def command(self, words: str, surface: str | None = None) -> str:
+        """A command, whole; `words` are as a shell reads them.
+
+        It is one of this program, but for what is done about a `surface`: its runtime runs or
+        recovers it, where that is the custom command's, the one that is known here; the inspector
+        diagnoses it, where it knows it.
+        """
+        if surface is not None and words.partition(" ")[0] in _OF_A_SURFACE:
+            return self._of_surface(words, surface)
+        options = [*self.place]
+        if words.startswith("signoff"):  # of the rollout alone
+            options += [] if self.signoff is None or words.endswith("init") else [self.signoff]
+        else:
+            options += self.options
+        if words.startswith("policy") and "--policy" in options:  # another one
+            del options[options.index("--policy") :]
+        if words.startswith(("advance", "evaluate")):
+            for name, report in self.reports.items():
+                options += [] if f"--validation {name}=" in words else ["--validation", report]
+            options += [] if self.signoff is None else ["--signoff", self.signoff]
         return " ".join([PROGRAM, words, *([shlex.join(options)] if options else [])])
+
+    def _of_surface(self, words: str, surface: str) -> str:
+        if surface not in INSPECTED:
+            return self.command("evaluate")
+        where = shlex.join(["--state-dir", self.state_dirs[surface]])
+        if surface == CHAINED_SURFACE and words != "diagnose":
+            return f"tau-custom-command {words} {where}"
+        return f"tau-transport-health diagnose {surface} {where}"
 
     def event_at(self, surface: str | None, place: EvidenceRef | None) -> Event | None:
         """Find the cycle that stands at a place; None where it is not known."""
@@ -130,12 +165,14 @@ def steps(around: Surroundings) -> Iterator[Step]:
         f"Validate again: run the validation on {target.rollback_version}; start the runner only "
         "if it passes."
     )
-    commits = f"{target.rollback_version}..{rollout.release}"
+    ref = target.rollback_ref
+    since = target.rollback_version if ref is None else ref
     yield Step(
-        "In the morning: revert in the repository what the release brought:",
-        (shlex.join(["git", "revert", "--no-edit", commits]),),
+        f"In the repository, on the commit of {rollout.release}, revert what it brought since "
+        f"{since}" + ("." if ref is None else ":"),
+        () if ref is None else (shlex.join(["git", "revert", "--no-edit", f"{ref}..HEAD"]),),
     )
     yield Step(
-        "Later, with the cause mended, open the next rollout:",
+        "With the cause mended, open the next rollout:",
         (around.next_start(target.rollback_version, target.rollback_channel),),
     )

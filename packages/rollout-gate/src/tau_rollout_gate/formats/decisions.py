@@ -139,6 +139,8 @@ def _promotion(rollout: Rollout) -> str:
 def _target(rollout: Rollout) -> str:
     target = rollout.rollback
     where = f"{target.rollback_version} on {target.rollback_channel}"
+    if target.rollback_ref is not None:
+        where += f", built from {target.rollback_ref}"
     if target.rollback_reason is None or target.rollback_reference_unix_ms is None:
         return where
     return f"{where}: {target.rollback_reason} ({utc(target.rollback_reference_unix_ms)})"

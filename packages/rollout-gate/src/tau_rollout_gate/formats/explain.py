@@ -13,6 +13,7 @@ from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.context import PROGRAM, Surroundings, steps
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, heading, joined, paragraph
+from tau_rollout_gate.formats.next_steps import next_steps
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.formats.text import verdict_lines
 from tau_rollout_gate.policy.findings import (
@@ -44,9 +45,9 @@ def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
         yield from _steps(around, look)
         return
     yield from heading("What to type next", look)
-    for command, what in _commands(answer, around):
+    for command, does in next_steps(answer, around):
         yield _typed(command, look)
-        yield from paragraph(what, look, indent=6)
+        yield from paragraph(does, look, indent=6)
 
 
 def _section(title: str, texts: Iterable[str], look: Look) -> Iterator[str]:
@@ -216,43 +217,6 @@ def _when(answer: Answer) -> Iterator[str]:
     if answer.soak.required_ms and phrases.begins_anew(answer) is None:
         yield f"Soak of this phase: {phrases.soak_words(answer)}."
     yield f"To {phrases.next_words(answer)}"
-
-
-# What to type
-
-
-def _commands(answer: Answer, around: Surroundings) -> Iterator[tuple[str, str]]:
-    if phrases.is_closed(answer):
-        yield around.command("history"), "shows what was decided, when, and who asked."
-        target, channel = answer.release, around.rollout.channel
-        if answer.verdict is Verdict.HOLD:  # nobody had it
-            back = around.rollout.rollback
-            target, channel = back.rollback_version, back.rollback_channel
-        yield around.next_start(target, channel), "opens the next rollout."
-    elif answer.verdict is Verdict.ROLLBACK:
-        command = "rollback --reason 'WHAT HAPPENED'"
-        yield around.command(command), _what_it_does(command, around)
-    elif answer.verdict is Verdict.HOLD:
-        mending = list(dict.fromkeys(gate.command for gate in answer.failing_gates if gate.command))
-        for command in mending:
-            yield around.command(command), _what_it_does(command, around)
-        if not mending:
-            yield around.command("advance"), _what_it_does("advance", around)
-    else:
-        what = "the rollout as complete" if answer.verdict is Verdict.COMPLETE else "the new phase"
-        yield around.command("advance"), f"judges once more and records {what}."
-
-
-def _what_it_does(command: str, around: Surroundings) -> str:
-    if command.startswith("signoff init"):
-        return f"writes the checklist: fill in {around.rollout_dir}/signoff.toml, then ask again."
-    word = command.partition(" ")[0]
-    return {
-        "advance": "asks once; moves on if the answer is yes, else changes nothing.",
-        "reenter": "records what happened, and starts the phase and its soak anew.",
-        "resume": "ends the freeze, when its reason is gone.",
-        "rollback": "captures the evidence, ends this rollout, and prints what is left to do.",
-    }.get(word, "lists what is open, item by item.")
 
 
 def _steps(around: Surroundings, look: Look) -> Iterator[str]:

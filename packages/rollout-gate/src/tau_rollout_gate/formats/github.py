@@ -29,6 +29,9 @@ def outputs(answer: Answer) -> str:
         "next_canary_percent": ""
         if answer.next_canary_percent is None
         else str(answer.next_canary_percent),
+        "advanced": str(answer.advanced).lower(),
+        "phase_now": answer.phase_now,
+        "canary_percent_now": str(answer.canary_percent_now),
         "earliest_promotion": "" if at is None else utc(at),
     }
     lines = [f"{name}={shown(value)}\n" for name, value in values.items()]

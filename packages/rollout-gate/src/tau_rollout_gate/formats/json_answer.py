@@ -18,7 +18,12 @@ def render(answer: Answer) -> str:
 
     What a terminal or a CI job's log would act on is escaped, which to a JSON parser is the same.
     """
-    value = {"schema_version": _SCHEMA_VERSION, **_value(answer)}
+    value = {
+        "schema_version": _SCHEMA_VERSION,
+        **_value(answer),
+        "phase_now": answer.phase_now,
+        "canary_percent_now": answer.canary_percent_now,
+    }
     text = json.dumps(value, ensure_ascii=False, indent=2)
     return _TO_ESCAPE.sub(_escaped, _without_half_pairs(text)) + "\n"
 

@@ -38,7 +38,7 @@ def _lines(answer: Answer) -> Iterator[str]:
     yield ""
     for reason in answer.reasons:
         yield f"- {escaped(reason)}"
-    if not phrases.is_closed(answer):
+    if not (phrases.is_closed(answer) or answer.advanced):
         yield ""
         yield f"Soak: {escaped(phrases.soak_words(answer))}."
         if answer.verdict is Verdict.HOLD:

@@ -70,9 +70,11 @@ def headline(answer: Answer) -> str:
     here = step(answer.phase, answer.canary_percent)
     over = is_closed(answer)
     ends = {
-        Verdict.PROMOTE: f"may go on from {here} to {next_step(answer)}",
+        Verdict.PROMOTE: f"is now in {answer.phase_now}: give it {answer.canary_percent_now} %"
+        if answer.advanced
+        else f"may go on from {here} to {next_step(answer)}",
         Verdict.COMPLETE: f"is rolled out: complete in {here}"
-        if over
+        if over or answer.advanced
         else f"has passed {here}, the last phase: the rollout may be completed",
         Verdict.HOLD: f"was cancelled in {here}" if over else f"stays in {here}",
         Verdict.ROLLBACK: f"was rolled back in {here}" if over else f"must go back from {here}",

@@ -45,7 +45,8 @@ def verdict_lines(answer: Answer, look: Look) -> Iterator[str]:
 def _lines(answer: Answer, look: Look) -> Iterator[str]:
     yield from verdict_lines(answer, look)
     yield from paragraphs(answer.reasons, look, label="why", indent=_LABEL_WIDTH)
-    is_open = not phrases.is_closed(answer) and answer.verdict is not Verdict.ROLLBACK
+    is_over = phrases.is_closed(answer) or answer.advanced  # the phase, or all of it
+    is_open = not is_over and answer.verdict is not Verdict.ROLLBACK
     if is_open and not phrases.begins_anew(answer):
         yield from paragraph(phrases.soak_words(answer), look, label="soak", indent=_LABEL_WIDTH)
     if is_open and answer.verdict is not Verdict.COMPLETE:

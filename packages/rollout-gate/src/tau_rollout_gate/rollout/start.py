@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _EXPECTED_FIELDS: tuple[str, ...] = get_args(ExpectedField)
 
 _SURFACE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_REF = re.compile(r"(?!-)(?!.*\.\.)[^\s\x00-\x20\x7f~^:?*\[\\]{1,250}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -36,6 +37,7 @@ class Opening:
     Args:
         release: The version under rollout.
         rollback_version: The version it goes back to; None for what was completed last.
+        rollback_ref: The tag, branch or commit of that version; None where it is not told.
         channel: The channel it is published to.
         rollback_channel: The channel of the version it goes back to; None for that version's own
             where it was completed here, else for the release's.
@@ -51,6 +53,7 @@ class Opening:
 
     release: str
     rollback_version: str | None
+    rollback_ref: str | None
     channel: Channel
     rollback_channel: Channel | None
     surfaces: Mapping[str, str]
@@ -92,6 +95,10 @@ def opened(
         )
     target = _target(opening, completed)
     _check_versions(opening, target)
+    if target.rollback_ref is not None and not _REF.fullmatch(target.rollback_ref):
+        raise RefusedError(
+            f"--rollback-ref: {target.rollback_ref!r} is no tag, branch or commit of git"
+        )
     expected = expected_in(opening.expected)
     _check_surfaces(opening, policy, expected)
     return Rollout(
@@ -130,6 +137,7 @@ def _target(opening: Opening, completed: Rollout | None) -> RollbackTarget:
         return RollbackTarget(
             rollback_version=opening.rollback_version,
             rollback_channel=opening.rollback_channel or opening.channel,
+            rollback_ref=opening.rollback_ref,
         )
     if completed is None:
         raise RefusedError(
@@ -139,6 +147,7 @@ def _target(opening: Opening, completed: Rollout | None) -> RollbackTarget:
     return RollbackTarget(
         rollback_version=completed.release,
         rollback_channel=opening.rollback_channel or completed.channel,
+        rollback_ref=opening.rollback_ref,
     )
 
 

@@ -47,11 +47,13 @@ def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
             decided_unix_ms=found.answer.evaluated_unix_ms,
             answer=found.answer,
         )
+        has_moved = found.answer.verdict in {Verdict.PROMOTE, Verdict.COMPLETE}
+        answer = found.answer._replace(advanced=has_moved)
         if not _says_nothing_new(before, entry):
-            return found.answer, change.commit(entry, judged=found.evidence.judged)
+            return answer, change.commit(entry, judged=found.evidence.judged)
         if here != before.rollout:
             change.note(here)
-        return found.answer, None
+        return answer, None
 
 
 def _after(rollout: Rollout, found: Found, *, by: str) -> Rollout:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tau_rollout_gate.evidence.report import parse_named
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.rollout.ledger import Action, Entry
@@ -25,25 +26,20 @@ def surroundings(
         rollout=rollout,
         rollout_dir=str(question.rollout_dir),
         state_dirs=pinned_state_dirs(question, rollout),
-        options=tuple(_options(question, default_rollout_dir)),
-        asked_with=tuple(_asked_with(question)),
+        place=()
+        if question.rollout_dir == default_rollout_dir
+        else ("--rollout-dir", str(question.rollout_dir)),
+        options=tuple(_options(question)),
+        reports={parse_named(each)[0]: each for each in question.reports},
+        signoff=None if question.signoff is None else str(question.signoff),
         surfaces=surfaces or {},
         archive=last.archive,
         lacking=last.reasons if last.action is Action.CAPTURE else (),
     )
 
 
-def _options(question: Question, default_rollout_dir: Path) -> Iterator[str]:
-    if question.rollout_dir != default_rollout_dir:
-        yield from ("--rollout-dir", str(question.rollout_dir))
+def _options(question: Question) -> Iterator[str]:
     for name, state_dir in question.surfaces.items():
         yield from ("--surface", f"{name}={state_dir}")
     if question.policy is not None:
         yield from ("--policy", str(question.policy))
-
-
-def _asked_with(question: Question) -> Iterator[str]:
-    for report in question.reports:
-        yield from ("--validation", report)
-    if question.signoff is not None:
-        yield from ("--signoff", str(question.signoff))

@@ -39,6 +39,13 @@ def command(
             "[default: where it was published, else the release's]",
         ),
     ] = None,
+    rollback_ref: Annotated[
+        str | None,
+        options.option(
+            metavar="REF",
+            help="The tag, branch or commit that it was built from, for the steps of a rollback.",
+        ),
+    ] = None,
     cycle_interval: options.CycleInterval = None,
     registry_changes_expected: options.RegistryChangesExpected = False,
     expect: Annotated[
@@ -81,6 +88,7 @@ def command(
     opening = Opening(
         release=release,
         rollback_version=rollback_to,
+        rollback_ref=None if rollback_ref is None else as_text("--rollback-ref", rollback_ref),
         channel=channel,
         rollback_channel=rollback_channel,
         surfaces=question.surfaces or options.DEFAULT_SURFACES,

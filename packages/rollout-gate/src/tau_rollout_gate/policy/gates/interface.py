@@ -196,6 +196,11 @@ class CycleGate(Gate):
         """What to do where it does not hold."""
 
     @property
+    def command(self) -> str:
+        """What to type then, as `GateResult.command` has it."""
+        return "diagnose"
+
+    @property
     def remedy_untold(self) -> str:
         """What to do where the cycle's line does not tell."""
         return self.remedy

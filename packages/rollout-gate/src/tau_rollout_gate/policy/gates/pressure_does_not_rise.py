@@ -70,6 +70,7 @@ def _finding(sums: Mapping[Signal, Series], window: Window) -> Finding:
         remedy=f"find out what makes {' and '.join(name for name, _ in risen)} rise, mend it, "
         "and let cycles run until the later half is no worse than the earlier",
         cycles_help=True,
+        command="diagnose",
     )
 
 

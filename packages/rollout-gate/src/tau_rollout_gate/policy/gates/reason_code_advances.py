@@ -43,4 +43,5 @@ class ReasonCodeAdvancesGate(WindowGate):
             if is_known
             else f"go on running cycles with cases that give {self.code}",
             cycles_help=True,
+            command="run FIXTURE --fresh" if is_known else "",
         )

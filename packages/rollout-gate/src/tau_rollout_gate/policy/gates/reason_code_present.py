@@ -42,4 +42,5 @@ class ReasonCodePresentGate(WindowGate):
             observed=f"in none of {window.count} cycles",
             cycle=window.last,
             remedy="run a cycle with the registry changes that were announced at the start",
+            command="run FIXTURE",
         )

@@ -78,6 +78,7 @@ class WorkAdvancesGate(WindowGate):
                 cycle=worked.untold[1],
                 remedy=f'add to the gate {self.name} of the policy: work = [{{ surface = "{surface}'
                 '", codes = ["A_REASON_CODE_OF_ITS_WORK"] }], and adopt it with \'policy adopt\'',
+                command="policy adopt --policy FILE --reason 'WHAT ITS WORK IS KNOWN BY'",
             )
         return Finding(
             status=GateStatus.FAIL if first and second else GateStatus.UNKNOWN,
@@ -85,6 +86,7 @@ class WorkAdvancesGate(WindowGate):
             cycle=last,
             remedy=_REMEDIES.get(surface, f"see that {surface} is used, and run cycles"),
             cycles_help=worked.last is last,
+            command="" if worked.last is last else "run FIXTURE --fresh",
         )
 
 

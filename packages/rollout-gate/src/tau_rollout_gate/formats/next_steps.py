@@ -1,0 +1,75 @@
+"""What to type next: for each thing in the way, the command that helps.
+
+Source of the rules: runbooks/rollout-gate-ops.md, "Reasons to hold".
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tau_rollout_gate.decision.answer import Answer, GateResult, Verdict
+from tau_rollout_gate.formats import phrases
+from tau_rollout_gate.formats.context import Surroundings
+
+_ADVANCE = "advance"
+
+
+class Typed(NamedTuple):
+    """A whole command, to be copied, and what it does."""
+
+    command: str
+    does: str
+
+
+def next_steps(answer: Answer, around: Surroundings) -> Iterator[Typed]:
+    """Yield what to type next; never `advance` where waiting does not help."""
+    if phrases.is_closed(answer):
+        history = around.command("history")
+        yield Typed(history, "shows what was decided, when, and who asked.")
+        target, channel = answer.release, around.rollout.channel
+        if answer.verdict is Verdict.HOLD:  # it was cancelled: nobody had it
+            back = around.rollout.rollback
+            target, channel = back.rollback_version, back.rollback_channel
+        yield Typed(around.next_start(target, channel), "opens the next rollout.")
+    elif answer.verdict is Verdict.ROLLBACK:
+        yield _typed("rollback --reason 'WHAT HAPPENED'", None, around)
+    elif answer.verdict is Verdict.HOLD:
+        words = [(_words(gate), gate.surface) for gate in phrases.causes(answer).causes]
+        reports = [one.removeprefix(_ADVANCE) for one, _ in words if one.startswith(f"{_ADVANCE} ")]
+        by_hand = [one for one in words if not one[0].startswith(_ADVANCE)]
+        if reports or not by_hand:
+            by_hand.append(("".join([_ADVANCE, *reports]), None))
+        yield from dict.fromkeys(_typed(one, surface, around) for one, surface in by_hand)
+    else:
+        what = "the rollout as complete" if answer.verdict is Verdict.COMPLETE else "the new phase"
+        command = around.command(_ADVANCE)
+        yield Typed(command, f"judges once more and records {what}.")
+
+
+def _words(gate: GateResult) -> str:
+    """The words of the command that helps where a gate does not hold."""
+    if gate.command:
+        return gate.command
+    if gate.cycles_help or gate.passes_from_unix_ms is not None:
+        return _ADVANCE
+    return "evaluate"
+
+
+def _typed(words: str, surface: str | None, around: Surroundings) -> Typed:
+    command = around.command(words, surface)
+    word = command.split()[1]
+    does = {
+        "advance": "asks once; moves on if the answer is yes, else changes nothing.",
+        "diagnose": "names what is wrong with the state files, and what to do about it.",
+        "evaluate": "asks again, once what is said above is done; writes nothing.",
+        "recover": "shows how the state is put back; with --yes it is done.",
+        "policy": "judges by the policy in FILE from now on, and starts the phase anew.",
+        "reenter": "records what happened, and starts the phase and its soak anew.",
+        "resume": "ends the freeze, when its reason is gone.",
+        "rollback": "captures the evidence, ends this rollout, and prints what is left to do.",
+        "run": "runs a cycle, as its timer or service should; FIXTURE is the canary's own.",
+        "signoff": "lists what is open, item by item.",
+    }
+    if words == "signoff init":
+        checklist = f"{around.rollout_dir}/signoff.toml"
+        return Typed(command, f"writes the checklist: fill in {checklist}, then ask again.")
+    return Typed(command, does.get(word, "mends what holds."))
