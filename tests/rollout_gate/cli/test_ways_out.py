@@ -16,7 +16,7 @@ from tau_rollout_gate.files.archive import NOTES
 from tau_rollout_gate.files.rollout_directory import load
 from tests.rollout_gate import making
 from tests.rollout_gate.cli.test_writing_commands import STATE_DIR, promoted
-from tests.rollout_gate.making import MINUTE, History
+from tests.rollout_gate.making import ENTERED, HOUR, MINUTE, History, failed
 from tests.rollout_gate.recording import ROLLOUT_DIR, Gate, environment, led_to
 
 BACK = ("rollback", "--reason", "users see errors")
@@ -355,3 +355,183 @@ class TestCancel:
         assert gate("cancel", "--reason", "r").code == 0
         assert gate("verify").code == 0
         assert load(gate.root).rollout.status is RolloutStatus.CANCELLED
+
+
+class TestClock:
+    """A clock that was wrong holds nobody for longer than it is."""
+
+    @pytest.mark.parametrize("command", ["reenter", "policy adopt --cycle-interval 4m"])
+    def test_an_entry_in_the_future(self, gate: Gate, command: str) -> None:
+        """Whoever entered the phase a year ahead enters it anew; the release is not lost."""
+        promoted(gate, ENTERED + 365 * 24 * HOUR)
+        now = ("--now-unix-ms", str(ENTERED))
+        held = gate("explain", *now)
+        assert held.code == 3
+        assert "reenter --reason 'THE CLOCK WAS WRONG'" in held.out
+        done = gate(*command.split(), "--reason", "the clock was a year ahead", *now)
+        assert done.code == 0, done.err
+        History().every(5 * MINUTE, 7).write(gate.folder / STATE_DIR)
+        done = gate("advance", "--now-unix-ms", str(ENTERED + 35 * MINUTE))
+        assert done.code == 0, done.out
+        assert gate("verify").code == 0
+
+    def test_a_sign_off_after_a_start_in_the_future(self, gate: Gate) -> None:
+        """Its date is held against the entry that was dated anew."""
+        future, now = ENTERED + 365 * 24 * HOUR, str(ENTERED)
+        gate.begin("--now-unix-ms", str(future))
+        assert gate("reenter", "--reason", "the clock", "--now-unix-ms", now).code == 0
+        assert gate("signoff", "init").code == 0
+        path = gate.root / "signoff.toml"
+        path.write_text(path.read_text().replace('date = ""', "date = 2026-01-01"))
+        assert "date:" not in gate("signoff", "verify", "--now-unix-ms", now).out
+
+
+class TestCycleInterval:
+    """The interval of a running rollout can be corrected."""
+
+    def hourly(self, gate: Gate, *adopt: str) -> int:
+        """Return what a day of hourly cycles comes to, once something was adopted."""
+        promoted(gate)
+        now = ("--now-unix-ms", str(ENTERED))
+        done = gate("policy", "adopt", "--reason", "hourly", *adopt, *now)
+        assert done.code == 0, done.err
+        assert "cycle interval  1 h" in gate("status").out
+        History().every(HOUR, 24).write(gate.folder / STATE_DIR)
+        return gate("advance", "--now-unix-ms", str(ENTERED + 24 * HOUR)).code
+
+    def test_by_the_option_alone(self, gate: Gate) -> None:
+        """The policy stays as it is."""
+        assert self.hourly(gate, "--cycle-interval", "1h") == 0
+        assert load(gate.root).rollout.policy_file is None
+
+    def test_by_a_policy_with_another_one(self, gate: Gate) -> None:
+        """It brings its interval along."""
+        assert gate("policy", "init", "p.toml").code == 0
+        path = gate.folder / "p.toml"
+        path.write_text(path.read_text().replace('cycle_interval = "5m"', 'cycle_interval = "1h"'))
+        assert self.hourly(gate, "--policy", "p.toml") == 0
+
+    def test_a_policy_with_the_same_one_leaves_it(self, gate: Gate) -> None:
+        """What was said at the start stays said."""
+        gate.begin("--cycle-interval", "10m")
+        assert gate("policy", "init", "p.toml", "--expected-malformed", "ignore").code == 0
+        assert gate("policy", "adopt", "--policy", "p.toml", "--reason", "r").code == 0
+        assert load(gate.root).rollout.cycle_interval_ms == 10 * MINUTE
+
+
+class TestRecover:
+    """`recover` takes a rollout up from its decisions, stopped, or says why it cannot."""
+
+    def lost(self, gate: Gate) -> None:
+        """Lose the `rollout.json` of a rollout in canary-1."""
+        promoted(gate)
+        (gate.root / "rollout.json").unlink()
+
+    @pytest.mark.parametrize("damage", [_lost, _garbage, _altered, _empty, _folder, _link])
+    def test_it_shows_and_then_does_it(self, gate: Gate, damage: Callable[[Path], None]) -> None:
+        """Frozen, in its phase entered anew; nothing is lost, and `resume` goes on."""
+        promoted(gate)
+        damage(gate.root / "rollout.json")
+        before = gate.contents()
+        later = ("--now-unix-ms", str(ENTERED + MINUTE))
+        for command in ("status", "evaluate", "advance"):
+            said = gate(command)
+            assert (said.code, "'recover'" in said.err) == (5, True)
+        shown = gate("recover", *later)
+        assert shown.code == 0, shown.err
+        assert "would come back: 1.4.0 in canary-1, frozen, its phase entered anew" in shown.out
+        assert "not proven: that no decision is missing" in shown.out
+        assert gate.contents() == before
+        done = gate("recover", "--yes", "--by", "ada", *later)
+        assert done.code == 0, done.err
+        assert "came back: 1.4.0 in canary-1" in done.out
+        rollout = load(gate.root).rollout
+        assert rollout.frozen is not None
+        assert "not proven" in rollout.frozen.reason
+        assert rollout.phase_entered_unix_ms == ENTERED + MINUTE
+        assert gate("verify").code == 0
+        assert gate("advance", *later).code == 3
+        assert gate("resume", "--reason", "it is right", *later).code == 0
+
+    def test_where_nothing_is_lost(self, gate: Gate) -> None:
+        """Refused."""
+        promoted(gate)
+        before = gate.contents()
+        done = gate("recover", "--yes")
+        assert (done.code, "nothing is lost" in done.err) == (2, True)
+        assert gate.contents() == before
+
+    def test_a_rollout_that_is_over(self, gate: Gate) -> None:
+        """It comes back as it was, and the next one starts."""
+        gate.begin()
+        assert gate(*BACK).code == 0
+        (gate.root / "rollout.json").unlink()
+        done = gate("recover", "--yes")
+        assert "came back: 1.4.0 in preflight, rolled back" in done.out
+        assert gate("verify").code == 0
+        assert gate("start", "--release", "1.4.1", "--rollback-to", "1.3.2").code == 0
+
+    def test_a_trigger_that_fires_now(self, gate: Gate) -> None:
+        """It stays fired: only `rollback` is left."""
+        self.lost(gate)
+        History().every(MINUTE, 1).add(ENTERED + 2 * MINUTE, **failed(streak=1)).write(
+            gate.folder / STATE_DIR
+        )
+        now = ("--now-unix-ms", str(ENTERED + 2 * MINUTE))
+        assert "then 'rollback --reason'" in gate("recover", "--yes", *now).out
+        assert gate("resume", "--reason", "r", *now).code == 2
+        assert gate("evaluate", *now).code == 4
+
+    @pytest.mark.parametrize("cut", [1, 2])
+    def test_a_ledger_that_was_cut_before_a_rollback(self, gate: Gate, cut: int) -> None:
+        """Evidence that no decision names tells of one that is missing."""
+        promoted(gate)
+        assert gate(*BACK).code == 0
+        ledger = gate.root / "decisions.jsonl"
+        ledger.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:-cut]))
+        (gate.root / "rollout.json").unlink()
+        self.refused(gate, "no decision names it")
+        assert gate("freeze", "--reason", "r").code in {0, 2}
+        self.refused(gate, "no decision names it")
+        assert gate("resume", "--reason", "r").code == 5
+
+    def test_a_ledger_that_was_cut_before_a_promotion(self, gate: Gate) -> None:
+        """An input that no decision names tells it."""
+        gate.begin()
+        assert gate("freeze", "--reason", "r").code == 0
+        assert gate("resume", "--reason", "r").code == 0
+        (gate.folder / "report.json").write_text('{"total": 1, "passed": 1, "failed": 0}')
+        assert gate("advance", "--validation", "report.json").code == 0
+        _cut(gate.root / "decisions.jsonl")
+        (gate.root / "rollout.json").unlink()
+        self.refused(gate, "no decision names it")
+
+    def test_a_ledger_that_rollout_json_knows_to_be_longer(self, gate: Gate) -> None:
+        """It counts a decision that is gone."""
+        promoted(gate)
+        assert gate("freeze", "--reason", "r").code == 0
+        _cut(gate.root / "decisions.jsonl")
+        self.refused(gate, "lacks a decision that rollout.json counts")
+
+    def test_a_ledger_that_is_not_whole(self, gate: Gate) -> None:
+        """Nothing is rebuilt from it."""
+        self.lost(gate)
+        _altered(gate.root / "decisions.jsonl")
+        self.refused(gate, "is not whole")
+
+    def test_a_decision_that_was_kept_elsewhere(self, gate: Gate) -> None:
+        """It proves the end of the ledger, or that it was cut."""
+        promoted(gate)
+        token = load(gate.root).decisions.token
+        (gate.root / "rollout.json").unlink()
+        assert gate("recover", "--expect-decision", token).code == 0
+        self.refused(gate, "it is missing", "--expect-decision", f"9:{'0' * 64}")
+
+    def refused(self, gate: Gate, words: str, *options: str) -> None:
+        """Check that it is refused in these words, with a way out, and that nothing is written."""
+        before = gate.contents()
+        done = gate("recover", "--yes", *options)
+        assert done.code == 2, done.out
+        assert words in done.err
+        assert "end the rollout by 'rollback' or 'cancel'" in done.err
+        assert gate.contents() == before

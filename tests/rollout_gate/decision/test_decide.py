@@ -533,12 +533,10 @@ def test_the_limit_of_an_age_says_where_it_comes_from() -> None:
     """The cycle interval that was set at the start, three times; and a long cycle's own time."""
     stale = decided(soaked(), now=ENTERED + 3 * HOUR)
     (fresh,) = (gate for gate in stale.failing_gates if gate.name == "evidence_fresh")
-    assert fresh.required == (
-        "a cycle at least every 15 min (3 x the cycle interval of 5 min, set at 'start')"
-    )
+    assert fresh.required == ("a cycle at least every 15 min (3 x the cycle interval of 5 min)")
     slow = History().add(ENTERED + MINUTE, cycle_duration_ms=2000)
     required = {gate.name: gate.required for gate in decided(slow).gates}
-    assert required["evidence_fresh"].endswith("set at 'start', plus what the last one took)")
+    assert required["evidence_fresh"].endswith("of 5 min, plus what the last one took)")
 
 
 def test_the_reserved_names_are_those_of_the_gates_that_are_always_there() -> None:

@@ -31,7 +31,13 @@ from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.rollout.ledger import Action
 from tau_rollout_gate.rollout.ledger_check import standing
 from tau_rollout_gate.rollout.simulation.replay import steps as replayed
-from tau_rollout_gate.rollout.transitions import adopted, frozen, reentered, resumed, stopped
+from tau_rollout_gate.rollout.stops import frozen
+from tau_rollout_gate.rollout.transitions import (
+    adopted,
+    reentered,
+    resumed,
+    stopped,
+)
 from tests.rollout_gate import making
 from tests.rollout_gate.making import (
     ENTERED,

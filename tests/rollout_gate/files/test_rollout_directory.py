@@ -109,7 +109,7 @@ class TestReading:
         root = begun(tmp_path)
         (root / "rollout.json").write_bytes(content)
         for ask in (load, verified):
-            with pytest.raises(RolloutUnusableError, match="put it back from a copy"):
+            with pytest.raises(RolloutUnusableError, match="put the files back from a copy"):
                 ask(root)
         assert (root / "rollout.json").read_bytes() == content
 

@@ -364,6 +364,9 @@ class TestCheck:
             (Action.ADVANCE, Verdict.ROLLBACK, {"frozen": FREEZE}, "nothing that makes it a stop"),
             (Action.ROLLBACK, None, {"frozen": FREEZE}, "is open by rollback"),
             (Action.ROLLBACK, None, {"status": RolloutStatus.ROLLED_BACK}, "frozen, or free"),
+            (Action.RECOVER, None, {}, "frozen, or free"),
+            (Action.RECOVER, None, {"frozen": FREEZE, "phase": "canary-2"}, "changes phase"),
+            (Action.CAPTURE, None, {}, "is open by capture"),
             (Action.ADVANCE, Verdict.PROMOTE, {"used_reports": ()}, "forgets a report"),
         ],
     )
@@ -449,7 +452,10 @@ class TestCheck:
         add(ledger, Action.ROLLBACK, None, {"status": RolloutStatus.ROLLED_BACK})
         add(ledger, Action.CAPTURE, None, {})
         ledger.add(making.rollout("preflight", release="1.6.0"), Action.START)
+        add(ledger, Action.RECOVER, None, {"frozen": FREEZE})
+        add(ledger, Action.RESUME, Verdict.HOLD, {"frozen": None})
         add(ledger, Action.CANCEL, None, {"status": RolloutStatus.CANCELLED})
+        add(ledger, Action.RECOVER, None, {})
         assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
         assert standing(ledger.file(), ledger.lines()) is not None
 

@@ -24,20 +24,27 @@ from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, ReportEv
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.policy.policy import Policy, parse_policy, policy_digest
 from tau_rollout_gate.rollout.start import Opening, expected_in, opened, surfaces_in
+from tau_rollout_gate.rollout.stops import cancelled, frozen, rolled_back, with_fired
 from tau_rollout_gate.rollout.transitions import (
     Found,
     adopted,
     advanced,
-    cancelled,
-    frozen,
+    recovered,
     reentered,
     resumed,
-    rolled_back,
     stopped,
-    with_fired,
 )
 from tests.rollout_gate import making
-from tests.rollout_gate.making import ENTERED, MINUTE, SHA, SURFACE, History, failed, malformed
+from tests.rollout_gate.making import (
+    ENTERED,
+    HOUR,
+    MINUTE,
+    SHA,
+    SURFACE,
+    History,
+    failed,
+    malformed,
+)
 from tests.rollout_gate.recording import answer, frozen_by, trigger
 
 NOW = ENTERED + 40 * MINUTE
@@ -431,12 +438,52 @@ class TestByHand:
         with pytest.raises(RefusedError, match="not frozen"):
             resumed(making.rollout(), found())
 
-    @pytest.mark.parametrize("step", ["reenter", "adopt", "advance"])
-    def test_a_phase_is_not_entered_before_it_was(self, step: str) -> None:
+    def test_a_phase_is_not_left_before_it_was_entered(self) -> None:
         """A clock that went back would make the window longer than it was."""
         before = making.rollout(phase_entered_unix_ms=NOW + 1)
         with pytest.raises(RefusedError, match="set the clock"):
-            BY_HAND[step](before)
+            advanced(before, found(Verdict.PROMOTE))
+
+    @pytest.mark.parametrize("step", ["reenter", "adopt"])
+    @pytest.mark.parametrize("phase", ["preflight", "canary-1"])
+    def test_an_entry_in_the_future_is_dated_anew(self, step: str, phase: str) -> None:
+        """That of canary-1 too: the clock was wrong then, and nobody has to wait for it."""
+        dates = {"phase_entered_unix_ms": NOW + HOUR}
+        if phase == "canary-1":
+            dates["canary_entered_unix_ms"] = NOW + HOUR
+        after = BY_HAND[step](making.rollout(phase, **dates))
+        assert after.phase_entered_unix_ms == NOW
+        assert after.canary_entered_unix_ms == (NOW if phase == "canary-1" else None)
+
+    def test_a_log_without_a_line_is_dated_anew_with_the_entry(self) -> None:
+        """Its time alone tells what came before; one from the future would tell it of all."""
+        for noted, dated in ((NOW + HOUR, NOW), (NOW - HOUR, NOW - HOUR), (None, None)):
+            empty = LogPosition(cycle_number=None, event_sha256=None, timestamp_unix_ms=noted)
+            pin = making.pin(evidence_from=empty, sound_from=empty)
+            (after,) = reentered(making.rollout(surfaces=(pin,)), found()).surfaces
+            for position in (after.evidence_from, after.sound_from):
+                assert position is not None
+                assert position.timestamp_unix_ms == dated
+
+    def test_an_interval_is_adopted_with_a_policy_or_alone(self) -> None:
+        """What is the same in both is refused."""
+        before = making.rollout(policy_sha256=policy_digest(OTHER))
+        after = adopted(before, found(), OTHER, policy_file=None, cycle_interval_ms=HOUR)
+        assert (after.cycle_interval_ms, after.policy_sha256) == (HOUR, before.policy_sha256)
+        with pytest.raises(RefusedError, match="nothing to adopt"):
+            adopted(after, found(), OTHER, policy_file=None, cycle_interval_ms=HOUR)
+
+    def test_what_is_recovered_is_frozen_and_entered_anew(self) -> None:
+        """A trigger that fires in the files stays fired; the first freeze stays; over is over."""
+        after = recovered(making.rollout(), found(fired=[trigger()]), by="ada")
+        assert after.phase_entered_unix_ms == NOW
+        assert after.frozen is not None
+        assert "not proven" in after.frozen.reason
+        assert [one.name for one in after.fired_triggers] == [trigger().name]
+        freeze = frozen_by("bob")
+        assert recovered(making.rollout(frozen=freeze), found(), by="ada").frozen == freeze
+        complete = making.rollout(status=RolloutStatus.COMPLETE)
+        assert recovered(complete, found(), by="ada") is complete
 
     def test_rolling_back_closes(self) -> None:
         """Frozen, closed, with reason and time; the target and the triggers stay."""

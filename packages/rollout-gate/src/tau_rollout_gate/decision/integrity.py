@@ -295,11 +295,11 @@ def time_gates(
             observed=("the phase was entered " if last is None else "the last cycle ended ")
             + (f"{in_words(age)} ago" if age >= 0 else f"{in_words(-age)} ahead of the clock"),
             required=f"a cycle at least every {in_words(longest)} ({INTERVALS_TO_A_GAP} x the "
-            f"cycle interval of {in_words(cycle_interval_ms)}, set at 'start'"
+            f"cycle interval of {in_words(cycle_interval_ms)}"
             + (", plus what the last one took)" if duration >= _LONG_CYCLE_MS else ")"),
             evidence=where,
-            remedy="the runtime is not running, or less often than --cycle-interval says: see its "
-            "timer or service"
+            remedy="the runtime is not running, or less often than the interval says: see its "
+            "timer or service, or correct that by 'policy adopt --cycle-interval'"
             if age > longest
             else "",
             command="run FIXTURE",

@@ -59,8 +59,9 @@ def _standing_gates(
         if ahead_ms <= 0
         else f"entered {in_words(ahead_ms)} ahead of the clock",
         required="the phase was entered before now",
-        remedy="the clock went backwards: set it, or correct --now-unix-ms",
+        remedy="set the clock; if it was wrong at the entry, 'reenter' dates that anew",
         passes_from_unix_ms=rollout.phase_entered_unix_ms,
+        command="reenter --reason 'THE CLOCK WAS WRONG'",
     )
     fired = dict.fromkeys(trigger.name for trigger in triggers if trigger.fired)
     yield _standing(

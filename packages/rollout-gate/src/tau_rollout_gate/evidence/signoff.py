@@ -109,7 +109,12 @@ def _problems(signoff: Signoff, rollout: Rollout, now_unix_ms: int) -> Iterator[
         yield f"release: is {signoff.release[:60]!r}; the rollout's is {rollout.release!r}"
     if signoff.channel.strip() != rollout.channel:
         yield f"channel: is {signoff.channel[:60]!r}; the rollout's is '{rollout.channel}'"
-    yield from _problems_of_date(signoff.date, rollout.started_unix_ms, now_unix_ms)
+    yield from _problems_of_date(
+        # What was dated by a wrong clock is dated anew by 'reenter'.
+        signoff.date,
+        min(rollout.started_unix_ms, rollout.phase_entered_unix_ms),
+        now_unix_ms,
+    )
     if is_blank(signoff.owner):
         yield "owner: is not filled in"
     yield from _problems_of_reviewers(signoff)

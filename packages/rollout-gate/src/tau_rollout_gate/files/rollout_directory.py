@@ -24,6 +24,10 @@ from tau_rollout_gate.rollout.ledger_check import LedgerReport, Standing, check,
 ROLLOUT_FILE = "rollout.json"
 LEDGER_FILE = "decisions.jsonl"
 ARCHIVE_FOLDER = "archive"
+WAYS_OUT = (
+    "put the files back from a copy, or rebuild rollout.json by 'recover'; 'rollback' and 'cancel' "
+    "end the rollout all the same"
+)
 
 WAIT_SECONDS = 30.0
 _READINGS = 4
@@ -231,9 +235,7 @@ def standing_of(root: Path) -> Standing | None:
         return standing(file, lines)
     except RolloutUnusableError as error:
         raise RolloutUnusableError(
-            f"{root}: {error}; nothing goes on from it: see 'verify', and put the files back from "
-            "a copy, or rebuild rollout.json by 'recover'; 'rollback' and 'cancel' end the rollout "
-            "all the same"
+            f"{root}: {error}; nothing goes on from it: see 'verify', and {WAYS_OUT}"
         ) from None
 
 
@@ -246,14 +248,11 @@ def _read(root: Path) -> tuple[RolloutFile | None, list[bytes], bool]:
         raw = read_whole(ROLLOUT_FILE, root)
         ledger = read_whole(LEDGER_FILE, root) or b""
     except StorageError as error:
-        raise RolloutUnusableError(str(error)) from None
+        raise RolloutUnusableError(f"{error}; {WAYS_OUT}") from None
     try:
         file = None if raw is None else RolloutFile.parse(raw)
     except RolloutGateError as error:
-        raise RolloutUnusableError(
-            f"{root / ROLLOUT_FILE}: {error}; put it back from a copy, or rebuild it by 'recover'; "
-            "'rollback' and 'cancel' end the rollout all the same"
-        ) from None
+        raise RolloutUnusableError(f"{root / ROLLOUT_FILE}: {error}; {WAYS_OUT}") from None
     *lines, torn = ledger.split(b"\n")
     return file, lines, bool(torn)
 

@@ -1,4 +1,7 @@
-"""A change that only stops a rollout: it is recorded whatever is wrong with the record itself."""
+"""A change that only stops a rollout: it is recorded whatever is wrong with the record itself.
+
+`recover` takes a rollout up again from what is left, stopped.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,7 +47,7 @@ class Stop:
         change: The ordinary change; None where something is wrong with the record.
         reasons: What that is, for the decision to say.
         inputs: The ledger to be set aside, for it to name.
-        size: How long the ledger is that is gone on with where something is wrong, in bytes.
+        lines: Those of the ledger that is gone on with where something is wrong.
     """
 
     root: Path
@@ -54,7 +57,7 @@ class Stop:
     change: Change | None = None
     reasons: tuple[str, ...] = ()
     inputs: tuple[RecordedInput, ...] = ()
-    size: int = 0
+    lines: Sequence[bytes] = ()
 
     def record(  # noqa: PLR0913 - what a decision says
         self,
@@ -67,7 +70,7 @@ class Stop:
         reasons: tuple[str, ...] = (),
         inputs: tuple[RecordedInput, ...] = (),
     ) -> Entry:
-        """Record a decision. A `rollout.json` that is not sound is left, unless that ends it.
+        """Record a decision. A `rollout.json` that is not sound is left, unless that ends it, too.
 
         Raises:
             StorageError: if the operating system refuses.
@@ -93,9 +96,10 @@ class Stop:
     def _write(self, entry: Entry) -> None:
         if self.count is None:
             set_aside(LEDGER_FILE, free_name(LEDGER_FILE, self.folder), self.folder, self.root)
-        append(LEDGER_FILE, entry.as_line(), self.folder, self.root, after=self.size)
-        self.size += len(entry.as_line())
-        if not entry.rollout_after.is_open:
+        size = sum(len(line) + 1 for line in self.lines)
+        append(LEDGER_FILE, entry.as_line(), self.folder, self.root, after=size)
+        self.lines = [*self.lines, entry.as_line().removesuffix(b"\n")]
+        if entry.action is Action.RECOVER or not entry.rollout_after.is_open:
             if self.reasons:
                 aside = free_name(ROLLOUT_FILE, self.folder)
                 set_aside(ROLLOUT_FILE, aside, self.folder, self.root)
@@ -142,7 +146,6 @@ def _stop(root: Path, folder: int, *, ends: bool) -> Stop:
             _refuse_broken(now.lines)
     except RolloutUnusableError as error:
         found, raw = _salvage(root)
-        size = 0 if found.decisions is None or raw is None else raw.rfind(b"\n") + 1
         inputs: tuple[RecordedInput, ...] = ()
         said = str(error)
         if found.decisions is None:
@@ -157,7 +160,7 @@ def _stop(root: Path, folder: int, *, ends: bool) -> Stop:
             count=found.decisions,
             reasons=(said,),
             inputs=inputs,
-            size=size,
+            lines=() if found.decisions is None else (raw or b"").split(b"\n")[:-1],
         )
     return Stop(root=root, folder=folder, rollout=now.rollout, count=now.decisions, change=change)
 

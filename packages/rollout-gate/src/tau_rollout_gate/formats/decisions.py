@@ -15,10 +15,11 @@ _DONE = {
     Action.FREEZE: "frozen",
     Action.RESUME: "resumed",
     Action.REENTER: "entered anew",
-    Action.ADOPT: "another policy adopted, the phase entered anew",
+    Action.ADOPT: "another policy or cycle interval adopted, the phase entered anew",
     Action.ROLLBACK: "rolled back",
     Action.CAPTURE: "rolled back, evidence captured",
     Action.CANCEL: "cancelled",
+    Action.RECOVER: "recovered",
 }
 _HEADINGS = ("NUMBER", "TIME", "RELEASE", "PHASE", "DECISION", "BY", "WHY")
 
@@ -44,6 +45,27 @@ def rolled_back_text(entry: Entry | None, around: Surroundings) -> str:
         lines.append(f"{number}. {step.words}")
         lines += [f"     {command}" for command in step.commands]
     return "".join(f"{shown(line)}\n" for line in lines)
+
+
+def recovery_text(rollout: Rollout, problem: str, *, is_done: bool) -> str:
+    """Say what was wrong, and how the rollout comes back."""
+    state = "frozen, its phase entered anew" if rollout.is_open else _status(rollout)
+    came = "came" if is_done else "would come"
+    after = f"look at 'history', then {_after_recovery(rollout)}"
+    unproven = "that no decision is missing at the end of the ledger"
+    lines = [
+        f"wrong: {problem}",
+        f"{came} back: {rollout.release} in {rollout.phase}, {state}",
+        f"not proven: {unproven} (one that was kept elsewhere tells: --expect-decision)",
+        f"next: {after if is_done else 'nothing is written yet; recover --yes does it'}",
+    ]
+    return "".join(f"{shown(line)}\n" for line in lines)
+
+
+def _after_recovery(rollout: Rollout) -> str:
+    if not rollout.is_open:
+        return "'start' the next one"
+    return "'rollback --reason'" if rollout.fired_triggers else "'resume --reason' if it is right"
 
 
 def standing_text(standing: Standing, warnings: Sequence[str] = ()) -> str:

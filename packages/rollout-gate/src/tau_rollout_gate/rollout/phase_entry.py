@@ -30,7 +30,18 @@ def entered(
     }
     if is_first_canary:
         changes |= {"evidence_from": end, "sound_from": end, "breaks": found.breaks}
+    else:
+        for name in ("evidence_from", "sound_from"):
+            changes[name] = _dated(getattr(pin, name), now_unix_ms)
     return pin.model_copy(update=changes)
+
+
+def _dated(position: LogPosition | None, now_unix_ms: int) -> LogPosition | None:
+    """A position without a line is a time alone: one in the future was of a wrong clock."""
+    noted = None if position is None else position.timestamp_unix_ms
+    if position is None or position.event_sha256 is not None or noted is None:
+        return position
+    return position.model_copy(update={"timestamp_unix_ms": min(noted, now_unix_ms)})
 
 
 def left_behind(

@@ -6,20 +6,19 @@ Nothing here mutes a trigger: once fired it stays until `rollback` or a new roll
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import (
-    FiredTrigger,
-    Frozen,
     Rollout,
     RolloutStatus,
     UsedReport,
 )
-from tau_rollout_gate.decision.answer import Answer, TriggerResult, Verdict
+from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import Evidence, ReportStatus
 from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.rollout.phase_entry import entered, left_behind, remembered
+from tau_rollout_gate.rollout.stops import changed, kept_frozen, refuse_closed, with_fired
 
 
 class Found(NamedTuple):
@@ -43,18 +42,18 @@ def advanced(rollout: Rollout, found: Found) -> Rollout:
     Raises:
         RefusedError: if the rollout is closed or the phase was entered later than now.
     """
-    _refuse_closed(rollout)
+    refuse_closed(rollout)
     answer, evidence = found.answer, found.evidence
     now_unix_ms = answer.evaluated_unix_ms
     _refuse_backwards(rollout, now_unix_ms)
-    after = _changed(rollout, used_reports=_used_reports(rollout, evidence))
+    after = changed(rollout, used_reports=_used_reports(rollout, evidence))
     if answer.verdict is Verdict.COMPLETE:
-        return _changed(after, status=RolloutStatus.COMPLETE)
+        return changed(after, status=RolloutStatus.COMPLETE)
     if answer.verdict is not Verdict.PROMOTE or answer.next_phase is None:
         raise RefusedError(f"the verdict is {answer.verdict}: there is nothing to advance to")
     is_canary = bool(answer.next_canary_percent)
     is_first_canary = is_canary and rollout.canary_entered_unix_ms is None
-    return _changed(
+    return changed(
         after,
         phase=answer.next_phase,
         phase_entered_unix_ms=now_unix_ms,
@@ -79,20 +78,20 @@ def stopped(rollout: Rollout, found: Found, *, by: str) -> Rollout:
     Raises:
         RefusedError: if the rollout is closed.
     """
-    _refuse_closed(rollout)
+    refuse_closed(rollout)
     names = ", ".join(dict.fromkeys(one.name for one in found.answer.fired_triggers))
-    after = _frozen(
+    after = kept_frozen(
         with_fired(rollout, found.answer),
         f"rollback trigger fired: {names}",
         by,
         found.answer.evaluated_unix_ms,
     )
-    return _changed(after, used_reports=_used_reports(rollout, found.evidence))
+    return changed(after, used_reports=_used_reports(rollout, found.evidence))
 
 
 def remembering(rollout: Rollout, evidence: Evidence) -> Rollout:
     """Note the newest cycle that was seen of each surface: no later log may lack it."""
-    return _changed(
+    return changed(
         rollout,
         surfaces=tuple(
             remembered(pin, evidence.surfaces[pin.name]) if pin.name in evidence.surfaces else pin
@@ -141,38 +140,12 @@ def moved(
                 f"--surface {pin.name}={other}: the log that is pinned is still in "
                 f"{pin.state_dir}: leave --surface out"
             )
-    return _changed(
+    return changed(
         rollout,
         surfaces=tuple(
             pin.model_copy(update={"state_dir": state_dirs[pin.name]}) for pin in rollout.surfaces
         ),
     )
-
-
-def with_fired(rollout: Rollout, answer: Answer) -> Rollout:
-    """Latch the answer's fired triggers beside those that were."""
-    known = {(one.name, one.surface) for one in rollout.fired_triggers}
-    new = tuple(
-        _fired(trigger, answer.evaluated_unix_ms)
-        for trigger in answer.fired_triggers
-        if (trigger.name, trigger.surface) not in known
-    )
-    return _changed(rollout, fired_triggers=rollout.fired_triggers + new)
-
-
-def frozen(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollout:
-    """Freeze promotion.
-
-    Raises:
-        RefusedError: if it is closed, or frozen already.
-    """
-    _refuse_closed(rollout)
-    if rollout.frozen is not None:
-        raise RefusedError(
-            f"promotion is frozen already, by {rollout.frozen.by}: {rollout.frozen.reason}; "
-            "'status' shows it"
-        )
-    return _frozen(rollout, reason, by, now_unix_ms)
 
 
 def resumed(rollout: Rollout, found: Found) -> Rollout:
@@ -185,29 +158,52 @@ def resumed(rollout: Rollout, found: Found) -> Rollout:
     Raises:
         RefusedError: if it is closed, nothing is frozen or a trigger fired.
     """
-    _refuse_closed(rollout)
+    refuse_closed(rollout)
     if rollout.frozen is None:
         raise RefusedError("promotion is not frozen: there is nothing to resume")
     _refuse_fired(rollout, found.answer)
-    return _changed(rollout, frozen=None)
+    return changed(rollout, frozen=None)
 
 
 def reentered(rollout: Rollout, found: Found, *, accepts_lost: bool = False) -> Rollout:
     """Enter the phase anew, now, damaged evidence left behind; triggers look at it all the same.
 
+    An entry that was dated ahead of the clock is left so, too.
+
     Raises:
-        RefusedError: if it is closed, a trigger fired or the phase was entered later than now; if
-            lines of the evidence are unreadable or gone, unless `accepts_lost`.
+        RefusedError: if it is closed or a trigger fired; if lines of the evidence are unreadable
+            or gone, unless `accepts_lost`.
     """
-    _refuse_closed(rollout)
-    now_unix_ms = found.answer.evaluated_unix_ms
+    refuse_closed(rollout)
     _refuse_fired(rollout, found.answer)
-    _refuse_backwards(rollout, now_unix_ms)
-    if rollout.canary_entered_unix_ms is None:
-        return _changed(rollout, phase_entered_unix_ms=now_unix_ms)
-    return _changed(
+    return _entered_anew(rollout, found, accepts_lost=accepts_lost)
+
+
+def recovered(rollout: Rollout, found: Found, *, by: str) -> Rollout:
+    """Take up a rollout of which it is not proven that its last decision is known.
+
+    It is frozen, its phase entered anew; a trigger that fired, also only in what the files say
+    now, stays so. A rollout that is over stays as it is.
+
+    Raises:
+        RefusedError: if it is not known how a log ends.
+    """
+    if not rollout.is_open:
+        return rollout
+    anew = _entered_anew(with_fired(rollout, found.answer), found, accepts_lost=True)
+    why = "recovered from the decisions: that none is missing at their end is not proven"
+    return kept_frozen(anew, why, by, found.answer.evaluated_unix_ms)
+
+
+def _entered_anew(rollout: Rollout, found: Found, *, accepts_lost: bool) -> Rollout:
+    now_unix_ms = found.answer.evaluated_unix_ms
+    canary_unix_ms = rollout.canary_entered_unix_ms
+    if canary_unix_ms is None:
+        return changed(rollout, phase_entered_unix_ms=now_unix_ms)
+    return changed(
         rollout,
         phase_entered_unix_ms=now_unix_ms,
+        canary_entered_unix_ms=min(canary_unix_ms, now_unix_ms),
         surfaces=tuple(
             left_behind(
                 pin,
@@ -220,23 +216,34 @@ def reentered(rollout: Rollout, found: Found, *, accepts_lost: bool = False) -> 
     )
 
 
-def adopted(rollout: Rollout, found: Found, policy: Policy, *, policy_file: str | None) -> Rollout:
-    """Judge by another policy from now on, the phase entered anew.
+def adopted(
+    rollout: Rollout,
+    found: Found,
+    policy: Policy,
+    *,
+    policy_file: str | None,
+    cycle_interval_ms: int | None = None,
+) -> Rollout:
+    """Judge by another policy or cycle interval from now on, the phase entered anew.
 
     Args:
         rollout: The rollout.
         found: What its files say now, by the policy that it had so far.
         policy: The other policy.
         policy_file: Where that is; None for the built-in one.
+        cycle_interval_ms: How often a cycle is expected from now on; None for as often as so far.
 
     Raises:
-        RefusedError: as `reentered` does, and if the policy is the same, lacks the phase, or has
-            it on the other side of the first canary.
+        RefusedError: as `reentered` does, and if both are the same, the policy lacks the phase,
+            or has it on the other side of the first canary.
     """
-    _refuse_closed(rollout)
+    refuse_closed(rollout)
     digest = policy_digest(policy)
-    if digest == rollout.policy_sha256:
-        raise RefusedError("that is the policy the rollout has: there is nothing to adopt")
+    interval_ms = cycle_interval_ms or rollout.cycle_interval_ms
+    if (digest, interval_ms) == (rollout.policy_sha256, rollout.cycle_interval_ms):
+        raise RefusedError(
+            "that is the policy the rollout has, and its cycle interval: there is nothing to adopt"
+        )
     phases = {phase.name: phase for phase in policy.phases}
     if rollout.phase not in phases:
         raise RefusedError(
@@ -250,63 +257,13 @@ def adopted(rollout: Rollout, found: Found, policy: Policy, *, policy_file: str 
             "now: evidence would start or stop to count in the middle of a phase"
         )
     again = reentered(rollout, found)
-    return _changed(again, phases=tuple(phases), policy_sha256=digest, policy_file=policy_file)
-
-
-def cancelled(rollout: Rollout) -> Rollout:
-    """Close a rollout that nobody runs yet.
-
-    Raises:
-        RefusedError: if it is closed, or was given to a canary.
-    """
-    _refuse_closed(rollout)
-    if rollout.canary_entered_unix_ms is not None:
-        raise RefusedError(
-            f"{rollout.release} was given to a canary ({rollout.phase}): end it with "
-            "'rollback --reason'"
-        )
-    return _changed(rollout, status=RolloutStatus.CANCELLED)
-
-
-def rolled_back(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> Rollout:
-    """Freeze and close the rollout, complete or not, with the reason it went back.
-
-    One that went back already stays as it is.
-
-    Raises:
-        RefusedError: if it was cancelled.
-    """
-    if rollout.status is RolloutStatus.ROLLED_BACK:
-        return rollout
-    if rollout.status is RolloutStatus.CANCELLED:
-        _refuse_closed(rollout)
-    return _changed(
-        _frozen(rollout, reason, by, now_unix_ms),
-        status=RolloutStatus.ROLLED_BACK,
-        rollback=rollout.rollback.model_copy(
-            update={"rollback_reason": reason, "rollback_reference_unix_ms": now_unix_ms}
-        ),
+    return changed(
+        again,
+        phases=tuple(phases),
+        policy_sha256=digest,
+        policy_file=policy_file,
+        cycle_interval_ms=interval_ms,
     )
-
-
-def _frozen(rollout: Rollout, reason: str, by: str, since_unix_ms: int) -> Rollout:
-    """Freeze promotion, unless it is: the first reason stays."""
-    now = Frozen(reason=reason, by=by, since_unix_ms=since_unix_ms)
-    return _changed(rollout, frozen=rollout.frozen or now)
-
-
-def _changed(rollout: Rollout, **values: Any) -> Rollout:  # noqa: ANN401 - any of its fields
-    return Rollout.model_validate(dict(rollout) | values)
-
-
-def _refuse_closed(rollout: Rollout) -> None:
-    if not rollout.is_open:
-        state = {
-            RolloutStatus.COMPLETE: "is complete",
-            RolloutStatus.ROLLED_BACK: "was rolled back",
-            RolloutStatus.CANCELLED: "was cancelled",
-        }[rollout.status]
-        raise RefusedError(f"the rollout of {rollout.release} {state}; 'start' opens the next one")
 
 
 def _refuse_fired(rollout: Rollout, answer: Answer) -> None:
@@ -325,23 +282,6 @@ def _refuse_backwards(rollout: Rollout, now_unix_ms: int) -> None:
             f"the phase was entered at {rollout.phase_entered_unix_ms}, after now "
             f"({now_unix_ms}): set the clock, or correct --now-unix-ms"
         )
-
-
-def _fired(trigger: TriggerResult, evaluated_unix_ms: int) -> FiredTrigger:
-    where = trigger.evidence
-    age_ms = None if where is None else where.age_ms
-    return FiredTrigger(
-        name=trigger.name,
-        surface=trigger.surface,
-        observed=trigger.observed,
-        threshold=trigger.threshold,
-        action=trigger.action,
-        file=None if where is None else where.file,
-        line=None if where is None else where.line,
-        cycle_id=None if where is None else where.cycle_id,
-        fixture_name=None if where is None else where.fixture_name,
-        timestamp_unix_ms=None if age_ms is None else max(evaluated_unix_ms - age_ms, 0),
-    )
 
 
 def _used_reports(rollout: Rollout, evidence: Evidence) -> tuple[UsedReport, ...]:

@@ -8,10 +8,10 @@ from functools import partial
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.files.policy import kept_policy, load_policy
+from tau_rollout_gate.files.policy import kept_policy, load_policy, pinned_policy
 from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.files.stopping import stopping
-from tau_rollout_gate.rollout import transitions
+from tau_rollout_gate.rollout import stops, transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.transitions import Found
 from tau_rollout_gate.services.actor import actor
@@ -67,7 +67,7 @@ def freeze(asked: Asked) -> Entry:
     return _stopped(
         asked,
         Action.FREEZE,
-        partial(transitions.frozen, reason=asked.reason, by=asked.by, now_unix_ms=now),
+        partial(stops.frozen, reason=asked.reason, by=asked.by, now_unix_ms=now),
         now,
     )
 
@@ -79,7 +79,7 @@ def cancel(asked: Asked) -> Entry:
         RolloutGateError: if it is refused, or the directory cannot be used.
     """
     now = now_unix_ms(asked.question.now_unix_ms)
-    return _stopped(asked, Action.CANCEL, transitions.cancelled, now)
+    return _stopped(asked, Action.CANCEL, stops.cancelled, now)
 
 
 def resume(asked: Asked) -> Entry:
@@ -104,22 +104,37 @@ def reenter(asked: Asked, *, accepts_lost: bool) -> Entry:
     )
 
 
-def adopt(asked: Asked) -> Entry:
-    """Change the rollout's policy and enter the phase anew; refused while a trigger is fired.
+def adopt(asked: Asked, *, cycle_interval_ms: int | None) -> Entry:
+    """Change the rollout's policy or cycle interval and enter the phase anew.
 
-    The policy of the question is the one to adopt; what the files say now is judged by the one
-    that the rollout has.
+    The policy of the question is the one to adopt; without one but with an interval, the policy
+    stays. A policy brings its interval along if that is another than the policy's so far. What the
+    files say now is judged by what the rollout has. It is refused while a trigger is fired.
 
     Raises:
         RolloutGateError: if it is refused, or a policy or the directory cannot be used.
     """
     path = asked.question.policy
+    stays = path is None and cycle_interval_ms is not None
     policy, policy_file = load_policy(path), None if path is None else str(path.absolute())
+
+    def transition(before: Rollout, found: Found) -> Rollout:
+        own = pinned_policy(None, before, asked.question.rollout_dir)
+        is_other = policy.cycle_interval_ms != own.cycle_interval_ms
+        interval = policy.cycle_interval_ms if is_other else None
+        return transitions.adopted(
+            before,
+            found,
+            own if stays else policy,
+            policy_file=before.policy_file if stays else policy_file,
+            cycle_interval_ms=cycle_interval_ms or interval,
+        )
+
     return _on_evidence(
         replace(asked, question=replace(asked.question, policy=None)),
         Action.ADOPT,
-        lambda before, found: transitions.adopted(before, found, policy, policy_file=policy_file),
-        judged=kept_policy(policy),
+        transition,
+        judged={} if stays else kept_policy(policy),
     )
 
 

@@ -20,7 +20,7 @@ from tau_rollout_gate.files.policy import kept_policy_path, load_policy, policy_
 from tau_rollout_gate.files.rollout_directory import entries
 from tau_rollout_gate.files.stopping import known_rollout, stopping
 from tau_rollout_gate.policy.policy import policy_digest
-from tau_rollout_gate.rollout import transitions
+from tau_rollout_gate.rollout import stops
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.evaluate import now_unix_ms
 from tau_rollout_gate.services.intervene import Asked
@@ -93,9 +93,7 @@ def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
 
 
 def _after(rollout: Rollout, asked: Asked, now_unix_ms: int) -> Rollout:
-    return transitions.rolled_back(
-        rollout, reason=asked.reason, by=asked.by, now_unix_ms=now_unix_ms
-    )
+    return stops.rolled_back(rollout, reason=asked.reason, by=asked.by, now_unix_ms=now_unix_ms)
 
 
 def _told(problems: Sequence[str]) -> tuple[str, ...]:

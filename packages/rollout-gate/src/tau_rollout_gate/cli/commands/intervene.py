@@ -70,16 +70,17 @@ def reenter(
 
 
 @asks
-def adopt(asked: Request) -> None:
+def adopt(asked: Request, *, cycle_interval: options.CycleInterval = None) -> None:
     """Judge the running rollout by another policy from now on.
 
-    It is the policy in --policy, else the built-in one; the phase begins anew. Exits 2 if it is
-    refused, as it is once a rollback trigger of the policy so far has fired; nothing is written
-    then.
+    It is the policy in --policy, else the built-in one, with its cycle interval if that is another
+    than that of the policy so far; --cycle-interval alone leaves the policy. The phase begins anew.
+    Exits 2 if it is refused, as it is once a rollback trigger of the policy so far has fired;
+    nothing is written then.
 
     Example: tau-rollout-gate policy adopt --policy mine.toml --reason 'as agreed'
     """
-    print_decided(intervene.adopt(asked))
+    print_decided(intervene.adopt(asked, cycle_interval_ms=cycle_interval))
 
 
 def _print_stopped(entry: Entry) -> None:
