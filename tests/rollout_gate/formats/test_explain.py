@@ -472,7 +472,7 @@ def test_warnings_are_good_to_know() -> None:
 def test_the_verdict_and_every_thing_in_the_way_is_told(one: Answer) -> None:
     """Whatever the answer is: its verdict first, each name in the way, a command to type."""
     page = render(one, around(), look=Look(width=10**6))
-    said = " ".join(page.split()).replace(r"\x3a:", "::")
+    said = " ".join(page.split())
     start = " ".join(f"{one.verdict.upper()}  {shown(headline(one))}".split())
     assert said.startswith(start)
     in_the_way: list[GateResult | TriggerResult] = [*one.fired_triggers]

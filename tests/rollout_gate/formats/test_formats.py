@@ -119,8 +119,8 @@ def runner_outputs(content: str) -> dict[str, str]:
 
 
 def squeezed(words: str) -> str:
-    """Return words with the spaces, and the one escape, that laying lines out may change."""
-    return " ".join(words.split()).replace(r"\x3a:", "::")
+    """Return words with the spaces that laying lines out may change."""
+    return " ".join(words.split())
 
 
 def said_by_text(one: Answer) -> Said:

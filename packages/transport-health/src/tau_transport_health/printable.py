@@ -1,14 +1,31 @@
-"""Text from fixtures and files, made harmless for a terminal: it is somebody's data, not ours.
+"""Text from fixtures and files, made harmless for a terminal and for the log of a CI job.
 
-The three packages share no code: each has this file, the same to the byte.
+It is somebody's data, not ours. The three packages share no code: each has this file, the same to
+the byte.
 """
+
+import re
+
+_ACTS = re.compile(
+    r"(?<=#)#(?=\w*\[)"  # ##[ ##vso[ ##teamcity[ ##octopus[, which are read anywhere in a line
+    r"|(?<!\S):(?=:)"  # GitHub's ::, read at the start of a line, and behind blanks there
+    r"|(?<!\S)([-+~^])(?=\1\1(?!\S))"  # what opens a group of Buildkite's: --- +++ ~~~ ^^^
+    r"|(?<=section)_(?=(?:start|end):)|(?<=travis)_(?=fold:)"  # what folds lines of other logs
+    r"|(?<=SPINNAKER)_(?=PROPERTY_|CONFIG_JSON=)"  # values for the steps that follow
+)
+"""One character of each mark that a CI system acts on. A text may be wrapped at any blank."""
 
 
 def printable(text: str) -> str:
-    """`text` on one line: control, escape and invisible characters are escaped."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    """`text` on one line: control, escape and invisible characters are escaped, and what acts."""
+    if not text.isprintable():
+        text = "".join(
+            character if character.isprintable() else character.encode("unicode_escape").decode()
+            for character in text
+        )
+    return _ACTS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def harmless(document: str) -> str:
+    """A JSON document that says the same to its readers, and nothing to the log of a CI job."""
+    return _ACTS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

@@ -5,6 +5,8 @@ import sys
 
 import typer
 
+from tau_custom_command.printable import harmless
+
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "…": "~"})
 """What stands for our marks where stdout has no room for them."""
 
@@ -12,10 +14,10 @@ _MARKS = str.maketrans({"✓": "+", "✗": "x", "…": "~"})
 def print_json(value: object) -> None:
     """Print a value as JSON on stdout.
 
-    It is ASCII only, so that nothing from a file can act on a terminal; programs read it all the
-    same.
+    It is ASCII only, so that nothing from a file can act on a terminal or in a CI job's log;
+    programs read it all the same.
     """
-    typer.echo(json.dumps(value, indent=2))
+    typer.echo(harmless(json.dumps(value, indent=2)))
 
 
 def print_text(text: str, *, err: bool = False) -> None:

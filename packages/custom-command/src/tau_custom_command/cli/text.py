@@ -116,12 +116,12 @@ def validation_as_text(
     fixture: str, cases: int, problems: Sequence[Problem], warnings: Sequence[str]
 ) -> str:
     """What `validate` found: a line a problem, a line a warning, and the verdict."""
-    fixture = printable(fixture)
     lines = [f"{fixture}: {problem}" for problem in problems]
     lines += [f"{fixture}: warning: {warning}" for warning in warnings]
     found = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     count = "1 case" if cases == 1 else f"{cases} cases"
-    return "\n".join([*lines, f"{fixture}: {found}" if problems else f"{fixture}: valid, {count}"])
+    lines.append(f"{fixture}: {found}" if problems else f"{fixture}: valid, {count}")
+    return "\n".join(map(printable, lines))
 
 
 def validation_as_json(
@@ -144,13 +144,12 @@ def recovery_as_text(
 
     `verb` says what that is, `recover` or `repair`.
     """
-    state_dir = printable(state_dir)
     if not steps:
-        return f"{state_dir}: nothing to {verb}"
+        return printable(f"{state_dir}: nothing to {verb}")
     word = "done" if carried_out else "would"
-    lines = [f"{word}: {printable(step)}" for step in steps]
+    lines = [f"{word}: {step}" for step in steps]
     end = f"{verb}ed" if carried_out else "nothing was changed; --yes does it"
-    return "\n".join([*lines, f"{state_dir}: {end}"])
+    return "\n".join(map(printable, [*lines, f"{state_dir}: {end}"]))
 
 
 def recovery_as_json(steps: Sequence[str], *, carried_out: bool) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Lines for a terminal: paragraphs as wide as it is, and aligned columns before them."""
 
-import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +12,6 @@ from tau_rollout_gate.formats.phrases import shown
 _GAP = "  "
 _NARROWEST = 24
 _WIDEST_COLUMN = 40
-_COMMAND_AT_START = re.compile(r"^(\s*)::", re.MULTILINE)
 
 
 class Colour(StrEnum):
@@ -91,8 +89,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def joined(lines: Iterator[str]) -> str:
-    """Join the lines to text in which none begins as a command of GitHub's runner does."""
-    return _COMMAND_AT_START.sub(r"\1\\x3a:", "\n".join(lines) + "\n")
+    """Join the lines to text."""
+    return "\n".join(lines) + "\n"
 
 
 def _padded(text: str, width: int) -> str:

@@ -5,6 +5,7 @@ the answer: the same answer reads the same whenever it is printed.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -19,23 +20,31 @@ from tau_rollout_gate.policy.findings import (
     EvidenceRef,
     GateStatus,
 )
-from tau_rollout_gate.printable import printable
+from tau_rollout_gate.printable import harmless, printable
 
 _ECHOES = {"chain_whole": ("lines_valid",), "log_matches_state": ("lines_valid", "last_line_whole")}
 """What often only shows a damage once more: what mends that mends it too."""
 
 
 def shown(text: str) -> str:
-    """Put `text` on one line, harmless for a terminal and for the log of a CI job.
-
-    GitHub's runner takes `##[name]` for a command, wherever in a line it stands.
-    """
-    return printable(text).replace("##[", r"#\x23[")
+    """Put `text` on one line, harmless for a terminal and for the log of a CI job."""
+    return printable(text)
 
 
 def document(**values: object) -> str:
-    """Write a JSON document for people and programs, which says the version of its form first."""
-    return json.dumps({"schema_version": 1} | values, ensure_ascii=False, indent=2) + "\n"
+    """Write a JSON document for people and programs, which says the version of its form first.
+
+    What a terminal or a CI job's log would act on is escaped, which to a JSON parser is the same.
+    """
+    text = harmless(json.dumps({"schema_version": 1} | values, ensure_ascii=False, indent=2))
+    # UTF-8 holds no half of a surrogate pair, and a file's name may be bytes that are no text. Two
+    # backslashes, since this is JSON already: its reader sees one.
+    text = re.sub(r"[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):x}", text)
+    return re.sub(r"[^ -~\n]", _escaped, text) + "\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def seconds(duration_ms: int) -> str:

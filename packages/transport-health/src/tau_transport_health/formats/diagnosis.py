@@ -61,7 +61,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{number}. {symptom.severity.upper()}  {symptom.code}"
         yield from _part("what", (symptom.sentence,))
         yield from _part("where", map(_place, symptom.evidence))
-        yield from _part("do", (symptom.action,), breaks=False)
+        yield from _part("do", (symptom.action,))
     yield ""
     history = diagnosis.history
     invalid = f", {history.invalid.total} invalid" if history.invalid.total else ""
@@ -73,15 +73,16 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield from _part("files", (inspection.state_path,))
 
 
-def _part(name: str, texts: Iterable[str], *, breaks: bool = True) -> Iterator[str]:
+def _part(name: str, texts: Iterable[str]) -> Iterator[str]:
     """A named part, wrapped; the name stands before its first line only.
 
-    Unless it `breaks`, what stands between backticks stays on one line, to be pasted.
+    What stands between backticks stays on one line, to be pasted.
     """
     label, width = f"{name}:", _WIDTH - _INDENT - 2
     for text in texts:
         words = re.sub("`[^`]+`", lambda command: command[0].replace(" ", _KEPT), printable(text))
-        for line in textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=breaks):
+        # A long word is not broken: in its middle may stand what acts at the start of a line.
+        for line in textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=False):
             yield f"  {label:<{_INDENT}}{line.replace(_KEPT, ' ')}".rstrip()
             label = ""
 

@@ -4,14 +4,16 @@ import json
 from typing import Any
 
 from tau_transport_health.health.assessment import Inspection
+from tau_transport_health.printable import harmless
 
 
 def json_text(value: object) -> str:
     """A value as JSON for people and programs.
 
-    ASCII only, so that nothing from a file can act on a terminal; programs read it all the same.
+    ASCII only, so that nothing from a file can act on a terminal or in a CI job's log; programs
+    read it all the same.
     """
-    return json.dumps(value, indent=2)
+    return harmless(json.dumps(value, indent=2))
 
 
 def row(inspection: Inspection) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tau_custom_command.policy.model import (
     SandboxProfile,
     contradictions,
 )
+from tau_custom_command.printable import printable
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.run_cycle import RunRequest, run_cycle
 from tau_custom_command.storage.rotation import RotationLimits
@@ -89,7 +90,7 @@ def run(
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
     report = run_cycle(request, clock=clock, track=track)
     for warning in report.warnings:
-        typer.echo(warning, err=True)
+        typer.echo(printable(warning), err=True)
     cases = text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE)
     as_json |= output_format == "json"
     print_text(cases, err=as_json)
