@@ -169,7 +169,7 @@ def test_whatever_call_fails_the_next_run_makes_good(
 
 
 @needs_strace
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_an_interruption_waits_for_the_commit(
     number: signal.Signals, scenarios: Scenarios, tmp_path: Path
 ) -> None:

@@ -1,8 +1,10 @@
-"""Files that the command line names: read whole, or refused; never waited for."""
+"""Files that the command line names: read whole, pipes too, or refused."""
 
 import os
 import resource
 import signal
+import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -83,22 +85,39 @@ def test_a_log_that_is_too_large_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
-    """A missing file, a folder, a pipe that nobody writes to, a device, a loop of links."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
+    """A missing file, a folder, a loop of links."""
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
     for path, words in (
         (tmp_path / "missing", "No such file or directory"),
-        (tmp_path, "it is not a regular file"),
-        (pipe, "it is not a regular file"),
-        (Path("/dev/zero"), "it is not a regular file"),
+        (tmp_path, "Is a directory"),
         (loop, "Too many levels of symbolic links"),
     ):
         with pytest.raises(NamedFileError, match=words) as raised:
             read_named_file(path)
         assert str(raised.value).startswith(f"{path}: cannot be read: ")
         assert raised.value.exit_code is ExitCode.CANNOT_ANSWER
+
+
+def test_a_pipe_is_read_to_its_end_as_often_as_it_is_asked_for() -> None:
+    """As `<(zcat report.json.gz)` gives one: what it held is remembered, up to the same limit."""
+    readable, writable = os.pipe()
+    path = Path(f"/dev/fd/{readable}")
+    with closing(os.fdopen(readable, "rb")):
+        os.write(writable, b"one\ntwo")
+        os.close(writable)
+        assert read_named_file(path) == read_named_file(path) == b"one\ntwo"
+    with pytest.raises(NamedFileError, match=f"zero: is larger than {LARGEST_BYTES} bytes"):
+        read_named_file(Path("/dev/zero"))
+
+
+def test_the_lines_of_a_pipe_are_read(tmp_path: Path) -> None:
+    """As those of a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["/bin/sh", "-c", 'printf "a\nb" >"$0"', pipe]):
+        read = read_named_lines(pipe, largest_bytes=20, longest_line_bytes=4, most_lines=11)
+    assert read == ([b"a"], b"b")
 
 
 def test_a_name_that_no_file_can_have_is_refused() -> None:

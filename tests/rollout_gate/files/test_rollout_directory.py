@@ -333,7 +333,9 @@ class TestWriting:
 class TestSignals:
     """Who interrupts gets both files or neither."""
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize(
+        "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+    )
     def test_a_signal_waits_for_the_record(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
     ) -> None:

@@ -4,12 +4,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_HELD = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
 
 
 @contextmanager
 def interruptions_held() -> Iterator[None]:
-    """Let SIGINT, SIGTERM and SIGHUP wait until the block has ended; then they act.
+    """Let SIGINT, SIGTERM, SIGHUP and SIGQUIT wait until the block has ended; then they act.
 
     The mask is this thread's and that of the threads it starts: a runner with others has to start
     them so too.

@@ -1,33 +1,40 @@
 """Files that the command line names: read whole if of a reasonable size, created but not replaced.
 
-What is created is the operator's own, with ordinary permissions.
+A pipe is read to its end, such as `/dev/stdin` or `<(zcat ...)`. What is created is the operator's
+own, with ordinary permissions.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.errors import NamedFileError, RefusedError, StorageError
-from tau_rollout_gate.files.storage import opened_file
 
 LARGEST_BYTES = 16 * 1024 * 1024
 """More than any report, policy or checklist has; a larger file was named by mistake."""
 
 
 def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
-    """Read a file whole.
+    """Read a file whole; what cannot be read twice, a pipe, is remembered.
 
     Raises:
-        NamedFileError: if it cannot be read, is no regular file or is larger than `largest_bytes`;
-            the text names it.
+        NamedFileError: if it cannot be read, or is larger than `largest_bytes`; the text names it.
     """
+    if path in _pipes:
+        return _pipes[path]
     with _named(path, largest_bytes) as file:
         raw = file.read(largest_bytes + 1)  # it may have grown since it was opened
         if len(raw) > largest_bytes:
             raise _too_large(path, largest_bytes)
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            _pipes[path] = raw
         return raw
+
+
+_pipes: dict[Path, bytes] = {}
 
 
 def read_named_lines(
@@ -61,7 +68,7 @@ def read_named_lines(
 def _named(path: Path, largest_bytes: int) -> Iterator[BinaryIO]:
     """Open a file that is not larger than that, and tell what is wrong with it by its name."""
     try:
-        with opened_file(path) as file:
+        with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > largest_bytes:
                 raise _too_large(path, largest_bytes)
             yield file

@@ -32,7 +32,7 @@ WAYS_OUT = (
 WAIT_SECONDS = 30.0
 _READINGS = 4
 _PAUSE_SECONDS = 0.05
-_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @dataclass(slots=True, kw_only=True)

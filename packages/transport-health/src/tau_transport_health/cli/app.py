@@ -42,16 +42,17 @@ class _CommandLine(ErrorBorder, LazyGroup):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own
         """Carry out the command; what is no answer of `check`, whatever it is, is UNKNOWN."""
-        try:
-            return super().invoke(ctx)
-        except typer.Exit:
-            raise
-        except Exception as error:
-            if not _is_check(ctx):
+        with self.border(ctx):  # what is told of them on stdout may be refused there
+            try:
+                return super().invoke(ctx)
+            except typer.Exit:
                 raise
-            usage = getattr(error, "format_message", None)
-            self.tell(ctx, f"a bug of ours: {error!r}" if usage is None else usage())
-            raise typer.Exit(PluginCode.UNKNOWN) from None
+            except Exception as error:
+                if not _is_check(ctx):
+                    raise
+                usage = getattr(error, "format_message", None)
+                self.tell(ctx, f"a bug of ours: {error!r}" if usage is None else usage())
+                raise typer.Exit(PluginCode.UNKNOWN) from None
 
     def tell(self, ctx: Any, message: str) -> None:  # noqa: ANN401 - typer's own
         """Tell what went wrong; a monitoring system reads it in one line on stdout."""

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import StringIO
 from typing import Any, ClassVar
 
@@ -26,12 +26,12 @@ class ErrorBorder(TyperGroup):
 
     def make_context(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - typer's own
         """Read the words of the command line; `--help` and `--version` answer here."""
-        with self._border(None):
+        with self.border(None):
             return super().make_context(*args, **settings)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own
         """Carry out the command."""
-        with self._border(ctx):
+        with self.border(ctx):
             return super().invoke(ctx)
 
     def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - typer's own
@@ -58,27 +58,32 @@ class ErrorBorder(TyperGroup):
         return code
 
     @contextmanager
-    def _border(self, ctx: Any) -> Iterator[None]:  # noqa: ANN401 - typer's own
+    def border(self, ctx: Any) -> Iterator[None]:  # noqa: ANN401 - typer's own
+        """Tell what goes wrong inside, and end with its exit code.
+
+        Raises:
+            typer.Exit: for all that can be expected.
+        """
         try:
-            yield
-        except self.expected as error:
-            self.tell(ctx, str(error))
-            code = getattr(error, "exit_code", ExitCode.BUG)
-            raise typer.Exit(self.exit_code(ctx, code)) from None
-        except MemoryError:
-            self.tell(ctx, "it takes more memory than there is")
-            raise typer.Exit(self.exit_code(ctx, ExitCode.CANNOT_ANSWER)) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+            try:
+                yield
+            except self.expected as error:
+                self.tell(ctx, str(error))
+                code = getattr(error, "exit_code", ExitCode.BUG)
+                raise typer.Exit(self.exit_code(ctx, code)) from None
+            except MemoryError:
+                self.tell(ctx, "it takes more memory than there is")
+                raise typer.Exit(self.exit_code(ctx, ExitCode.CANNOT_ANSWER)) from None
+            except KeyboardInterrupt:
+                typer.echo("interrupted", err=True)
+                raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
             _forget_what_stdout_holds()
             raise typer.Exit(ExitCode.READER_GONE) from None
         except OSError as error:
-            # What is left to refuse a write are stdout and stderr themselves: a full disk, closed.
+            # What is left to refuse a write is stdout itself: a full disk, a terminal that is gone.
             _forget_what_stdout_holds()
-            with suppress(OSError):
-                typer.echo(f"error: the answer cannot be written: {error.strerror}", err=True)
+            typer.echo(f"error: the answer cannot be written: {error.strerror}", err=True)
             raise typer.Exit(self.exit_code(ctx, ExitCode.CANNOT_ANSWER)) from None
 
 

@@ -81,15 +81,13 @@ def _quiet_keyboard() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
+        with suppress(termios.error):  # the terminal is gone
+            termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
 
 
 @contextmanager
 def _wake_on_resize() -> Iterator[int]:
-    """Give a descriptor that becomes readable when the terminal's size changes.
-
-    A request to terminate ends the process as Ctrl-C does: with the terminal put back.
-    """
+    """Give a descriptor that becomes readable when the terminal's size changes."""
     readable, writable = os.pipe()
     os.set_blocking(readable, False)
     os.set_blocking(writable, False)
@@ -98,11 +96,7 @@ def _wake_on_resize() -> Iterator[int]:
         with suppress(BlockingIOError):  # where nobody read since, it is readable already
             os.write(writable, b".")
 
-    def ended(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
     signal.signal(signal.SIGWINCH, resized)
-    signal.signal(signal.SIGTERM, ended)
     try:
         yield readable
     finally:
