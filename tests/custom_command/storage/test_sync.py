@@ -1,5 +1,6 @@
 """What was written reaches the disk: by one call, or by one for each file and folder."""
 
+import os
 import re
 import subprocess
 import sys
@@ -56,10 +57,12 @@ def test_one_syncfs_does_it(root: Path) -> None:
 
 
 @needs_strace
-def test_without_it_each_file_and_folder_is_synced_once(root: Path) -> None:
-    """Where the C library has no syncfs: the files first, and every folder up to the root."""
-    code, calls = synced(root, "no ctypes")
+@pytest.mark.parametrize(("way", "inject"), [("no ctypes", ""), ("ctypes", "syncfs:error=ENOSYS")])
+def test_without_it_each_file_and_folder_is_synced_once(root: Path, way: str, inject: str) -> None:
+    """Where the C library or the kernel has no syncfs: first the files, then every folder."""
+    code, calls = synced(root, way, inject=inject)
     assert code == 0
+    calls = [call for call in calls if not call.startswith("syncfs")]
     assert calls[:4] == [f"fsync ./{path}" for path in PATHS[:4]]
     assert sorted(calls[4:]) == ["fsync .", "fsync ./a", "fsync ./a/b", "fsync ./a/c"]
 
@@ -96,6 +99,17 @@ def test_a_file_system_that_syncs_no_folders(root: Path) -> None:
 def test_a_failing_syncfs_is_an_error(root: Path) -> None:
     """What the disk did not take is not taken for written."""
     assert synced(root, "ctypes", inject="syncfs:error=EIO")[0] == 1
+
+
+def test_that_folders_are_not_synced_is_warned_of(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, as a file system says so; a pipe stands for one, which the kernel answers the same."""
+    os.mkfifo(root / "pipe")
+    for _ in range(2):
+        sync.sync_folder(root / "pipe")
+    warned = "warning: the file system syncs no folders (Invalid argument): a loss of power can"
+    assert capsys.readouterr().err == f"{warned} undo what was written last\n"
 
 
 def test_each_of_what_is_there(root: Path) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.files.archive import Archive, Source
-from tau_rollout_gate.files.storage import opened_subfolder, prepared
+from tau_rollout_gate.files.storage import opened_subfolder, prepared, sync_folder
 
 EVIDENCE_FOLDER = "evidence"
 
@@ -60,7 +60,7 @@ def capture(
                 digest = _digest(descriptor)
                 os.fsync(descriptor)
                 put()
-            os.fsync(evidence)
+            sync_folder(evidence, place)
         except OSError as error:
             raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
     return Captured(

@@ -9,8 +9,10 @@ import errno
 import itertools
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +20,7 @@ from tau_rollout_gate.errors import StorageError
 
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 
 
 @contextmanager
@@ -35,8 +38,11 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
 
 def _blamed(error: OSError, path: Path) -> Path:
     """Name the file that is in the way: it may be one beside the one that was meant."""
-    is_one_file = isinstance(error.filename, str) and error.filename2 is None
-    return path.parent / error.filename if is_one_file else path
+    if not isinstance(error.filename, (str, Path)) or error.filename2 is not None:
+        return path
+    # Below an open folder a file is named by its name alone, else by a whole path.
+    named = Path(error.filename)
+    return path.parent / named if len(named.parts) == 1 else named
 
 
 def _reason(error: OSError) -> str:
@@ -80,7 +86,7 @@ def opened_subfolder(path: Path, above: int) -> Iterator[int]:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path.name, _FOLDER_MODE, dir_fd=above)
             os.chmod(path.name, _FOLDER_MODE, dir_fd=above)  # mkdir's mode is cut by the umask
-            os.fsync(above)
+            sync_folder(above, path.parent)
         folder = os.open(path.name, flags, dir_fd=above)
     with closing(folder):
         yield folder
@@ -143,7 +149,7 @@ def append_and_replace(
             storage_errors(root / file[0], "write"),
         ):
             put()
-    _sync_folder(folder, root)
+    sync_folder(folder, root)
 
 
 def append(name: str, line: bytes, folder: int, root: Path, *, after: int) -> None:
@@ -183,7 +189,7 @@ def replace_file(name: str, content: bytes, folder: int, root: Path) -> None:
         write_whole(new, content)
         os.fsync(new)
         put()
-    _sync_folder(folder, root)
+    sync_folder(folder, root)
 
 
 @contextmanager
@@ -278,9 +284,27 @@ def _cut_end(log: int, name: str, folder: int, size: int) -> None:
         os.ftruncate(log, size)
 
 
-def _sync_folder(folder: int, root: Path) -> None:
-    with storage_errors(root, "tell whether what was written is on the disk"):
-        os.fsync(folder)
+def sync_folder(folder: int, path: Path) -> None:
+    """Wait until the names in an open folder are on the disk; warn where its file system cannot.
+
+    Raises:
+        StorageError: if they are not.
+    """
+    with storage_errors(path, "tell whether what was written is on the disk"):
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC:
+                raise
+            _warn_of(error.strerror)
+
+
+@cache
+def _warn_of(reason: str) -> None:
+    sys.stderr.write(
+        f"warning: the file system syncs no folders ({reason}): a loss of power can undo what was "
+        "written last\n"
+    )
 
 
 def _make_folder(path: Path) -> None:
