@@ -94,6 +94,12 @@ class TestStart:
             ["--by", b"\xff"],
             ["--channel", "nightly"],
             ["--now-unix-ms", str(2**63)],
+            ["--rollout-dir", b"ro-\xe9"],
+            ["--release", f"1.4.0+{'a' * 123}"],
+            ["--rollback-to", f"1.3.2+{'a' * 123}"],
+            ["--rollout-dir", ".tau"],
+            ["--rollout-dir", ".tau/custom-command"],
+            ["--rollout-dir", ".tau/../.tau/custom-command/ro"],
         ],
         ids=str,
     )

@@ -1,6 +1,5 @@
 """TOML that people write, held to what JSON can say: the same model reads both."""
 
-import codecs
 import datetime as dt
 import math
 import re
@@ -37,8 +36,6 @@ def decode(raw: bytes) -> dict[str, Any]:
     if len(raw) > LARGEST_TOML_BYTES:
         most = f"{LARGEST_TOML_BYTES // 1024} KiB"
         raise TomlRefusedError(f"is larger than {most}, the most for TOML; write it as JSON")
-    if raw.startswith(codecs.BOM_UTF8):
-        raise TomlRefusedError("line 1: a byte order mark (BOM) comes first; save the file without")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -69,6 +69,7 @@ def _pinned(
     policy: options.PolicyFile = None,
     expect_decision: options.ExpectDecision = None,
 ) -> Question:
+    as_text("--rollout-dir", str(rollout_dir))
     for each in surface or ():
         as_text("--surface", each)
     if policy is not None:

@@ -13,7 +13,7 @@ LONGEST_LINE_BYTES = 2000
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """Read the tables that the bytes of a TOML file hold.
+    """Read the tables that the bytes of a TOML file hold, also behind a byte order mark.
 
     Raises:
         FormRefusedError: if they are not TOML, or more than such a file has.
@@ -24,7 +24,7 @@ def decode(raw: bytes) -> dict[str, Any]:
         if len(line) > LONGEST_LINE_BYTES:
             raise FormRefusedError(f"line {number} is longer than {LONGEST_LINE_BYTES} bytes")
     try:
-        return tomllib.loads(raw.decode("utf-8"))
+        return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise FormRefusedError(f"not UTF-8 text (byte {error.start})") from None
     except RecursionError:

@@ -6,6 +6,7 @@ In both, nothing else may speak against a pass (`report_words`).
 The rules are the checklist's (runbooks/release-signoff-checklist.md, "The validation report").
 """
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,6 @@ from tau_rollout_gate.evidence.report_words import Meaning, meaning, objection
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _COUNTS = ("total", "passed", "failed")
 _SUITES = frozenset({"testsuites", "testsuite"})
 _FAILURES = frozenset({"failure", "error"})
@@ -46,12 +46,13 @@ class Said:
 
 
 def read_report(raw: bytes) -> Said:
-    """What the bytes of a report say.
+    """What the bytes of a report say, also behind a byte order mark.
 
     Raises:
         FormRefusedError: if it is not a report of either form; the text says why.
     """
-    if raw.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"<"):
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    if raw.lstrip().startswith(b"<"):
         return _said_in_xml(_parsed(raw))
     value = json_of(raw)
     if not isinstance(value, dict):

@@ -4,14 +4,17 @@ A pipe is read to its end, such as `/dev/stdin` or `<(zcat ...)`. What is create
 own, with ordinary permissions.
 """
 
+import codecs
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.errors import NamedFileError, RefusedError, StorageError
+from tau_rollout_gate.printable import printable
 
 LARGEST_BYTES = 16 * 1024 * 1024
 """More than any report, policy or checklist has; a larger file was named by mistake."""
@@ -29,6 +32,9 @@ def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
         raw = file.read(largest_bytes + 1)  # it may have grown since it was opened
         if len(raw) > largest_bytes:
             raise _too_large(path, largest_bytes)
+        if raw.startswith(codecs.BOM_UTF8):  # its readers pass over it; other programs may not
+            note = f"note: {path}: begins with a byte order mark (BOM), which says nothing"
+            sys.stderr.write(printable(note) + "\n")
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             _pipes[path] = raw
         return raw

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _EXPECTED_FIELDS: tuple[str, ...] = get_args(ExpectedField)
 
+LONGEST_VERSION = 128
+"""Files are named after a version, and no file system takes more than 255 bytes for a name."""
+
 _SURFACE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _REF = re.compile(r"(?!-)(?!.*\.\.)[^\s\x00-\x20\x7f~^:?*\[\\]{1,250}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -187,6 +190,8 @@ def expected_in(options: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def _version_of(text: str, *, option: str) -> "Version":
+    if len(text) > LONGEST_VERSION:
+        raise RefusedError(f"{option}: has more than {LONGEST_VERSION} characters, the most")
     version = parse_version(text)
     if version is None:
         raise RefusedError(

@@ -1,5 +1,6 @@
 """`start`: opens a rollout, and archives the closed one before it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def start(
         surfaces={name: str(Path(path).absolute()) for name, path in opening.surfaces.items()},
         policy_file=None if question.policy is None else str(question.policy.absolute()),
     )
+    _refuse_nesting(root, opening.surfaces)
     now = now_unix_ms(question.now_unix_ms)
     # First without the lock, so that what is refused does not even make the directory.
     standing = find(root)
@@ -64,6 +66,18 @@ def _opened(
         f"goes back to {completed.release} on {after.rollback.rollback_channel}: completed here "
         f"last, by decision {completed.decision_number}"
     )
+
+
+def _refuse_nesting(root: Path, surfaces: Mapping[str, str]) -> None:
+    """Refuse a rollout directory inside a state directory, or the reverse: one lock for two."""
+    real = root.resolve()
+    for name, state_dir in surfaces.items():
+        state = Path(state_dir).resolve()
+        if real.is_relative_to(state) or state.is_relative_to(real):
+            raise RefusedError(
+                f"--rollout-dir: {root} and the state directory of {name}, {state_dir}, are one or "
+                "lie one in the other: give each a place of its own"
+            )
 
 
 def _completed(root: Path) -> Entry | None:
