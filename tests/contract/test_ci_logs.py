@@ -62,7 +62,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "case_id": f"{number} {mark}",
             "operation": "CREATE",
             "command_name": "probe",
-            "template": mark,
+            "template": mark + "x" * 90_000,
             "arguments": {"x": mark},
         }
         for number, mark in enumerate(MARKS)
@@ -132,10 +132,11 @@ COMMANDS = {
 
 @pytest.mark.parametrize(("package", "words"), COMMANDS.values(), ids=COMMANDS)
 def test_no_command_prints_what_acts(place: Path, package: str, words: str) -> None:
-    """Case ids, names, templates and arguments: a log stays a log, whatever they hold."""
+    """Case ids, names, templates, arguments: a log stays a log, of lines that can be read."""
     printed = said(package, *words.format(place).split(" "))
     assert printed
     assert not acted_on(printed)
+    assert max(map(len, printed.splitlines())) < 5_200
 
 
 @pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])

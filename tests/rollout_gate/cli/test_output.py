@@ -13,7 +13,7 @@ from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.formats import explain, github
 from tau_rollout_gate.formats.renderers import RENDERERS
-from tests.rollout_gate.answers import HOSTILE, answer, around, filled_with
+from tests.rollout_gate.answers import HOSTILE, answer, around, failing, filled_with, stuck
 
 
 def on_a_terminal(**variables: str) -> str:
@@ -93,6 +93,59 @@ def test_a_job_gets_its_outputs_and_its_summary(
     print_answer(one, Format.GITHUB)
     assert outputs.read_text() == "earlier=1\n" + github.outputs(one)
     assert summary.read_text() == RENDERERS["markdown"](one)
+
+
+def test_what_a_step_wrote_before_keeps_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it ends without a line break: neither its own output nor ours is spoilt."""
+    outputs, summary = tmp_path / "outputs", tmp_path / "summary"
+    outputs.write_text("deployed=1.3.2")
+    summary.write_text("Deployed.")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    print_answer(answer(), Format.GITHUB)
+    assert outputs.read_text() == "deployed=1.3.2\n" + github.outputs(answer())
+    assert summary.read_text() == "Deployed.\n" + RENDERERS["markdown"](answer())
+
+
+@pytest.mark.parametrize("before", [0, 1_000_000, 1024 * 1024 - 1, 1024 * 1024 + 5])
+def test_a_summary_stays_below_a_mebibyte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    """GitHub takes none that is larger: whole lines are kept, and it is said where the rest is."""
+    summary = tmp_path / "summary"
+    summary.write_text("x" * before)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    print_answer(stuck(gates=(failing("queue_depth", observed="x" * 3_000),) * 400), Format.GITHUB)
+    text = summary.read_text()
+    assert len(text.encode()) <= max(1024 * 1024 - 1, before)
+    assert text.startswith("x" * before)
+    is_room = before < 1024 * 1024 - 1
+    assert text.endswith("all of it.\n") == is_room
+    if is_room:
+        assert text.removeprefix("x" * before).lstrip("\n").startswith("## HOLD: ")
+        assert text.splitlines()[-3].endswith(" |")
+
+
+def test_a_summary_that_is_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who tries what a job would get."""
+    readable, writable = os.pipe()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", f"/dev/fd/{writable}")
+    print_answer(answer(), Format.GITHUB)
+    os.close(writable)
+    with os.fdopen(readable) as file:
+        assert file.read() == RENDERERS["markdown"](answer())
+
+
+@pytest.mark.parametrize("name", Format)
+def test_an_answer_can_be_written_to_a_file(
+    name: Format, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In every format, as a pipe would get it, and nothing is printed."""
+    print_answer(answer(), name, tmp_path / "answer")
+    assert (tmp_path / "answer").read_text() == RENDERERS[name](answer())
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", sorted(set(Format) - {Format.GITHUB}))

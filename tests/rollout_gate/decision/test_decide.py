@@ -90,6 +90,23 @@ def test_a_soak_a_millisecond_short_holds_and_an_exact_one_is_enough(
     assert answer.soak.held_ms == held_ms
 
 
+def test_text_from_a_line_is_cut() -> None:
+    """What is observed, and the names of cycle and fixture: they fill no page and no record."""
+    long = "x" * 9_000
+    history = soaked().add(
+        ENTERED + 31 * MINUTE,
+        cycle_id=long,
+        fixture_name=long,
+        **failed(streak=1) | {"reason_codes": ["case_processing_failed", long]},
+    )
+    answer = decided(history)
+    assert answer.verdict is Verdict.ROLLBACK
+    (evidence,) = {one.evidence for one in answer.fired_triggers}
+    assert evidence is not None
+    assert evidence.cycle_id == evidence.fixture_name == "x" * 499 + "…"
+    assert len(repr(answer)) < 50_000
+
+
 def test_waiting_alone_never_promotes() -> None:
     """What counts is the last cycle, not the clock of whoever asks."""
     history = History().every(MINUTE, 29)

@@ -231,9 +231,9 @@ def said_by_openmetrics(one: Answer) -> Said:
         for sample in families["tau_rollout_verdict"].samples
         if sample.value == 1
     )
-    (info,) = families["tau_rollout"].samples
+    (info,) = families["tau_rollout_info"].samples
     assert info.labels["phase"] == shown(one.phase)
-    reasons: list[Sample] = families["tau_rollout_reason"].samples
+    reasons: list[Sample] = families["tau_rollout_reason_info"].samples
     assert [sample.labels["number"] for sample in reasons] == [
         str(number) for number in range(1, len(reasons) + 1)
     ]
@@ -621,6 +621,21 @@ def test_annotations_lead_to_the_line() -> None:
     ]
 
 
+def test_at_most_ten_annotations_of_a_kind() -> None:
+    """As many as GitHub shows of a step: the last one tells how many more there are, and where."""
+    for many in (9, 10, 40):
+        one = stuck(
+            gates=tuple(failing(f"gate_{number}") for number in range(many)),
+            warnings=tuple(f"warning {number}" for number in range(many + 1)),
+        )
+        commands = commands_of(one)
+        for kind in ("error", "warning"):
+            of_kind = [data for name, _, data in commands if name == kind]
+            assert len(of_kind) == 10
+            rest = f"{many + 1 - 9} more are in the summary of the job and in --format json"
+            assert (of_kind[-1] == rest) == (many > 9)
+
+
 def test_the_outputs_are_for_later_steps() -> None:
     """Every output is there, empty where there is nothing to say."""
     assert runner_outputs(github.outputs(answer(reasons=("end", "EOF", "reasons")))) == {
@@ -709,7 +724,7 @@ def test_the_metrics_follow_the_conventions() -> None:
     printed = RENDERERS["openmetrics"](answer())
     assert printed.endswith("\n# EOF\n")
     for name, family in families_of(answer()).items():
-        assert family.type == ("info" if name in {"tau_rollout", "tau_rollout_reason"} else "gauge")
+        assert family.type == "gauge"  # which the text format of collectors has, too
         unit = name.rpartition("_")[2]
         assert family.unit == (unit if unit in {"seconds", "ratio"} else "")
         assert family.documentation.endswith(".")

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_transport_health.errors import OutputError, TargetError, UnreadableError
-from tau_transport_health.files import output
-from tau_transport_health.files.output import locked
+from tau_transport_health.files import targets as targets_file
 from tau_transport_health.files.targets import add_target, read_targets, remove_target
 from tau_transport_health.health.targets import BUILT_IN, Target, find, parse_targets
 from tau_transport_health.services.inspect import Question, known_targets, look
@@ -237,9 +236,9 @@ def test_a_lock_that_is_not_given_up_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while, and nothing is changed."""
-    monkeypatch.setattr(output, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(targets_file, "LOCK_SECONDS", 0.1)
     path = tmp_path / "t.toml"
-    with locked(path), pytest.raises(OutputError, match="locked: see fuser -v "):
+    with targets_file.locked(path), pytest.raises(OutputError, match="locked: see fuser -v "):
         add_target(path, "mine", state_dir="x", label=None)
     assert list(tmp_path.iterdir()) == []
 

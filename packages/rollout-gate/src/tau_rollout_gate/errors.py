@@ -48,5 +48,9 @@ class StorageError(RolloutGateError):
     """The operating system refused to write a file."""
 
 
+class OutputError(StorageError):
+    """A file that `--output` names cannot be written."""
+
+
 class BusyError(RolloutGateError):
     """Another process is changing the rollout."""

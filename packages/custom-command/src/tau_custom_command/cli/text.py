@@ -20,6 +20,7 @@ CASES_SHOWN = 20
 """How many cases of a kind a run lists; the channel store has them all."""
 
 _LONGEST_ID = 48
+_LONGEST_TEXT, _LONGEST_VALUE = 500, 5_000
 _MARKS = {"drifted": "✗", "failed": "✗", "rejected": "-", "retried": "-"}
 """What is told of a cycle case by case, worst first: the mark that stands before each kind."""
 
@@ -39,7 +40,7 @@ def cases_as_text(settlements: Sequence[Settlement], channel_store: Path) -> str
     for settlement in settlements:
         kinds.setdefault(_kind(settlement), []).append(settlement)
     rows = [
-        (_MARKS[kind], _cut(printable(each.case.case_id)), kind, _told(each))
+        (_MARKS[kind], _cut(printable(each.case.case_id), _LONGEST_ID), kind, _told(each))
         for kind in _MARKS
         for each in kinds[kind][:CASES_SHOWN]
     ]
@@ -64,11 +65,11 @@ def _kind(settlement: Settlement) -> str:
 
 def _told(settlement: Settlement) -> str:
     tried = f" after {attempts(settlement)}" if settlement.retry_attempts else ""
-    return account(settlement) + tried
+    return _cut(account(settlement)) + tried
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_ID else text[: _LONGEST_ID - 1] + "…"
+def _cut(text: str, most: int = _LONGEST_TEXT) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def run_as_text(report: RunReport, state_dir: Path) -> str:
@@ -173,7 +174,7 @@ def registry_as_text(records: Sequence[CommandRecord]) -> str:
             record.operation,
             str(record.last_status_code),
             utc(record.updated_unix_ms),
-            printable(record.template),
+            _cut(printable(record.template)),
         )
         for record in records
     ]
@@ -184,10 +185,14 @@ def record_as_text(record: CommandRecord) -> str:
     """One command, a line a key; what is of an execution only after one."""
     executed = bool(record.last_command_line)
     return "\n".join(
-        f"{name + ':':<18} {printable(value if isinstance(value, str) else json.dumps(value))}"
+        f"{name + ':':<18} {_cut(printable(_value(value)), _LONGEST_VALUE)}"
         for name, value in msgspec.to_builtins(record).items()
         if executed or name in _OF_ITS_CHANGE or not name.startswith("last_")
     )
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 _OF_ITS_CHANGE = {"last_status_code", "last_outcome"}

@@ -128,6 +128,14 @@ By = Annotated[
     ),
 ]
 Reason = Annotated[str, option("--reason", metavar="TEXT", help="Why, for the record.")]
+Output = Annotated[
+    Path | None,
+    option(
+        "--output",
+        metavar="FILE",
+        help="Write the answer to this file, replaced at once, instead of printing it.",
+    ),
+]
 CycleInterval = Annotated[
     int | None,
     option(

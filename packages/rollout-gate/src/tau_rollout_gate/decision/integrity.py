@@ -25,6 +25,7 @@ from tau_rollout_gate.policy.findings import (
     SEEN_CYCLES_PRESENT,
     EvidenceRef,
     GateStatus,
+    cut,
 )
 from tau_rollout_gate.policy.gates.interface import Finding, Gate, Window
 
@@ -110,9 +111,9 @@ def reference(cycle: Cycle, now_unix_ms: int) -> EvidenceRef:
     return EvidenceRef(
         file=cycle.file,
         line=cycle.line,
-        cycle_id=cycle.event.cycle_id,
+        cycle_id=cycle.event.cycle_id and cut(cycle.event.cycle_id),
         age_ms=now_unix_ms - cycle.event.timestamp_unix_ms,
-        fixture_name=cycle.event.fixture_name,
+        fixture_name=cycle.event.fixture_name and cut(cycle.event.fixture_name),
     )
 
 
@@ -123,7 +124,7 @@ def gate_result(gate: Gate, surface: str | None, finding: Finding, now_unix_ms: 
         name=gate.name,
         surface=surface,
         status=finding.status,
-        observed=finding.observed,
+        observed=finding.observed and cut(finding.observed),
         required=gate.required,
         evidence=finding.evidence if cycle is None else reference(cycle, now_unix_ms),
         remedy=finding.remedy,
@@ -200,14 +201,17 @@ def flaw_gates(
                 name=gate.name,
                 surface=evidence.surface,
                 status=GateStatus.FAIL if flaw in UNHEALABLE else GateStatus.UNKNOWN,
-                observed="; ".join(one.detail for one in found)
+                observed=cut("; ".join(one.detail for one in found))
                 if flaw is Flaw.NO_FILES
-                else first.detail + (f" (and {more} more)" if more else ""),
+                else f"{cut(first.detail)}{f' (and {more} more)' if more else ''}",
                 required=gate.required,
                 evidence=None
                 if first.file is None
                 else EvidenceRef(
-                    file=first.file, line=first.line, cycle_id=first.cycle_id, age_ms=age
+                    file=first.file,
+                    line=first.line,
+                    cycle_id=first.cycle_id and cut(first.cycle_id),
+                    age_ms=age,
                 ),
                 remedy=_remedy_in_place(flaw, flaws, evidence)
                 or gate.remedy + (accept if flaw in UNHEALABLE else ""),

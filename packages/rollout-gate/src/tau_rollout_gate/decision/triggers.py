@@ -7,7 +7,7 @@ from tau_rollout_gate.decision.answer import TriggerResult
 from tau_rollout_gate.decision.fold import SurfaceFold
 from tau_rollout_gate.decision.integrity import reference
 from tau_rollout_gate.evidence.values import Evidence
-from tau_rollout_gate.policy.findings import EvidenceRef
+from tau_rollout_gate.policy.findings import EvidenceRef, cut
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger, RolloutTrigger, Sign, Trigger
 
@@ -65,7 +65,7 @@ def _result(trigger: Trigger, surface: str | None, sign: Sign, now_unix_ms: int)
         name=trigger.name,
         surface=surface,
         fired=sign.fired,
-        observed=sign.observed,
+        observed=cut(sign.observed),
         threshold=trigger.threshold,
         evidence=sign.evidence if sign.cycle is None else reference(sign.cycle, now_unix_ms),
         action=trigger.action,

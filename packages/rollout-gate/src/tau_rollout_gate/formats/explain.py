@@ -21,6 +21,7 @@ from tau_rollout_gate.policy.findings import (
     SOAK_GATE,
     EvidenceRef,
     GateStatus,
+    cut,
 )
 
 _MALFORMED = "malformed_inputs_observed"
@@ -130,7 +131,7 @@ def _where(result: GateResult | TriggerResult, around: Surroundings, look: Look)
         return
     failed = event.counters["failed_cases"]
     unexpected = event.counters.get("unexpected_malformed_cases")
-    named = "" if event.fixture_name is None else f" (fixture '{event.fixture_name}')"
+    named = "" if event.fixture_name is None else f" (fixture '{cut(event.fixture_name)}')"
     if failed or unexpected:
         total = event.counters.get("discovered_cases")
         words = f"{failed} failed" if total is None else f"{failed} of {total} failed"

@@ -3,13 +3,16 @@
 The rules of escaping are those by which GitHub's runner reads commands and output files.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.phrases import headline, of_gate, of_trigger, shown
 from tau_rollout_gate.policy.findings import EvidenceRef
+
+_MOST_SHOWN = 10
+_TITLE = {"title": "rollout gate"}
 
 
 def render(answer: Answer) -> str:
@@ -41,13 +44,28 @@ def outputs(answer: Answer) -> str:
 def _commands(answer: Answer) -> Iterator[str]:
     words = [headline(answer), *answer.reasons]
     verdict = {"title": f"rollout gate: {answer.verdict}"}
-    yield _command("error" if answer.verdict.exit_code else "notice", verdict, *words)
+    first = _command("error" if answer.verdict.exit_code else "notice", verdict, *words)
+    yield from _at_most([first, *_in_the_way(answer)], "error")
+    warnings = [_command("warning", _TITLE, warning) for warning in answer.warnings]
+    yield from _at_most(warnings, "warning")
+
+
+def _at_most(commands: Sequence[str], name: str) -> Iterator[str]:
+    """Yield as many of a kind as GitHub shows of a step; the last one tells of the others."""
+    if len(commands) <= _MOST_SHOWN:
+        yield from commands
+        return
+    kept = _MOST_SHOWN - 1
+    yield from commands[:kept]
+    rest = f"{len(commands) - kept} more are in the summary of the job and in --format json"
+    yield _command(name, _TITLE, rest)
+
+
+def _in_the_way(answer: Answer) -> Iterator[str]:
     for one in (*map(of_trigger, answer.fired_triggers), *map(of_gate, answer.failing_gates)):
         status = f": {one.status}" if one.kind == "gate" else ""
         title = {"title": f"{one.kind} {one.subject}{status}"}
         yield _command("error", _where(one.evidence) | title, one.words, f"do: {one.to_do}")
-    for warning in answer.warnings:
-        yield _command("warning", {"title": "rollout gate"}, warning)
 
 
 def _where(evidence: EvidenceRef | None) -> dict[str, str]:

@@ -23,7 +23,7 @@ def _lines(answer: Answer) -> Iterator[str]:
         "next_phase": answer.next_phase or "",
         "policy_sha256": answer.policy_sha256,
     }
-    yield from _family("", "What is rolled out, and where it stands.", [(where, 1)], kind="info")
+    yield from _family("_info", "What is rolled out, and where it stands.", [(where, 1)])
     yield from _family(
         "_verdict",
         "What may be done now, 1 at the verdict that it is.",
@@ -33,7 +33,7 @@ def _lines(answer: Answer) -> Iterator[str]:
         ({"number": str(number), "reason": reason}, 1)
         for number, reason in enumerate(answer.reasons, start=1)
     ]
-    yield from _family("_reason", "Why the verdict is what it is.", reasons, kind="info")
+    yield from _family("_reason_info", "Why the verdict is what it is.", reasons)
     yield from _family(
         "_gate_status",
         "How each gate stands, 1 at the status that it has.",
@@ -70,18 +70,15 @@ def _lines(answer: Answer) -> Iterator[str]:
             yield from _family(name, help_text, [({}, value)])
 
 
-def _family(
-    name: str, help_text: str, samples: Iterable[_Sample], *, kind: str = "gauge"
-) -> Iterator[str]:
+def _family(name: str, help_text: str, samples: Iterable[_Sample]) -> Iterator[str]:
     full_name = _PREFIX + name
     unit = name.rpartition("_")[2]
-    yield f"# TYPE {full_name} {kind}"
+    yield f"# TYPE {full_name} gauge"  # the text format, which collectors read, has no info
     if unit in {"seconds", "ratio"}:
         yield f"# UNIT {full_name} {unit}"
     yield f"# HELP {full_name} {help_text}"
-    suffix = "_info" if kind == "info" else ""
     for labels, value in samples:
-        yield f"{full_name}{suffix}{_labels(labels)} {_number(value)}"
+        yield f"{full_name}{_labels(labels)} {_number(value)}"
 
 
 def _labels(labels: dict[str, str]) -> str:

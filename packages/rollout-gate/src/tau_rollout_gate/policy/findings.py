@@ -54,6 +54,15 @@ RESERVED_NAMES = frozenset(
 """Names of gates that are always there, so that none of a policy's gates may have one."""
 
 
+_LONGEST_TEXT = 500
+"""A longer text of a file is cut: it must not fill a page, a summary or the record."""
+
+
+def cut(text: str) -> str:
+    """The beginning of a text that is too long."""
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
+
+
 class GateStatus(StrEnum):
     """How a gate stands; only `pass` and `not_applicable` let a release go on."""
 

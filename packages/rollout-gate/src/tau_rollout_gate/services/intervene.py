@@ -23,6 +23,9 @@ from tau_rollout_gate.services.evaluate import (
     pinned_state_dirs,
 )
 
+_LONGEST_TEXT = 4096
+"""As long as a path can be: every decision holds such texts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -46,7 +49,7 @@ def as_text(option: str, text: str) -> str:
     """Take the text of an option without the blanks around it.
 
     Raises:
-        RefusedError: if nothing is left, or bytes that are no UTF-8 were given.
+        RefusedError: if nothing is left, bytes that are no UTF-8 were given, or it is too long.
     """
     try:
         text.encode()
@@ -54,6 +57,8 @@ def as_text(option: str, text: str) -> str:
         raise RefusedError(f"{option}: is not UTF-8 text") from None
     if not text.strip():
         raise RefusedError(f"{option}: is empty; say something for the record")
+    if len(text) > _LONGEST_TEXT:
+        raise RefusedError(f"{option}: has more than {_LONGEST_TEXT:,} characters, the most")
     return text.strip()
 
 

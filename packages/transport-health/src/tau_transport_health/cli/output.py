@@ -19,5 +19,6 @@ def say(words: str) -> None:
 
 
 def say_written(path: Path) -> None:
-    """Say on stderr which file was written."""
-    say(f"wrote {path}")
+    """Say on stderr which file was written; nothing of stdout."""
+    if str(path) != "-":
+        say(f"wrote {path}")

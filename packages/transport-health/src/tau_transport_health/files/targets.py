@@ -1,6 +1,10 @@
 """The targets file: more targets than the built-in ones, in TOML."""
 
-from collections.abc import Callable
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,9 @@ from tau_transport_health.health.targets import Target, checked_name, parse_targ
 
 TARGETS_FILE = "targets.toml"
 """Where more targets are named, in the folder of the built-in ones, unless a file is named."""
+
+LOCK_SECONDS = 10.0
+"""How long a file that another process changes is waited for."""
 
 _MARK = b"\xef\xbb\xbf"  # what some editors put before UTF-8, the byte order mark
 
@@ -92,7 +99,7 @@ def _edit(path: Path, change: Callable[[Any], None]) -> None:
     """Change the tables of the file, which nobody else changes meanwhile."""
     import tomlkit  # noqa: PLC0415 - start-up counts, and few change a targets file
 
-    from tau_transport_health.files.output import locked, replace_file  # noqa: PLC0415 - as above
+    from tau_transport_health.files.output import replace_file  # noqa: PLC0415 - as above
 
     with locked(path):
         if path.exists() and not path.is_file():
@@ -107,6 +114,42 @@ def _edit(path: Path, change: Callable[[Any], None]) -> None:
             raise OutputError(f"{path}: a name that is not text cannot be written") from None
         _parsed(content, path)  # what cannot be read back is not written
         replace_file(path, content)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep others who ask for the same from changing a file; its folder is made if need be.
+
+    What is locked is the folder, since the file itself is replaced; nothing is left behind.
+
+    Raises:
+        OutputError: if somebody else keeps the lock, or the operating system refuses.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    try:
+        _lock(folder, path)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _lock(folder: int, path: Path) -> None:
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise OutputError(
+                    f"{path}: somebody else keeps its folder locked: see fuser -v {path.parent}"
+                ) from None
+            time.sleep(0.05)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be locked: {error.strerror}") from None
 
 
 def _read(path: Path, *, is_named: bool) -> bytes:

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-from tau_transport_health.files.output import replace_file
+from tau_transport_health.files.output import write_output
 from tau_transport_health.files.state_directory import blocks_of
 from tau_transport_health.formats.page.page import page
 from tau_transport_health.health.assessment import Inspection
@@ -12,7 +12,7 @@ from tau_transport_health.services.diagnose import diagnosis_of
 
 
 def write_report(inspection: Inspection, output: Path) -> None:
-    """Put the page about one look at a target in the place of a file.
+    """Write the page about one look at a target where `--output` says.
 
     Raises:
         OutputError: if the file cannot be written; what was there is as it was.
@@ -20,7 +20,7 @@ def write_report(inspection: Inspection, output: Path) -> None:
     blocks = blocks_of(Path(inspection.events_log_path))
     timeline = read_timeline(blocks, chained=inspection.is_chained)
     text = page(diagnosis_of(inspection), timeline, template=template())
-    replace_file(output, text.encode())
+    write_output(output, text.encode())
 
 
 def template() -> str:

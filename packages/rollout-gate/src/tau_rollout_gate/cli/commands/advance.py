@@ -2,13 +2,16 @@
 
 import typer
 
+from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_answer, print_decided
 from tau_rollout_gate.cli.question import AnswerFormat, By, Whole, asks
 from tau_rollout_gate.services.advance import advance
 
 
 @asks
-def command(question: Whole, by: By, output_format: AnswerFormat) -> None:
+def command(
+    question: Whole, by: By, *, output: options.Output = None, output_format: AnswerFormat
+) -> None:
     """Evaluate, and record what follows: promotion or a freeze.
 
     On promote the next phase is entered, on complete the rollout is closed, on rollback promotion
@@ -20,7 +23,7 @@ def command(question: Whole, by: By, output_format: AnswerFormat) -> None:
     Example: tau-rollout-gate advance --validation report.json
     """
     answer, recorded = advance(question, by=by)
-    print_answer(answer, output_format)
+    print_answer(answer, output_format, output)
     if recorded is not None:
         print_decided(recorded, err=True)
     raise typer.Exit(answer.verdict.exit_code)

@@ -7,7 +7,7 @@ import typer
 
 from tau_transport_health.cli.output import say_written
 from tau_transport_health.cli.question import asks
-from tau_transport_health.files.output import replace_file
+from tau_transport_health.files.output import write_output
 from tau_transport_health.formats.openmetrics import openmetrics
 from tau_transport_health.services.inspect import Question, look
 
@@ -18,7 +18,9 @@ def command(
     *,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Replace this file at once, instead of printing."),
+        typer.Option(
+            metavar="FILE", help="Write this file, replaced at once, instead of printing."
+        ),
     ] = None,
 ) -> None:
     """Write OpenMetrics text, for a textfile collector.
@@ -31,5 +33,5 @@ def command(
     if output is None:
         typer.echo(exposition, nl=False)
     else:
-        replace_file(output, exposition.encode())
+        write_output(output, exposition.encode())
         say_written(output)

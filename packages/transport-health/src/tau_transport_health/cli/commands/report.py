@@ -16,7 +16,7 @@ def command(
     question: Question,
     *,
     output: Annotated[
-        Path, typer.Option(metavar="FILE", help="Replace this file at once with the page.")
+        Path, typer.Option(metavar="FILE", help="Write this file, replaced at once; - for stdout.")
     ] = Path("transport-health-report.html"),
 ) -> None:
     """Write one HTML page: health, what to do, and charts.
