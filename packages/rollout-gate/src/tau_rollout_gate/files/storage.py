@@ -159,7 +159,7 @@ def append(name: str, line: bytes, folder: int, root: Path, *, after: int) -> No
         StorageError: if the operating system refuses; the file is then as it was.
     """
     with storage_errors(root / name, "write"), _appended(name, line, folder, after):
-        _sync_folder(folder, root)
+        sync_folder(folder, root)
 
 
 def free_name(name: str, folder: int) -> str:

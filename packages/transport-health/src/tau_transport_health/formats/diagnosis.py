@@ -61,7 +61,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{number}. {symptom.severity.upper()}  {symptom.code}"
         yield from _part("what", (symptom.sentence,))
         yield from _part("where", map(_place, symptom.evidence))
-        yield from _part("do", (symptom.action,))
+        yield from _part("do", (symptom.action,), breaks=False)
     yield ""
     history = diagnosis.history
     invalid = f", {history.invalid.total} invalid" if history.invalid.total else ""
@@ -73,17 +73,17 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield from _part("files", (inspection.state_path,))
 
 
-def _part(name: str, texts: Iterable[str]) -> Iterator[str]:
+def _part(name: str, texts: Iterable[str], *, breaks: bool = True) -> Iterator[str]:
     """A named part, wrapped; the name stands before its first line only.
 
-    What stands between backticks stays on one line, to be pasted.
+    Unless it `breaks`, what stands between backticks stays on one line, to be pasted.
     """
     label, width = f"{name}:", _WIDTH - _INDENT - 2
     for text in texts:
         words = re.sub("`[^`]+`", lambda command: command[0].replace(" ", _KEPT), printable(text))
-        # A long word is not broken: in its middle may stand what acts at the start of a line.
-        for line in textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=False):
-            yield f"  {label:<{_INDENT}}{line.replace(_KEPT, ' ')}".rstrip()
+        for line in textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=breaks):
+            # Once more: where a long word is broken, its middle begins a line.
+            yield f"  {label:<{_INDENT}}{printable(line.replace(_KEPT, ' '))}".rstrip()
             label = ""
 
 
