@@ -363,7 +363,7 @@ class TestClock:
     @pytest.mark.parametrize("command", ["reenter", "policy adopt --cycle-interval 4m"])
     def test_an_entry_in_the_future(self, gate: Gate, command: str) -> None:
         """Whoever entered the phase a year ahead enters it anew; the release is not lost."""
-        promoted(gate, ENTERED + 365 * 24 * HOUR)
+        promoted(gate, now_unix_ms=ENTERED + 365 * 24 * HOUR)
         now = ("--now-unix-ms", str(ENTERED))
         held = gate("explain", *now)
         assert held.code == 3

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.files.archive import Archive, Source
-from tau_rollout_gate.files.storage import opened_subfolder, prepared, sync_folder
+from tau_rollout_gate.files.storage import opened_subfolder, prepared
+from tau_rollout_gate.files.sync import sync_folder
 
 EVIDENCE_FOLDER = "evidence"
 
@@ -60,7 +61,7 @@ def capture(
                 digest = _digest(descriptor)
                 os.fsync(descriptor)
                 put()
-            sync_folder(evidence, place)
+            sync_folder(evidence)
         except OSError as error:
             raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from None
     return Captured(

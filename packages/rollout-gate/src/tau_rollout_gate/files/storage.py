@@ -9,18 +9,16 @@ import errno
 import itertools
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.errors import StorageError
+from tau_rollout_gate.files.sync import sync_folder
 
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
-_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 
 
 @contextmanager
@@ -86,7 +84,7 @@ def opened_subfolder(path: Path, above: int) -> Iterator[int]:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path.name, _FOLDER_MODE, dir_fd=above)
             os.chmod(path.name, _FOLDER_MODE, dir_fd=above)  # mkdir's mode is cut by the umask
-            sync_folder(above, path.parent)
+            sync_folder(above)
         folder = os.open(path.name, flags, dir_fd=above)
     with closing(folder):
         yield folder
@@ -149,7 +147,7 @@ def append_and_replace(
             storage_errors(root / file[0], "write"),
         ):
             put()
-    sync_folder(folder, root)
+    _sync_folder(folder, root)
 
 
 def append(name: str, line: bytes, folder: int, root: Path, *, after: int) -> None:
@@ -159,7 +157,7 @@ def append(name: str, line: bytes, folder: int, root: Path, *, after: int) -> No
         StorageError: if the operating system refuses; the file is then as it was.
     """
     with storage_errors(root / name, "write"), _appended(name, line, folder, after):
-        sync_folder(folder, root)
+        _sync_folder(folder, root)
 
 
 def free_name(name: str, folder: int) -> str:
@@ -189,7 +187,7 @@ def replace_file(name: str, content: bytes, folder: int, root: Path) -> None:
         write_whole(new, content)
         os.fsync(new)
         put()
-    sync_folder(folder, root)
+    _sync_folder(folder, root)
 
 
 @contextmanager
@@ -284,27 +282,9 @@ def _cut_end(log: int, name: str, folder: int, size: int) -> None:
         os.ftruncate(log, size)
 
 
-def sync_folder(folder: int, path: Path) -> None:
-    """Wait until the names in an open folder are on the disk; warn where its file system cannot.
-
-    Raises:
-        StorageError: if they are not.
-    """
-    with storage_errors(path, "tell whether what was written is on the disk"):
-        try:
-            os.fsync(folder)
-        except OSError as error:
-            if error.errno not in _CANNOT_SYNC:
-                raise
-            _warn_of(error.strerror)
-
-
-@cache
-def _warn_of(reason: str) -> None:
-    sys.stderr.write(
-        f"warning: the file system syncs no folders ({reason}): a loss of power can undo what was "
-        "written last\n"
-    )
+def _sync_folder(folder: int, root: Path) -> None:
+    with storage_errors(root, "tell whether what was written is on the disk"):
+        sync_folder(folder)
 
 
 def _make_folder(path: Path) -> None:
