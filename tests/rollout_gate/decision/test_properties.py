@@ -290,7 +290,7 @@ def test_another_directory_is_no_evidence(world: World, other: World, *, is_chai
     with tempfile.TemporaryDirectory() as folder:
         other.write(Path(folder))
         read = read_surface(pin, Path(folder), sleep=lambda _: None)
-    found = elsewhere(read._replace(is_chained=is_chained), pin, "elsewhere")
+    found = elsewhere(read._replace(is_chained=is_chained), pin, "elsewhere", read)
     assume(not (is_chained and found.is_same_log))
     evidence = Evidence(surfaces={pin.name: found}, signoff=SIGNED_OFF)
     answer = decide(world.policy, world.rollout, evidence, now_unix_ms=world.now)

@@ -196,6 +196,15 @@ def test_a_log_that_was_cut_is_left_at_once(canary: Canary) -> None:
     canary.gets_out()
 
 
+def test_what_the_state_tells_of_a_cut_line_is_carried(tmp_path: Path) -> None:
+    """Its cycle is gone, but not that it was the first bad one in a row."""
+    canary = Canary(tmp_path)
+    canary.cycle(**failed(streak=1))
+    (canary.state_dir / LOG).write_bytes(b"".join(canary.history.lines[:-1]))
+    assert canary(*ACCEPT) == 0
+    assert load(canary.gate.root).rollout.surfaces[0].carried.unhealthy_row == 1
+
+
 def test_a_host_that_was_made_anew(canary: Canary) -> None:
     """Its numbers start again; the old log is nowhere, and that is accepted."""
     canary.cycle(2)
@@ -264,7 +273,7 @@ class TestAnotherDirectory:
         }
         before = canary.gate.contents()
         assert canary("evaluate", *other) == 3
-        assert "is not the pinned" in canary.said.out
+        assert "is not the pinned" in " ".join(canary.said.out.split())
         assert canary(*options[command], *other) == 2
         assert canary.gate.contents() == before
 
@@ -275,6 +284,18 @@ class TestAnotherDirectory:
         (canary.state_dir / LOG).write_bytes(b"".join(canary.history.lines[1:]))
         assert canary(*ACCEPT, "--surface", f"{SURFACE}=other") == 2
         assert "a rollback trigger fired" in canary.said.err
+
+    def test_a_copy_that_lacks_what_the_pinned_one_has_is_refused(self, canary: Canary) -> None:
+        """It has the pinned line where it stood; while the pinned one is there, that shows."""
+        canary.cycle()
+        shutil.copytree(canary.state_dir, canary.gate.folder / "copy")
+        copy = ("--surface", f"{SURFACE}=copy")
+        canary.cycle(**failed(streak=1))
+        assert canary("evaluate", *copy) == 3
+        assert "lacks cycles that are there" in " ".join(canary.said.out.split())
+        assert canary("advance", *copy) == 2
+        assert canary(*ACCEPT, *copy) == 2
+        assert canary("advance") == 4
 
     def test_the_pinned_one_is_gone_for_good(self, canary: Canary) -> None:
         """`reenter` takes the new place, recorded, and what was lost is told."""
@@ -309,7 +330,7 @@ class TestAnotherDirectory:
 
 
 def test_a_decision_that_somebody_held_on_to(canary: Canary) -> None:
-    """A rollout directory put back with its logs shows by it alone: every command refuses."""
+    """A rollout directory put back with its logs shows by it alone: what does not stop refuses."""
     before = canary.gate.folder / "before"
     shutil.copytree(canary.gate.root, before)
     assert canary("freeze", "--reason", "do not go on") == 0
@@ -327,9 +348,8 @@ def test_a_decision_that_somebody_held_on_to(canary: Canary) -> None:
         ("evaluate",),
         ("explain",),
         ("advance",),
-        ("freeze", "--reason", "x"),
+        ("resume", "--reason", "x"),
         ("reenter", "--reason", "x"),
-        ("rollback", "--reason", "x"),
         ("start", "--release", "1.5.0", "--rollback-to", "1.4.0"),
     )
     for words in commands:
@@ -339,6 +359,7 @@ def test_a_decision_that_somebody_held_on_to(canary: Canary) -> None:
     assert canary.gate.contents() == contents
     assert canary.gate("status", "--expect-decision", "7:x").code == 2
     assert canary("advance") == 0
+    assert canary("freeze", "--reason", "what stops depends on nothing", *hold) == 0
 
 
 def test_a_forged_completion_is_refused_by_every_command(canary: Canary) -> None:

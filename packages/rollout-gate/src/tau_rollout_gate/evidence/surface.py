@@ -88,16 +88,26 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
     )
 
 
-def elsewhere(found: SurfaceEvidence, pin: SurfacePin, state_dir: str) -> SurfaceEvidence:
-    """The evidence of a directory, which holds if it is neither the pinned one nor has its log."""
-    is_proven = found.is_chained and found.is_same_log
-    if state_dir == pin.state_dir or pin.evidence_from is None or is_proven:
+def elsewhere(
+    found: SurfaceEvidence, pin: SurfacePin, state_dir: str, pinned: SurfaceEvidence
+) -> SurfaceEvidence:
+    """The evidence of another directory, which holds unless that has the log of the pinned one.
+
+    Args:
+        found: What its files say.
+        pin: The surface.
+        state_dir: The directory.
+        pinned: What the files in the pinned one say.
+    """
+    known = {cycle.sha256 for cycle in found.cycles}
+    if not found.is_chained:
+        lacks = "its writer does not chain its events, so that nothing shows whose they are"
+    elif not found.is_same_log:
+        lacks = "its log does not have the pinned line where it stood"
+    elif pinned.is_same_log and pinned.cycles and pinned.cycles[-1].sha256 not in known:
+        lacks = "its log lacks cycles that are there"
+    else:
         return found
-    lacks = (
-        "its log does not have the pinned line where it stood"
-        if found.is_chained
-        else "its writer does not chain its events, so that nothing shows whose they are"
-    )
     detail = f"{state_dir} is not the pinned {pin.state_dir}, and {lacks}"
     flaw = FlawFound(flaw=Flaw.LOG_REWRITTEN, detail=detail, file=state_dir)
     return found._replace(is_same_log=False, flaws=(flaw, *found.flaws))

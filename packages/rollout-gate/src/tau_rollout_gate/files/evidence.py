@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
 from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.surface import elsewhere
 from tau_rollout_gate.evidence.values import (
@@ -66,14 +66,15 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
 def _surfaces(rollout: Rollout, state_dirs: Mapping[str, str]) -> dict[str, SurfaceEvidence]:
     if not rollout.is_open:
         return {}
-    return {
-        pin.name: elsewhere(
-            read_surface(pin, Path(state_dirs[pin.name]), sleep=time.sleep),
-            pin,
-            state_dirs[pin.name],
-        )
-        for pin in rollout.surfaces
-    }
+    return {pin.name: _surface(pin, state_dirs[pin.name]) for pin in rollout.surfaces}
+
+
+def _surface(pin: SurfacePin, state_dir: str) -> SurfaceEvidence:
+    found = read_surface(pin, Path(state_dir), sleep=time.sleep)
+    if state_dir == pin.state_dir or pin.evidence_from is None:
+        return found
+    pinned = read_surface(pin, Path(pin.state_dir), sleep=time.sleep)
+    return elsewhere(found, pin, state_dir, pinned)
 
 
 def _reports(

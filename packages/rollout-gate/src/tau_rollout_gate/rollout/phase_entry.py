@@ -69,6 +69,8 @@ def left_behind(
     row = unhealthy_row(pin, found)
     if pin.seen is not None and found.lost_lines:
         row = max(row, pin.seen.unhealthy_row)
+    if found.snapshot is not None and found.lost_lines:  # of a cycle whose line may be gone
+        row = max(row, found.snapshot.health.failure_streak)
     return anew.model_copy(
         update={
             "sound_from": anew.phase_from,
