@@ -11,6 +11,7 @@ from tau_rollout_gate.contract.event import (
     LONGEST_LINE_BYTES,
     Event,
     HealthState,
+    Timeline,
     classify,
     line_digest,
     parse_event,
@@ -73,11 +74,16 @@ def test_a_browser_tells_its_steps() -> None:
     """Their status and error code are what is judged."""
     steps = [{"status": "ok", "ms": 3}, {"status": "failed", "error_code": "timeout"}]
     found = parse(LAST | {"timeline": steps}).timeline
-    assert found is not None
-    assert [(step.status, step.error_code) for step in found] == [
-        ("ok", None),
-        ("failed", "timeout"),
-    ]
+    assert found == Timeline(2, "timeline item 2: status failed, error_code timeout")
+    assert parse(LAST | {"timeline": steps[:1]}).timeline == Timeline(1, None)
+
+
+def test_what_a_timeline_takes_is_bounded() -> None:
+    """However many steps there are, the first that failed is kept, and how many."""
+    steps = [{"status": "ok"}] * 10_000 + [{"status": "a"}, {"status": "b"}]
+    assert parse(LAST | {"timeline": steps}).timeline == Timeline(
+        10_002, "timeline item 10001: status a"
+    )
 
 
 @pytest.mark.parametrize("key", REQUIRED)
@@ -117,6 +123,10 @@ def test_a_number_is_a_number(key: str, wrong: object) -> None:
         ({"runtime_version": 1}, "runtime_version"),
         ({"fixture_sha256": "ab"}, "fixture_sha256"),
         ({"timeline": [{"error_code": None}]}, "timeline"),
+        ({"timeline": [{"status": "ok", "error_code": 1}]}, r"timeline\[0\].error_code"),
+        ({"timeline": ["ok"]}, r"timeline\[0\]: must be an object with a status"),
+        ({"timeline": {}}, "timeline: must be an array"),
+        ({"timeline": None}, "timeline: must not be null"),
         (failed(streak=3) | {"health_state": "degraded"}, "health_state"),
         (failed(streak=2) | {"health_state": "failing"}, "health_state"),
         (failed(streak=1) | {"health_state": "healthy"}, "health_state"),

@@ -66,11 +66,14 @@ def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
     return HealthState.HEALTHY
 
 
-class TimelineItem(Read):
-    """A step of a browser's run, as its writer records it in the cycle's line."""
+class Timeline(NamedTuple):
+    """What decides of a browser's steps: how many there are, and the first that failed, in words.
 
-    status: str
-    error_code: str | None = None
+    A step failed whose status is not `ok` or that has an `error_code`.
+    """
+
+    length: int
+    failed: str | None
 
 
 class _Line(Read):
@@ -94,7 +97,6 @@ class _Line(Read):
     runtime_version: str | None = None
     fixture_name: str | None = None
     fixture_sha256: Sha256 | None = None
-    timeline: Annotated[tuple[TimelineItem, ...], Field(strict=False)] | None = None
 
 
 _COUNTS = (
@@ -102,7 +104,9 @@ _COUNTS = (
     *("discovered_cases", "queued_cases", "applied_cases", "executed_cases", "artifact_records"),
 )
 _CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
-_OPTIONAL = {name for name, field in _Line.model_fields.items() if field.default is None}
+_OPTIONAL = {name for name, field in _Line.model_fields.items() if field.default is None} | {
+    "timeline"
+}
 _NEVER_NULL = _OPTIONAL - {"previous_sha256"}  # which is null in the first line of a log
 
 
@@ -125,7 +129,7 @@ class Event(NamedTuple):
     runtime_version: str | None = None
     fixture_name: str | None = None
     fixture_sha256: str | None = None
-    timeline: tuple[TimelineItem, ...] | None = None
+    timeline: Timeline | None = None
 
     @property
     def is_chained(self) -> bool:
@@ -133,7 +137,7 @@ class Event(NamedTuple):
         return self.cycle_number is not None
 
 
-_READ = tuple(name for name in Event._fields if name != "counters")
+_READ = tuple(name for name in Event._fields if name in _Line.model_fields)
 
 
 def line_digest(line: bytes) -> str:
@@ -161,6 +165,7 @@ def parse_event(line: bytes) -> Event:
     event = Event(
         **{name: getattr(parsed, name) for name in _READ},
         counters=MappingProxyType(_counters(value)),
+        timeline=None if "timeline" not in value else timeline_of(value["timeline"]),
     )
     if reason := contradiction_of(event):
         raise FormRefusedError(reason)
@@ -180,6 +185,28 @@ def contradiction_of(event: Event) -> str | None:
     if ("malformed_inputs_observed" in event.reason_codes) != (malformed > 0):
         return f"reason_codes: malformed_inputs_observed does not fit its counters, {malformed}"
     return None
+
+
+def timeline_of(items: object) -> Timeline:
+    """What decides of a browser's steps.
+
+    Raises:
+        FormRefusedError: if they are not of the contract's form.
+    """
+    if not isinstance(items, list):
+        raise FormRefusedError("timeline: must be an array")
+    failed = None
+    for number, item in enumerate(items, start=1):
+        status = item.get("status") if isinstance(item, dict) else None
+        if not isinstance(status, str):
+            raise FormRefusedError(f"timeline[{number - 1}]: must be an object with a status")
+        error = item.get("error_code")
+        if not (error is None or isinstance(error, str)):
+            raise FormRefusedError(f"timeline[{number - 1}].error_code: must be text")
+        if failed is None and (status != "ok" or error is not None):
+            code = "" if error is None else f", error_code {error}"
+            failed = f"timeline item {number}: status {status}{code}"
+    return Timeline(len(items), failed)
 
 
 def _check_chain_keys(value: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field, PlainValidator
 
-from tau_rollout_gate.contract.event import Event, HealthState, TimelineItem
+from tau_rollout_gate.contract.event import Event, HealthState
 from tau_rollout_gate.contract.forms import LARGEST_INTEGER
 
 
@@ -67,15 +67,6 @@ def reading(event: Event, signal: Signal) -> str | int | None:
     if signal is Signal.ROLLOUT_GATE:
         return "pass" if event.health_state is HealthState.HEALTHY else "hold"
     return event.counters.get(_KEYS.get(signal, signal))
-
-
-def failed_item(timeline: tuple[TimelineItem, ...]) -> str | None:
-    """The first item that is not `ok` or has an `error_code`, in words; None if none."""
-    for number, item in enumerate(timeline, start=1):
-        if item.status != "ok" or item.error_code is not None:
-            error = "" if item.error_code is None else f", error_code {item.error_code}"
-            return f"timeline item {number}: status {item.status}{error}"
-    return None
 
 
 def _counted(signal: Signal) -> Signal:

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,8 @@ _LARGEST_BLOCK_BYTES = 1024 * 1024  # while a line goes on and on
 class WholeLines:
     """The whole lines of an open file up to its size at opening; to be iterated once.
 
+    Where `again` opens the file once more, it is closed until it is read.
+
     A line beyond the longest is given as its first `longest_line_bytes + 1` bytes, so that memory
     stays bounded and the reader sees that it is too long. The longest is not below a block.
     """
@@ -27,6 +29,7 @@ class WholeLines:
         name: str,
         is_rotated: bool = False,
         longest_line_bytes: int = LONGEST_LINE_BYTES,
+        again: Callable[[], BinaryIO] | None = None,
     ) -> None:
         self.name = name
         self.is_rotated = is_rotated
@@ -35,6 +38,9 @@ class WholeLines:
         self._log = log
         self._longest_line_bytes = longest_line_bytes
         self._size = os.fstat(log.fileno()).st_size
+        self._again = again
+        if again is not None:
+            log.close()
 
     def __iter__(self) -> Iterator[bytes]:
         """The lines without their line breaks, and close the file."""
@@ -43,9 +49,14 @@ class WholeLines:
 
     def blocks(self) -> Iterator[bytes]:
         """The lines with their line breaks, as many together as were read, close the file."""
+        try:
+            opened = self._log if self._again is None else self._again()
+        except OSError as error:
+            self.problem = f"cannot be opened: {error.strerror or error}"
+            return
         left = self._size
         started = bytearray()  # grows in place: a long line is read in many blocks
-        with self._log as log:
+        with opened as log:
             while block := self._block(log, min(left, _block_bytes(started))):
                 left -= len(block)
                 first, end = block.find(b"\n"), block.rfind(b"\n") + 1

@@ -3,11 +3,17 @@
 import os
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import BinaryIO
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.files.lines import UnreadLines, WholeLines
 from tau_transport_health.health.remedies import UNPACKERS
+
+MOST_OPEN = 64
+"""How many files of a log stay open at once."""
+
+_MOST_ROTATIONS = 16
 
 
 def open_segments(
@@ -20,7 +26,8 @@ def open_segments(
     """The files of a log, oldest first; those that cannot be opened, or are compressed, unread.
 
     The newest is opened first. Should the log be rotated meanwhile, a file is met again under its
-    next name, which shows, and none is passed over.
+    next name, which shows, and none is passed over. A bounded number of them stays open: the older
+    ones are opened again when they are read, under the number that they have by then.
 
     Args:
         log: The log's name.
@@ -43,17 +50,39 @@ def open_segments(
             problem = f"cannot be opened: {error.strerror or error}"
             segments.append(UnreadLines(name, problem, is_rotated=is_rotated))
             continue
-        status = os.fstat(file.fileno())
-        if (status.st_dev, status.st_ino) in seen:
+        which = _which(file)
+        if which in seen:
             file.close()
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(which)
+        again = partial(_found_again, opened, log, number, which)
         segments.append(
             WholeLines(
-                file, name=name, is_rotated=is_rotated, longest_line_bytes=longest_line_bytes
+                file,
+                name=name,
+                is_rotated=is_rotated,
+                longest_line_bytes=longest_line_bytes,
+                again=again if len(seen) > MOST_OPEN else None,
             )
         )
     return segments[::-1]
+
+
+def _which(file: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino
+
+
+def _found_again(
+    opened: Callable[[str], BinaryIO], log: str, number: int, wanted: tuple[int, int]
+) -> BinaryIO:
+    """Open a rotated file again, which may have been rotated further since."""
+    for later in range(number, number + _MOST_ROTATIONS):
+        file = opened(f"{log}.{later}")
+        if _which(file) == wanted:
+            return file
+        file.close()
+    raise OSError("it was rotated away while the log was read")
 
 
 def _numbers(log: str, names: Iterable[str]) -> list[tuple[int, str | None]]:

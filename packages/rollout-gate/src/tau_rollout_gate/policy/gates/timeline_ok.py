@@ -4,7 +4,6 @@ from typing import Literal
 
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.gates.interface import CycleGate
-from tau_rollout_gate.policy.signals import failed_item
 
 
 class TimelineOkGate(CycleGate):
@@ -37,8 +36,8 @@ class TimelineOkGate(CycleGate):
     def holds(self, cycle: Cycle) -> bool | None:
         """Tell whether every item of the cycle is ok; None where that is not told."""
         timeline = cycle.event.timeline
-        if timeline:
-            return failed_item(timeline) is None
+        if timeline is not None and timeline.length:
+            return timeline.failed is None
         is_idle = timeline is not None and cycle.event.counters.get("executed_cases") == 0
         return True if is_idle else None
 
@@ -47,4 +46,4 @@ class TimelineOkGate(CycleGate):
         timeline = cycle.event.timeline
         if timeline is None:
             return "no timeline is told"
-        return failed_item(timeline) or ("every item ok" if timeline else "an empty timeline")
+        return timeline.failed or ("every item ok" if timeline.length else "an empty timeline")

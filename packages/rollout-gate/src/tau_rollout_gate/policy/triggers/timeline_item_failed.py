@@ -3,7 +3,6 @@
 from typing import Literal
 
 from tau_rollout_gate.evidence.values import Cycle
-from tau_rollout_gate.policy.signals import failed_item
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger
 
 
@@ -22,8 +21,13 @@ class TimelineItemFailedTrigger(CycleTrigger):
 
     def is_bad(self, cycle: Cycle) -> bool:
         """Tell whether an item of the cycle failed."""
-        return failed_item(cycle.event.timeline or ()) is not None
+        return self._failed(cycle) is not None
 
     def seen_in(self, cycle: Cycle) -> str:
         """Name the first item that failed."""
-        return failed_item(cycle.event.timeline or ()) or "no failed item"
+        return self._failed(cycle) or "no failed item"
+
+    @staticmethod
+    def _failed(cycle: Cycle) -> str | None:
+        timeline = cycle.event.timeline
+        return None if timeline is None else timeline.failed

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from tau_rollout_gate.contract.event import HealthState, TimelineItem
+from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.forms import (
     Count,
     Form,
@@ -76,7 +76,7 @@ class Run(Form):
     reason_codes: ReasonCodes | None = None
     run_mode: Literal["record", "execute"] = "record"
     runtime_version: str | None = None
-    timeline: tuple[TimelineItem, ...] | None = None
+    timeline: tuple[dict[str, str], ...] | None = None
     counters: dict[str, Count] = Field(default_factory=dict)
 
     @model_validator(mode="before")

@@ -4,7 +4,13 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from tau_rollout_gate.contract.event import COUNTERS_OF_CODES, Event, classify, contradiction_of
+from tau_rollout_gate.contract.event import (
+    COUNTERS_OF_CODES,
+    Event,
+    classify,
+    contradiction_of,
+    timeline_of,
+)
 from tau_rollout_gate.contract.rollout import Channel, FiredTrigger, Frozen, RollbackTarget
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import parse_duration, written
@@ -144,7 +150,7 @@ def _event(run: Run, unix_ms: int, streak_before: int, *, number: int) -> Event:
         cycle_number=number,
         run_mode=run.run_mode,
         runtime_version=run.runtime_version,
-        timeline=run.timeline,
+        timeline=None if run.timeline is None else timeline_of(list(run.timeline)),
     )
 
 
