@@ -1,6 +1,7 @@
 """Policies: the built-in one is the runbook's tables, what is written reads back, slips show."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -210,6 +211,7 @@ SURFACES = st.none() | st.lists(NAMES, min_size=1, max_size=3).map(tuple)
 NUMBERS = st.integers(0, 2**63 - 1)
 POSITIVE = st.integers(1, 2**63 - 1)
 COUNTERS = st.sampled_from([one for one in Signal if not one.words])
+HEALTH = st.sampled_from(["healthy", "degraded", "failing"])
 TEXTS = st.text(min_size=1, max_size=40).filter(str.isprintable)
 BOUNDS: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.fixed_dictionaries({"at_most": NUMBERS}),
@@ -227,26 +229,26 @@ def tuples(values: st.SearchStrategy[Any], least: int = 1) -> st.SearchStrategy[
 def gates(draw: st.DrawFn, name: str) -> GateSpec:
     """Return a gate of any kind."""
     surfaces = draw(SURFACES)
-    choice = draw(st.integers(0, 10))
-    if choice == 0:
-        return SignalGate(name=name, surfaces=surfaces, signal=draw(COUNTERS), **draw(BOUNDS))
-    if choice == 1:
-        word = draw(st.sampled_from(["healthy", "degraded", "failing"]))
-        return SignalGate(name=name, surfaces=surfaces, signal=Signal.HEALTH_STATE, equals=word)
-    codes, counters = draw(tuples(CODES)), draw(tuples(COUNTERS))
-    return (
-        NoNewReasonCodeGate(name=name, surfaces=surfaces, codes=codes),
-        TimelineOkGate(name=name, surfaces=surfaces),
-        ReasonCodeAdvancesGate(name=name, surfaces=surfaces, code=codes[0]),
-        PressureDoesNotRiseGate(name=name, surfaces=surfaces, counters=counters),
-        ReasonCodePresentGate(
-            name=name, surfaces=surfaces, code=codes[0], when="registry_changes_expected"
+    kinds: list[Callable[[], GateSpec]] = [
+        lambda: SignalGate(name=name, surfaces=surfaces, signal=draw(COUNTERS), **draw(BOUNDS)),
+        lambda: SignalGate(
+            name=name, surfaces=surfaces, signal=Signal.HEALTH_STATE, equals=draw(HEALTH)
         ),
-        ArtifactsGrowGate(name=name, surfaces=surfaces),
-        ChecklistCompleteGate(name=name),
-        ReportPassesGate(name=name, report=draw(NAMES)),
-        TargetRecordedGate(name=name),
-    )[choice - 2]
+        lambda: NoNewReasonCodeGate(name=name, surfaces=surfaces, codes=draw(tuples(CODES))),
+        lambda: TimelineOkGate(name=name, surfaces=surfaces),
+        lambda: ReasonCodeAdvancesGate(name=name, surfaces=surfaces, code=draw(CODES)),
+        lambda: PressureDoesNotRiseGate(
+            name=name, surfaces=surfaces, counters=draw(tuples(COUNTERS))
+        ),
+        lambda: ReasonCodePresentGate(
+            name=name, surfaces=surfaces, code=draw(CODES), when="registry_changes_expected"
+        ),
+        lambda: ArtifactsGrowGate(name=name, surfaces=surfaces),
+        lambda: ChecklistCompleteGate(name=name),
+        lambda: ReportPassesGate(name=name, report=draw(NAMES)),
+        lambda: TargetRecordedGate(name=name),
+    ]
+    return draw(st.sampled_from(kinds))()
 
 
 @st.composite
@@ -254,21 +256,27 @@ def triggers(draw: st.DrawFn, name: str) -> TriggerSpec:
     """Return a trigger of any kind."""
     values: dict[str, Any] = {"name": name, "action": draw(TEXTS)}
     surfaces = draw(SURFACES)
-    codes, counters = draw(tuples(CODES)), draw(tuples(COUNTERS, 0))
-    every: list[TriggerSpec] = [
-        SignalTrigger(
+    kinds: list[Callable[[], TriggerSpec]] = [
+        lambda: SignalTrigger(
             **values,
             surfaces=surfaces,
             signal=draw(COUNTERS),
             at_least=draw(POSITIVE),
             consecutive=draw(st.integers(1, 1000)),
         ),
-        SignalTrigger(**values, signal=Signal.ROLLOUT_GATE, one_of=("hold",), surfaces=surfaces),
-        NewReasonCodeTrigger(**values, codes=codes, counters=counters, surfaces=surfaces),
-        TimelineItemFailedTrigger(**values, surfaces=surfaces),
-        ReportFailsTrigger(**values),
+        lambda: SignalTrigger(
+            **values, signal=Signal.ROLLOUT_GATE, one_of=("hold",), surfaces=surfaces
+        ),
+        lambda: NewReasonCodeTrigger(
+            **values,
+            codes=draw(tuples(CODES)),
+            counters=draw(tuples(COUNTERS, 0)),
+            surfaces=surfaces,
+        ),
+        lambda: TimelineItemFailedTrigger(**values, surfaces=surfaces),
+        lambda: ReportFailsTrigger(**values),
     ]
-    return draw(st.sampled_from(every))
+    return draw(st.sampled_from(kinds))()
 
 
 DURATIONS = st.builds(

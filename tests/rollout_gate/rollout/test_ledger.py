@@ -488,3 +488,10 @@ class TestRolloutFile:
         assert damage(raw) != raw
         with pytest.raises(FormRefusedError):
             RolloutFile.parse(damage(raw))
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_an_advance_that_does_not_go_on_counts_as_soon_as_it_is_written(verdict: Verdict) -> None:
+    """One that holds or goes back only restrains; one that lets a release go does not."""
+    entry = decided(making.rollout(), Action.ADVANCE, answer=answer(verdict))
+    assert entry.restrains is (verdict in {Verdict.HOLD, Verdict.ROLLBACK})
