@@ -37,11 +37,13 @@ def run(  # noqa: PLR0913 - of what subprocess.run takes
     timeout: float,
     umask: int = -1,
     strace: Sequence[str | Path] = (),
+    output: str = "",
 ) -> subprocess.CompletedProcess[bytes]:
     """Run an installed command to its end, as `subprocess.run` does, with nothing on stdin.
 
-    Its stdout and stderr are files. A `umask` of -1 is this process's own. The command line
-    `strace`, if any, is attached before the first call of the command.
+    Its stdout and stderr are files, or both are the device `output`, which the caller reads. A
+    `umask` of -1 is this process's own. The command line `strace`, if any, is attached before the
+    first call of the command.
 
     Raises:
         subprocess.TimeoutExpired: when it took longer than `timeout` seconds; it is killed then.
@@ -51,7 +53,9 @@ def run(  # noqa: PLR0913 - of what subprocess.run takes
     assert server.stdout is not None
     with tempfile.TemporaryDirectory() as folder:
         words = [os.fsdecode(argument) for argument in arguments]
-        request = [bool(strace), folder, str(cwd), dict(env), umask, words]
+        files = [Path(folder, name) for name in ("out", "err")]
+        outputs = [output or str(file) for file in files]
+        request = [bool(strace), outputs, str(cwd), dict(env), umask, words]
         server.stdin.write(json.dumps(request).encode() + b"\n")
         child = int(server.stdout.readline())
         with _attached(strace, child):
@@ -59,7 +63,7 @@ def run(  # noqa: PLR0913 - of what subprocess.run takes
             if is_late:
                 os.kill(child, signal.SIGKILL)
             code = int(server.stdout.readline())
-        out, err = (Path(folder, name).read_bytes() for name in ("out", "err"))
+        out, err = (b"" if output else file.read_bytes() for file in files)
     if is_late:
         raise subprocess.TimeoutExpired([command, *arguments], timeout, out, err)
     return subprocess.CompletedProcess([command, *arguments], code, out, err)
@@ -112,7 +116,7 @@ def _serve(command: Path) -> None:
         import_module(module.name)
     with os.fdopen(os.dup(0)) as requests, os.fdopen(os.dup(1), "w") as answers:
         for line in requests:
-            is_traced, folder, cwd, environment, umask, words = json.loads(line)
+            is_traced, outputs, cwd, environment, umask, words = json.loads(line)
             child = os.fork()
             if child == 0:
                 break
@@ -123,9 +127,8 @@ def _serve(command: Path) -> None:
             print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
         else:
             return
-    os.chdir(folder)
     making = os.O_RDWR | os.O_CREAT
-    for number, name in enumerate((os.devnull, "out", "err")):
+    for number, name in enumerate((os.devnull, *outputs)):
         opened = os.open(name, making, 0o600)
         os.dup2(opened, number)
         os.close(opened)

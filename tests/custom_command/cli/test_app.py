@@ -11,13 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tau_custom_command import __version__
 from tau_custom_command.cli import main
+from tests import forking
 from tests.custom_command.cases import case_object, fixture_object, malformed, retryable, success
 from tests.custom_command.running import (
     COMMAND,
@@ -870,27 +872,28 @@ def test_a_reader_that_goes_away(command: Command, arguments: list[str]) -> None
 def shown_in_a_terminal(command: Command, *arguments: str) -> str:
     """Run the command with stdout and stderr in a terminal, and return what that is sent."""
     shown, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [COMMAND, *arguments],
-        cwd=command.folder,
-        env=environment({"TERM": "xterm"}),
-        stdin=subprocess.DEVNULL,
-        stdout=terminal,
-        stderr=terminal,
-    )
-    os.close(terminal)
-    parts = []
-    while True:
-        try:
-            part = os.read(shown, 65_536)
-        except OSError:  # how Linux says that the last process closed the terminal
-            part = b""
-        if not part:
-            break
-        parts.append(part)
-    os.close(shown)
-    process.wait(PATIENCE_SECONDS)
-    return b"".join(parts).decode()
+    with ThreadPoolExecutor() as reader:
+        output = reader.submit(all_of, shown)
+        forking.run(
+            COMMAND,
+            *arguments,
+            cwd=command.folder,
+            env=environment({"TERM": "xterm"}),
+            timeout=PATIENCE_SECONDS,
+            output=os.ttyname(terminal),
+        )
+        os.close(terminal)
+    return output.result().decode()
+
+
+def all_of(terminal: int) -> bytes:
+    """Read what is shown on a terminal until it is closed, and close this side of it."""
+    shown = b""
+    # An error is how Linux says that the other side is closed.
+    with os.fdopen(terminal, "rb", buffering=0) as ours, suppress(OSError):
+        while part := ours.read(65_536):
+            shown += part
+    return shown
 
 
 HOSTILE_FIXTURES = {
