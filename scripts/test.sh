@@ -25,7 +25,7 @@ done
 (($# > 0)) || set -- "${checks[@]}"
 
 exec </dev/null # no check asks anything, so none may wait for an answer
-unset CDPATH PYTHONHOME PYTHONPATH VIRTUAL_ENV
+unset CDPATH PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
 if [[ ${CI:-} == true ]]; then ./scripts/setup.sh --system; else ./scripts/setup.sh; fi
@@ -100,6 +100,8 @@ run() {
   table+=("$(printf '%s  %-12s %4d s%s' "$verdict" "$name" $((SECONDS - started)) "${closing:+  $closing}")")
 }
 
+# Beside the checks that come first, pytest compiles all tests, so that no worker has to.
+if [[ " $* " == *' tests '* ]]; then pytest -q --collect-only &>/dev/null & fi
 for name in "$@"; do run "$name"; done
 
 printf '\n'
