@@ -24,10 +24,8 @@ mkdir -p -- "$state_dir"
 gate() { # COMMAND… of the gate, about this rollout, at the time it is now
   TAU_ROLLOUT_GATE_NOW_UNIX_MS=$now tau-rollout-gate "$@" --rollout-dir "$state_dir/rollout"
 }
-version=$(tau-custom-command --version)
-version=${version##* }
-opened=(--surface "custom-command=$state_dir/state" --first-run custom-command --cycle-interval 2h
-  --expect "custom-command:runtime_version=$version")
+opened=(--surface "custom-command=$state_dir/state" --first-run custom-command --cycle-interval 2h)
+release=1.4.0
 cycle=0
 
 # cycles COUNT MINUTES [FIXTURE]: lets the runtime run so many cycles, so many minutes apart.
@@ -35,7 +33,7 @@ cycles() {
   local fixture=${3:-fixtures/contracts/rollout-pass.json} left
   for ((left = $1; left > 0; left--)); do
     now=$((now + $2 * minute)) cycle=$((cycle + 1))
-    tau-custom-command run "$fixture" --state-dir "$state_dir/state" \
+    tau-custom-command run "$fixture" --state-dir "$state_dir/state" --release "$release" \
       --case-suffix "-cycle-$cycle" --now-unix-ms "$now" >/dev/null || [[ -n ${3:-} ]]
   done
 }
@@ -48,8 +46,8 @@ printf '{"release": "1.4.0", "total": 16, "passed": 16, "failed": 0}\n' >"$state
 step 'with one it goes on to canary-1' 'canary-1 (5 %)' \
   gate advance --validation "$state_dir/report.json"
 
-cycles 2 14
-cycles 1 1
+cycles 2 15 # the soak begins with the first cycle of the release
+cycles 1 14
 step_exits 3 'a minute short of the soak it holds' 'soak' gate advance
 cycles 1 1
 step 'canary-1 held for 30 minutes: canary-2' 'canary-2 (25 %)' gate advance
@@ -80,6 +78,7 @@ PYTHON
 step 'the checklist is filled in' 'complete' sign_off
 step '24 hours, and signed off: complete' 'COMPLETE' gate advance
 
+release=1.5.0
 step 'the next release is under rollout' 'preflight' \
   gate start --release 1.5.0 --rollback-ref v1.4.0 "${opened[@]}"
 printf '{"release": "1.5.0", "total": 16, "passed": 16, "failed": 0}\n' >"$state_dir/report.json"

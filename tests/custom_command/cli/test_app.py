@@ -110,6 +110,49 @@ class TestRun:
         done = command("run", "f.json", "--fresh", "--case-suffix", "x")
         assert (done.code, "leave out --case-suffix" in done.err) == (2, True)
 
+    @pytest.mark.parametrize(
+        ("options", "env", "told"),
+        [
+            ((), {}, None),
+            (("--release", "1.4.0"), {}, "1.4.0"),
+            ((), {"TAU_CUSTOM_COMMAND_RELEASE": "v1.5.0-rc.1"}, "v1.5.0-rc.1"),
+            (("--release-file", "release"), {}, "1.4.1"),
+            ((), {"TAU_CUSTOM_COMMAND_RELEASE_FILE": "release"}, "1.4.1"),
+        ],
+    )
+    def test_the_event_tells_the_release(
+        self, command: Command, options: tuple[str, ...], env: dict[str, str], told: str | None
+    ) -> None:
+        """As the operator says, by option, environment or file; otherwise the key is left out."""
+        command.write("f.json", GOOD)
+        (command.folder / "release").write_bytes(b"\xef\xbb\xbf1.4.1\n")
+        assert command("run", "f.json", *options, env=env).code == 0
+        assert state_of(command).events()[-1].get("release") == told
+
+    def test_the_release_s_file_is_read_at_each_cycle(self, command: Command) -> None:
+        """A deployment replaces it; where it tells nothing the cycle does not run."""
+        command.write("f.json", GOOD)
+        for release in ("1.4.0", "1.5.0"):
+            (command.folder / "release").write_text(release)
+            assert command("run", "f.json", "--release-file", "release").code == 0
+        assert [one["release"] for one in state_of(command).events()] == ["1.4.0", "1.5.0"]
+        for content in (b"", b" \n", b"1.4.0\n1.5.0\n", b"x" * 129, b"\xff"):
+            (command.folder / "release").write_bytes(content)
+            done = command("run", "f.json", "--release-file", "release")
+            assert (done.code, "release: must be one line" in done.err) == (5, True)
+        done = command("run", "f.json", "--release-file", "gone")
+        assert (done.code, "gone: there is no such file" in done.err) == (5, True)
+        assert len(state_of(command).events()) == 2
+
+    @pytest.mark.parametrize("release", ["", " ", "1.4.0\n", "1 4", "x" * 129])
+    def test_what_names_no_release_is_refused(self, command: Command, release: str) -> None:
+        """As wrong usage, and so is saying it twice; nothing is written."""
+        command.write("f.json", GOOD)
+        assert command("run", "f.json", "--release", release).code == 2
+        done = command("run", "f.json", "--release", "1.4.0", "--release-file", "f.json")
+        assert (done.code, "leave out --release" in done.err) == (2, True)
+        assert not (command.folder / ".tau").exists()
+
     def test_a_terminal_without_our_marks(self, command: Command) -> None:
         """Where the encoding has no room for them, ASCII stands there, and other text escaped."""
         drifts = case_object("é", expected=success(status_code=299))

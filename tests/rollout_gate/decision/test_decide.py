@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.contract.rollout import Carried, FiredTrigger, Frozen, Rollout, RolloutStatus
+from tau_rollout_gate.contract.rollout import (
+    Carried,
+    FiredTrigger,
+    Frozen,
+    Rollout,
+    RolloutStatus,
+    Tie,
+)
 from tau_rollout_gate.contract.snapshot import parse_snapshot
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.decision.decide import decide
@@ -230,11 +237,75 @@ def test_evidence_of_another_release_holds_and_restarts_the_soak() -> None:
 
 
 def test_evidence_that_is_not_tied_to_the_release_is_warned_of() -> None:
-    """Without an expectation every answer says so."""
-    answer = decided(soaked(), at=rollout(surfaces=(pin(expected={}),)))
+    """Where no event tells it every answer says so, and what makes the runtime tell it."""
+    answer = decided(soaked())
     assert answer.verdict is Verdict.PROMOTE
-    assert any("not tied to the release" in warning for warning in answer.warnings)
-    assert decided(soaked()).warnings == ()
+    (warning,) = answer.warnings
+    assert "not tied to the release" in warning
+    assert "run --release 1.4.0" in warning
+    assert "runtime_version" not in warning
+    assert decided(History().every(MINUTE, 31, release="v1.4.0")).warnings == ()
+    voice = pin(name="voice")
+    other = Evidence(surfaces={"voice": surface_evidence(soaked(), surface="voice")})
+    answer = decide(POLICY, rollout(surfaces=(voice,)), other, now_unix_ms=ENTERED)
+    assert "the key 'release' in every line" in answer.warnings[0]
+    before = evidence_of(History(), tells_release=True)
+    told = decide(POLICY, rollout("preflight"), before, now_unix_ms=ENTERED)
+    assert told.warnings == ()
+    untold = decide(POLICY, rollout("preflight"), evidence_of(History()), now_unix_ms=ENTERED)
+    assert "not tied" in untold.warnings[0]
+
+
+def test_gates_and_soak_wait_for_the_first_cycle_of_the_release() -> None:
+    """What was before it counts for neither, however good; triggers saw it all the same."""
+    history = History().every(MINUTE, 20, release="1.3.2")
+    waiting = decided(history)
+    assert waiting.verdict is Verdict.HOLD
+    gates = {gate.name: gate for gate in waiting.gates}
+    assert gates["evidence_of_release"].status is GateStatus.UNKNOWN
+    assert gates["evidence_of_release"].observed == "no cycle of 1.4.0 yet; the last one: 1.3.2"
+    assert "--release 1.4.0" in gates["evidence_of_release"].remedy
+    assert gates["cycle_in_window"].status is GateStatus.UNKNOWN
+    history.every(MINUTE, 31, after=ENTERED + 20 * MINUTE, release="1.4.0")
+    answer = decided(history)
+    assert answer.verdict is Verdict.PROMOTE
+    assert answer.soak.since_unix_ms == ENTERED + 21 * MINUTE
+    assert "no trigger looks at 20 cycles of the rollback target, 1.3.2" in answer.warnings[0]
+    for other in ("1.3.2", "1.4.1", None):
+        history.add(history.last()["timestamp_unix_ms"] + MINUTE, release=other)
+        assert in_the_way(decided(history)) == ["evidence_of_release", "soak"]
+
+
+@pytest.mark.parametrize(
+    ("first", "verdict"),
+    [("1.3.2", Verdict.PROMOTE), ("1.3.1", Verdict.ROLLBACK), (None, Verdict.ROLLBACK)],
+)
+def test_triggers_pass_over_the_rollback_target_alone(first: str | None, verdict: Verdict) -> None:
+    """Its failure before the release ran is not the release's; anybody else's may be."""
+    history = History().add(ENTERED + MINUTE, release=first, **failed(streak=1))
+    history.every(MINUTE, 31, after=ENTERED + MINUTE, release="1.4.0")
+    assert decided(history).verdict is verdict
+    later = History().every(MINUTE, 31, release="1.4.0")
+    later.add(ENTERED + 32 * MINUTE, release="1.3.2", **failed(streak=1))
+    assert decided(later).verdict is Verdict.ROLLBACK
+
+
+def test_what_was_told_of_the_release_is_carried() -> None:
+    """Evidence that was left behind loosens nothing: the next cycles still have to be of it."""
+    seen = pin(carried=Carried(tie=Tie.SEEN))
+    assert in_the_way(decided(soaked(), at=rollout(surfaces=(seen,)))) == [
+        "evidence_of_release",
+        "soak",
+    ]
+    awaited = pin(carried=Carried(tie=Tie.AWAITED))
+    assert "evidence_of_release" in in_the_way(decided(soaked(), at=rollout(surfaces=(awaited,))))
+
+
+def test_the_release_that_is_expected_is_compared_as_a_version() -> None:
+    """`--expect SURFACE:release=V` wants it of every cycle; a leading v says nothing."""
+    at = rollout(surfaces=(pin(expected={"release": "1.4.0"}),))
+    assert decided(History().every(MINUTE, 31, release="v1.4.0"), at=at).verdict is Verdict.PROMOTE
+    assert "evidence_of_release:release" in in_the_way(decided(soaked(), at=at))
 
 
 def test_a_frozen_rollout_holds_and_the_soak_goes_on() -> None:

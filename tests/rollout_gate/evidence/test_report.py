@@ -13,8 +13,9 @@ from junitparser.junitparser import FinalResult
 
 from tau_rollout_gate.contract.rollout import UsedReport
 from tau_rollout_gate.errors import ExitCode, NamedFileError, RefusedError
-from tau_rollout_gate.evidence.report import is_same_release, parse_named, parse_report
+from tau_rollout_gate.evidence.report import parse_named, parse_report
 from tau_rollout_gate.evidence.values import ReportEvidence, ReportStatus
+from tau_rollout_gate.versions import is_same_release
 
 PASSED, FAILED = ReportStatus.PASSED, ReportStatus.FAILED
 INCONSISTENT, EMPTY = ReportStatus.INCONSISTENT, ReportStatus.EMPTY

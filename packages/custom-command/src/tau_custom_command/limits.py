@@ -18,6 +18,11 @@ MOST_CASES = 100_000
 LONGEST_NAME = 10_000
 """Characters of a fixture's name, a case id, an operation, a command name or a suffix."""
 
+LONGEST_RELEASE = 128
+"""Characters of the name of a release."""
+
+NO_RELEASE = f"must be one line of at most {LONGEST_RELEASE} characters, such as 1.4.0"
+
 LONGEST_TEXT = MIB
 """Characters of a template or a description."""
 
@@ -35,3 +40,9 @@ LARGEST_STATE_FILE_BYTES = 256 * MIB
 
 LONGEST_LINE_BYTES = 64 * MIB
 """A line of a log."""
+
+
+def is_release(text: str) -> bool:
+    """Tell whether a text can name a release."""
+    is_word = text.isascii() and text.isprintable() and " " not in text
+    return is_word and 0 < len(text) <= LONGEST_RELEASE

@@ -7,7 +7,7 @@ import typer
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.durations import parse_duration
-from tau_custom_command.limits import LONGEST_NAME
+from tau_custom_command.limits import LONGEST_NAME, NO_RELEASE, is_release
 from tau_custom_command.policy.model import SandboxProfile
 
 _PREFIX = "TAU_CUSTOM_COMMAND_"
@@ -29,7 +29,7 @@ def _number(variable: str, text: str, least: int, most: int | None = None) -> An
     return _option(variable, text, min=least, max=most, metavar="N")
 
 
-def _directory(text: str) -> Path:
+def _path(text: str) -> Path:
     if not str(text).strip():
         raise typer.BadParameter("it is blank; is a shell variable unset?")
     return Path(text)
@@ -52,6 +52,12 @@ def _text(value: str) -> str:
     return value
 
 
+def _release(value: str | None) -> str | None:
+    if value is not None and not is_release(value):
+        raise typer.BadParameter(NO_RELEASE)
+    return value
+
+
 FixturePath = Annotated[
     Path,
     typer.Argument(
@@ -59,7 +65,7 @@ FixturePath = Annotated[
     ),
 ]
 StateDir = Annotated[
-    Path, _option("STATE_DIR", "Where the state files are.", parser=_directory, metavar="DIR")
+    Path, _option("STATE_DIR", "Where the state files are.", parser=_path, metavar="DIR")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 Format = Annotated[
@@ -104,6 +110,24 @@ CaseSuffix = Annotated[
         callback=_text,
         metavar="TEXT",
         show_default=False,
+    ),
+]
+Release = Annotated[
+    str | None,
+    _option(
+        "RELEASE",
+        "The release that runs here, for the rollout gate: each event tells it.",
+        callback=_release,
+        metavar="VERSION",
+    ),
+]
+ReleaseFile = Annotated[
+    Path | None,
+    _option(
+        "RELEASE_FILE",
+        "A file that holds it, read at each cycle.",
+        parser=_path,
+        metavar="FILE",
     ),
 ]
 Wait = Annotated[

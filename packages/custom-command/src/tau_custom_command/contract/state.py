@@ -6,7 +6,7 @@ What is written is built from these models, so a writer cannot write a key that 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from tau_custom_command.contract.forms import (
     Count,
@@ -185,6 +185,7 @@ class RuntimeEvent(FileForm, frozen=True):
         fixture_name: The fixture's name. Examples: "rollout"
         fixture_sha256: The digest of the fixture's file.
         runtime_version: The version of the runtime. Examples: "0.1.0"
+        release: The release that runs here, as the operator says. Examples: "1.4.0"
     """
 
     schema_version: SchemaVersion
@@ -219,6 +220,7 @@ class RuntimeEvent(FileForm, frozen=True):
     fixture_name: str
     fixture_sha256: Digest
     runtime_version: str
+    release: NotEmpty | UnsetType = UNSET
 
 
 class ChainLink(FileForm, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
@@ -34,6 +35,7 @@ class CycleIdentity(NamedTuple):
     fixture_name: str
     fixture_sha256: str
     runtime_version: str
+    release: str | UnsetType = UNSET
 
 
 class CyclePlan(NamedTuple):

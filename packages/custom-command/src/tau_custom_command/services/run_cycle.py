@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from msgspec import UNSET
+
 from tau_custom_command import __version__
 from tau_custom_command.contract.state import HealthSnapshot, RunMode, RuntimeEvent
 from tau_custom_command.cycle.accounting import ClosedCycle, close
@@ -16,7 +18,7 @@ from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Settlement, settle, tried
 from tau_custom_command.errors import StorageError
 from tau_custom_command.fixture.loading import LoadedFixture, load
-from tau_custom_command.limits import LARGEST_FIXTURE_BYTES
+from tau_custom_command.limits import LARGEST_FIXTURE_BYTES, MIB, NO_RELEASE, is_release
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.storage import read
@@ -38,7 +40,8 @@ class Track(Protocol):
 class RunRequest(NamedTuple):
     """What the operator asked for: a fixture, a state directory, limits, a policy.
 
-    `fresh` has every case be new work, by a suffix of its own in the place of `case_suffix`.
+    `fresh` has every case be new work, by a suffix of its own in the place of `case_suffix`. The
+    event tells the `release`, or what the file `release_file` holds when the cycle runs.
     """
 
     fixture: Path
@@ -51,6 +54,8 @@ class RunRequest(NamedTuple):
     fresh: bool = False
     fsync: bool = True
     rotation: RotationLimits = NEVER_ROTATED
+    release: str | None = None
+    release_file: Path | None = None
 
 
 class RunReport(NamedTuple):
@@ -80,6 +85,21 @@ def read_fixture(path: Path) -> LoadedFixture:
     return load(raw, named=str(path))
 
 
+def read_release(path: Path) -> str:
+    """Read which release runs here: one line, such as `1.4.0`.
+
+    Raises:
+        StorageError: if the file cannot be read, or holds anything else.
+    """
+    raw = read.read_file(path, most_bytes=MIB)
+    if raw is None:
+        raise StorageError(f"{path}: there is no such file; it has to say which release runs here")
+    release = raw.decode("utf-8-sig", errors="replace").strip()
+    if not is_release(release):
+        raise StorageError(f"{path}: {NO_RELEASE}")
+    return release
+
+
 def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
     """Process a fixture in one cycle and leave the state files.
 
@@ -89,6 +109,8 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
             was; a cycle that was already committed is completed by the next run.
     """
     loaded = read_fixture(request.fixture)
+    if request.release_file is not None:
+        request = request._replace(release=read_release(request.release_file))
     syncing = TO_DISK if request.fsync else NOT_TO_DISK
     with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
         opened = open_state(lock.root, syncing)
@@ -129,6 +151,7 @@ def _decide(  # noqa: PLR0913, PLR0917 - what was read, what was asked for, and 
         fixture_name=loaded.fixture.name,
         fixture_sha256=loaded.sha256,
         runtime_version=__version__,
+        release=request.release or UNSET,
     )
     if request.fresh:
         suffix = fresh_suffix(cases, opened.state, cycle_number=number)

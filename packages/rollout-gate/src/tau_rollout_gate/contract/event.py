@@ -95,6 +95,7 @@ class _Line(Read):
     run_mode: Literal["record", "execute"] | None = None
     recovered: bool = False
     runtime_version: str | None = None
+    release: str | None = None
     fixture_name: str | None = None
     fixture_sha256: Sha256 | None = None
 
@@ -127,6 +128,7 @@ class Event(NamedTuple):
     previous_sha256: str | None = None
     run_mode: str | None = None
     runtime_version: str | None = None
+    release: str | None = None
     fixture_name: str | None = None
     fixture_sha256: str | None = None
     timeline: Timeline | None = None

@@ -32,7 +32,7 @@ class RolloutStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-ExpectedField = Literal["runtime_version", "fixture_sha256"]
+ExpectedField = Literal["release", "runtime_version", "fixture_sha256"]
 """What a cycle's line can be tied to the release by."""
 
 
@@ -58,16 +58,26 @@ class LogPosition(Form):
     timestamp_unix_ms: Count | None = None
 
 
+class Tie(StrEnum):
+    """How cycles are tied to the release, by the key `release` of their lines."""
+
+    UNTOLD = "untold"
+    AWAITED = "awaited"
+    SEEN = "seen"
+
+
 class Seen(Form):
     """What was seen of a surface when it was decided on last; its log may never lack it again.
 
     Args:
         position: The newest valid line.
         unhealthy_row: How many cycles in a row, that one the last, were degraded or failing.
+        tie: Whether one since canary-1 told its release, and whether that of the rollout.
     """
 
     position: LogPosition
     unhealthy_row: Count = 0
+    tie: Tie = Tie.UNTOLD
 
 
 class Break(Form):
@@ -88,10 +98,12 @@ class Carried(Form):
     Args:
         unhealthy_row: How many cycles in a row, up to there, were degraded or failing.
         lost_lines: How many lines could not be read or were gone, at least.
+        tie: Whether a cycle up to there told its release, and whether that of the rollout.
     """
 
     unhealthy_row: Count = 0
     lost_lines: Count = 0
+    tie: Tie = Tie.UNTOLD
 
 
 class SurfacePin(Form):

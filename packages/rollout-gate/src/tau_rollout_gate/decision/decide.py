@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus, SurfacePin
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
 from tau_rollout_gate.decision.fold import SurfaceFold, folded
+from tau_rollout_gate.decision.release_gates import how_to_tell
 from tau_rollout_gate.decision.rollout_gates import rollout_gates, soak_gate
 from tau_rollout_gate.decision.soak import JointSoak, joint
 from tau_rollout_gate.decision.triggers import judge_triggers
@@ -82,7 +83,7 @@ def conclude(
         gates=gates,
         triggers=triggers,
         reasons=_reasons(rollout, verdict, gates, triggers),
-        warnings=tuple(_warnings(policy, rollout, found)),
+        warnings=tuple(_warnings(policy, rollout, evidence, surfaces)),
         policy_sha256=policy_digest(policy),
         inputs=_inputs(found, evidence),
     )
@@ -149,7 +150,7 @@ def _subject(result: GateResult | TriggerResult) -> str:
 
 
 def _warnings(
-    policy: Policy, rollout: Rollout, surfaces: Sequence[SurfaceEvidence]
+    policy: Policy, rollout: Rollout, evidence: Evidence, surfaces: Mapping[str, SurfaceFold]
 ) -> Iterator[str]:
     named = policy.named_surfaces
     for pin in rollout.surfaces if rollout.is_open else ():
@@ -158,19 +159,26 @@ def _warnings(
                 f"{pin.name}: no gate or trigger of the policy names it, so only what is for every "
                 "surface judges it"
             )
-        if not pin.expected:
+        watch = surfaces[pin.name].release if pin.name in surfaces else None
+        tells = evidence.surfaces[pin.name].tells_release if watch is None else watch.is_told
+        if not tells:
             yield (
-                f"{pin.name}: the evidence is not tied to the release; at the next 'start': "
-                f"--expect {pin.name}:runtime_version=VERSION"
+                f"{pin.name}: the evidence is not tied to the release, since no cycle tells it; "
+                f"what does: {how_to_tell(pin.name, rollout.release)}"
             )
-    for pin in rollout.surfaces:
+        if watch is not None and watch.passed_over:
+            yield (
+                f"{pin.name}: no trigger looks at {watch.passed_over} cycles of the rollback "
+                f"target, {rollout.rollback.rollback_version}, before the first of "
+                f"{rollout.release}"
+            )
         if pin.carried.lost_lines:
             yield (
                 f"{pin.name}: {pin.carried.lost_lines} or more lines of the evidence since "
                 "canary-1 are lost, which 'reenter' accepted; what they showed is not judged"
             )
-    for surface in surfaces:
-        yield from surface.warnings
+    for name in surfaces:
+        yield from evidence.surfaces[name].warnings
 
 
 def _inputs(surfaces: Sequence[SurfaceEvidence], evidence: Evidence) -> tuple[RecordedInput, ...]:

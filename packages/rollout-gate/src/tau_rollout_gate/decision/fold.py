@@ -7,10 +7,10 @@ canary-1 was entered, takes each cycle once, and says after any of them how the 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
+from tau_rollout_gate.contract.rollout import Rollout, SurfacePin, Tie
 from tau_rollout_gate.decision.answer import GateResult
 from tau_rollout_gate.decision.integrity import flaw_gates, gate_result, time_gates
-from tau_rollout_gate.decision.release_gates import pinned_gates
+from tau_rollout_gate.decision.release_gates import ReleaseWatch, pinned_gates
 from tau_rollout_gate.decision.soak import SurfaceSoak
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
 from tau_rollout_gate.policy.findings import GateStatus
@@ -55,38 +55,39 @@ class SurfaceFold:
             if isinstance(trigger, CycleTrigger) and trigger.applies_to(pin.name)
         }
         self._pinned = pinned_gates(pin, policy.required_run_mode)
+        self.release = ReleaseWatch(rollout, pin)
         self.enter(rollout)
-        # Of every phase: what happened in an earlier one counts in the later ones.
-        gates = [gate for phase in policy.phases for gate in phase.gates]
-        entered = rollout.canary_entered_unix_ms or 0
-        self._canary = Window(rollout, pin, entered, gates, is_since_canary=True)
+        self._canary = self._since_canary(rollout.canary_entered_unix_ms or 0)
         before, after = earlier[:accepted], earlier[accepted:]
         for cycle in before:
             self._step_since_canary(cycle)
         for watch in self._watches.values():
             watch.carry(pin.carried.unhealthy_row)
+        self.release.carry(pin.carried.tie)
         for cycle in after:
             self._step_since_canary(cycle)
 
     def enter(self, rollout: Rollout) -> None:
         """Begin a phase of the rollout: its gates are judged over the cycles from here on."""
-        entered = rollout.phase_entered_unix_ms
         in_force = self._policy.gates_in_force(rollout.phase)
         gates = [gate for gate in in_force if gate.applies_to(self._pin.name)]
         self._rollout = rollout
         self._cycle_gates = (*self._pinned, *(one for one in gates if isinstance(one, CycleGate)))
         self._window_gates = [gate for gate in gates if isinstance(gate, WindowGate)]
-        self._phase = Window(rollout, self._pin, entered, gates, is_since_canary=False)
-        self._soak = SurfaceSoak(since_unix_ms=entered, last_unix_ms=None)
+        self._begin(rollout.phase_entered_unix_ms)
 
     def step(self, cycle: Cycle) -> None:
         """Take the next cycle."""
-        self._step_since_canary(cycle)
+        if self._step_since_canary(cycle):
+            self._begin(cycle.event.timestamp_unix_ms)
+        if self.release.tie is Tie.AWAITED:
+            return
         self._phase.add(cycle)
-        self._soak = self._soak.after(
+        is_tied = self.release.tie is Tie.SEEN
+        self._soak: SurfaceSoak = self._soak.after(
             cycle,
-            self._cycle_gates,
-            entered_unix_ms=self._rollout.phase_entered_unix_ms,
+            (*self._cycle_gates, self.release.gate) if is_tied else self._cycle_gates,
+            entered_unix_ms=self._phase.entered_unix_ms,
             cycle_interval_ms=self._rollout.cycle_interval_ms,
         )
 
@@ -101,9 +102,9 @@ class SurfaceFold:
     def finish(self, evidence: SurfaceEvidence, now_unix_ms: int) -> JudgedSurface:
         """Say how the surface stands in its phase now; of `evidence`, all but cycles and flaws."""
         surface, interval = self._pin.name, self._rollout.cycle_interval_ms
-        found: list[tuple[Gate, Finding]] = [
-            (gate, _as_in_last(gate, self._phase.last)) for gate in self._cycle_gates
-        ]
+        tied = self.release.finding or _as_in_last(self.release.gate, self._phase.last)
+        found: list[tuple[Gate, Finding]] = [(self.release.gate, tied)]
+        found += [(gate, _as_in_last(gate, self._phase.last)) for gate in self._cycle_gates]
         found += [
             (gate, (self._canary if gate.is_since_canary else self._phase).finding(gate))
             for gate in self._window_gates
@@ -115,10 +116,29 @@ class SurfaceFold:
         )
         return JudgedSurface(gates=gates, soak=self._soak)
 
-    def _step_since_canary(self, cycle: Cycle) -> None:
-        for watch in self._watches.values():
-            watch.add(cycle)
-        self._canary.add(cycle)
+    def _begin(self, unix_ms: int) -> None:
+        """Begin to judge the phase at its entry, or at the cycle that gates and soak wait for."""
+        gates = self._window_gates
+        self._phase = Window(self._rollout, self._pin, unix_ms, gates, is_since_canary=False)
+        self._soak = SurfaceSoak(since_unix_ms=unix_ms, last_unix_ms=None)
+
+    def _since_canary(self, unix_ms: int) -> Window:
+        # Of every phase: what happened in an earlier one counts in the later ones.
+        gates = [gate for phase in self._policy.phases for gate in phase.gates]
+        return Window(self._rollout, self._pin, unix_ms, gates, is_since_canary=True)
+
+    def _step_since_canary(self, cycle: Cycle) -> bool:
+        """Take a cycle; tell whether nothing before it counts, by the release that it tells."""
+        before = self.release.tie
+        if self.release.add(cycle):
+            for watch in self._watches.values():
+                watch.add(cycle)
+        is_begun_anew = self.release.tie is not before
+        if is_begun_anew:
+            self._canary = self._since_canary(cycle.event.timestamp_unix_ms)
+        if self.release.tie is not Tie.AWAITED:
+            self._canary.add(cycle)
+        return is_begun_anew
 
 
 def folded(

@@ -3,10 +3,10 @@
 Each is a reason to hold of its own (runbooks/rollout-gate-ops.md, "Reasons to hold").
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE, SurfacePin
+from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
 from tau_rollout_gate.decision.answer import GateResult
 from tau_rollout_gate.decision.soak import INTERVALS_TO_A_GAP, longest_pause_ms
 from tau_rollout_gate.durations import in_words
@@ -21,7 +21,6 @@ from tau_rollout_gate.evidence.values import (
 from tau_rollout_gate.policy.findings import (
     CYCLE_IN_WINDOW,
     EVIDENCE_FRESH,
-    LOG_END_KNOWN,
     SEEN_CYCLES_PRESENT,
     EvidenceRef,
     GateStatus,
@@ -30,7 +29,6 @@ from tau_rollout_gate.policy.findings import (
 from tau_rollout_gate.policy.gates.interface import Finding, Gate, Window
 
 _LONG_CYCLE_MS = 1000
-_FILES = 2  # state and log
 
 _REENTER = (
     "no further cycle mends this: find out what happened to the log, then start the phase anew "
@@ -130,47 +128,6 @@ def gate_result(gate: Gate, surface: str | None, finding: Finding, now_unix_ms: 
         remedy=finding.remedy,
         cycles_help=finding.cycles_help,
         command=finding.command,
-    )
-
-
-def preflight_gates(
-    pin: SurfacePin, evidence: SurfaceEvidence, now_unix_ms: int
-) -> Iterator[GateResult]:
-    """Yield the gates of a surface while nobody has the release: it is there, and readable.
-
-    One that was started as never run may have no files, until there is any.
-    """
-    found: dict[Flaw, list[FlawFound]] = {}
-    for one in evidence.flaws:
-        found.setdefault(one.flaw, []).append(one)
-    is_bare = len(found.get(Flaw.NO_FILES, ())) == _FILES and evidence.end_problem is None
-    if pin.is_first_run and is_bare:
-        del found[Flaw.NO_FILES]
-    for flaw, gate in zip(FLAW_GATES, flaw_gates(evidence, found, now_unix_ms), strict=True):
-        if flaw in {Flaw.NO_FILES, Flaw.INVALID_STATE}:
-            yield gate
-    yield _entry_gate(evidence)
-
-
-def _entry_gate(evidence: SurfaceEvidence) -> GateResult:
-    """The gate before the first canary phase: it is known after which line that starts.
-
-    A log that cannot be read would look like one without a line, and all that it holds like
-    evidence of the release.
-    """
-    number = None if evidence.end is None else evidence.end.cycle_number
-    return GateResult(
-        name=LOG_END_KNOWN,
-        surface=evidence.surface,
-        status=GateStatus.PASS if evidence.end_problem is None else GateStatus.UNKNOWN,
-        observed=evidence.end_problem
-        or ("no cycle yet" if number is None else f"the log ends with cycle {number}"),
-        required="it is known how the event log ends, since the evidence starts there",
-        remedy=""
-        if evidence.end_problem is None
-        else "put the log back, or let the runtime run a cycle; tau-transport-health diagnose "
-        "tells more",
-        command="diagnose",
     )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
 from tau_rollout_gate.decision.answer import GateResult, TriggerResult
-from tau_rollout_gate.decision.integrity import gate_result, preflight_gates, reference
+from tau_rollout_gate.decision.integrity import FLAW_GATES, flaw_gates, gate_result, reference
 from tau_rollout_gate.decision.soak import JointSoak
 from tau_rollout_gate.durations import in_words, utc
-from tau_rollout_gate.evidence.values import Evidence
+from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, SurfaceEvidence
 from tau_rollout_gate.policy.findings import (
+    LOG_END_KNOWN,
     NO_ROLLBACK_TRIGGER,
     PROMOTION_NOT_FROZEN,
     SOAK_GATE,
@@ -16,6 +17,8 @@ from tau_rollout_gate.policy.findings import (
 )
 from tau_rollout_gate.policy.gates.interface import RolloutGate
 from tau_rollout_gate.policy.policy import Policy
+
+_FILES = 2  # state and log
 
 
 def rollout_gates(
@@ -35,7 +38,48 @@ def rollout_gates(
             yield gate_result(gate, None, gate.judge(rollout, evidence), now_unix_ms)
     if policy.phase(rollout.phase).canary_percent == 0:
         for pin in rollout.surfaces:
-            yield from preflight_gates(pin, evidence.surfaces[pin.name], now_unix_ms)
+            yield from _preflight_gates(pin, evidence.surfaces[pin.name], now_unix_ms)
+
+
+def _preflight_gates(
+    pin: SurfacePin, evidence: SurfaceEvidence, now_unix_ms: int
+) -> Iterator[GateResult]:
+    """Yield the gates of a surface while nobody has the release: it is there, and readable.
+
+    One that was started as never run may have no files, until there is any.
+    """
+    found: dict[Flaw, list[FlawFound]] = {}
+    for one in evidence.flaws:
+        found.setdefault(one.flaw, []).append(one)
+    is_bare = len(found.get(Flaw.NO_FILES, ())) == _FILES and evidence.end_problem is None
+    if pin.is_first_run and is_bare:
+        del found[Flaw.NO_FILES]
+    for flaw, gate in zip(FLAW_GATES, flaw_gates(evidence, found, now_unix_ms), strict=True):
+        if flaw in {Flaw.NO_FILES, Flaw.INVALID_STATE}:
+            yield gate
+    yield _entry_gate(evidence)
+
+
+def _entry_gate(evidence: SurfaceEvidence) -> GateResult:
+    """The gate before the first canary phase: it is known after which line that starts.
+
+    A log that cannot be read would look like one without a line, and all that it holds like
+    evidence of the release.
+    """
+    number = None if evidence.end is None else evidence.end.cycle_number
+    return GateResult(
+        name=LOG_END_KNOWN,
+        surface=evidence.surface,
+        status=GateStatus.PASS if evidence.end_problem is None else GateStatus.UNKNOWN,
+        observed=evidence.end_problem
+        or ("no cycle yet" if number is None else f"the log ends with cycle {number}"),
+        required="it is known how the event log ends, since the evidence starts there",
+        remedy=""
+        if evidence.end_problem is None
+        else "put the log back, or let the runtime run a cycle; tau-transport-health diagnose "
+        "tells more",
+        command="diagnose",
+    )
 
 
 def _standing_gates(

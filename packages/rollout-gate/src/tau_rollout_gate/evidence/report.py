@@ -10,6 +10,7 @@ from tau_rollout_gate.contract.rollout import UsedReport
 from tau_rollout_gate.errors import FormRefusedError, NamedFileError, RefusedError
 from tau_rollout_gate.evidence.report_forms import Said, read_report
 from tau_rollout_gate.evidence.values import ReportEvidence, ReportStatus
+from tau_rollout_gate.versions import is_same_release
 
 DEFAULT_NAME = "validation"
 """What a report is called whose option gives it no name."""
@@ -63,11 +64,6 @@ def parse_report(
         passed=said.passed,
         failed=said.failed,
     )
-
-
-def is_same_release(one: str, other: str) -> bool:
-    """Tell whether two versions name one release: a leading `v` says nothing."""
-    return one.removeprefix("v") == other.removeprefix("v")
 
 
 def _judged(

@@ -17,9 +17,9 @@ from tau_rollout_gate.evidence.references import (
     is_blank,
     problem_of_path,
 )
-from tau_rollout_gate.evidence.report import is_same_release
 from tau_rollout_gate.evidence.signoff_form import Signoff, checklist
 from tau_rollout_gate.evidence.values import SignoffEvidence, SignoffItem
+from tau_rollout_gate.versions import is_same_release
 
 MOST_ITEMS_A_PIECE = 2
 """Items that one piece may serve (release-signoff-checklist.md, "What counts as evidence")."""

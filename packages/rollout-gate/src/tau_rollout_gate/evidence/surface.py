@@ -64,6 +64,7 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
     apart = tuple(seams(log, evidence, is_chained=is_chained))
     newest = next((line for line in reversed(whole) if line.event is not None), None)
     time = _last_time(pin, newest)
+    told = newest.event.release if newest is not None and newest.event is not None else None
     end_flaws = tuple(_end_flaws(snapshot, whole, state, log))
     return SurfaceEvidence(
         surface=pin.name,
@@ -83,6 +84,7 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
             *(one for one in judged if isinstance(one, FlawFound)),
             *end_flaws,
         ),
+        tells_release=told is not None,
         warnings=tuple(_warnings(pin.name, lines, cycles, is_chained=is_chained)),
         inputs=tuple(_inputs(pin, state, log, place.start)),
     )

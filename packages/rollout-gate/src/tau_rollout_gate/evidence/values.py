@@ -92,6 +92,7 @@ class SurfaceEvidence(NamedTuple):
         is_same_log: Whether the line that is pinned stands where it stood. It proves that this is
             the pinned log, wherever it is now, if the writer chains its events.
         flaws: What is wrong, in the order of the file.
+        tells_release: Whether the last line of the log tells its release.
         warnings: What is worth knowing and holds nothing.
         inputs: The files read.
     """
@@ -108,6 +109,7 @@ class SurfaceEvidence(NamedTuple):
     breaks: tuple[Break, ...] = ()
     is_same_log: bool = False
     flaws: tuple[FlawFound, ...] = ()
+    tells_release: bool = False
     warnings: tuple[str, ...] = ()
     inputs: tuple[RecordedInput, ...] = ()
 

@@ -24,7 +24,7 @@ INSPECTED = frozenset(
 
 _OF_A_SURFACE = {"diagnose", "recover", "run"}
 
-_VALUES = {"runtime_version": "VERSION", "fixture_sha256": "SHA256"}
+_VALUES = {"release": "VERSION", "runtime_version": "VERSION", "fixture_sha256": "SHA256"}
 
 
 class Surroundings(NamedTuple):

@@ -28,8 +28,12 @@ LOG_END_KNOWN = "log_end_known"
 SEEN_CYCLES_PRESENT = "seen_cycles_present"
 """The gate that holds while a log lacks a cycle that was seen in it."""
 
+EVIDENCE_OF_RELEASE = "evidence_of_release"
+"""The gate that holds until cycles tell the rollout's release, and when one tells another."""
+
 RESERVED_NAMES = frozenset(
     {
+        EVIDENCE_OF_RELEASE,
         PROMOTION_NOT_FROZEN,
         NO_ROLLBACK_TRIGGER,
         SOAK_GATE,

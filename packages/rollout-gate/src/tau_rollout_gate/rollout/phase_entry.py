@@ -1,7 +1,8 @@
 """Enters a phase of a surface: after which line of its log evidence counts, and what is kept."""
 
 from tau_rollout_gate.contract.event import HealthState
-from tau_rollout_gate.contract.rollout import Carried, LogPosition, Seen, SurfacePin
+from tau_rollout_gate.contract.rollout import Carried, LogPosition, Rollout, Seen, SurfacePin
+from tau_rollout_gate.decision.release_gates import furthest, tie_after
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import UNHEALABLE, Flaw, SurfaceEvidence
 
@@ -9,11 +10,17 @@ _LACKING = frozenset({Flaw.LOG_REWRITTEN, Flaw.SEGMENT_MISSING, Flaw.CYCLE_GONE,
 
 
 def entered(
-    pin: SurfacePin, found: SurfaceEvidence, *, is_first_canary: bool, now_unix_ms: int
+    rollout: Rollout,
+    pin: SurfacePin,
+    found: SurfaceEvidence,
+    *,
+    is_first_canary: bool,
+    now_unix_ms: int,
 ) -> SurfacePin:
     """Start a surface's phase after the last line that was decided on.
 
     Args:
+        rollout: The rollout as it was.
         pin: The surface as it was.
         found: What its files said.
         is_first_canary: Whether its evidence starts there, too.
@@ -26,7 +33,7 @@ def entered(
     changes = {
         "is_chained": pin.is_chained or found.is_chained,
         "phase_from": end,
-        "seen": Seen(position=end, unhealthy_row=unhealthy_row(pin, found)),
+        "seen": _seen(rollout, pin, found, end),
     }
     if is_first_canary:
         changes |= {"evidence_from": end, "sound_from": end, "breaks": found.breaks}
@@ -45,7 +52,12 @@ def _dated(position: LogPosition | None, now_unix_ms: int) -> LogPosition | None
 
 
 def left_behind(
-    pin: SurfacePin, found: SurfaceEvidence, *, accepts_lost: bool, now_unix_ms: int
+    rollout: Rollout,
+    pin: SurfacePin,
+    found: SurfaceEvidence,
+    *,
+    accepts_lost: bool,
+    now_unix_ms: int,
 ) -> SurfacePin:
     """Enter a surface's phase anew, damaged evidence left behind.
 
@@ -57,7 +69,7 @@ def left_behind(
         RefusedError: if it is not known how its log ends, or lines are unreadable or gone, and that
             is not accepted.
     """
-    anew = entered(pin, found, is_first_canary=False, now_unix_ms=now_unix_ms)
+    anew = entered(rollout, pin, found, is_first_canary=False, now_unix_ms=now_unix_ms)
     if not found.lost_lines and not any(one.flaw in UNHEALABLE for one in found.flaws):
         return anew
     if found.lost_lines and not accepts_lost:
@@ -66,9 +78,9 @@ def left_behind(
             f"{found.surface}: evidence since canary-1 is unreadable or gone ({why}): put it back, "
             "or type 'reenter --reason TEXT --accept-lost-evidence'"
         )
-    row = unhealthy_row(pin, found)
+    row, tie = unhealthy_row(pin, found), tie_after(rollout, pin, found)
     if pin.seen is not None and found.lost_lines:
-        row = max(row, pin.seen.unhealthy_row)
+        row, tie = max(row, pin.seen.unhealthy_row), furthest(tie, pin.seen.tie)
     if found.snapshot is not None and found.lost_lines:  # of a cycle whose line may be gone
         row = max(row, found.snapshot.health.failure_streak)
     return anew.model_copy(
@@ -76,19 +88,25 @@ def left_behind(
             "sound_from": anew.phase_from,
             "breaks": found.breaks,
             "carried": Carried(
-                unhealthy_row=row, lost_lines=pin.carried.lost_lines + found.lost_lines
+                unhealthy_row=row,
+                lost_lines=pin.carried.lost_lines + found.lost_lines,
+                tie=tie,
             ),
         }
     )
 
 
-def remembered(pin: SurfacePin, found: SurfaceEvidence) -> SurfacePin:
+def remembered(rollout: Rollout, pin: SurfacePin, found: SurfaceEvidence) -> SurfacePin:
     """Note what was seen of a surface's log, unless that lacks what was seen before."""
     is_lacking = any(one.flaw in _LACKING for one in found.flaws)
     if pin.seen is None or found.newest is None or is_lacking:
         return pin
-    seen = Seen(position=found.newest, unhealthy_row=unhealthy_row(pin, found))
-    return pin.model_copy(update={"seen": seen})
+    return pin.model_copy(update={"seen": _seen(rollout, pin, found, found.newest)})
+
+
+def _seen(rollout: Rollout, pin: SurfacePin, found: SurfaceEvidence, end: LogPosition) -> Seen:
+    row, tie = unhealthy_row(pin, found), tie_after(rollout, pin, found)
+    return Seen(position=end, unhealthy_row=row, tie=tie)
 
 
 def unhealthy_row(pin: SurfacePin, found: SurfaceEvidence) -> int:

@@ -60,6 +60,7 @@ def advanced(rollout: Rollout, found: Found) -> Rollout:
         canary_entered_unix_ms=now_unix_ms if is_first_canary else rollout.canary_entered_unix_ms,
         surfaces=tuple(
             entered(
+                rollout,
                 pin,
                 evidence.surfaces[pin.name],
                 is_first_canary=is_first_canary,
@@ -94,7 +95,9 @@ def remembering(rollout: Rollout, evidence: Evidence) -> Rollout:
     return changed(
         rollout,
         surfaces=tuple(
-            remembered(pin, evidence.surfaces[pin.name]) if pin.name in evidence.surfaces else pin
+            remembered(rollout, pin, evidence.surfaces[pin.name])
+            if pin.name in evidence.surfaces
+            else pin
             for pin in rollout.surfaces
         ),
     )
@@ -206,6 +209,7 @@ def _entered_anew(rollout: Rollout, found: Found, *, accepts_lost: bool) -> Roll
         canary_entered_unix_ms=min(canary_unix_ms, now_unix_ms),
         surfaces=tuple(
             left_behind(
+                rollout,
                 pin,
                 found.evidence.surfaces[pin.name],
                 accepts_lost=accepts_lost,

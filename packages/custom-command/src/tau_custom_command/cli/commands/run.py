@@ -34,6 +34,8 @@ def run(
     retry_base_delay_ms: options.RetryBaseDelayMs = 0,
     fresh: options.Fresh = False,
     case_suffix: options.CaseSuffix = "",
+    release: options.Release = None,
+    release_file: options.ReleaseFile = None,
     wait: options.Wait = 0.0,
     now_unix_ms: options.NowUnixMs = None,
     max_events_bytes: options.MaxEventsBytes = None,
@@ -59,6 +61,8 @@ def run(
         raise typer.BadParameter(
             "chooses a suffix itself; leave out --case-suffix", param_hint="--fresh"
         )
+    if release is not None and release_file is not None:
+        raise typer.BadParameter("leave out --release", param_hint="--release-file")
     request = RunRequest(
         fixture=fixture,
         state_dir=state_dir,
@@ -79,6 +83,8 @@ def run(
         run_mode=RunMode(run_mode),
         case_suffix=case_suffix,
         fresh=fresh,
+        release=release,
+        release_file=release_file,
         wait_seconds=wait,
         fsync=not no_fsync,
         rotation=RotationLimits(

@@ -53,7 +53,7 @@ def command(
         options.option(
             metavar="SURFACE:FIELD=VALUE",
             help="What every cycle has to have, to tie the evidence to the release: "
-            "runtime_version or fixture_sha256; repeatable.",
+            "release, runtime_version or fixture_sha256; repeatable.",
         ),
     ] = None,
     allow_major: Annotated[

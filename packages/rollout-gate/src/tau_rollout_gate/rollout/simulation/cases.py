@@ -64,6 +64,7 @@ class Run(Form):
         reason_codes: All its codes.
         run_mode: What it ran in.
         runtime_version: Which version it was of.
+        release: Which release it tells; the rollout's is 1.0.0.
         timeline: What the browser did.
         counters: The counters that were given, by their names in the contract.
     """
@@ -76,6 +77,7 @@ class Run(Form):
     reason_codes: ReasonCodes | None = None
     run_mode: Literal["record", "execute"] = "record"
     runtime_version: str | None = None
+    release: str | None = None
     timeline: tuple[dict[str, str], ...] | None = None
     counters: dict[str, Count] = Field(default_factory=dict)
 

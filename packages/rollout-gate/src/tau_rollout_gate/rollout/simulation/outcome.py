@@ -150,6 +150,7 @@ def _event(run: Run, unix_ms: int, streak_before: int, *, number: int) -> Event:
         cycle_number=number,
         run_mode=run.run_mode,
         runtime_version=run.runtime_version,
+        release=run.release,
         timeline=None if run.timeline is None else timeline_of(list(run.timeline)),
     )
 

@@ -15,6 +15,7 @@ from tau_rollout_gate.rollout.simulation.rollout import SimulatedRollout, in_pha
 
 ASSUMED = (
     "preflight passed, and the first canary phase was entered when the first cycle began",
+    "every cycle was of the release",
     "the sign-off checklist is complete",
     "every verdict to promote was followed at once",
 )
@@ -121,7 +122,8 @@ def steps(
             simulated = SimulatedRollout(
                 policy, rollout, is_chained=history.is_chained, signoff=_SIGNED_OFF
             )
-        simulated.step(cycle, flaws)
+        untold = cycle.event._replace(release=None)  # nothing tells which release it is about
+        simulated.step(cycle._replace(event=untold), flaws)
         answer = simulated.answer(now)
         yield _step(number, cycle, answer)
         if answer.verdict is Verdict.PROMOTE:
