@@ -83,7 +83,9 @@ def test_a_release_from_start_to_complete(tmp_path: Path) -> None:
     answer = release.answer("advance", code=0)
 
     assert (answer["verdict"], answer["next_phase"]) == ("complete", None)
-    assert ["the clock is pinned" in one for one in answer["warnings"]] == [True]
+    pinned, untied = answer["warnings"]
+    assert "the clock is pinned" in pinned
+    assert "the evidence is not tied to the release" in untied
     assert release.rollout["status"] == "complete"
     assert [entry["verdict"] for entry in release.decisions] == [
         None,  # the start
