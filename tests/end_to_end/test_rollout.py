@@ -93,7 +93,7 @@ def test_a_release_from_start_to_complete(tmp_path: Path) -> None:
         *("hold", "hold", "complete"),
     ]
     read = {one["path"] for one in release.decisions[-1]["inputs"]}
-    assert {"reviews/harness_passed.txt", f"{STATE_DIR}/state.json"} <= read
+    assert {"reviews/harness_passed.txt", str(tmp_path / STATE_DIR / "state.json")} <= read
     release.gate("verify", code=0)
     assert conforms(release)
 

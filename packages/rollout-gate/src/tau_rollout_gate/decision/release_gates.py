@@ -32,7 +32,8 @@ class PinnedField(CycleGate):
     @property
     def command(self) -> str:
         """A cycle as it should be."""
-        return "run FIXTURE" + (f" --run-mode {self.value}" if self.field == "run_mode" else "")
+        option = {"run_mode": "--run-mode", "release": "--release"}.get(self.field)
+        return "run FIXTURE" + ("" if option is None else f" {option} {self.value}")
 
     def holds(self, cycle: Cycle) -> bool | None:
         """Tell whether the cycle has the value; None where its line has none."""
@@ -128,6 +129,7 @@ class ReleaseWatch:
             observed=f"no cycle of {self.gate.value} yet{seen}",
             cycle=last,
             remedy=self.gate.remedy,
+            command=self.gate.command,
         )
 
 
