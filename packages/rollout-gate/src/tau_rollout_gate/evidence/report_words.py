@@ -6,6 +6,7 @@ The rules are the checklist's (runbooks/release-signoff-checklist.md, "The valid
 import re
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -29,6 +30,7 @@ class Meaning(Enum):
     STATUS = re.compile(r"conclusion|outcome|result|state|status|verdict")
 
 
+@lru_cache(maxsize=1024)  # names repeat, and a report may have a great many of them
 def meaning(name: str) -> Meaning | None:
     """What a key, an attribute or an element is about, however it is written; None where unknown.
 
