@@ -71,9 +71,15 @@ def identity_of_address(text: str) -> str:
     if parts.username is not None or parts.password is not None:
         raise FormRefusedError("has a name or password in it; take it out")
     host = _real_host(parts)
-    place = unquote(parts.path).rstrip("/")
-    query = f"?{parts.query}" if parts.query else ""
-    return f"https://{host}{'' if port in {None, 443} else f':{port}'}{place}{query}"
+    place: list[str] = []
+    for part in unquote(parts.path).split("/"):
+        if part == "..":
+            del place[-1:]
+        elif part not in {"", "."}:
+            place.append(part)
+    query = sorted(unquote(part) for part in parts.query.split("&") if part)
+    where = "/".join([f"{host}{'' if port in {None, 443} else f':{port}'}", *place])
+    return f"https://{where}{'?' if query else ''}{'&'.join(query)}"
 
 
 def problem_of_path(text: str) -> str | None:
