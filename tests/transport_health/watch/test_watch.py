@@ -97,9 +97,9 @@ class Terminal:
         return self.text()
 
     def wait_for_drawing(self) -> None:
-        """Wait until one more frame is drawn: a loaded machine may take its time."""
+        """Wait until a frame begun from here on is drawn: a loaded machine may take its time."""
         begun = self.raw.count(HOME)
-        self.wait_for(lambda _: self.raw.count(HOME) > begun)
+        self.wait_for(lambda _: self.raw.count(HOME) > begun + 1)
 
     def end(self) -> int:
         """Return the exit code, the rest of the output read."""
