@@ -4,6 +4,7 @@ A look costs a few blocks a file, however long that is, and one file is open at 
 """
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,8 +37,10 @@ class Look(NamedTuple):
         return self.segment.problem is not None or self.segment.first_sha256 is not None
 
 
-def look_at_files(path: Path, evidence_from: LogPosition | None) -> list[Look]:
-    """Look at an event log and its rotated files, newest first.
+def look_at_files(
+    path: Path, evidence_from: LogPosition | None
+) -> tuple[list[Look], tuple[str, ...]]:
+    """Look at an event log and its rotated files, newest first; and name those compressed.
 
     A number may be missing among them: what belongs together, their lines tell. A file that cannot
     be read is among them with the reason, one that is not there (any more) is not.
@@ -49,7 +52,9 @@ def look_at_files(path: Path, evidence_from: LogPosition | None) -> list[Look]:
     numbers = (name.removeprefix(f"{path.name}.") for name in names if name.startswith(path.name))
     rotated = sorted({int(one) for one in numbers if one.isascii() and one.isdigit()})
     files = [path, *(path.with_name(f"{path.name}.{number}") for number in rotated)]
-    return [look for file in files if (look := _look_at(file, evidence_from)) is not None]
+    looks = [look for file in files if (look := _look_at(file, evidence_from)) is not None]
+    packed = re.compile(rf"{re.escape(path.name)}(\.[0-9]+)?\.(gz|bz2|xz|zst|lz4|Z)")
+    return looks, tuple(sorted(name for name in names if packed.fullmatch(name)))
 
 
 def unreadable(error: OSError) -> str:

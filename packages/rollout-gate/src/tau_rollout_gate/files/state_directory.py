@@ -97,7 +97,7 @@ def read_log(
     `evidence_from`, or an older one where lines are numbered. A line that is longer than any may be
     ends it there. Of the files that are older still, and may have any numbers, each is looked at.
     """
-    looks = look_at_files(path, evidence_from)
+    looks, compressed = look_at_files(path, evidence_from)
     origin = next((look for look in reversed(looks) if look.origin is not None), None)
     search = _Search(evidence_from, origin)
     parts: list[LogPart] = []
@@ -120,6 +120,7 @@ def read_log(
         parts=tuple(parts),
         segments=tuple(look.segment for look in reversed(looks) if look.has_line),
         problem=search.problem,
+        compressed=compressed,
     )
 
 
