@@ -225,13 +225,56 @@ class TestJudged:
             assert done.returncode == code, done.stderr
         assert gate("evaluate").code == 3  # and the older one goes on by what was adopted
 
+    def begin(self, gate: Gate, version: str) -> None:
+        """Open a rollout of a surface that never ran."""
+        first = ("--first-run", "custom-command")
+        done = gate("start", "--release", version, "--rollback-to", "1.3.2", *first)
+        assert done.code == 0, done.err
+
+    def release(self, gate: Gate, number: int) -> int:
+        """Return how far the ledger grows by a release that is judged by its report, and over."""
+        ledger = gate.root / "decisions.jsonl"
+        before = ledger.stat().st_size if ledger.exists() else 0
+        self.begin(gate, f"1.4.{number}")
+        report = gate.folder / f"{number}.json"
+        report.write_text(json.dumps({"total": number + 1, "passed": number + 1, "failed": 0}))
+        assert gate("advance", "--validation", report.name).code == 0
+        assert gate(*BACK).code == 0
+        return ledger.stat().st_size - before
+
     def test_it_grows_with_what_was_judged_alone(self, gate: Gate) -> None:
-        """The same policy is kept once, however often it is judged by."""
-        for release in ("1.4.0", "1.4.1", "1.4.2"):
-            start = ("start", "--release", release, "--rollback-to", "1.3.2")
-            assert gate(*start).code == 0
-            assert gate("cancel", "--reason", "r").code == 0
-        assert len(list((gate.root / "inputs").iterdir())) == 1
+        """The same policy is kept once, and no decision names what other releases had."""
+        sizes = [self.release(gate, number) for number in range(4)]
+        assert sizes[3] - sizes[1] < 100
+        assert len(list((gate.root / "inputs").iterdir())) == 1 + 4
+
+    @pytest.mark.parametrize("lost", ["archive", "decisions.jsonl"])
+    def test_a_report_serves_no_later_release(self, gate: Gate, lost: str) -> None:
+        """The ledger tells of it, and the archive where that was set aside."""
+        for number in range(2):
+            self.release(gate, number)
+        if lost == "archive":
+            shutil.rmtree(gate.root / lost)
+        else:
+            _garbage(gate.root / lost)
+            assert gate(*BACK).code == 0
+        self.begin(gate, "1.5.0")
+        held = gate("evaluate", "--validation", "0.json")
+        assert held.code == 3
+        assert "1.4.0" in held.out
+
+    @pytest.mark.parametrize("name", ["decisions.jsonl", "archive/000004-1.4.0.json"])
+    def test_what_tells_of_reports_is_whole_or_none_is_taken(self, gate: Gate, name: str) -> None:
+        """Nobody knows then which served another release; `verify` says so of the ledger."""
+        for number in range(2):
+            self.release(gate, number)
+        self.begin(gate, "1.5.0")
+        path = gate.root / name
+        path.write_bytes(path.read_bytes().replace(b'"used_reports"', b'"unused_reports"', 1))
+        done = gate("evaluate", "--validation", "0.json")
+        assert done.code == 5
+        assert "which reports earlier releases were judged by is not known" in done.err
+        assert gate("evaluate").code == 3
 
 
 @pytest.mark.parametrize(("name", "damage"), DAMAGE, ids=lambda one: getattr(one, "__name__", one))

@@ -209,7 +209,7 @@ class TestOpening:
         after = begin(opening(release="1.5.0"), before)
         assert after.frozen is None
         assert after.fired_triggers == ()
-        assert after.used_reports == used
+        assert after.used_reports == ()
 
     def test_a_target_that_is_not_named_is_what_was_completed_last(self) -> None:
         """With the channel that it was published to, unless another one is named."""

@@ -250,7 +250,7 @@ class Rollout(Form):
         rollback: What the release goes back to.
         frozen: Why promotion is frozen; None while it is not.
         fired_triggers: The triggers that fired and were recorded.
-        used_reports: The validation reports of this rollout and of those before it here.
+        used_reports: The validation reports that it was judged by.
     """
 
     schema_version: Version = 1

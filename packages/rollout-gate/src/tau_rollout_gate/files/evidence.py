@@ -23,6 +23,7 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
     rollout: Rollout,
     policy: Policy,
     *,
+    root: Path,
     state_dirs: Mapping[str, str],
     reports: Sequence[str],
     signoff: Path | None,
@@ -33,6 +34,7 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
     Args:
         rollout: The rollout.
         policy: Its policy: the sign-off is read where a gate in force needs it.
+        root: The rollout directory.
         state_dirs: The state directory of each surface; another than the pinned one is believed
             only if its log is the pinned one.
         reports: The validation reports, each as `[NAME=]FILE`.
@@ -57,7 +59,7 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
             )
     return Evidence(
         surfaces=_surfaces(rollout, state_dirs),
-        reports=_reports(reports, rollout, judged),
+        reports=_reports(reports, rollout, root, judged),
         signoff=checklist,
         judged=judged,
     )
@@ -78,12 +80,16 @@ def _surface(pin: SurfacePin, state_dir: str) -> SurfaceEvidence:
 
 
 def _reports(
-    options: Sequence[str], rollout: Rollout, judged: dict[str, bytes]
+    options: Sequence[str], rollout: Rollout, root: Path, judged: dict[str, bytes]
 ) -> dict[str, ReportEvidence]:
     found: dict[str, ReportEvidence] = {}
     if not options:
         return found
-    from tau_rollout_gate.evidence.report import parse_named, parse_report  # noqa: PLC0415 - only who gives a report pays for it
+    # Only who gives a report pays for it.
+    from tau_rollout_gate.evidence.report import parse_named, parse_report  # noqa: PLC0415
+    from tau_rollout_gate.files.used_reports import reports_used_before  # noqa: PLC0415
+
+    used = reports_used_before(root)
 
     for option in options:
         name, path = parse_named(option)
@@ -95,7 +101,7 @@ def _reports(
             name=name,
             path=path,
             release=rollout.release,
-            used_reports=rollout.used_reports,
+            used_reports=(*rollout.used_reports, *used),
         )
         judged[found[name].sha256] = raw
     return found

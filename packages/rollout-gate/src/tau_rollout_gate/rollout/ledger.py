@@ -34,7 +34,7 @@ class Action(StrEnum):
     RECOVER = "recover"
 
 
-STOPPING = frozenset({Action.FREEZE, Action.ROLLBACK, Action.CANCEL})
+STOPPING = frozenset({Action.FREEZE, Action.ROLLBACK, Action.CAPTURE, Action.CANCEL})
 """What depends on nothing: it is recorded whatever is wrong with the record itself."""
 
 
@@ -120,7 +120,7 @@ class Entry(Form):
         """Tell whether it only holds a rollout back: such counts as soon as it is written."""
         if self.action is Action.ADVANCE:
             return self.verdict in {Verdict.HOLD, Verdict.ROLLBACK}
-        return self.action in {*STOPPING, Action.CAPTURE}
+        return self.action in STOPPING
 
     @property
     def archive(self) -> str | None:

@@ -131,7 +131,6 @@ def opened(
             for name, state_dir in opening.surfaces.items()
         ),
         rollback=target,
-        used_reports=() if before is None else before.used_reports,
     )
 
 

@@ -70,6 +70,7 @@ def _evaluated(question: Question, rollout: Rollout) -> Found:
     evidence = read_evidence(
         rollout,
         policy,
+        root=question.rollout_dir,
         state_dirs=pinned_state_dirs(question, rollout),
         reports=question.reports,
         signoff=question.signoff or (usual if usual.exists() else None),
