@@ -189,6 +189,9 @@ def test_damage_never_lets_a_release_go(
     assert not is_later(answer, world.answer(files))
 
 
+CLEAN: list[Step] = [(5 * MINUTE, {})] * 4
+
+
 def as_it_was(world: World, end: int) -> Files:
     """Return the files as they were after so many lines."""
     lines = world.lines[:end]
@@ -245,17 +248,39 @@ def is_from_before(world: World, files: Mapping[str, bytes]) -> bool:
     return any(as_it_was(world, end) == files for end in range(max(seen, 1), len(digests) + 1))
 
 
-@settings(max_examples=300, deadline=None)
-@given(world=worlds(), data=st.data())
-def test_what_is_put_back_from_a_copy_lets_no_release_go(world: World, data: st.DataObject) -> None:
+def gone_on(files: Files, now: int) -> Files:
+    """Have the writer run clean cycles from a time on: it goes on with what its state names."""
+    last = json.loads(files[STATE_FILE]).get("last_cycle")
+    log = files.get(EVENT_LOG, b"")
+    assume(last is not None and log.endswith(b"\n"))
+    history, before = History(lines=log.splitlines(keepends=True)), last["event_sha256"]
+    for index in range(1, 7):
+        time, number = now + index * 5 * MINUTE, last["cycle_number"] + index
+        cycle_id = f"{time:013d}-{number:08d}-c"
+        history.add(time, cycle_number=number, cycle_id=cycle_id, previous_sha256=before)
+        before = digest(history.lines[-1])
+    state = json.dumps(history.state()).encode()
+    return files | {EVENT_LOG: b"".join(history.lines), STATE_FILE: state}
+
+
+@settings(max_examples=150, deadline=None)
+@given(world=worlds() | worlds(goes_wrong=True), data=st.data(), goes_on=st.booleans())
+def test_what_is_put_back_from_a_copy_lets_no_release_go(
+    world: World, data: st.DataObject, *, goes_on: bool
+) -> None:
     """Whole, state only, log only, over newer files, lines of it; or files renamed or swapped.
 
-    But for a whole copy that is newer than what `advance` saw last: nobody can tell it.
+    At once, and after the writer went on from there. But for a whole copy that is newer than what
+    `advance` saw last: nobody can tell it.
     """
-    answer = world.answer()
-    assume(answer.verdict not in GO)
-    files = data.draw(put_back(world))
+    before, files = world.files(), data.draw(put_back(world))
     assume(not is_earlier_state(world, files) and not is_from_before(world, files))
+    if goes_on:
+        before, files = gone_on(before, world.now), gone_on(files, world.now)
+        world = replace(world, now=world.now + 30 * MINUTE)
+    answer = world.answer(before)
+    assume(answer.verdict not in GO)
+    event(f"goes on: {goes_on}, from {answer.verdict}")
     assert not is_later(answer, world.answer(files))
 
 
@@ -283,6 +308,8 @@ def test_a_copy_from_before_what_was_seen_holds(world: World, end: int) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example(world=world_of(CLEAN), other=world_of(CLEAN), is_chained=False)
+@example(world=world_of(CLEAN), other=world_of(CLEAN), is_chained=True)
 @given(world=worlds(), other=worlds(), is_chained=st.booleans())
 def test_another_directory_is_no_evidence(world: World, other: World, *, is_chained: bool) -> None:
     """Whatever stands there; unless it has the pinned line where that stood, in a chain."""
@@ -293,7 +320,7 @@ def test_another_directory_is_no_evidence(world: World, other: World, *, is_chai
     found = elsewhere(read._replace(is_chained=is_chained), pin, "elsewhere", read)
     assume(not (is_chained and found.is_same_log))
     evidence = Evidence(surfaces={pin.name: found}, signoff=SIGNED_OFF)
-    answer = decide(world.policy, world.rollout, evidence, now_unix_ms=world.now)
+    answer = decide(world.policy, world.rollout, evidence, now_unix_ms=other.now)
     assert answer.verdict not in GO
 
 
