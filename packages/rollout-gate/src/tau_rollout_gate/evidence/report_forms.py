@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _COUNTS = ("total", "passed", "failed")
 _SUITES = frozenset({"testsuites", "testsuite"})
 _FAILURES = frozenset({"failure", "error"})
+_COUNTED = _SUITES | _FAILURES
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
@@ -195,7 +196,7 @@ def _mark(element: "Element") -> str | None:
     """What an element below a suite says other than that all is well; failures are taken apart."""
     if element.tag == "testcase":
         return _objection(element)
-    about = None if element.tag in _SUITES | _FAILURES else meaning(element.tag)
+    about = None if element.tag in _COUNTED else meaning(element.tag)
     if about is Meaning.BAD:
         return f"it has <{element.tag}>"
     text = (element.text or "").strip()
@@ -211,6 +212,8 @@ def _difference(suite: "Element", tally: _Tally) -> str | None:
 
 
 def _objection(element: "Element") -> str | None:
+    if not element.attrib:
+        return None
     said = element.attrib.items()
     return objection({name.rpartition("}")[2]: _value(text.strip()) for name, text in said})
 
