@@ -200,6 +200,29 @@ class TestAnswers:
         assert refused.err.startswith("error: deep: cannot be written: ")
         assert [path.name for path in inspector.folder.iterdir() if path.is_file()] == []
 
+    @pytest.mark.parametrize("linked", [False, True])
+    def test_what_is_no_regular_file_is_written_to(
+        self,
+        linked: bool,  # noqa: FBT001 - a parameter of the test
+        inspector: Inspector,
+    ) -> None:
+        """A pipe stays one, also where a link leads to it: nothing is put in its place."""
+        inspector.directory().good()
+        pipe = name = inspector.folder / "pipe"
+        os.mkfifo(pipe)
+        if linked:
+            name = inspector.folder / "link"
+            name.symlink_to(pipe)
+        for command in ("export", "report"):
+            reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+            done = inspector(command, "custom-command", "--output", name.name)
+            content = os.read(reader, 1_000_000)
+            os.close(reader)
+            assert (done.code, done.err) == (0, f"wrote {name.name}\n")
+            assert content[:15] in {b"# TYPE tau_tran", b"<!DOCTYPE html>"}
+        assert (pipe.is_fifo(), name.is_symlink()) == (True, linked)
+        assert {path.name for path in inspector.folder.iterdir()} <= {".tau", "pipe", "link"}
+
     def test_the_module_is_the_command(self) -> None:
         """`python -m` says the same, and the version is the package's."""
         done = subprocess.run(

@@ -107,7 +107,8 @@ def test_the_shell_completes_commands_targets_and_channels(inspector: Inspector)
     assert completed(inspector, "channels", "show", "nobody", "") == []
     (inspector.folder / ".tau/targets.toml").write_text("[[[")
     assert completed(inspector, "status", "v") == ["voice"]
-    assert completed(inspector, "channels", "show", "custom-command", "gr") == []
+    assert completed(inspector, "channels", "show", "mine", "gr") == []
+    assert completed(inspector, "channels", "show", "custom-command", "gr") == ["greet"]
 
 
 def test_a_call_imports_one_command() -> None:

@@ -937,6 +937,23 @@ def test_an_invalid_line_after_a_compressed_file(directory: StateDirectory) -> N
     assert codes(diagnosed(directory)) == ["compressed_log", "invalid_lines"]
 
 
+def test_a_directory_that_may_not_be_looked_into() -> None:
+    """It is told once, and no file of it is made up."""
+    with TemporaryDirectory() as folder:
+        directory = StateDirectory(Path(folder) / "state")
+        directory.good()
+        directory.root.chmod(0)
+        Path(folder).chmod(0o755)
+        with as_another_user():
+            diagnosis = diagnosed(directory)
+        directory.root.chmod(0o700)
+    assert (codes(diagnosis), diagnosis.exit_code) == (
+        ["permission_denied"],
+        ExitCode.CANNOT_ANSWER,
+    )
+    assert diagnosis.symptoms[0].evidence[0].file == directory.state.name
+
+
 def test_a_log_that_may_not_be_read() -> None:
     """It is a hold of its own, told once, and no disagreement of state and log."""
     with TemporaryDirectory() as folder:

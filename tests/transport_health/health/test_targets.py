@@ -294,6 +294,23 @@ def test_a_root_that_may_not_be_looked_into_hides_nothing() -> None:
     assert {row["exists"] for row in rows} == {False}
 
 
+def test_a_root_of_somebody_else_is_told_of_the_target() -> None:
+    """The runtime makes its root for its user alone: the advice is not lost to the targets file.
+
+    Where that file would have to be read, whose it is stands in the error.
+    """
+    with TemporaryDirectory() as folder:
+        root = Path(folder) / ".tau"
+        root.mkdir(0)
+        Path(folder).chmod(0o755)
+        with as_another_user():
+            (seen,) = look(Question(name="voice", root=root))
+            with pytest.raises(UnreadableError, match=r"denied: it is .*'s, and this runs as "):
+                look(Question(name=None, root=root))
+    assert seen.assessment.holds[0][0] == "permission_denied"
+    assert f"inspect voice --state-dir {root}/voice" in seen.recommendation or os.geteuid() != 0
+
+
 def test_the_targets_file_lies_in_the_root(inspector: Inspector) -> None:
     """Of every command; relative folders are relative to it, and a file that is named wins."""
     StateDirectory(inspector.folder / "deep/root/mine").good()

@@ -4,6 +4,7 @@ import json
 import os
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from tau_transport_health.formats.channels import (
     verification_text,
 )
 from tau_transport_health.services.channels import PROBLEMS_KEPT, last_entries, summaries, verify
-from tests.transport_health.running import Inspector, unprintable
+from tests.transport_health.running import Inspector, as_another_user, unprintable
 from tests.transport_health.state_files import NOW_UNIX_MS, Json, line_of
 
 CONTRACT = Path(__file__).resolve().parents[3] / "fixtures/state-contract/v1"
@@ -461,6 +462,19 @@ def test_a_name_never_leads_out_of_the_store(store: Store, name: str) -> None:
     for ask in (lambda: last_entries(store.read, name, last=1), lambda: verify(store.read, name)):
         with pytest.raises(NoChannelError, match="is not a channel's name"):
             ask()
+
+
+def test_a_store_that_may_not_be_read_says_whose_it_is() -> None:
+    """It is no store that is missing, and no answer that cannot be written."""
+    with TemporaryDirectory() as folder:
+        state_dir = Path(folder) / "state"
+        state_dir.mkdir(0)
+        Path(folder).chmod(0o755)
+        with (
+            as_another_user(),
+            pytest.raises(NoChannelError, match=r"cannot be read: Permission denied: it is .*'s"),
+        ):
+            summaries(ChannelStore(state_dir, "voice"))
 
 
 def test_links_are_not_followed(store: Store, tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_a_broken_targets_file_is_shown_while_it_is_broken(
     """An editor's half-saved file ends no view."""
     directory.good()
     targets = inspector.folder / ".tau/targets.toml"
-    with watching(inspector.folder, "custom-command") as terminal:
+    with watching(inspector.folder, "--all") as terminal:
         terminal.wait_for(lambda text: "HEALTHY" in text)
         targets.write_text("[[[", encoding="utf-8")
         terminal.wait_for(lambda text: "not TOML" in text)

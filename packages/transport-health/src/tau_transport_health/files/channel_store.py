@@ -12,8 +12,15 @@ from typing import BinaryIO
 
 from tau_transport_health.contract.channel import LONGEST_LINE_BYTES, is_channel_name
 from tau_transport_health.errors import NoChannelError
-from tau_transport_health.files.lines import UnreadLines, WholeLines, open_regular, open_unlinked
+from tau_transport_health.files.lines import (
+    UnreadLines,
+    WholeLines,
+    is_folder,
+    open_regular,
+    open_unlinked,
+)
 from tau_transport_health.files.segments import open_segments
+from tau_transport_health.files.state_directory import whose
 from tau_transport_health.health.targets import CHAINED_TRANSPORT
 
 STORE = "channel-store"
@@ -32,7 +39,7 @@ class ChannelStore:
 
     def __init__(self, state_dir: Path, transport: str) -> None:
         own = state_dir / STORE / transport
-        self.transport = transport if own.is_dir() else CHAINED_TRANSPORT
+        self.transport = transport if is_folder(own) else CHAINED_TRANSPORT
         self.path = state_dir / STORE / self.transport
         self._parts = (STORE, self.transport)
         self.state_dir = state_dir
@@ -50,6 +57,8 @@ class ChannelStore:
             raise NoChannelError(f"{self.path}: there is no channel store") from None
         except OSError as error:
             reason = error.strerror or error
+            if isinstance(error, PermissionError):
+                reason = "{}: it is {}'s, and this runs as {}".format(reason, *whose(self.path))
             raise NoChannelError(
                 f"{self.path}: the channel store cannot be read: {reason}"
             ) from None

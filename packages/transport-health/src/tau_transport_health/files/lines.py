@@ -99,6 +99,14 @@ def _block_bytes(started: bytearray) -> int:
     return min(max(len(started), _BLOCK_BYTES), _LARGEST_BLOCK_BYTES)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; not where that may not be known, or no file can be called so."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def open_unlinked(path: str | Path, flags: int, folder: int | None) -> int:
     """Open a file or a folder; a link in its place that `flags` do not follow is told as one.
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ _MOST_ROTATIONS = 16
 
 def open_segments(
     log: str,
-    names: Iterable[str],
+    names: Collection[str],
     opened: Callable[[str], BinaryIO],
     *,
     longest_line_bytes: int = LONGEST_LINE_BYTES,
@@ -47,8 +47,9 @@ def open_segments(
                 segments.append(UnreadLines(compressed, problem, is_rotated=is_rotated))
             continue
         except OSError as error:
-            problem = f"cannot be opened: {error.strerror or error}"
-            segments.append(UnreadLines(name, problem, is_rotated=is_rotated))
+            if number == 0 or name in names:  # else there may be none of this number
+                problem = f"cannot be opened: {error.strerror or error}"
+                segments.append(UnreadLines(name, problem, is_rotated=is_rotated))
             continue
         which = _which(file)
         if which in seen:
@@ -85,7 +86,7 @@ def _found_again(
     raise OSError("it was rotated away while the log was read")
 
 
-def _numbers(log: str, names: Iterable[str]) -> list[tuple[int, str | None]]:
+def _numbers(log: str, names: Collection[str]) -> list[tuple[int, str | None]]:
     """0 for the log itself, then its rotated files' numbers, and one more.
 
     With each comes the name of a compressed file of that number, if there is one. One more, since

@@ -110,9 +110,14 @@ def _unreadable(path: Path, error: OSError, otherwise: Hold) -> Problem:
     reason = f"{path}: cannot be read: {error.strerror or error}"
     if not isinstance(error, PermissionError):
         return Problem(otherwise, reason)
-    owner, me = _owner(path.absolute()), _user(os.geteuid())
-    whose = f"{reason}: it is {owner}'s, and this runs as {me}"
-    return Problem(Hold.PERMISSION_DENIED, whose, None if owner == me else owner)
+    owner, me = whose(path)
+    words = f"{reason}: it is {owner}'s, and this runs as {me}"
+    return Problem(Hold.PERMISSION_DENIED, words, None if owner == me else owner)
+
+
+def whose(path: Path) -> tuple[str, str]:
+    """Whose a file is that may not be read, and who asks; each as sudo takes it."""
+    return _owner(path.absolute()), _user(os.geteuid())
 
 
 def _owner(path: Path) -> str:

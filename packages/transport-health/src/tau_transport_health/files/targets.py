@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tau_transport_health.errors import OutputError, TargetError, UnreadableError
+from tau_transport_health.files.state_directory import whose
 from tau_transport_health.health.targets import Target, checked_name, parse_targets
 
 TARGETS_FILE = "targets.toml"
@@ -106,7 +107,7 @@ def _edit(path: Path, change: Callable[[Any], None]) -> None:
             raise OutputError(f"{path}: is no regular file, so that no target can be kept in it")
         raw = _read(path, is_named=False)
         _parsed(raw, path)
-        document = tomlkit.parse(raw.decode("utf-8-sig"))
+        document = tomlkit.parse(raw.removeprefix(_MARK).decode())
         change(document.setdefault("targets", tomlkit.table(is_super_table=True)))
         try:
             content = tomlkit.dumps(document).encode()
@@ -158,7 +159,10 @@ def _read(path: Path, *, is_named: bool) -> bytes:
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not is_named and not path.is_symlink():
             return b""
-        raise UnreadableError(f"{path}: cannot be read: {error.strerror or error}") from None
+        reason = error.strerror or error
+        if isinstance(error, PermissionError):
+            reason = "{}: it is {}'s, and this runs as {}".format(reason, *whose(path))
+        raise UnreadableError(f"{path}: cannot be read: {reason}") from None
 
 
 @cache
@@ -171,7 +175,7 @@ def _parsed(raw: bytes, path: Path) -> dict[str, Target]:
     import tomllib  # noqa: PLC0415 - start-up counts, and few have a targets file
 
     try:
-        return parse_targets(tomllib.loads(raw.decode("utf-8-sig")))
+        return parse_targets(tomllib.loads(raw.removeprefix(_MARK).decode()))
     except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
         raise TargetError(f"{path}: not TOML: {error}") from None
     except TargetError as error:

@@ -33,8 +33,7 @@ from tau_transport_health.health.channels import (
     UnreadFile,
     Verification,
 )
-from tau_transport_health.health.targets import find
-from tau_transport_health.services.inspect import Question, directory_of, named_targets
+from tau_transport_health.services.inspect import Question, directory_of, target_of
 
 PROBLEMS_KEPT = 20
 """How many problems of a file are told with their reason; all are counted."""
@@ -50,7 +49,7 @@ def store_of(question: Question) -> ChannelStore:
     Raises:
         TargetError: if there is no such target.
     """
-    target = find(question.name or "", named_targets(question))
+    target = target_of(question, question.name or "")
     return ChannelStore(directory_of(target, question), target.name)
 
 

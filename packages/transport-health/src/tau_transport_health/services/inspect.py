@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tau_transport_health.errors import NoTargetError, TargetError
+from tau_transport_health.files.lines import is_folder
 from tau_transport_health.files.state_directory import EVENT_LOG, STATE_FILE, observe
 from tau_transport_health.files.targets import TARGETS_FILE, read_targets
 from tau_transport_health.health.assessment import (
@@ -61,19 +62,32 @@ def look(question: Question) -> tuple[Inspection, ...]:
         TargetError: if there is no such target.
         NoTargetError: if all were asked for and none exists.
     """
-    known = named_targets(question)
     if question.name is not None:
-        return (inspect(find(question.name, known), question),)
+        return (inspect(target_of(question, question.name), question),)
     if question.state_dir is not None:
         raise TargetError("--state-dir is one directory: name the target that is in it")
     looks = tuple(
         inspect(target, question)
-        for target in known.values()
+        for target in named_targets(question).values()
         if target.state_dir is not None or _was_ever(directory_of(target, question))
     )
     if not looks:
         raise NoTargetError(f"{question.root}: no target has a state directory there; pass --root")
     return looks
+
+
+def target_of(question: Question, name: str) -> Target:
+    """The target of a name. For a built-in one no targets file is read, unless it was named.
+
+    Whoever may not look into the root is to be told so of the target, and not of that file.
+
+    Raises:
+        UnreadableError: as `named_targets` does.
+        TargetError: if there is no such target, or the targets file is none.
+    """
+    if question.targets_file is None and name in BUILT_IN:
+        return BUILT_IN[name]
+    return find(name, named_targets(question))
 
 
 def directory_of(target: Target, question: Question) -> Path:
@@ -128,17 +142,10 @@ def known_targets(question: Question) -> list[dict[str, Any]]:
             "transport": target.name,
             "target": target.label,
             "state_dir": str(place),
-            "exists": _is_folder(place),
+            "exists": is_folder(place),
         }
         for target, place in places.items()
     ]
-
-
-def _is_folder(place: Path) -> bool:
-    try:
-        return place.is_dir()
-    except OSError:  # a name too long to be one, a folder that may not be looked into
-        return False
 
 
 def _was_ever(place: Path) -> bool:
