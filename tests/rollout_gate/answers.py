@@ -188,6 +188,19 @@ def around(**changes: Any) -> Surroundings:  # noqa: ANN401 - any field
     return Surroundings(**(values | changes))
 
 
+SITUATIONS = {
+    "hold": answer(),
+    "stuck": stuck(),
+    "promote": promoted(),
+    "preflight": promoted(
+        soak=Soak(required_ms=0, held_ms=0, since_unix_ms=None, earliest_promotion_unix_ms=None)
+    ),
+    "complete": promoted(verdict=Verdict.COMPLETE, next_phase=None, next_canary_percent=None),
+    "rollback": fired(),
+    "completed": over(Verdict.COMPLETE),
+    "rolled back": over(Verdict.ROLLBACK),
+}
+
 HOSTILE = {
     "escape sequences": "\x1b[31mred\x1b]0;title\x07\x9b1m\x7f",
     "HTML": "</td><script>alert(1)</script><img src=x onerror=y>&amp;'\"",

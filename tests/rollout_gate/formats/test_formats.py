@@ -18,7 +18,7 @@ from prometheus_client.samples import Sample
 
 from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.contract import strict_json
-from tau_rollout_gate.decision.answer import Answer, Soak, Verdict
+from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import explain, github, text
 from tau_rollout_gate.formats.layout import Look
@@ -31,6 +31,7 @@ from tests.rollout_gate.answers import (
     LOG,
     MINUTE,
     NOW,
+    SITUATIONS,
     WHERE,
     answer,
     answers,
@@ -54,19 +55,6 @@ SCHEMA = json.loads(
 )
 UNBROKEN = Look(width=10**6)
 """So wide that each sentence is one line."""
-
-SITUATIONS = {
-    "hold": answer(),
-    "stuck": stuck(),
-    "promote": promoted(),
-    "preflight": promoted(
-        soak=Soak(required_ms=0, held_ms=0, since_unix_ms=None, earliest_promotion_unix_ms=None)
-    ),
-    "complete": promoted(verdict=Verdict.COMPLETE, next_phase=None, next_canary_percent=None),
-    "rollback": fired(),
-    "completed": over(Verdict.COMPLETE),
-    "rolled back": over(Verdict.ROLLBACK),
-}
 
 Said = tuple[str, list[str]]
 """The verdict and the reasons."""

@@ -22,6 +22,7 @@ class _CommandLine(ErrorBorder, LazyGroup):
         "reenter": ("intervene:reenter", "Begin the phase anew, leaving damaged evidence behind."),
         "cancel": ("intervene:cancel", "Close a rollout that is still at 0 %."),
         "rollback": ("rollback:command", "End the rollout, capture the evidence, list what to do."),
+        "report": ("report:command", "Write one HTML page: phases, soak, gates and decisions."),
         "status": ("status:command", "Say where the rollout stands; judges nothing."),
         "history": ("history:command", "List the recorded decisions, oldest first."),
         "verify": ("verify:command", "Check that the record of decisions is whole."),

@@ -4,6 +4,7 @@ Evaluation, replay and the tests of policies step through the same fold: `Surfac
 canary-1 was entered, takes each cycle once, and says after any of them how the surface stands.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,12 +12,14 @@ from tau_rollout_gate.contract.rollout import Rollout, SurfacePin, Tie
 from tau_rollout_gate.decision.answer import GateResult
 from tau_rollout_gate.decision.integrity import flaw_gates, gate_result, time_gates
 from tau_rollout_gate.decision.release_gates import ReleaseWatch, pinned_gates
-from tau_rollout_gate.decision.soak import SurfaceSoak
+from tau_rollout_gate.decision.soak import Restart, SurfaceSoak
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, Gate, Window, WindowGate
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign, Watch
+
+MOST_RESTARTS = 20
 
 
 class JudgedSurface(NamedTuple):
@@ -35,6 +38,10 @@ class SurfaceFold:
         pin: The surface.
         earlier: Its cycles from canary-1's entry to that of the rollout's phase.
         accepted: How many of these had ended where damage was accepted last.
+
+    Attributes:
+        restarts: What moved the start of the phase's soak while it ran, the newest last; of many
+            the last ones.
     """
 
     def __init__(
@@ -84,12 +91,17 @@ class SurfaceFold:
             return
         self._phase.add(cycle)
         is_tied = self.release.tie is Tie.SEEN
-        self._soak: SurfaceSoak = self._soak.after(
+        before = self._soak
+        self._soak = before.after(
             cycle,
             (*self._cycle_gates, self.release.gate) if is_tied else self._cycle_gates,
             entered_unix_ms=self._phase.entered_unix_ms,
             cycle_interval_ms=self._rollout.cycle_interval_ms,
         )
+        restart = self._soak.restart
+        # Of cycles in a row that break a gate, the first one restarts it.
+        if restart is not None and restart is not before.restart and before.since_unix_ms:
+            self.restarts.append(restart)
 
     def note(self, flaw: FlawFound) -> None:
         """Take what is wrong with the files, in their order."""
@@ -121,6 +133,7 @@ class SurfaceFold:
         gates = self._window_gates
         self._phase = Window(self._rollout, self._pin, unix_ms, gates, is_since_canary=False)
         self._soak = SurfaceSoak(since_unix_ms=unix_ms, last_unix_ms=None)
+        self.restarts: deque[Restart] = deque(maxlen=MOST_RESTARTS)
 
     def _since_canary(self, unix_ms: int) -> Window:
         # Of every phase: what happened in an earlier one counts in the later ones.

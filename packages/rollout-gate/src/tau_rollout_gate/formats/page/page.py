@@ -1,0 +1,161 @@
+"""The page of `report`: a rollout as one HTML file that needs nothing else.
+
+The template decides how it looks; this module gives it words and figures. Whatever stands in the
+files reaches the page through `written`, and is escaped after that.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from tau_rollout_gate import __version__
+from tau_rollout_gate.contract.event import HealthState
+from tau_rollout_gate.contract.rollout import RolloutStatus
+from tau_rollout_gate.decision.answer import Answer
+from tau_rollout_gate.decision.soak import Restart
+from tau_rollout_gate.durations import utc
+from tau_rollout_gate.evidence.values import Cycle
+from tau_rollout_gate.formats import phrases
+from tau_rollout_gate.formats.context import Surroundings, steps
+from tau_rollout_gate.formats.next_steps import next_steps
+from tau_rollout_gate.policy.findings import GateStatus
+from tau_rollout_gate.policy.policy import Policy
+from tau_rollout_gate.rollout.ledger import Entry
+
+LONGEST_TEXT = 600
+"""A longer text is cut: a file must not make the page too large to open."""
+
+MOST_BARS = 120
+MOST_DECISIONS = 200
+
+_WORST_LAST = tuple(HealthState)
+_STATUSES = (GateStatus.FAIL, GateStatus.UNKNOWN, GateStatus.PASS, GateStatus.NOT_APPLICABLE)
+"""Those of gates, in the order in which they are read."""
+
+_WHERE = {RolloutStatus.OPEN: "here", RolloutStatus.COMPLETE: "passed"}
+
+
+class Step(NamedTuple):
+    """A phase on the track: its share, its soak, when it was entered, and how far it is.
+
+    `state` is `passed`, `here`, `stopped` (the rollout ended there) or `ahead`.
+    """
+
+    name: str
+    percent: int
+    soak_ms: int
+    entered_unix_ms: int | None
+    state: str
+
+
+class Bar(NamedTuple):
+    """Neighbouring cycles by the worst of them: its health, how high it is drawn, and words."""
+
+    health: HealthState
+    height: int
+    says: str
+
+
+class Strip(NamedTuple):
+    """The health of a surface's cycles since the phase was entered, in words and as bars."""
+
+    surface: str
+    summary: str
+    bars: tuple[Bar, ...]
+
+
+def page(  # noqa: PLR0913 - all that is known of a rollout
+    answer: Answer,
+    around: Surroundings,
+    policy: Policy,
+    decisions: Sequence[Entry],
+    restarts: Mapping[str, Sequence[Restart]],
+    *,
+    template: str,
+) -> str:
+    """The page about a rollout, as it was judged once.
+
+    Args:
+        answer: What may be done, and everything that led to it.
+        around: The rollout, its files and its evidence.
+        policy: The policy that it is judged by.
+        decisions: Those of this rollout, oldest first.
+        restarts: What restarted the soak of each surface in this phase, oldest first.
+        template: The text of the page's template.
+    """
+    environment = Environment(
+        autoescape=True,
+        finalize=written,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(utc=utc, span=phrases.seconds)
+    is_back = around.rollout.status is RolloutStatus.ROLLED_BACK
+    return environment.from_string(template).render(
+        answer=answer,
+        cycles=tuple(_strips(around)),
+        decisions=decisions[-MOST_DECISIONS:],
+        gates=sorted(answer.gates, key=lambda gate: _STATUSES.index(gate.status)),
+        is_closed=phrases.is_closed(answer),
+        left_out=max(len(decisions) - MOST_DECISIONS, 0),
+        left_to_do=tuple(steps(around)) if is_back else (),
+        next_steps=() if is_back else tuple(next_steps(answer, around)),
+        outlook=" ".join(phrases.outlook(answer)),
+        phrases=phrases,
+        restarts=restarts,
+        rollout=around.rollout,
+        rollout_dir=around.rollout_dir,
+        track=tuple(_track(around, policy, decisions)),
+        triggers=sorted(answer.triggers, key=lambda one: not one.fired),
+        version=__version__,
+    )
+
+
+def written(value: object) -> object:
+    """What a value comes to on a page; texts are made printable, and are not escaped yet."""
+    if isinstance(value, Markup):
+        return value
+    text = str(value)
+    return phrases.shown(text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…")
+
+
+def _track(around: Surroundings, policy: Policy, decisions: Sequence[Entry]) -> Iterator[Step]:
+    rollout, state = around.rollout, "passed"
+    entered: dict[str, int] = {}
+    for entry in decisions:
+        entered.setdefault(entry.rollout_after.phase, entry.decided_unix_ms)
+    for phase in policy.phases:
+        is_here = phase.name == rollout.phase
+        yield Step(
+            name=phase.name,
+            percent=phase.canary_percent,
+            soak_ms=phase.soak_ms,
+            entered_unix_ms=entered.get(phase.name),
+            state=_WHERE.get(rollout.status, "stopped") if is_here else state,
+        )
+        if is_here:
+            state = "ahead"
+
+
+def _strips(around: Surroundings) -> Iterator[Strip]:
+    for surface, read in around.surfaces.items():
+        cycles = read.phase_cycles
+        counts = Counter(cycle.event.health_state for cycle in cycles)
+        told = [f"{counts[each]} {each}" for each in _WORST_LAST if counts[each]]
+        size = -(-len(cycles) // MOST_BARS) or 1
+        yield Strip(
+            surface=surface,
+            summary=f"{len(cycles)} cycles: {', '.join(told)}" if cycles else "no cycle yet",
+            bars=tuple(_bar(cycles[start : start + size]) for start in range(0, len(cycles), size)),
+        )
+
+
+def _bar(cycles: Sequence[Cycle]) -> Bar:
+    worst = max((cycle.event.health_state for cycle in cycles), key=_WORST_LAST.index)
+    last = utc(cycles[-1].event.timestamp_unix_ms)
+    many = f"{len(cycles)} cycles to " if len(cycles) > 1 else ""
+    return Bar(worst, 1 + _WORST_LAST.index(worst), f"{worst}: {many}{last}")
