@@ -1,4 +1,4 @@
-"""The page of `report` in a real browser: it fits, follows light and dark, and asks nobody.
+"""The pages of `report` in a real browser: they fit, follow light and dark, and ask nobody.
 
 Each page is shown in a frame of the width wanted, since a window of Chromium's is no narrower than
 500 pixels. The frame's own document measures it; the screenshot shows that something is drawn.
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.end_to_end.rolling_out import MINUTE, Release
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -237,6 +239,33 @@ def test_the_page_fits_in_light_and_dark(
     assert brightness(light) > 200
     assert brightness(dark) < 60
     assert page.stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_a_rollout_fits_in_light_and_dark(tmp_path: Path, width: int) -> None:
+    """Held, then rolled back: drawn, no wider than the window, silent, in both colour schemes."""
+    folder = tmp_path / "release"
+    folder.mkdir()
+    release = Release(folder)
+    release.enters_canary_1()
+    for _ in range(3):
+        release.cycle(after_ms=5 * MINUTE)
+    page = folder / "page.html"
+    for code, charts in ((3, 1), (4, 0)):
+        if code == 4:
+            release.gate("rollback", "--reason", "users see errors", code=0)
+        release.gate("report", "--output", "page.html", code=code)
+        light = show(page, tmp_path, width=width)
+        dark = show(page, tmp_path, width=width, dark=True)
+        for shown in (light, dark):
+            assert shown.console == []
+            assert shown.probe["overflow"] == 0
+            assert shown.probe["height"] > HEIGHT
+            assert shown.probe["charts"] == charts
+            assert len(set(shown.pixels)) > 20, "the top of the page is blank"
+        assert brightness(light) > 200
+        assert brightness(dark) < 60
+    assert page.stat().st_size < 100_000
 
 
 def test_the_page_opened_as_a_file_is_silent(

@@ -27,6 +27,7 @@ class _CommandLine(ErrorBorder, LazyGroup):
         "history": ("history:command", "List the recorded decisions, oldest first."),
         "verify": ("verify:command", "Check that the record of decisions is whole."),
         "recover": ("recover:command", "Rebuild a lost rollout.json from the decisions."),
+        "watch": ("watch:command", "Watch the rollout in the terminal until interrupted."),
         "replay": ("replay:command", "Step a recorded event log through a policy."),
         "policy": ("", "The policy: phases, gates and triggers."),
         "policy show": ("policy:show", "Print a policy as TOML: the built-in one, or yours."),

@@ -92,7 +92,7 @@ class SurfaceFold:
         self._phase.add(cycle)
         is_tied = self.release.tie is Tie.SEEN
         before = self._soak
-        self._soak = before.after(
+        self._soak: SurfaceSoak = before.after(
             cycle,
             (*self._cycle_gates, self.release.gate) if is_tied else self._cycle_gates,
             entered_unix_ms=self._phase.entered_unix_ms,

@@ -26,7 +26,7 @@ def next_steps(answer: Answer, around: Surroundings) -> Iterator[Typed]:
         history = around.command("history")
         yield Typed(history, "shows what was decided, when, and who asked.")
         target, channel = answer.release, around.rollout.channel
-        if answer.verdict is Verdict.HOLD:  # it was cancelled: nobody had it
+        if answer.verdict is not Verdict.COMPLETE:  # cancelled or rolled back: nobody has it
             back = around.rollout.rollback
             target, channel = back.rollback_version, back.rollback_channel
         yield Typed(around.next_start(target, channel), "opens the next rollout.")

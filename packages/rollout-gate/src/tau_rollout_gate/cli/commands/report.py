@@ -9,7 +9,7 @@ from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.question import Whole, asks
 from tau_rollout_gate.files.output import write_output
 from tau_rollout_gate.printable import printable
-from tau_rollout_gate.services.report import report
+from tau_rollout_gate.services.report import look, page_of
 
 
 @asks
@@ -27,8 +27,8 @@ def command(
 
     Example: tau-rollout-gate report --output page.html
     """
-    answer, page = report(question, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR)
-    write_output(output, page.encode())
+    sight = look(question, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR)
+    write_output(output, page_of(sight).encode())
     if str(output) != "-":
         typer.echo(printable(f"wrote {output}"), err=True)
-    raise typer.Exit(answer.verdict.exit_code)
+    raise typer.Exit(sight.answer.verdict.exit_code)

@@ -21,6 +21,7 @@ from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.context import Surroundings, steps
 from tau_rollout_gate.formats.next_steps import next_steps
+from tau_rollout_gate.formats.track import track_of
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.ledger import Entry
@@ -34,21 +35,6 @@ MOST_DECISIONS = 200
 _WORST_LAST = tuple(HealthState)
 _STATUSES = (GateStatus.FAIL, GateStatus.UNKNOWN, GateStatus.PASS, GateStatus.NOT_APPLICABLE)
 """Those of gates, in the order in which they are read."""
-
-_WHERE = {RolloutStatus.OPEN: "here", RolloutStatus.COMPLETE: "passed"}
-
-
-class Step(NamedTuple):
-    """A phase on the track: its share, its soak, when it was entered, and how far it is.
-
-    `state` is `passed`, `here`, `stopped` (the rollout ended there) or `ahead`.
-    """
-
-    name: str
-    percent: int
-    soak_ms: int
-    entered_unix_ms: int | None
-    state: str
 
 
 class Bar(NamedTuple):
@@ -109,7 +95,7 @@ def page(  # noqa: PLR0913 - all that is known of a rollout
         restarts=restarts,
         rollout=around.rollout,
         rollout_dir=around.rollout_dir,
-        track=tuple(_track(around, policy, decisions)),
+        track=tuple(track_of(around.rollout, policy, decisions)),
         triggers=sorted(answer.triggers, key=lambda one: not one.fired),
         version=__version__,
     )
@@ -121,24 +107,6 @@ def written(value: object) -> object:
         return value
     text = str(value)
     return phrases.shown(text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…")
-
-
-def _track(around: Surroundings, policy: Policy, decisions: Sequence[Entry]) -> Iterator[Step]:
-    rollout, state = around.rollout, "passed"
-    entered: dict[str, int] = {}
-    for entry in decisions:
-        entered.setdefault(entry.rollout_after.phase, entry.decided_unix_ms)
-    for phase in policy.phases:
-        is_here = phase.name == rollout.phase
-        yield Step(
-            name=phase.name,
-            percent=phase.canary_percent,
-            soak_ms=phase.soak_ms,
-            entered_unix_ms=entered.get(phase.name),
-            state=_WHERE.get(rollout.status, "stopped") if is_here else state,
-        )
-        if is_here:
-            state = "ahead"
 
 
 def _strips(around: Surroundings) -> Iterator[Strip]:

@@ -1,0 +1,81 @@
+"""A live view in the terminal: looks again and again, and redraws in place, until interrupted.
+
+Only the command `watch` imports this module, since rich costs start-up time.
+"""
+
+import gc
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from tau_rollout_gate.errors import RefusedError, RolloutGateError
+from tau_rollout_gate.services.evaluate import Question
+from tau_rollout_gate.services.report import look
+from tau_rollout_gate.watch.view import problem, view
+
+LONGEST_REDRAW_SECONDS = 1.0
+"""A window whose size changed is drawn anew within this, however seldom the files are looked at."""
+
+
+def watch_rollout(
+    question: Question, *, interval_seconds: float, default_rollout_dir: Path
+) -> None:
+    """Show the rollout until the process is interrupted or ended, the terminal as it was then.
+
+    Raises:
+        RefusedError: if the output is no terminal.
+        RolloutGateError: if the first look fails; of later ones it is shown.
+        KeyboardInterrupt: on Ctrl-C.
+    """
+    gc.enable()  # unlike other commands this one may run for days
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        raise RefusedError("watch needs a terminal to draw in; for one look use evaluate")
+    sight = look(question, default_rollout_dir=default_rollout_dir)
+    with _quiet_keyboard(), Live(console=console, screen=True, auto_refresh=False) as live:
+        try:
+            shown = view(sight, interval_seconds=interval_seconds)
+            while True:
+                _draw(live, shown, interval_seconds)
+                try:
+                    sight = look(question, default_rollout_dir=default_rollout_dir)
+                    shown = view(sight, interval_seconds=interval_seconds)
+                except RolloutGateError as error:
+                    shown = problem(str(error), interval_seconds=interval_seconds)
+        except KeyboardInterrupt:
+            # A second Ctrl-C must not keep the terminal from being put back.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            raise
+
+
+def _draw(live: Live, shown: RenderableType, seconds: float) -> None:
+    """Draw until it is time to look again."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        live.update(shown, refresh=True)
+        time.sleep(min(left, LONGEST_REDRAW_SECONDS))
+
+
+@contextmanager
+def _quiet_keyboard() -> Iterator[None]:
+    """Show nothing of what is typed, and forget it at the end rather than leave it to the shell."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    import termios  # noqa: PLC0415 - only where there is a terminal
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    quiet = termios.tcgetattr(descriptor)
+    quiet[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
