@@ -285,6 +285,7 @@ STATE_DIR_OPTION = "--state-dir .tau/custom-command"
 RUN = f"tau-custom-command run FIXTURE {STATE_DIR_OPTION}"
 RECOVER = f"tau-custom-command recover {STATE_DIR_OPTION}"
 WAIT = "tau-rollout-gate advance"
+REENTERS = "tau-rollout-gate reenter --reason 'THE CLOCK WAS WRONG'"
 
 NO_LOG = frozenset({"cycle_in_window"})
 """Without a log there is no cycle in it."""
@@ -303,7 +304,7 @@ REASONS = {
     "future": Reason(spoil=one_more_cycle(60_001), gate="evidence_not_in_future", typed=WAIT),
     "clock of the log": Reason(spoil=one_more_cycle(-1), gate="clock_forward", needs_reenter=True),
     "clock of the evaluator": Reason(
-        spoil=evaluator_before_entry, gate="entry_not_in_future", typed=WAIT
+        spoil=evaluator_before_entry, gate="entry_not_in_future", typed=REENTERS
     ),
     "an older state": Reason(spoil=older_state, gate="log_matches_state", heals=True, typed=RUN),
     "another number": Reason(spoil=other_number, gate="log_matches_state", heals=True, typed=RUN),

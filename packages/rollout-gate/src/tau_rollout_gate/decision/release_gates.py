@@ -4,6 +4,8 @@ The policy says which run mode, and the operator says what else to expect at `st
 (runbooks/rollout-gate-ops.md, "Reasons to hold").
 """
 
+import shlex
+
 from tau_rollout_gate.contract.rollout import CHAINED_SURFACE, Rollout, SurfacePin, Tie
 from tau_rollout_gate.evidence.values import Cycle, SurfaceEvidence
 from tau_rollout_gate.policy.findings import EVIDENCE_OF_RELEASE, GateStatus
@@ -33,7 +35,7 @@ class PinnedField(CycleGate):
     def command(self) -> str:
         """A cycle as it should be."""
         option = {"run_mode": "--run-mode", "release": "--release"}.get(self.field)
-        return "run FIXTURE" + ("" if option is None else f" {option} {self.value}")
+        return "run FIXTURE" + ("" if option is None else f" {option} {shlex.quote(self.value)}")
 
     def holds(self, cycle: Cycle) -> bool | None:
         """Tell whether the cycle has the value; None where its line has none."""
