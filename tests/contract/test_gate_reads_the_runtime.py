@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.contract.event import line_digest, parse_event
-from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
+from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.contract.snapshot import parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from tau_rollout_gate.contract.event import parse_event
+from tau_rollout_gate.contract.pin import Carried, LogPosition, SurfacePin
 from tau_rollout_gate.contract.rollout import (
-    Carried,
     Channel,
-    LogPosition,
     RecordedInput,
     RollbackTarget,
     Rollout,
     RolloutStatus,
-    SurfacePin,
 )
 from tau_rollout_gate.evidence.values import Cycle, Evidence, SurfaceEvidence
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tau_rollout_gate.contract.rollout import LogPosition, Rollout, Seen
+from tau_rollout_gate.contract.pin import LogPosition, Seen
+from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.evidence.values import Evidence, SignoffEvidence

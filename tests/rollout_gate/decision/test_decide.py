@@ -6,14 +6,8 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.contract.rollout import (
-    Carried,
-    FiredTrigger,
-    Frozen,
-    Rollout,
-    RolloutStatus,
-    Tie,
-)
+from tau_rollout_gate.contract.pin import Carried, Tie
+from tau_rollout_gate.contract.rollout import FiredTrigger, Frozen, Rollout, RolloutStatus
 from tau_rollout_gate.contract.snapshot import parse_snapshot
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.decision.decide import decide

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.contract.rollout import Break, LogPosition, Seen, SurfacePin
+from tau_rollout_gate.contract.pin import Break, LogPosition, Seen, SurfacePin
 from tau_rollout_gate.evidence.log import LogPart, RawLog, Segment, lines_of
 from tau_rollout_gate.evidence.place import seams, window
 from tau_rollout_gate.evidence.values import Flaw

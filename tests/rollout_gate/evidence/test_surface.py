@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
+from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.evidence.history import RecordedHistory
 from tau_rollout_gate.evidence.log import LogPart, RawLog, Segment, event_of
 from tau_rollout_gate.evidence.surface import RawState, assemble

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutStatus, Seen
+from tau_rollout_gate.contract.pin import Seen
+from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import BusyError, RolloutUnusableError, StorageError
 from tau_rollout_gate.files.rollout_directory import Change, changing, entries, find, load, verified

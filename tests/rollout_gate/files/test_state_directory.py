@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
-from tau_rollout_gate.contract.rollout import LogPosition
+from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
 from tau_rollout_gate.files.state_directory import (
     BLOCK_BYTES,

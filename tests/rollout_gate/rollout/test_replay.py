@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from tau_rollout_gate.cli.app import app
-from tau_rollout_gate.contract.rollout import LogPosition
+from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.errors import NamedFileError

@@ -8,14 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.pin import Carried, LogPosition, Seen
 from tau_rollout_gate.contract.rollout import (
-    Carried,
     Channel,
-    LogPosition,
     RollbackTarget,
     Rollout,
     RolloutStatus,
-    Seen,
     UsedReport,
 )
 from tau_rollout_gate.decision.answer import Verdict

@@ -7,7 +7,8 @@ verdict").
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus, SurfacePin
+from tau_rollout_gate.contract.pin import SurfacePin
+from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
 from tau_rollout_gate.decision.fold import SurfaceFold, folded
 from tau_rollout_gate.decision.release_gates import how_to_tell

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin, Tie
+from tau_rollout_gate.contract.pin import SurfacePin, Tie
+from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import GateResult
 from tau_rollout_gate.decision.integrity import flaw_gates, gate_result, time_gates
 from tau_rollout_gate.decision.release_gates import ReleaseWatch, pinned_gates

@@ -6,7 +6,7 @@ Each is a reason to hold of its own (runbooks/rollout-gate-ops.md, "Reasons to h
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.decision.answer import GateResult
 from tau_rollout_gate.decision.soak import INTERVALS_TO_A_GAP, longest_pause_ms
 from tau_rollout_gate.durations import in_words

@@ -6,7 +6,8 @@ The policy says which run mode, and the operator says what else to expect at `st
 
 import shlex
 
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE, Rollout, SurfacePin, Tie
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE, SurfacePin, Tie
+from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.evidence.values import Cycle, SurfaceEvidence
 from tau_rollout_gate.policy.findings import EVIDENCE_OF_RELEASE, GateStatus
 from tau_rollout_gate.policy.gates.interface import CycleGate, Finding

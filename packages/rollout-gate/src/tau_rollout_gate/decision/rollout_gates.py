@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
+from tau_rollout_gate.contract.pin import SurfacePin
+from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import GateResult, TriggerResult
 from tau_rollout_gate.decision.integrity import FLAW_GATES, flaw_gates, gate_result, reference
 from tau_rollout_gate.decision.soak import JointSoak

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import Event, line_digest, parse_event
-from tau_rollout_gate.contract.rollout import Break, LogPosition
+from tau_rollout_gate.contract.pin import Break, LogPosition
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import Event
-from tau_rollout_gate.contract.rollout import Break, LogPosition, SurfacePin
+from tau_rollout_gate.contract.pin import Break, LogPosition, SurfacePin
 from tau_rollout_gate.evidence.log import Line, Link, RawLog
 from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS, Flaw, FlawFound
 

@@ -10,12 +10,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
-from tau_rollout_gate.contract.rollout import (
-    CHAINED_SURFACE,
-    Break,
-    RecordedInput,
-    SurfacePin,
-)
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE, Break, SurfacePin
+from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.consistency import disagreement

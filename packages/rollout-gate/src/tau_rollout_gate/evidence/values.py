@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import Event
-from tau_rollout_gate.contract.rollout import Break, LogPosition, RecordedInput
+from tau_rollout_gate.contract.pin import Break, LogPosition
+from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.contract.snapshot import Snapshot
 
 

@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
+from tau_rollout_gate.contract.pin import SurfacePin
+from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.surface import elsewhere
 from tau_rollout_gate.evidence.values import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
-from tau_rollout_gate.contract.rollout import LogPosition
+from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.log import Segment, event_of
 from tau_rollout_gate.files.storage import opened_file
 

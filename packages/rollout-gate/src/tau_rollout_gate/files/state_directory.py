@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
-from tau_rollout_gate.contract.rollout import LogPosition, SurfacePin
+from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.evidence.log import LogPart, RawLog, event_of
 from tau_rollout_gate.evidence.place import is_up_to
 from tau_rollout_gate.evidence.surface import RawState, assemble

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import Event
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE, Channel, Rollout
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE
+from tau_rollout_gate.contract.rollout import Channel, Rollout
 from tau_rollout_gate.durations import utc, written
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.policy.findings import EvidenceRef

@@ -7,7 +7,7 @@ on at the earliest, and what to type next.
 import shlex
 from collections.abc import Iterable, Iterator
 
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import phrases

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate

@@ -8,11 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import line_digest
-from tau_rollout_gate.contract.rollout import (
-    DecisionCount,
-    Rollout,
-    RolloutFile,
-)
+from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.possible import impossible

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from tau_rollout_gate.contract.rollout import LogPosition, Rollout, RolloutStatus, SurfacePin
+from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
+from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.rollout.ledger import STOPPING, Action, Entry
 

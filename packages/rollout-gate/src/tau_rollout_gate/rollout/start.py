@@ -6,15 +6,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
-from tau_rollout_gate.contract.rollout import (
-    CHAINED_SURFACE,
-    Channel,
-    ExpectedField,
-    RollbackTarget,
-    Rollout,
-    RolloutStatus,
-    SurfacePin,
-)
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE, ExpectedField, SurfacePin
+from tau_rollout_gate.contract.rollout import Channel, RollbackTarget, Rollout, RolloutStatus
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.policy.lint import KNOWN_SURFACES
 from tau_rollout_gate.policy.policy import Policy, policy_digest

@@ -8,11 +8,7 @@ Nothing here mutes a trigger: once fired it stays until `rollback` or a new roll
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.rollout import (
-    Rollout,
-    RolloutStatus,
-    UsedReport,
-)
+from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus, UsedReport
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import Evidence, ReportStatus

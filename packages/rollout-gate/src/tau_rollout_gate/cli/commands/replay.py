@@ -8,7 +8,7 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text, terminal_look
 from tau_rollout_gate.cli.question import PlainFormat, asks
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.policy import BUILT_IN
 from tau_rollout_gate.formats.replayed import replays_json, replays_text

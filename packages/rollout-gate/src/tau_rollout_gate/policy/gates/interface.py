@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 from tau_rollout_gate.contract.forms import Form, Name, Surfaces
-from tau_rollout_gate.contract.rollout import Rollout, SurfacePin
+from tau_rollout_gate.contract.pin import SurfacePin
+from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.evidence.values import Cycle, Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from tau_rollout_gate.contract.forms import Form, Name
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate

@@ -20,7 +20,7 @@ from tau_rollout_gate.contract.forms import (
     path,
     problems,
 )
-from tau_rollout_gate.contract.rollout import CHAINED_SURFACE
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.durations import parse_duration
 from tau_rollout_gate.evidence.values import ReportStatus

@@ -7,14 +7,8 @@ real (runbooks/rollout-gate-ops.md, "Trying a policy").
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tau_rollout_gate.contract.rollout import (
-    Channel,
-    LogPosition,
-    RollbackTarget,
-    Rollout,
-    RolloutStatus,
-    SurfacePin,
-)
+from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
+from tau_rollout_gate.contract.rollout import Channel, RollbackTarget, Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.decision.decide import conclude, judged_surfaces
 from tau_rollout_gate.decision.fold import SurfaceFold
