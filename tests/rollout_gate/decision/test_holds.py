@@ -524,6 +524,22 @@ class TestWhatIsToldHelps:
         canary.now = ENTERED + 40 * SECOND
         canary.answer(expected=0)
 
+    @pytest.mark.parametrize("others", [0, 2])
+    def test_a_compressed_file_is_named(self, gate: Gate, others: int) -> None:
+        """It is no missing file, and unpacking it helps."""
+        canary = Canary(gate)
+        segment_missing(canary)
+        packed = canary.state_dir / f"{LOG}.1.gz"
+        (canary.state_dir / "lost").rename(packed)
+        for number in range(others):
+            (canary.state_dir / f"{LOG}.{number + 2}.xz").write_bytes(b"packed")
+        more = f" and {others} more" if others else ""
+        answer = canary.answer(expected=3)
+        told = f"{LOG}.1.gz{more} beside it is compressed, and not read: unpack it"
+        assert any(told in reason for reason in answer["reasons"])
+        packed.rename(canary.state_dir / f"{LOG}.1")
+        canary.answer(expected=0)
+
     def test_a_pause_as_long_as_may_be(self, gate: Gate) -> None:
         """Three intervals and the cycle's duration are not stale yet."""
         canary = Canary(gate)
