@@ -482,6 +482,7 @@ class TestRecover:
             assert (said.code, "'recover'" in said.err) == (5, True)
         shown = gate("recover", *later)
         assert shown.code == 0, shown.err
+        assert "'verify'" not in shown.out
         assert "would come back: 1.4.0 in canary-1, frozen, its phase entered anew" in shown.out
         assert "not proven: that no decision is missing" in shown.out
         assert gate.contents() == before
@@ -495,6 +496,18 @@ class TestRecover:
         assert gate("verify").code == 0
         assert gate("advance", *later).code == 3
         assert gate("resume", "--reason", "it is right", *later).code == 0
+
+    @pytest.mark.parametrize(
+        "command", ["recover --yes", "cancel --reason r", "rollback --reason r"]
+    )
+    def test_of_a_rollout_that_was_only_opened(self, gate: Gate, command: str) -> None:
+        """Its one decision tells of it."""
+        gate.begin()
+        (gate.root / "rollout.json").unlink()
+        done = gate(*command.split())
+        assert done.code == 0, done.err
+        assert load(gate.root).rollout.release == "1.4.0"
+        assert gate("verify").code == 0
 
     def test_where_nothing_is_lost(self, gate: Gate) -> None:
         """Refused."""

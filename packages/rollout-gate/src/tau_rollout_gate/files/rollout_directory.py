@@ -25,8 +25,8 @@ ROLLOUT_FILE = "rollout.json"
 LEDGER_FILE = "decisions.jsonl"
 ARCHIVE_FOLDER = "archive"
 WAYS_OUT = (
-    "put the files back from a copy, or rebuild rollout.json by 'recover'; 'rollback' and 'cancel' "
-    "end the rollout all the same"
+    "nothing goes on from it: see 'verify', and put the files back from a copy, or rebuild "
+    "rollout.json by 'recover'; 'rollback' and 'cancel' end the rollout all the same"
 )
 
 WAIT_SECONDS = 30.0
@@ -234,9 +234,7 @@ def standing_of(root: Path) -> Standing | None:
     try:
         return standing(file, lines)
     except RolloutUnusableError as error:
-        raise RolloutUnusableError(
-            f"{root}: {error}; nothing goes on from it: see 'verify', and {WAYS_OUT}"
-        ) from None
+        raise RolloutUnusableError(f"{root}: {error}; {WAYS_OUT}") from None
 
 
 def _read(root: Path) -> tuple[RolloutFile | None, list[bytes], bool]:

@@ -16,6 +16,7 @@ from tau_rollout_gate.files.rollout_directory import (
     LEDGER_FILE,
     ROLLOUT_FILE,
     WAIT_SECONDS,
+    WAYS_OUT,
     Change,
     find,
     nothing_there,
@@ -31,7 +32,7 @@ from tau_rollout_gate.files.storage import (
     set_aside,
 )
 from tau_rollout_gate.rollout.ledger import Action, Entry
-from tau_rollout_gate.rollout.ledger_check import break_in
+from tau_rollout_gate.rollout.ledger_check import Standing, break_in
 from tau_rollout_gate.rollout.salvage import Salvaged, salvaged
 
 
@@ -113,13 +114,10 @@ def known_rollout(root: Path) -> Rollout:
     Raises:
         RolloutUnusableError: if none of them tells of one.
     """
-    try:
-        found = find(root)
-    except RolloutUnusableError:
-        return _salvage(root)[0].rollout
-    if found is None:
-        raise nothing_there(root)
-    return found.rollout
+    with suppress(RolloutUnusableError):
+        if (found := find(root)) is not None:
+            return found.rollout
+    return _salvage(root)[0].rollout
 
 
 @contextmanager
@@ -140,17 +138,14 @@ def stopping(root: Path, *, ends: bool) -> Iterator[Stop]:
 
 def _stop(root: Path, folder: int, *, ends: bool) -> Stop:
     try:
-        change = Change(root=root, folder=folder, standing=standing_of(root), has_moved=False)
-        now = change.current
-        if ends:
-            _refuse_broken(now.lines)
+        now = _sound(root, ends=ends)
     except RolloutUnusableError as error:
         found, raw = _salvage(root)
         inputs: tuple[RecordedInput, ...] = ()
-        said = str(error)
+        problem = said = str(error).removesuffix(f"; {WAYS_OUT}")
         if found.decisions is None:
             aside = str(root / free_name(LEDGER_FILE, folder))
-            said = f"{LEDGER_FILE} is set aside as {aside}: {error}"
+            said = f"{LEDGER_FILE} is set aside as {aside}: {problem}"
             if raw is not None:
                 inputs = (RecordedInput(path=aside, sha256=sha256(raw).hexdigest()),)
         return Stop(
@@ -162,12 +157,18 @@ def _stop(root: Path, folder: int, *, ends: bool) -> Stop:
             inputs=inputs,
             lines=() if found.decisions is None else (raw or b"").split(b"\n")[:-1],
         )
+    change = Change(root=root, folder=folder, standing=now, has_moved=False)
     return Stop(root=root, folder=folder, rollout=now.rollout, count=now.decisions, change=change)
 
 
-def _refuse_broken(lines: Sequence[bytes]) -> None:
-    if broken := break_in(lines):
+def _sound(root: Path, *, ends: bool) -> Standing:
+    """Where a directory stands, if nothing is wrong with its record."""
+    now = standing_of(root)
+    if now is None:  # a first decision alone is none yet where it is to be gone on with
+        raise RolloutUnusableError(f"{root}: rollout.json is missing")
+    if ends and (broken := break_in(now.lines)):
         raise RolloutUnusableError(f"entry {broken.decision_number}: {broken.detail}")
+    return now
 
 
 def _salvage(root: Path) -> tuple[Salvaged, bytes | None]:
@@ -176,6 +177,8 @@ def _salvage(root: Path) -> tuple[Salvaged, bytes | None]:
     file = None
     with suppress(RolloutGateError):
         file = None if raw is None else RolloutFile.parse(raw)
+    if raw is None and not ledger:
+        raise nothing_there(root)
     try:
         return salvaged(file, (ledger or b"").split(b"\n")[:-1]), ledger
     except RolloutUnusableError as error:
