@@ -1,4 +1,4 @@
-"""What a rollout has pinned of a surface: where its log stood, what was seen of it, what it carries.
+"""What a rollout has pinned of a surface: where its log stood, what was seen of it and carried on.
 
 The rules are the contract's (runbooks/state-files.md, "The rollout directory").
 """
