@@ -43,18 +43,18 @@ step 'the release is under rollout' 'preflight' \
 step_exits 3 'without a validation report it holds' 'validation_report' gate evaluate
 
 printf '{"release": "1.4.0", "total": 16, "passed": 16, "failed": 0}\n' >"$state_dir/report.json"
-step 'with one it goes on to canary-1' 'canary-1 (5 %)' \
+step 'with one it goes on to canary-1' 'canary-1: give it 5 %' \
   gate advance --validation "$state_dir/report.json"
 
 cycles 2 15 # the soak begins with the first cycle of the release
 cycles 1 14
 step_exits 3 'a minute short of the soak it holds' 'soak' gate advance
 cycles 1 1
-step 'canary-1 held for 30 minutes: canary-2' 'canary-2 (25 %)' gate advance
+step 'canary-1 held for 30 minutes: canary-2' 'canary-2: give it 25 %' gate advance
 cycles 2 30
-step 'canary-2 held for 60 minutes: canary-3' 'canary-3 (50 %)' gate advance
+step 'canary-2 held for 60 minutes: canary-3' 'canary-3: give it 50 %' gate advance
 cycles 4 30
-step 'canary-3 held for 120 minutes: everyone' 'general-availability (100 %)' gate advance
+step 'canary-3 held for 120 minutes: everyone' 'general-availability: give it 100 %' gate advance
 cycles 12 120
 step_exits 3 'without a sign-off it is not complete' 'signoff_checklist' gate explain
 
@@ -82,7 +82,7 @@ release=1.5.0
 step 'the next release is under rollout' 'preflight' \
   gate start --release 1.5.0 --rollback-ref v1.4.0 "${opened[@]}"
 printf '{"release": "1.5.0", "total": 16, "passed": 16, "failed": 0}\n' >"$state_dir/report.json"
-step 'it goes to canary-1 as well' 'canary-1 (5 %)' \
+step 'it goes to canary-1 as well' 'canary-1: give it 5 %' \
   gate advance --validation "$state_dir/report.json"
 cycles 1 10
 cycles 1 10 fixtures/contracts/drift.json

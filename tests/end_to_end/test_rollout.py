@@ -245,7 +245,11 @@ def goes_back_for_good(release: Release, failure: Failure) -> None:
         assert failure.fires[0] in refused.err
     assert failure.explained in release.gate("explain", code=4).out
     assert release.answer("advance", code=4)["phase"] == failure.phase
-    assert release.rollout | {"decisions": None} == recorded | {"decisions": None}
+    for rollout in (now := release.rollout, recorded):
+        rollout["decisions"] = None
+        for surface in rollout["surfaces"]:
+            surface["seen"] = None  # the newest cycle, which is looked for from now on
+    assert now == recorded
 
 
 def rolls_back(release: Release, failure: Failure) -> None:
@@ -263,7 +267,7 @@ def rolls_back(release: Release, failure: Failure) -> None:
     (top,) = unpacked.iterdir()
     captured = top / "state/custom-command/state.json"
     assert captured.read_bytes() == (release.folder / STATE_DIR / "state.json").read_bytes()
-    rollout, last = release.rollout, release.decisions[-1]
+    rollout, (rolled_back, last) = release.rollout, release.decisions[-2:]
     assert (rollout["status"], rollout["phase"]) == ("rolled_back", failure.phase)
     assert rollout["rollback"] == {
         "rollback_channel": "stable",
@@ -272,7 +276,8 @@ def rolls_back(release: Release, failure: Failure) -> None:
         "rollback_reason": "a trigger fired",
         "rollback_reference_unix_ms": release.now_unix_ms,
     }
-    assert (last["action"], last["by"]) == ("rollback", "ann")
+    assert [each["action"] for each in (rolled_back, last)] == ["rollback", "capture"]
+    assert (rolled_back["by"], last["by"]) == ("ann", "ann")
     assert release.folder / last["inputs"][0]["path"] == archive
 
 

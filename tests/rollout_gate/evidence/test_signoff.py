@@ -46,7 +46,9 @@ KEYS = [
 def under_way(*surfaces: str, started_unix_ms: int = STARTED) -> Rollout:
     """Return an open rollout of these surfaces, or of the usual one."""
     pins = tuple(pin(name=name) for name in surfaces or ("custom-command",))
-    return rollout(surfaces=pins, started_unix_ms=started_unix_ms)
+    return rollout(
+        surfaces=pins, started_unix_ms=started_unix_ms, phase_entered_unix_ms=started_unix_ms
+    )
 
 
 def filled(**changes: Any) -> Json:  # noqa: ANN401 - any TOML
