@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.event import line_digest
+from tau_rollout_gate.contract.pin import LogPosition, Seen
 from tau_rollout_gate.contract.rollout import (
     FiredTrigger,
     RecordedInput,
@@ -458,6 +459,21 @@ class TestCheck:
         add(ledger, Action.RECOVER, None, {})
         assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
         assert standing(ledger.file(), ledger.lines()) is not None
+
+    @pytest.mark.parametrize("action", [Action.FREEZE, Action.ROLLBACK, Action.CANCEL])
+    def test_what_was_seen_in_between_is_in_the_next_decision(self, action: Action) -> None:
+        """'advance' notes the newest cycle without a decision; the next one, any, takes it along."""
+        ledger = begun()
+        (pin,) = ledger.entries[-1].rollout_after.surfaces
+        seen = Seen(position=LogPosition(cycle_number=9, event_sha256=SHA))
+        frozen = {} if action is Action.CANCEL else {"frozen": FREEZE}
+        ends = {
+            Action.ROLLBACK: {"status": RolloutStatus.ROLLED_BACK},
+            Action.CANCEL: {"status": RolloutStatus.CANCELLED},
+        }.get(action, {})
+        noted = {"surfaces": (pin.model_copy(update={"seen": seen}),)}
+        add(ledger, action, None, frozen | ends | noted)
+        assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
 
 
 class TestRolloutFile:

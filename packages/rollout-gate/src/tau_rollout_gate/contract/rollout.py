@@ -170,6 +170,11 @@ class Rollout(Form):
         """Tell whether the rollout can still go on."""
         return self.status is RolloutStatus.OPEN
 
+    def without_seen(self) -> "Rollout":
+        """The rollout without what `advance` notes in `rollout.json` alone, with no decision."""
+        pins = tuple(pin.model_copy(update={"seen": None}) for pin in self.surfaces)
+        return self.model_copy(update={"surfaces": pins})
+
 
 class DecisionCount(Form):
     """How many decisions were recorded, and the digest of the last one's line.

@@ -160,12 +160,6 @@ def _at_end(lines: Sequence[bytes], file: RolloutFile | None) -> Broken | None:
         return Broken(len(lines) + 1, f"it was removed: rollout.json counts {count}")
     if len(lines) > count + 1:
         return Broken(None, f"rollout.json is an older copy: it counts {count} of {len(lines)}")
-    if without_seen(Entry.parse(lines[count - 1]).rollout_after) != without_seen(file.rollout):
+    if Entry.parse(lines[count - 1]).rollout_after.without_seen() != file.rollout.without_seen():
         return Broken(None, f"rollout.json was edited: it is not what entry {count} left")
     return None
-
-
-def without_seen(rollout: Rollout) -> Rollout:
-    """A rollout without what `advance` notes in `rollout.json` alone."""
-    pins = tuple(pin.model_copy(update={"seen": None}) for pin in rollout.surfaces)
-    return rollout.model_copy(update={"surfaces": pins})

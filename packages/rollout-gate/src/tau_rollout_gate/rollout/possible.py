@@ -113,8 +113,10 @@ def _misfits(before: Rollout, entry: Entry, after: Rollout) -> Iterator[tuple[bo
     done: str = entry.action
     if entry.action is Action.ADVANCE and entry.verdict is not None:
         done = _ADVANCES[entry.verdict]
+    # What 'advance' saw is noted without a decision, and stands in the next one, whatever that is.
+    was, now = before.without_seen(), after.without_seen()
     for name in Rollout.model_fields:
-        is_other = getattr(before, name) != getattr(after, name)
+        is_other = getattr(was, name) != getattr(now, name)
         yield is_other and name not in _MAY_CHANGE[done], f"changes {name}, unlike a {done}"
     following = before.phases[before.phases.index(before.phase) + 1 :]
     goes_on = done in {"promotion", "completion"}

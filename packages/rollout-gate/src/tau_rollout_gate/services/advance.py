@@ -5,7 +5,7 @@ from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.rollout_directory import changing
 from tau_rollout_gate.rollout.ledger import Action, Entry
-from tau_rollout_gate.rollout.ledger_check import Standing, without_seen
+from tau_rollout_gate.rollout.ledger_check import Standing
 from tau_rollout_gate.rollout.transitions import Found, advanced, moved, remembering, stopped
 from tau_rollout_gate.services.evaluate import (
     Question,
@@ -68,7 +68,7 @@ def _says_nothing_new(before: Standing, entry: Entry) -> bool:
     """Tell whether a decision leaves the rollout as it is, for the causes last recorded."""
     last = before.last
     return (
-        without_seen(entry.rollout_after) == without_seen(before.rollout)
+        entry.rollout_after.without_seen() == before.rollout.without_seen()
         and entry.verdict is last.verdict
         and entry.phase == last.phase
         # On a rollback, what is new is a trigger, which the rollout after it has latched.
