@@ -462,7 +462,7 @@ class TestCheck:
 
     @pytest.mark.parametrize("action", [Action.FREEZE, Action.ROLLBACK, Action.CANCEL])
     def test_what_was_seen_in_between_is_in_the_next_decision(self, action: Action) -> None:
-        """'advance' notes the newest cycle without a decision; the next one, any, takes it along."""
+        """'advance' notes the newest cycle without a decision; any next one takes it along."""
         ledger = begun()
         (pin,) = ledger.entries[-1].rollout_after.surfaces
         seen = Seen(position=LogPosition(cycle_number=9, event_sha256=SHA))
