@@ -205,6 +205,21 @@ class TestJudged:
         notes = (self.unpacked(gate) / NOTES).read_text()
         assert "judged/1-report.json is not as it was judged: report.json has changed" in notes
 
+    def test_an_edited_policy_that_is_given_names_both_ways_out(self, gate: Gate) -> None:
+        """Without the option the rollout goes on by what was kept; meaning it is `policy adopt`."""
+        assert gate("policy", "init", "p.toml").code == 0
+        gate.begin("--policy", "p.toml")
+        policy = gate.folder / "p.toml"
+        policy.write_text(policy.read_text().replace('"30m"', '"1m"'))
+        done = gate("advance", "--policy", "p.toml")
+        assert done.code == 5
+        assert (
+            "leave --policy out, and the rollout goes on by the policy as it was kept" in done.err
+        )
+        assert f"{ROLLOUT_DIR}/inputs/" in done.err
+        assert "'policy adopt --policy FILE'" in done.err
+        assert gate("advance").code == 3
+
     def test_another_built_in_policy_strands_nobody(self, gate: Gate) -> None:
         """A newer version goes on by the policy that the rollout has, and can adopt its own."""
         gate.begin()

@@ -11,6 +11,7 @@ from tau_rollout_gate.contract.pin import SurfacePin
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
 from tau_rollout_gate.decision.fold import SurfaceFold, folded
+from tau_rollout_gate.decision.integrity import FLAW_NAMES
 from tau_rollout_gate.decision.release_gates import how_to_tell
 from tau_rollout_gate.decision.rollout_gates import rollout_gates, soak_gate
 from tau_rollout_gate.decision.soak import JointSoak, joint
@@ -140,10 +141,15 @@ def _reasons(
     if verdict is Verdict.HOLD:
         return tuple(
             f"{_subject(gate)}: {gate.observed or 'nothing seen'}; required: {gate.required}"
-            for gate in gates
+            for gate in sorted(gates, key=_order)
             if not gate.status.lets_pass
         )
     return (f"every gate of {rollout.phase} holds, and no rollback trigger fired",)
+
+
+def _order(gate: GateResult) -> int:
+    """Causes before consequences: what cannot be read, what was seen, and where nothing was."""
+    return 0 if gate.name in FLAW_NAMES else 1 if gate.observed else 2
 
 
 def _subject(result: GateResult | TriggerResult) -> str:

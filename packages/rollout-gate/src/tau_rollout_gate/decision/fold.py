@@ -11,9 +11,10 @@ from typing import NamedTuple
 from tau_rollout_gate.contract.pin import SurfacePin, Tie
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import GateResult
-from tau_rollout_gate.decision.integrity import flaw_gates, gate_result, time_gates
+from tau_rollout_gate.decision.integrity import flaw_gates, gate_result
 from tau_rollout_gate.decision.release_gates import ReleaseWatch, pinned_gates
 from tau_rollout_gate.decision.soak import Restart, SurfaceSoak
+from tau_rollout_gate.decision.time_gates import time_gates
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, Gate, Window, WindowGate
@@ -123,7 +124,7 @@ class SurfaceFold:
             for gate in self._window_gates
         ]
         gates = (
-            *flaw_gates(evidence, self._flaws, now_unix_ms),
+            *flaw_gates(self._pin, evidence, self._flaws, now_unix_ms),
             *time_gates(surface, self._phase, cycle_interval_ms=interval, now_unix_ms=now_unix_ms),
             *(gate_result(gate, surface, one, now_unix_ms) for gate, one in found),
         )

@@ -1,4 +1,4 @@
-"""The gates that no policy can leave out: evidence is there, whole, recent, and of this release.
+"""The gates that no policy can leave out: evidence is there, and whole.
 
 Each is a reason to hold of its own (runbooks/rollout-gate-ops.md, "Reasons to hold").
 """
@@ -6,12 +6,9 @@ Each is a reason to hold of its own (runbooks/rollout-gate-ops.md, "Reasons to h
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.pin import CHAINED_SURFACE
+from tau_rollout_gate.contract.pin import CHAINED_SURFACE, SurfacePin
 from tau_rollout_gate.decision.answer import GateResult
-from tau_rollout_gate.decision.soak import INTERVALS_TO_A_GAP, longest_pause_ms
-from tau_rollout_gate.durations import in_words
 from tau_rollout_gate.evidence.values import (
-    CLOCK_TOLERANCE_MS,
     UNHEALABLE,
     Cycle,
     Flaw,
@@ -19,20 +16,21 @@ from tau_rollout_gate.evidence.values import (
     SurfaceEvidence,
 )
 from tau_rollout_gate.policy.findings import (
-    CYCLE_IN_WINDOW,
-    EVIDENCE_FRESH,
+    FILES_PRESENT,
     SEEN_CYCLES_PRESENT,
     EvidenceRef,
     GateStatus,
     cut,
 )
-from tau_rollout_gate.policy.gates.interface import Finding, Gate, Window
-
-_LONG_CYCLE_MS = 1000
+from tau_rollout_gate.policy.gates.interface import Finding, Gate
 
 _REENTER = (
     "no further cycle mends this: find out what happened to the log, then start the phase anew "
     "with 'reenter --reason'"
+)
+_TAKEN = (
+    "where a file of that name is there already, under a free number: the older the file, the "
+    "higher"
 )
 _REENTER_COMMAND = "reenter --reason 'WHAT HAPPENED TO THE LOG'"
 
@@ -48,9 +46,10 @@ class _FlawGate(NamedTuple):
 
 FLAW_GATES: Mapping[Flaw, _FlawGate] = {
     Flaw.NO_FILES: _FlawGate(
-        name="files_present",
+        name=FILES_PRESENT,
         required="a state.json and an event log",
-        remedy="see that the runtime runs, and that --surface names its state directory",
+        remedy="if the directory was moved, say where it is now: --surface NAME=WHERE_IT_IS_NOW; "
+        "if it is gone, put it back from a copy; if there never was one, run the runtime",
         command="run FIXTURE",
     ),
     Flaw.INVALID_STATE: _FlawGate(
@@ -103,6 +102,8 @@ FLAW_GATES: Mapping[Flaw, _FlawGate] = {
     ),
 }
 
+FLAW_NAMES = frozenset(gate.name for gate in FLAW_GATES.values())
+
 
 def reference(cycle: Cycle, now_unix_ms: int) -> EvidenceRef:
     """Where a cycle is to be found."""
@@ -132,10 +133,14 @@ def gate_result(gate: Gate, surface: str | None, finding: Finding, now_unix_ms: 
 
 
 def flaw_gates(
-    evidence: SurfaceEvidence, flaws: Mapping[Flaw, Sequence[FlawFound]], now_unix_ms: int
+    pin: SurfacePin,
+    evidence: SurfaceEvidence,
+    flaws: Mapping[Flaw, Sequence[FlawFound]],
+    now_unix_ms: int,
 ) -> list[GateResult]:
     """One gate for each kind of flaw; the first flaw of a kind is told, and how many."""
     results = []
+    had_log = pin.evidence_from is not None and pin.evidence_from.event_sha256 is not None
     accept = " --accept-lost-evidence" if evidence.lost_lines else ""
     for flaw, gate in FLAW_GATES.items():
         found = flaws.get(flaw)
@@ -152,15 +157,19 @@ def flaw_gates(
             )
             continue
         first, more = found[0], len(found) - 1
+        is_packed = len(evidence.compressed) > 0 and _lacks_lines(flaw, found)
         age = None if first.timestamp_unix_ms is None else now_unix_ms - first.timestamp_unix_ms
         results.append(
             GateResult(
                 name=gate.name,
                 surface=evidence.surface,
                 status=GateStatus.FAIL if flaw in UNHEALABLE else GateStatus.UNKNOWN,
-                observed=cut("; ".join(one.detail for one in found))
-                if flaw is Flaw.NO_FILES
-                else f"{cut(first.detail)}{f' (and {more} more)' if more else ''}",
+                observed=(
+                    cut("; ".join(one.detail for one in found))
+                    if flaw is Flaw.NO_FILES
+                    else f"{cut(first.detail)}{f' (and {more} more)' if more else ''}"
+                )
+                + (_about_compressed(evidence.compressed) if is_packed else ""),
                 required=gate.required,
                 evidence=None
                 if first.file is None
@@ -170,16 +179,42 @@ def flaw_gates(
                     cycle_id=first.cycle_id and cut(first.cycle_id),
                     age_ms=age,
                 ),
-                remedy=_remedy_in_place(flaw, flaws, evidence)
-                or gate.remedy + (accept if flaw in UNHEALABLE else ""),
-                command=_REENTER_COMMAND + accept
+                remedy=(f"'{evidence.unpack}' ({_TAKEN}); without it: " if is_packed else "")
+                + (
+                    _remedy_in_place(flaw, flaws, evidence)
+                    or gate.remedy + (accept if flaw in UNHEALABLE else "")
+                ),
+                command=evidence.unpack
+                if is_packed
+                else _REENTER_COMMAND + accept
                 if flaw in UNHEALABLE or first.lost
-                else "recover"
-                if _is_state_alone_missing(flaw, found)
+                else _command_without_files(found, evidence.surface)
+                if flaw is Flaw.NO_FILES and (had_log or not more)
                 else gate.command,
             )
         )
     return results
+
+
+def _command_without_files(found: Sequence[FlawFound], surface: str) -> str:
+    """What to type where files are gone that were there: no cycle, which would begin a new log."""
+    if len(found) > 1:
+        return f"advance --surface {surface}=WHERE_IT_IS_NOW"
+    return "recover" if _is_state_alone_missing(Flaw.NO_FILES, found) else "diagnose"
+
+
+def _lacks_lines(flaw: Flaw, found: Sequence[FlawFound]) -> bool:
+    """Tell whether lines are missing, which may stand in a file that is compressed."""
+    if flaw is Flaw.NO_FILES:
+        return not _is_state_alone_missing(flaw, found)
+    cut_off = flaw is Flaw.DISAGREES and found[0].lost > 0
+    return cut_off or flaw in UNHEALABLE - {Flaw.INVALID_LINE, Flaw.CLOCK_BACKWARDS}
+
+
+def _about_compressed(paths: Sequence[str]) -> str:
+    """What to say of compressed files where lines are missing."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"; {cut(paths[0])}{more} beside it is compressed, and not read: unpack it"
 
 
 def _remedy_in_place(
@@ -221,65 +256,3 @@ def _cut_off_cycle(evidence: SurfaceEvidence) -> int | None:
     if last is None or last.cycle_number != (end or 0) + 1:
         return None
     return last.cycle_number
-
-
-def time_gates(
-    surface: str, window: Window, *, cycle_interval_ms: int, now_unix_ms: int
-) -> list[GateResult]:
-    """The gates of a surface's times: a cycle since the entry, recent, not in the future."""
-    last = window.last
-    point = window.entered_unix_ms if last is None else last.event.timestamp_unix_ms
-    duration = 0 if last is None else last.event.cycle_duration_ms
-    longest = longest_pause_ms(cycle_interval_ms, duration)
-    age = now_unix_ms - point
-    where = None if last is None else reference(last, now_unix_ms)
-    future = window.latest
-    if future is not None and future.event.timestamp_unix_ms <= now_unix_ms + CLOCK_TOLERANCE_MS:
-        future = None
-    return [
-        GateResult(
-            name=CYCLE_IN_WINDOW,
-            surface=surface,
-            status=GateStatus.UNKNOWN if last is None else GateStatus.PASS,
-            observed="none" if last is None else f"{window.count}",
-            required="at least one cycle since the phase was entered",
-            evidence=where,
-            remedy="wait for the next cycle; if none comes, see whether the runtime runs"
-            if last is None
-            else "",
-            cycles_help=True,
-        ),
-        GateResult(
-            name=EVIDENCE_FRESH,
-            surface=surface,
-            status=GateStatus.FAIL if age > longest else GateStatus.PASS,
-            observed=("the phase was entered " if last is None else "the last cycle ended ")
-            + (f"{in_words(age)} ago" if age >= 0 else f"{in_words(-age)} ahead of the clock"),
-            required=f"a cycle at least every {in_words(longest)} ({INTERVALS_TO_A_GAP} x the "
-            f"cycle interval of {in_words(cycle_interval_ms)}"
-            + (", plus what the last one took)" if duration >= _LONG_CYCLE_MS else ")"),
-            evidence=where,
-            remedy="the runtime is not running, or less often than the interval says: see its "
-            "timer or service, or correct that by 'policy adopt --cycle-interval'"
-            if age > longest
-            else "",
-            command="run FIXTURE",
-        ),
-        GateResult(
-            name="evidence_not_in_future",
-            surface=surface,
-            status=GateStatus.PASS if future is None else GateStatus.FAIL,
-            observed="none is"
-            if future is None
-            else "a cycle is dated "
-            f"{in_words(future.event.timestamp_unix_ms - now_unix_ms)} ahead of the clock",
-            required=f"no cycle more than {in_words(CLOCK_TOLERANCE_MS)} ahead of the clock",
-            evidence=None if future is None else reference(future, now_unix_ms),
-            remedy=""
-            if future is None
-            else "set the clock of the machine that wrote the log, or of this one",
-            passes_from_unix_ms=None
-            if future is None
-            else future.event.timestamp_unix_ms - CLOCK_TOLERANCE_MS,
-        ),
-    ]

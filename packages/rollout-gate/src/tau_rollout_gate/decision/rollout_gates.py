@@ -55,7 +55,7 @@ def _preflight_gates(
     is_bare = len(found.get(Flaw.NO_FILES, ())) == _FILES and evidence.end_problem is None
     if pin.is_first_run and is_bare:
         del found[Flaw.NO_FILES]
-    for flaw, gate in zip(FLAW_GATES, flaw_gates(evidence, found, now_unix_ms), strict=True):
+    for flaw, gate in zip(FLAW_GATES, flaw_gates(pin, evidence, found, now_unix_ms), strict=True):
         if flaw in {Flaw.NO_FILES, Flaw.INVALID_STATE}:
             yield gate
     yield _entry_gate(evidence)

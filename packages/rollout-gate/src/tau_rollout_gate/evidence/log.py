@@ -66,7 +66,7 @@ class RawLog(NamedTuple):
         parts: What was read, oldest first; none without a log.
         segments: All its files that have a whole line, or cannot be read; oldest first.
         problem: Why older lines were not read.
-        compressed: The names of its files that are compressed, and so not read.
+        compressed: Its files that are compressed, and so not read.
     """
 
     path: str
@@ -74,15 +74,6 @@ class RawLog(NamedTuple):
     segments: tuple[Segment, ...] = ()
     problem: str | None = None
     compressed: tuple[str, ...] = ()
-
-    @property
-    def about_compressed(self) -> str:
-        """What to say of these where a line is missing; empty without any."""
-        if not self.compressed:
-            return ""
-        more = len(self.compressed) - 1
-        others = f" and {more} more" if more else ""
-        return f"; {self.compressed[0]}{others} beside it is compressed, and not read: unpack it"
 
 
 class Line(NamedTuple):

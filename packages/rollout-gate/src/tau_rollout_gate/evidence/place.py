@@ -91,7 +91,7 @@ def seams(
         elif is_chained and newer.continues_sha256 != older.last_sha256:
             detail = (
                 f"{newer.path} does not continue {older.path}: a copy was put back, or a file is "
-                f"missing or out of its place{log.about_compressed}"
+                "missing or out of its place"
             )
             flaw = FlawFound(flaw=Flaw.LOG_REWRITTEN, detail=detail, file=newer.path)
         else:
@@ -172,7 +172,7 @@ def _lost(
     seen = None if pin.seen is None else pin.seen.position.cycle_number
     return FlawFound(
         flaw=Flaw.LOG_REWRITTEN,
-        detail=f"the line that {what} follows does not stand where it stood{log.about_compressed}",
+        detail=f"the line that {what} follows does not stand where it stood",
         file=log.path,
         lost=1 if number is None or seen is None else max(seen - number, 1),
     )
@@ -198,7 +198,7 @@ def _first_number(lines: Sequence[Line]) -> int | None:
 def _missing(detail: str, log: RawLog, *, lost: int) -> FlawFound:
     return FlawFound(
         flaw=Flaw.SEGMENT_MISSING,
-        detail=f"{detail}{log.about_compressed}",
+        detail=detail,
         file=log.path,
         lost=lost,
     )

@@ -83,6 +83,7 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         tells_release=told is not None,
         warnings=tuple(_warnings(pin.name, lines, cycles, is_chained=is_chained)),
         inputs=tuple(_inputs(pin, state, log, place.start)),
+        compressed=log.compressed,
     )
 
 

@@ -4,6 +4,7 @@
 judges.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,6 +31,17 @@ class Cycle(NamedTuple):
 
 CLOCK_TOLERANCE_MS = 60 * 1000
 """How far the clocks of a writer and of this machine may differ."""
+
+
+UNPACKERS: Mapping[str, str] = {
+    "gz": "gunzip",
+    "bz2": "bunzip2",
+    "xz": "unxz",
+    "zst": "unzstd --rm",
+    "lz4": "unlz4 --rm",
+    "Z": "uncompress",
+}
+"""The command that unpacks a compressed file, by the end of its name."""
 
 
 class Flaw(StrEnum):
@@ -96,6 +108,7 @@ class SurfaceEvidence(NamedTuple):
         tells_release: Whether the last line of the log tells its release.
         warnings: What is worth knowing and holds nothing.
         inputs: The files read.
+        compressed: The files of its log that are compressed, and so not read.
     """
 
     surface: str
@@ -113,6 +126,15 @@ class SurfaceEvidence(NamedTuple):
     tells_release: bool = False
     warnings: tuple[str, ...] = ()
     inputs: tuple[RecordedInput, ...] = ()
+    compressed: tuple[str, ...] = ()
+
+    @property
+    def unpack(self) -> str:
+        """The command that unpacks what is compressed; empty where nothing is."""
+        commands: dict[str, list[str]] = {}
+        for path in self.compressed:
+            commands.setdefault(UNPACKERS[path.rpartition(".")[2]], []).append(path)
+        return " && ".join(f"{one} {shlex.join(paths)}" for one, paths in commands.items())
 
     @property
     def lost_lines(self) -> int:

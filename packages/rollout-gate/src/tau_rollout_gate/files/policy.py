@@ -63,8 +63,14 @@ def pinned_policy(given: Path | None, rollout: Rollout, root: Path) -> Policy:
         named = "the built-in policy" if path is None else str(path)
         raise RolloutUnusableError(
             f"{named} (digest {found[:12]}) is not the policy of this rollout (digest "
-            f"{rollout.policy_sha256[:12]}): pass that one with --policy. To change the "
-            "policy, leave that file as it is, and give another to 'policy adopt --policy FILE'"
+            f"{rollout.policy_sha256[:12]}). "
+            + (
+                "It may have been edited since: leave --policy out, and the rollout goes on by the "
+                f"policy as it was kept, {kept_policy_path(root, rollout)}"
+                if given is not None
+                else "It was kept nowhere else: pass the one that it was with --policy"
+            )
+            + ". To judge by another from now on, and mean it: 'policy adopt --policy FILE'"
         )
     return policy
 

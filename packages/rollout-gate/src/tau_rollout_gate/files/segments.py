@@ -11,6 +11,7 @@ from typing import NamedTuple
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.log import Segment, event_of
+from tau_rollout_gate.evidence.values import UNPACKERS
 from tau_rollout_gate.files.storage import opened_file
 
 _LOOK_BYTES = 4096
@@ -53,8 +54,9 @@ def look_at_files(
     rotated = sorted({int(one) for one in numbers if one.isascii() and one.isdigit()})
     files = [path, *(path.with_name(f"{path.name}.{number}") for number in rotated)]
     looks = [look for file in files if (look := _look_at(file, evidence_from)) is not None]
-    packed = re.compile(rf"{re.escape(path.name)}(\.[0-9]+)?\.(gz|bz2|xz|zst|lz4|Z)")
-    return looks, tuple(sorted(name for name in names if packed.fullmatch(name)))
+    packed = re.compile(rf"{re.escape(path.name)}(\.[0-9]+)?\.({'|'.join(UNPACKERS)})")
+    compressed = sorted(str(path.with_name(name)) for name in names if packed.fullmatch(name))
+    return looks, tuple(compressed)
 
 
 def unreadable(error: OSError) -> str:

@@ -13,7 +13,7 @@ from tau_rollout_gate.contract.event import Event
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.contract.rollout import Channel, Rollout
 from tau_rollout_gate.durations import utc, written
-from tau_rollout_gate.evidence.values import SurfaceEvidence
+from tau_rollout_gate.evidence.values import UNPACKERS, SurfaceEvidence
 from tau_rollout_gate.policy.findings import EvidenceRef
 
 PROGRAM = "tau-rollout-gate"
@@ -69,13 +69,17 @@ class Surroundings(NamedTuple):
         recovers it, where that is the custom command's, the one that is known here; the inspector
         diagnoses it, where it knows it.
         """
+        if words.startswith(tuple(UNPACKERS.values())):
+            return words
         if surface is not None and words.partition(" ")[0] in _OF_A_SURFACE:
             return self._of_surface(words, surface)
         options = [*self.place]
         if words.startswith("signoff"):  # of the rollout alone
             options += [] if self.signoff is None or words.endswith("init") else [self.signoff]
         else:
-            options += self.options
+            for option, value in zip(self.options[::2], self.options[1::2], strict=True):
+                if f"{option} {value.partition('=')[0]}=" not in words:
+                    options += [option, value]
         if words.startswith("policy") and "--policy" in options:  # another one
             del options[options.index("--policy") :]
         if words.startswith(("advance", "evaluate")):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tau_rollout_gate.decision.answer import Answer, GateResult, Verdict
+from tau_rollout_gate.evidence.values import UNPACKERS
 from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.context import Surroundings
 
@@ -69,6 +70,8 @@ def _typed(words: str, surface: str | None, around: Surroundings) -> Typed:
         "run": "runs a cycle, as its timer or service should; FIXTURE is the canary's own.",
         "signoff": "lists what is open, item by item.",
     }
+    if words.startswith(tuple(UNPACKERS.values())):
+        return Typed(command, "unpacks what is missing of the log; then ask again.")
     if words == "signoff init":
         checklist = f"{around.rollout_dir}/signoff.toml"
         return Typed(command, f"writes the checklist: fill in {checklist}, then ask again.")

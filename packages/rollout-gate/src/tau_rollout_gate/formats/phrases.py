@@ -14,6 +14,7 @@ from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.policy.findings import (
     CYCLE_IN_WINDOW,
     EVIDENCE_FRESH,
+    FILES_PRESENT,
     NO_ROLLBACK_TRIGGER,
     PROMOTION_NOT_FROZEN,
     SOAK_GATE,
@@ -266,6 +267,8 @@ def _follows(gate: GateResult, gates: Sequence[GateResult]) -> bool:
         return not names.isdisjoint(_ECHOES[gate.name])
     if gate.name == CYCLE_IN_WINDOW:
         return any(not other.cycles_help for other in others)
+    if gate.name == EVIDENCE_FRESH:
+        return {CYCLE_IN_WINDOW, FILES_PRESENT} <= names
     wants_cycles = gate.status is GateStatus.UNKNOWN and gate.cycles_help
     return wants_cycles and CYCLE_IN_WINDOW in names
 

@@ -25,6 +25,9 @@ EVIDENCE_FRESH = "evidence_fresh"
 LOG_END_KNOWN = "log_end_known"
 """The gate before the first canary phase, whose evidence starts at the end of the log."""
 
+FILES_PRESENT = "files_present"
+"""The gate that holds while there is no state or no log."""
+
 SEEN_CYCLES_PRESENT = "seen_cycles_present"
 """The gate that holds while a log lacks a cycle that was seen in it."""
 
@@ -44,7 +47,7 @@ RESERVED_NAMES = frozenset(
         "entry_not_in_future",
         "evidence_not_in_future",
         "run_mode",
-        "files_present",
+        FILES_PRESENT,
         "state_valid",
         "log_matches_state",
         "last_line_whole",
