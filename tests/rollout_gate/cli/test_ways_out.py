@@ -464,6 +464,34 @@ class TestCycleInterval:
         assert self.hourly(gate, "--cycle-interval", "1h") == 0
         assert load(gate.root).rollout.policy_file is None
 
+    @pytest.mark.parametrize("later", [0, HOUR], ids=["fresh", "stale"])
+    def test_gaps_that_keep_restarting_the_soak_name_it(self, gate: Gate, later: int) -> None:
+        """Two in a row do, with the longest; one does not, as the runner only stood still once."""
+        promoted(gate)
+        hourly = History().every(HOUR, 3)
+        hourly.write(gate.folder / STATE_DIR)
+        said = gate("explain", "--now-unix-ms", str(ENTERED + 3 * HOUR + later))
+        command = "policy adopt --cycle-interval 1h --reason 'HOW OFTEN THE RUNNER RUNS'"
+        assert f"\n  tau-rollout-gate {command}\n" in said.out
+        assert "the soak begins anew after 'policy adopt'" in said.out
+        assert "run FIXTURE" not in said.out
+        if not later:
+            seen = "a gap of 1 h without a cycle, the 3. in a row, at a cycle interval of 5 min"
+            assert seen in " ".join(said.out.split())
+        adopt = ["policy", "adopt", "--cycle-interval", "1h", "--reason", "it is hourly"]
+        now = ("--now-unix-ms", str(ENTERED + 3 * HOUR))
+        assert gate(*adopt, *now).code == 0
+        hourly.every(HOUR, 3, after=ENTERED + 3 * HOUR).write(gate.folder / STATE_DIR)
+        assert gate("advance", "--now-unix-ms", str(ENTERED + 6 * HOUR)).code == 0
+
+    def test_a_single_gap_leaves_the_interval(self, gate: Gate) -> None:
+        """Cycles at the pace of the interval before the next gap begin the count anew."""
+        promoted(gate)
+        history = History().every(HOUR, 1).every(5 * MINUTE, 1, after=ENTERED + HOUR)
+        history.every(HOUR, 1, after=ENTERED + 65 * MINUTE).write(gate.folder / STATE_DIR)
+        said = gate("explain", "--now-unix-ms", str(ENTERED + 125 * MINUTE))
+        assert "policy adopt" not in said.out
+
     def test_by_a_policy_with_another_one(self, gate: Gate) -> None:
         """It brings its interval along."""
         assert gate("policy", "init", "p.toml").code == 0

@@ -587,7 +587,7 @@ def test_a_missing_file_is_put_back_where_the_other_is_there() -> None:
     log = remedies(Flaw.NO_FILES, file="runtime-events.jsonl")["files_present"]
     assert log == "put the event log back from a copy: state.json is there"
     both = remedies(Flaw.NO_FILES, Flaw.NO_FILES)["files_present"]
-    assert "see that the runtime runs" in both
+    assert "--surface NAME=WHERE_IT_IS_NOW" in both
 
 
 def test_a_torn_line_that_the_state_names_is_not_mended_by_a_cycle() -> None:

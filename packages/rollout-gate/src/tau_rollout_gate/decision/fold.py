@@ -125,7 +125,13 @@ class SurfaceFold:
         ]
         gates = (
             *flaw_gates(self._pin, evidence, self._flaws, now_unix_ms),
-            *time_gates(surface, self._phase, cycle_interval_ms=interval, now_unix_ms=now_unix_ms),
+            *time_gates(
+                surface,
+                self._phase,
+                self._soak.restart,
+                cycle_interval_ms=interval,
+                now_unix_ms=now_unix_ms,
+            ),
             *(gate_result(gate, surface, one, now_unix_ms) for gate, one in found),
         )
         return JudgedSurface(gates=gates, soak=self._soak)

@@ -148,6 +148,7 @@ def soak_gate(
     if not others or not required_ms:
         return
     restart = soak.restart
+    adopt = restart.adopt if restart else ""
     is_served = soak.held_ms >= required_ms
     yield GateResult(
         name=SOAK_GATE,
@@ -157,7 +158,8 @@ def soak_gate(
         required=f"at least {in_words(required_ms)} of clean cycles without a gap",
         evidence=reference(restart.cycle, now_unix_ms) if restart else None,
         remedy="" if is_served else _soak_remedy(soak, required_ms, others, now_unix_ms),
-        cycles_help=soak.since_unix_ms is not None,
+        cycles_help=soak.since_unix_ms is not None and not adopt,
+        command="" if is_served else adopt,
     )
 
 
@@ -175,6 +177,9 @@ def _soak_remedy(
 ) -> str:
     if not all(gate.status.lets_pass or gate.cycles_help for gate in others):
         return "see to the other gates first: the soak follows from them"
+    adopt = "" if soak.restart is None else soak.restart.adopt
+    if adopt:
+        return f"let the runner run as often as the interval says, or correct that: '{adopt}'"
     since = soak.since_unix_ms
     if since is not None and since + required_ms <= now_unix_ms:
         return "run a clean cycle: the time has passed, but none has run since"

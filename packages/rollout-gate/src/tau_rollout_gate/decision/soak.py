@@ -6,7 +6,7 @@ Source of the rules: runbooks/rollout-gate-ops.md, "Soak".
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.durations import in_words
+from tau_rollout_gate.durations import in_words, written
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.gates.interface import CycleGate
 
@@ -15,10 +15,22 @@ INTERVALS_TO_A_GAP = 3
 
 
 class Restart(NamedTuple):
-    """Why the soak does not run from the phase's entry, and the cycle that shows it."""
+    """Why the soak does not run from the phase's entry, and the cycle that shows it.
+
+    `gaps` counts those in a row, without another cycle between; `gap_ms` is the longest of them.
+    """
 
     cause: str
     cycle: Cycle
+    gaps: int = 0
+    gap_ms: int = 0
+
+    @property
+    def adopt(self) -> str:
+        """What to type where gaps keep restarting the soak, since the runner is slower."""
+        interval = written(-(-self.gap_ms // 1000) * 1000)
+        words = f"policy adopt --cycle-interval {interval} --reason 'HOW OFTEN THE RUNNER RUNS'"
+        return words if self.gaps > 1 else ""
 
 
 class SurfaceSoak(NamedTuple):
@@ -53,8 +65,21 @@ class SurfaceSoak(NamedTuple):
             since = None
             restart = Restart(cause=f"{broken.name} broke in one cycle", cycle=cycle)
         elif pause > longest_pause_ms(cycle_interval_ms, cycle.event.cycle_duration_ms):
+            in_row = restart if since == self.last_unix_ms else None
+            gaps, gap_ms = (in_row.gaps, in_row.gap_ms) if in_row else (0, 0)
             since = max(now, entered_unix_ms)
-            restart = Restart(cause=f"a gap of {in_words(pause)} without a cycle", cycle=cycle)
+            restart = Restart(
+                cause=f"a gap of {in_words(pause)} without a cycle"
+                + (
+                    f", the {gaps + 1}. in a row, at a cycle interval of "
+                    f"{in_words(cycle_interval_ms)}"
+                    if gaps
+                    else ""
+                ),
+                cycle=cycle,
+                gaps=gaps + 1,
+                gap_ms=max(gap_ms, pause),
+            )
         elif since is None:
             since = max(now, entered_unix_ms)
         return SurfaceSoak(since_unix_ms=since, last_unix_ms=now, restart=restart)

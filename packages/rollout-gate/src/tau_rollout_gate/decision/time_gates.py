@@ -2,7 +2,7 @@
 
 from tau_rollout_gate.decision.answer import GateResult
 from tau_rollout_gate.decision.integrity import reference
-from tau_rollout_gate.decision.soak import INTERVALS_TO_A_GAP, longest_pause_ms
+from tau_rollout_gate.decision.soak import INTERVALS_TO_A_GAP, Restart, longest_pause_ms
 from tau_rollout_gate.durations import in_words
 from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS
 from tau_rollout_gate.policy.findings import CYCLE_IN_WINDOW, EVIDENCE_FRESH, GateStatus
@@ -12,7 +12,12 @@ _LONG_CYCLE_MS = 1000
 
 
 def time_gates(
-    surface: str, window: Window, *, cycle_interval_ms: int, now_unix_ms: int
+    surface: str,
+    window: Window,
+    restart: Restart | None,
+    *,
+    cycle_interval_ms: int,
+    now_unix_ms: int,
 ) -> list[GateResult]:
     """The gates of a surface's times: a cycle since the entry, recent, not in the future."""
     last = window.last
@@ -51,7 +56,7 @@ def time_gates(
             "timer or service, or correct that by 'policy adopt --cycle-interval'"
             if age > longest
             else "",
-            command="run FIXTURE",
+            command=(restart.adopt if restart else "") or "run FIXTURE",
         ),
         GateResult(
             name="evidence_not_in_future",

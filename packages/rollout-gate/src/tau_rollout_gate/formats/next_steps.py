@@ -72,6 +72,8 @@ def _typed(words: str, surface: str | None, around: Surroundings) -> Typed:
     }
     if words.startswith(tuple(UNPACKERS.values())):
         return Typed(command, "unpacks what is missing of the log; then ask again.")
+    if words.startswith("policy adopt --cycle-interval"):
+        return Typed(command, "takes that interval from now on, and starts the phase anew.")
     if words == "signoff init":
         checklist = f"{around.rollout_dir}/signoff.toml"
         return Typed(command, f"writes the checklist: fill in {checklist}, then ask again.")

@@ -176,6 +176,8 @@ def begins_anew(answer: Answer) -> str | None:
     gates = answer.failing_gates
     if any(gate.command.startswith("reenter") for gate in gates):
         return "after 'reenter'"
+    if any(gate.command.startswith("policy adopt --cycle-interval") for gate in gates):
+        return "after 'policy adopt'"
     if any(gate.name == EVIDENCE_FRESH for gate in gates):
         return "with the next clean cycle, after too long a gap"
     if answer.soak.since_unix_ms is None:
