@@ -117,6 +117,7 @@ class TestRollback:
     def test_a_disk_that_cannot_be_written(self, gate: Gate) -> None:
         """Nothing is recorded, which is said first; the steps are printed all the same."""
         promoted(gate)
+        (gate.folder / STATE_DIR).mkdir(parents=True)
         (gate.root / "rollout.json.new").mkdir()
         done = gate(*BACK)
         assert done.code == 5
@@ -204,6 +205,13 @@ class TestJudged:
         assert gate("evaluate").code == 3  # by the built-in policy, which is the same
         notes = (self.unpacked(gate) / NOTES).read_text()
         assert "judged/1-report.json is not as it was judged: report.json has changed" in notes
+
+    def test_a_directory_that_is_gone_is_not_copied(self, gate: Gate) -> None:
+        """The steps say that nothing is there, at once and in `explain`."""
+        promoted(gate)
+        for said in (gate(*BACK).out, gate("explain").out):
+            assert "cp -a" not in said
+            assert "Nothing can be seen at" in said
 
     def test_an_edited_policy_that_is_given_names_both_ways_out(self, gate: Gate) -> None:
         """Without the option the rollout goes on by what was kept; meaning it is `policy adopt`."""

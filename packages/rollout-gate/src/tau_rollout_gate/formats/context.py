@@ -42,6 +42,7 @@ class Surroundings(NamedTuple):
         surfaces: What was read of each surface; nothing of a rollout that is over.
         archive: The evidence that its rollback captured; None without any.
         lacking: What of it could not be captured, and why.
+        gone: The directories of surfaces where nothing can be seen.
     """
 
     rollout: Rollout
@@ -54,6 +55,7 @@ class Surroundings(NamedTuple):
     surfaces: Mapping[str, SurfaceEvidence] = {}
     archive: str | None = None
     lacking: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
     def evidence_words(self) -> Iterator[str]:
         """Yield where the evidence of the rollback is, and what it lacks."""
@@ -156,8 +158,13 @@ def steps(around: Surroundings) -> Iterator[Step]:
         tuple(
             shlex.join(["cp", "-a", each, f"{each.rstrip('/') or each}.{incident}"])
             for each in around.state_dirs.values()
+            if each not in around.gone
         ),
     )
+    for each in around.gone:
+        yield Step(
+            f"Nothing can be seen at {each}: find out where it is now, and preserve that too."
+        )
     yield Step(
         f"Note the incident time: {utc(target.rollback_reference_unix_ms or 0)} "
         f"({target.rollback_reference_unix_ms}), incident {incident}."

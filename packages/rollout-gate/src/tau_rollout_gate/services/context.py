@@ -1,6 +1,7 @@
 """Gathers what is known beside an answer, so that an explanation can give whole commands."""
 
 from collections.abc import Iterator, Mapping
+from os.path import lexists
 from pathlib import Path
 
 from tau_rollout_gate.evidence.report import parse_named
@@ -22,10 +23,11 @@ def surroundings(
     `default_rollout_dir` is the directory that commands take where no option names one.
     """
     rollout = last.rollout_after
+    state_dirs = pinned_state_dirs(question, rollout)
     return Surroundings(
         rollout=rollout,
         rollout_dir=str(question.rollout_dir),
-        state_dirs=pinned_state_dirs(question, rollout),
+        state_dirs=state_dirs,
         place=()
         if question.rollout_dir == default_rollout_dir
         else ("--rollout-dir", str(question.rollout_dir)),
@@ -35,6 +37,7 @@ def surroundings(
         surfaces=surfaces or {},
         archive=last.archive,
         lacking=last.reasons if last.action is Action.CAPTURE else (),
+        gone=tuple(one for one in state_dirs.values() if not lexists(one)),
     )
 
 

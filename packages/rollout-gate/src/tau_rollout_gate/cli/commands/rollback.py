@@ -1,5 +1,6 @@
 """`rollback`: closes the rollout, captures the evidence, and says what is left to do."""
 
+from os.path import lexists
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,7 @@ def command(
         state_dirs=done.state_dirs,
         archive=None if done.captured is None else str(done.captured.path),
         lacking=done.problems,
+        gone=tuple(one for one in done.state_dirs.values() if not lexists(one)),
     )
     print_text(rolled_back_text(done.entry, around))
     if done.problems:
