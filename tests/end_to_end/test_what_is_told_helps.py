@@ -118,7 +118,6 @@ def typed(release: Release, command: str) -> None:
     words = [BLANKS.get(word, word) for word in shlex.split(command)]
     if words[1] == "run":
         release.let_pass(5 * MINUTE)
-        words.append("--fresh")
     ended = release.ends(*words)
     if "--yes does it" in ended.out + ended.err:
         ended = release.ends(*words, "--yes")

@@ -283,7 +283,7 @@ def segment_missing(canary: Canary) -> None:
 
 
 STATE_DIR_OPTION = "--state-dir .tau/custom-command"
-RUN = f"tau-custom-command run FIXTURE {STATE_DIR_OPTION}"
+RUN = f"tau-custom-command run FIXTURE --fresh {STATE_DIR_OPTION}"
 RECOVER = f"tau-custom-command recover {STATE_DIR_OPTION}"
 DIAGNOSE = f"tau-transport-health diagnose {SURFACE} {STATE_DIR_OPTION}"
 MOVED = f"tau-rollout-gate advance --surface {SURFACE}=WHERE_IT_IS_NOW"

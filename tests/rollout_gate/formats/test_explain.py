@@ -369,10 +369,14 @@ def test_commands_are_whole() -> None:
     assert "lists what is open" in said
 
 
+RUN = "tau-custom-command run FIXTURE"
+
+
 @pytest.mark.parametrize(
     ("words", "surface", "expected"),
     [
-        ("run FIXTURE", "custom-command", "tau-custom-command run FIXTURE --state-dir 'a b'"),
+        ("run FIXTURE", "custom-command", f"{RUN} --fresh --state-dir 'a b'"),
+        ("run FIXTURE --fresh", "custom-command", f"{RUN} --fresh --state-dir 'a b'"),
         ("recover", "custom-command", "tau-custom-command recover --state-dir 'a b'"),
         ("diagnose", "custom-command", f"{DIAGNOSE} custom-command --state-dir 'a b'"),
         ("run FIXTURE", "voice", f"{DIAGNOSE} voice --state-dir v"),
@@ -389,6 +393,24 @@ def test_what_helps_a_surface(words: str, surface: str, expected: str) -> None:
     )
     gate = failing("a", surface=surface, command=words)
     assert commands_of(stuck(gates=(gate, gate)), where) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("told", "option"), [(None, ""), ("1.4.0", " --release 1.4.0"), ("1.3.2", " --release 1.4.0")]
+)
+def test_a_cycle_to_type_is_told_its_release_where_others_are(
+    told: str | None, option: str
+) -> None:
+    """Without it the cycle would begin the soak anew; it is said once, and with --fresh."""
+    evidence = surface_evidence(History().every(MINUTE, 1, release=told))
+    gates = (
+        failing("a", surface="custom-command", command="run FIXTURE"),
+        failing("b", surface="custom-command", command="run FIXTURE --release 1.4.0"),
+        failing("c", surface="custom-command", command="run FIXTURE --fresh"),
+    )
+    where = around(surfaces={"custom-command": evidence})
+    typed = set(commands_of(stuck(gates=gates[::2] if told is None else gates), where))
+    assert typed == {f"{RUN}{option} --fresh --state-dir .tau/custom-command"}
 
 
 def test_reports_that_are_missing_are_asked_for_at_once() -> None:

@@ -95,8 +95,18 @@ class Surroundings(NamedTuple):
             return self.command("evaluate")
         where = shlex.join(["--state-dir", self.state_dirs[surface]])
         if surface == CHAINED_SURFACE and words != "diagnose":
-            return f"tau-custom-command {words} {where}"
+            run = self._run(words, surface) if words.startswith("run ") else words
+            return f"tau-custom-command {run} {where}"
         return f"tau-transport-health diagnose {surface} {where}"
+
+    def _run(self, words: str, surface: str) -> str:
+        """A cycle that counts: no duplicate, and told its release where the others are."""
+        words = words.replace(" --fresh", "")
+        read = self.surfaces.get(surface)
+        is_told = any(cycle.event.release is not None for cycle in (read.cycles if read else ()))
+        if is_told and " --release " not in words:
+            words += f" --release {shlex.quote(self.rollout.release)}"
+        return f"{words} --fresh"
 
     def event_at(self, surface: str | None, place: EvidenceRef | None) -> Event | None:
         """Find the cycle that stands at a place; None where it is not known."""
