@@ -62,6 +62,9 @@ _SLOW_SHARE = 0.1
 _ROTATING = ("--max-events-bytes", "1", "--max-channel-log-bytes", "1")
 
 
+_START = ("--release", "1.1.0", "--rollback-to", "1.0.0", "--first-run", "custom-command")
+
+
 class Subjects:
     """The inputs that mutations start from, made once in a folder."""
 
@@ -89,7 +92,7 @@ class Subjects:
         os.environ["TAU_ROLLOUT_GATE_ROLLOUT_DIR"] = str(rollout_dir)
         report.write_text('{"total": 1, "passed": 1, "failed": 0}')
         for words in (
-            ("start", "--release", "1.1.0", "--rollback-to", "1.0.0"),
+            ("start", *_START),
             ("advance", "--validation", str(report)),
         ):
             program = Program(app=gate, words=words, codes=frozenset({0}), options=_SURFACE)

@@ -24,7 +24,7 @@ def command(
         ),
     ] = "5s",  # type: ignore[assignment] # typer parses it
 ) -> None:
-    """Watch the rollout in the terminal until interrupted; writes nothing.
+    """Watch the rollout live until interrupted; writes nothing.
 
     Exits 2 where there is no terminal, 5 as 'evaluate' does. Ctrl-C ends it with 130: it is no
     answer, so never 0.
