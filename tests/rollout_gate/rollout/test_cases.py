@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from tau_rollout_gate.cli.app import app
 from tau_rollout_gate.files.policy import built_in_policy_text
-from tau_rollout_gate.formats.case_outcomes import outcomes_text
 from tau_rollout_gate.formats.layout import Look
+from tau_rollout_gate.formats.simulation.cases import outcomes_text
 from tau_rollout_gate.services.test_policy import run_cases
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -23,7 +23,7 @@ from tau_rollout_gate.evidence.log import LogPart
 from tau_rollout_gate.evidence.values import Cycle, Evidence, SignoffEvidence, SurfaceEvidence
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.formats.layout import Look
-from tau_rollout_gate.formats.replayed import replays_text
+from tau_rollout_gate.formats.simulation.replay import replays_text
 from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.policy import Policy, parse_policy
 from tau_rollout_gate.rollout.simulation.replay import Step, side_by_side, steps

@@ -6,7 +6,7 @@ from pathlib import Path
 from tau_rollout_gate.errors import PolicyRefusedError
 from tau_rollout_gate.files.named import read_named_file
 from tau_rollout_gate.files.policy import named_policy
-from tau_rollout_gate.formats.case_outcomes import TestedFile
+from tau_rollout_gate.formats.simulation.cases import TestedFile
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.simulation.cases import Case, parse_cases, refuse_misfits
 from tau_rollout_gate.rollout.simulation.outcome import CaseOutcome, outcome_of

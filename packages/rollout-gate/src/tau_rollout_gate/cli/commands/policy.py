@@ -119,15 +119,15 @@ def test(
 
     Example: tau-rollout-gate policy test cases.toml
     """
-    from tau_rollout_gate.formats import case_outcomes  # noqa: PLC0415 - only tests simulate
+    from tau_rollout_gate.formats.simulation import cases  # noqa: PLC0415 - only tests simulate
     from tau_rollout_gate.services.test_policy import run_cases  # noqa: PLC0415 - the same
 
     tested = run_cases(files)
     if output_format == "text":
-        print_text(case_outcomes.outcomes_text(tested, look=terminal_look()))
+        print_text(cases.outcomes_text(tested, look=terminal_look()))
     elif output_format == "junit":
-        print_text(case_outcomes.outcomes_junit(tested))
+        print_text(cases.outcomes_junit(tested))
     else:
-        print_text(case_outcomes.outcomes_json(tested))
+        print_text(cases.outcomes_json(tested))
     if not all(outcome.is_passed for file in tested for outcome in file.outcomes):
         raise typer.Exit(ExitCode.HOLD)

@@ -11,7 +11,7 @@ from tau_rollout_gate.cli.question import PlainFormat, asks
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.policy import BUILT_IN
-from tau_rollout_gate.formats.replayed import replays_json, replays_text
+from tau_rollout_gate.formats.simulation.replay import replays_json, replays_text
 from tau_rollout_gate.services.replay import Recording, replays
 
 
