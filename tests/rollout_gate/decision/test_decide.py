@@ -117,6 +117,18 @@ def test_waiting_alone_never_promotes() -> None:
     assert answer.soak.earliest_promotion_unix_ms == ENTERED + 30 * MINUTE
 
 
+def test_work_that_begins_late_is_waited_for() -> None:
+    """The earliest promotion is when the first half has it, where that is after the soak."""
+    idle = {"applied_cases": 0, "executed_runs": 0, "duplicate_skips": 5}
+    history = History().every(MINUTE, 19, **idle).every(MINUTE, 11, after=ENTERED + 19 * MINUTE)
+    answer = decided(history)
+    assert in_the_way(answer) == ["work_advances"]
+    assert answer.soak.held_ms == 30 * MINUTE
+    assert answer.soak.earliest_promotion_unix_ms == ENTERED + 40 * MINUTE
+    later = decided(history.every(MINUTE, 10, after=ENTERED + 30 * MINUTE))
+    assert later.verdict is Verdict.PROMOTE
+
+
 def test_the_same_input_gives_the_same_answer() -> None:
     """Asked five times, the answer is one."""
     history = soaked()

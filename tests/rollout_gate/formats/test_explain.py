@@ -156,6 +156,15 @@ def test_what_waits_for_a_cycle_is_named_under_the_cause() -> None:
     assert causes(answer(gates=(WAITING, SOAK_GATE))).causes == (WAITING, SOAK_GATE)
 
 
+def test_what_cannot_be_read_is_the_cause_of_what_is_unknown() -> None:
+    """Work that is not known for want of lines needs nothing of its own; what was seen does."""
+    work = WAITING._replace(name="work_advances", command="run FIXTURE --fresh")
+    assert causes(answer(gates=(DAMAGED, work, SOAK_GATE))).following == (work, SOAK_GATE)
+    assert "--fresh" not in explained(answer(gates=(DAMAGED, work)))
+    for other in (work._replace(status=GateStatus.FAIL), work._replace(surface="voice")):
+        assert other in causes(answer(gates=(DAMAGED, other))).causes
+
+
 def test_what_is_unknown_is_no_pass() -> None:
     """An unknown gate says so, and that it holds the release."""
     unknown = failing("sign_off", surface=None, status=GateStatus.UNKNOWN, observed=None)
@@ -169,6 +178,16 @@ def test_after_too_long_a_gap_the_soak_begins_anew() -> None:
         "The soak begins anew with the next clean cycle, after too long a gap: 30 min from then."
     )
     assert "16 min of 30 min" not in explained(answer(gates=(STALE, SOAK_GATE)))
+
+
+def test_work_that_began_late_is_waited_for_or_the_phase_is_entered_anew() -> None:
+    """When the first half has it, which is later than the soak; sooner is said to be sooner."""
+    late = WAITING._replace(from_unix_ms=ENTERED + 40 * MINUTE, status=GateStatus.FAIL)
+    at = "At the earliest 2026-01-01T00:40:00Z (in 22 min), if every cycle until then is clean."
+    assert when(late, SOAK_GATE) == at
+    sooner = late._replace(command="reenter --reason 'WHAT HAPPENED'")
+    assert when(sooner) == f"{at} Sooner is 'reenter', which starts the phase and its soak anew."
+    assert "tau-rollout-gate reenter" in explained(answer(gates=(sooner,)))
 
 
 def test_after_damage_the_soak_begins_anew() -> None:

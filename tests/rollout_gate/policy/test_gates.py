@@ -19,7 +19,13 @@ from tau_rollout_gate.evidence.values import (
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
 from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
-from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, Window, WindowGate
+from tau_rollout_gate.policy.gates.interface import (
+    REENTER,
+    CycleGate,
+    Finding,
+    Window,
+    WindowGate,
+)
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.pressure_does_not_rise import PressureDoesNotRiseGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
@@ -47,8 +53,12 @@ def judged(
     earlier: tuple[Cycle, ...] = (),
     is_change_expected: bool = False,
     surface: str = SURFACE,
+    now: int | None = None,
 ) -> Finding:
-    """Return how a gate stands with a cycle at each number of minutes after the entry."""
+    """Return how a gate stands with a cycle at each number of minutes after the entry.
+
+    `now` is in minutes too, that of the last cycle where it is left out.
+    """
     history = History()
     for minutes, differs in cycles:
         history.add(ENTERED + minutes * MINUTE, **differs)
@@ -57,11 +67,13 @@ def judged(
         pin(name=surface),
         ENTERED,
         [gate],
+        soak_ms=30 * MINUTE,
         is_since_canary=gate.is_since_canary,
     )
     for cycle in (*earlier, *history.cycles()):
         window.add(cycle)
-    return window.finding(gate)
+    minutes = max([0, *(at for at, _ in cycles)]) if now is None else now
+    return window.finding(gate, ENTERED + minutes * MINUTE)
 
 
 def says_what_to_do(finding: Finding) -> bool:
@@ -260,12 +272,61 @@ UNTOLD = {"applied_cases": None, "executed_runs": None}
 def test_work_goes_on_in_both_halves(
     cycles: list[tuple[int, dict[str, Any]]], status: GateStatus, *, cycles_help: bool
 ) -> None:
-    """A case applied or a run carried out, early and late; a duplicate is no work."""
+    """A case applied or a run carried out, early and late; a duplicate is no work.
+
+    Cycles that are no duplicates are asked for where the last one was, not where work goes on.
+    """
     finding = judged(WorkAdvancesGate(name="it"), *cycles)
     assert (finding.status, finding.cycles_help) == (status, cycles_help)
     assert says_what_to_do(finding)
     if status is FAIL:
-        assert "--fresh" in finding.remedy
+        assert ("--fresh" in finding.remedy) == (not cycles_help)
+        assert ("--fresh" in finding.command) == (not cycles_help)
+
+
+RUNS = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded")
+LATE = [*((at, DUPLICATES | IDLE) for at in (5, 10, 15)), (20, DONE | RUN)]
+
+
+@pytest.mark.parametrize("gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: gate.kind)
+def test_the_first_half_has_what_began_late_from_a_certain_time_on(gate: WindowGate) -> None:
+    """Entered at E, with the first work at W it is 2 W - E: then it passes, and not sooner."""
+    finding = judged(gate, *LATE)
+    assert finding.status is FAIL
+    assert finding.from_unix_ms == ENTERED + 40 * MINUTE
+    assert "began at 2026-01-01T00:20:00Z is in the first half from 2026-01-01T00:40:00Z on" in (
+        finding.remedy
+    )
+    assert "reenter" not in finding.remedy + finding.command
+    for minutes, status in ((39, FAIL), (40, PASS), (41, PASS)):
+        assert judged(gate, *LATE, (minutes, DONE | RUN)).status is status
+
+
+@pytest.mark.parametrize("gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: gate.kind)
+def test_a_first_half_without_anything_has_it_from_as_late_as_the_next_cycle(
+    gate: WindowGate,
+) -> None:
+    """What nobody did yet begins now at the earliest; no cycle at all is the same."""
+    for cycles in (LATE[:3], LATE[:1], []):
+        finding = judged(gate, *cycles, now=16)
+        assert finding.from_unix_ms == ENTERED + 32 * MINUTE
+        assert "begins now is in the first half from 2026-01-01T00:32:00Z on" in finding.remedy
+    assert judged(gate, now=-5).from_unix_ms == ENTERED  # by a clock that is behind the entry
+
+
+@pytest.mark.parametrize("gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: gate.kind)
+def test_where_a_soak_is_shorter_the_phase_is_to_be_entered_anew(gate: WindowGate) -> None:
+    """Work since 00:40 is in the first half from 01:20 on; the soak is 30 min."""
+    late = [*((at, DUPLICATES | IDLE) for at in range(5, 40, 5)), (40, DONE | RUN)]
+    assert "reenter" not in judged(gate, *late, now=50).remedy
+    assert judged(gate, *late, now=50).command == ""
+    sooner = judged(gate, *late, now=49)
+    assert sooner.remedy.endswith("; sooner is 'reenter --reason': 30 min from then")
+    assert (sooner.command, sooner.cycles_help) == (REENTER, True)
+    # Where nothing goes on yet that comes first.
+    idle = judged(gate, *((at, DUPLICATES | IDLE) for at in range(5, 45, 5)), now=45)
+    assert "'reenter --reason'" in idle.remedy
+    assert idle.command == "run FIXTURE --fresh"
 
 
 WORK = WorkAdvancesGate(
@@ -300,8 +361,10 @@ def test_the_policy_knows_what_work_is_of_other_surfaces(
     assert finding.status is status
     if status is UNKNOWN:
         assert f'work = [{{ surface = "{surface}", codes = [' in finding.remedy
-    elif status is FAIL:
+    elif status is FAIL and not finding.cycles_help:
         assert f"see that {surface} is used" in finding.remedy
+    elif status is FAIL:
+        assert "go on running cycles that work" in finding.remedy
 
 
 def retries(number: int | None) -> dict[str, Any]:

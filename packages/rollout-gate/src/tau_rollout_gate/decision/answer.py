@@ -42,6 +42,7 @@ class GateResult(NamedTuple):
         passes_from_unix_ms: When the clock alone makes it pass; None where it does not.
         command: What to type to mend it, behind the program's name (of the runtime, that is `run`
             or `recover`, of the inspector `diagnose`); empty where no command does.
+        from_unix_ms: When clean cycles can make it pass at the earliest; None where the next can.
     """
 
     name: str
@@ -54,6 +55,7 @@ class GateResult(NamedTuple):
     cycles_help: bool = False
     passes_from_unix_ms: int | None = None
     command: str = ""
+    from_unix_ms: int | None = None
 
 
 class TriggerResult(NamedTuple):

@@ -117,7 +117,8 @@ def _earliest(
     helps = all(gate.status.lets_pass or gate.cycles_help for gate in gates)
     if verdict is Verdict.ROLLBACK or not helps:
         return None
-    return soak.since_unix_ms + required_ms
+    halves = [gate.from_unix_ms or 0 for gate in gates if not gate.status.lets_pass]
+    return max(soak.since_unix_ms + required_ms, *halves, 0)
 
 
 def _reasons(

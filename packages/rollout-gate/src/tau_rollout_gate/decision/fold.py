@@ -120,7 +120,10 @@ class SurfaceFold:
         found: list[tuple[Gate, Finding]] = [(self.release.gate, tied)]
         found += [(gate, _as_in_last(gate, self._phase.last)) for gate in self._cycle_gates]
         found += [
-            (gate, (self._canary if gate.is_since_canary else self._phase).finding(gate))
+            (
+                gate,
+                (self._canary if gate.is_since_canary else self._phase).finding(gate, now_unix_ms),
+            )
             for gate in self._window_gates
         ]
         gates = (
@@ -138,15 +141,24 @@ class SurfaceFold:
 
     def _begin(self, unix_ms: int) -> None:
         """Begin to judge the phase at its entry, or at the cycle that gates and soak wait for."""
-        gates = self._window_gates
-        self._phase = Window(self._rollout, self._pin, unix_ms, gates, is_since_canary=False)
+        self._phase = self._window(unix_ms, self._window_gates, is_since_canary=False)
         self._soak = SurfaceSoak(since_unix_ms=unix_ms, last_unix_ms=None)
         self.restarts: deque[Restart] = deque(maxlen=MOST_RESTARTS)
 
     def _since_canary(self, unix_ms: int) -> Window:
         # Of every phase: what happened in an earlier one counts in the later ones.
         gates = [gate for phase in self._policy.phases for gate in phase.gates]
-        return Window(self._rollout, self._pin, unix_ms, gates, is_since_canary=True)
+        return self._window(unix_ms, gates, is_since_canary=True)
+
+    def _window(self, unix_ms: int, gates: Sequence[Gate], *, is_since_canary: bool) -> Window:
+        return Window(
+            self._rollout,
+            self._pin,
+            unix_ms,
+            gates,
+            soak_ms=self._policy.phase(self._rollout.phase).soak_ms,
+            is_since_canary=is_since_canary,
+        )
 
     def _step_since_canary(self, cycle: Cycle) -> bool:
         """Take a cycle; tell whether nothing before it counts, by the release that it tells."""

@@ -129,6 +129,7 @@ def gate_result(gate: Gate, surface: str | None, finding: Finding, now_unix_ms: 
         remedy=finding.remedy,
         cycles_help=finding.cycles_help,
         command=finding.command,
+        from_unix_ms=finding.from_unix_ms,
     )
 
 

@@ -7,7 +7,14 @@ from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.formats.phrases import document
 
-_FOR_TEXTS = {"cycles_help", "passes_from_unix_ms", "command", "is_latched", "fixture_name"}
+_FOR_TEXTS = {
+    "cycles_help",
+    "passes_from_unix_ms",
+    "from_unix_ms",
+    "command",
+    "is_latched",
+    "fixture_name",
+}
 
 
 def render(answer: Answer) -> str:

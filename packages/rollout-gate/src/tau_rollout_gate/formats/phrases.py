@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
+from tau_rollout_gate.decision.integrity import FLAW_NAMES
 from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.policy.findings import (
     CYCLE_IN_WINDOW,
@@ -174,7 +175,8 @@ def begins_anew(answer: Answer) -> str | None:
     if not answer.soak.required_ms or answer.verdict is not Verdict.HOLD:
         return None
     gates = answer.failing_gates
-    if any(gate.command.startswith("reenter") for gate in gates):
+    # Where cycles help too, entering the phase anew is only the sooner way.
+    if any(gate.command.startswith("reenter") and not gate.cycles_help for gate in gates):
         return "after 'reenter'"
     if any(gate.command.startswith("policy adopt --cycle-interval") for gate in gates):
         return "after 'policy adopt'"
@@ -220,6 +222,7 @@ def outlook(answer: Answer) -> Iterator[str]:
 def _of_a_hold(answer: Answer) -> Iterator[str]:
     gates = [gate for gate in causes(answer).causes if gate.name != SOAK_GATE]
     clocks = [gate.passes_from_unix_ms for gate in gates if gate.passes_from_unix_ms is not None]
+    halves = [gate.from_unix_ms for gate in gates if gate.from_unix_ms is not None]
     anew = begins_anew(answer)
     if anew is not None:
         yield f"The soak begins anew {anew}: {seconds(answer.soak.required_ms)} from then."
@@ -227,7 +230,7 @@ def _of_a_hold(answer: Answer) -> Iterator[str]:
         if beside:
             yield f"And not before {beside}."
         return
-    at = max(clocks, default=0)
+    at = max([*clocks, *halves], default=0)
     since, required = answer.soak.since_unix_ms, answer.soak.required_ms
     if since is not None:
         at = max(at, since + required)
@@ -247,6 +250,8 @@ def _of_a_hold(answer: Answer) -> Iterator[str]:
         rest = _together(gates) or "what is listed above holds"
         alone = ": nothing else is in the way" if len(gates) == 1 else ""
         yield f"As soon as {rest}{alone}."
+    if any(gate.command.startswith("reenter") for gate in gates):
+        yield "Sooner is 'reenter', which starts the phase and its soak anew."
 
 
 def _not_before(at: int, by_hand: str, answer: Answer, *, waits_for_clock: bool) -> str:
@@ -272,7 +277,7 @@ def _follows(gate: GateResult, gates: Sequence[GateResult]) -> bool:
     if gate.name == EVIDENCE_FRESH:
         return {CYCLE_IN_WINDOW, FILES_PRESENT} <= names
     wants_cycles = gate.status is GateStatus.UNKNOWN and gate.cycles_help
-    return wants_cycles and CYCLE_IN_WINDOW in names
+    return wants_cycles and not names.isdisjoint({CYCLE_IN_WINDOW, *FLAW_NAMES})
 
 
 def _is_by_hand(gate: GateResult) -> bool:

@@ -60,7 +60,7 @@ class _Growth:
         self._records = records
         return used
 
-    def finding(self, window: Window) -> Finding:
+    def finding(self, window: Window, _now_unix_ms: int) -> Finding:
         if self.used.untold is not None:
             return Finding(
                 status=GateStatus.UNKNOWN,

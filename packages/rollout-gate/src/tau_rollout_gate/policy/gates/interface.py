@@ -22,7 +22,10 @@ REENTER = "reenter --reason 'WHAT HAPPENED'"
 
 
 class Finding(NamedTuple):
-    """How a gate stands; `cycle` is the one to look at, if any."""
+    """How a gate stands; `cycle` is the one to look at, if any.
+
+    `from_unix_ms` is when clean cycles can make it pass at the earliest; None where the next can.
+    """
 
     status: GateStatus
     observed: str | None
@@ -31,6 +34,7 @@ class Finding(NamedTuple):
     remedy: str = ""
     cycles_help: bool = False
     command: str = ""
+    from_unix_ms: int | None = None
 
 
 class Series:
@@ -42,13 +46,15 @@ class Series:
     Attributes:
         first: The sum over the window's first half.
         second: The sum over its second half.
-        last: The last cycle that counted for anything.
+        shown: The first cycle that counted for anything.
+        last: The last one that did.
         untold: The first cycle that did not tell, after how many others.
     """
 
     def __init__(self, measure: Callable[[Cycle], int | None]) -> None:
         self._measure = measure
         self.first = self.second = 0
+        self.shown: Cycle | None = None
         self.last: Cycle | None = None
         self.untold: tuple[int, Cycle] | None = None
         self._count = self._passed = 0
@@ -62,6 +68,7 @@ class Series:
             self.untold = self._count, cycle
         if value:
             self.second += value
+            self.shown = self.shown or cycle
             self.last = cycle
             while self._peaks and self._peaks[-1][1] < value:
                 self._peaks.pop()
@@ -96,6 +103,7 @@ class Window:
         pin: The surface.
         entered_unix_ms: When the phase was entered, or canary-1.
         gates: All gates; those that are over them, and for the surface, are tallied.
+        soak_ms: How long the phase's gates have to hold.
         is_since_canary: Whether it is over all cycles since canary-1 was entered.
 
     Attributes:
@@ -104,18 +112,20 @@ class Window:
         latest: The one with the latest date.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a window is of
         self,
         rollout: Rollout,
         pin: SurfacePin,
         entered_unix_ms: int,
         gates: Iterable["Gate"],
         *,
+        soak_ms: int,
         is_since_canary: bool,
     ) -> None:
         self.rollout = rollout
         self.pin = pin
         self.entered_unix_ms = entered_unix_ms
+        self.soak_ms = soak_ms
         self.count = 0
         self.last: Cycle | None = None
         self.latest: Cycle | None = None
@@ -142,9 +152,9 @@ class Window:
             for one, value in zip(self._series, values, strict=True):
                 one.pass_middle(value)
 
-    def finding(self, gate: "WindowGate") -> Finding:
-        """Say how one of the gates stands after the cycles so far."""
-        return self._tallies[gate].finding(self)
+    def finding(self, gate: "WindowGate", now_unix_ms: int) -> Finding:
+        """Say how one of the gates stands now, after the cycles so far."""
+        return self._tallies[gate].finding(self, now_unix_ms)
 
     @property
     def halves(self) -> tuple[int, int]:
@@ -153,10 +163,10 @@ class Window:
 
 
 class Tally(NamedTuple):
-    """What a gate keeps of the cycles of a window, and how it stands after those so far."""
+    """What a gate keeps of the cycles of a window, and how it stands after those so far, now."""
 
     series: tuple[Series, ...]
-    finding: Callable[[Window], Finding]
+    finding: Callable[[Window, int], Finding]
 
 
 class Gate(Form, ABC):

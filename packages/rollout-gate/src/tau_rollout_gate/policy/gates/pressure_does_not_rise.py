@@ -41,7 +41,7 @@ class PressureDoesNotRiseGate(WindowGate):
         return Tally(series=tuple(sums.values()), finding=partial(_finding, sums))
 
 
-def _finding(sums: Mapping[Signal, Series], window: Window) -> Finding:
+def _finding(sums: Mapping[Signal, Series], window: Window, _now_unix_ms: int) -> Finding:
     untold = [(one.untold, counter) for counter, one in sums.items() if one.untold is not None]
     if untold:
         (_, cycle), counter = min(untold, key=lambda one: one[0][0])

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Literal
 
 from tau_rollout_gate.policy.findings import GateStatus
+from tau_rollout_gate.policy.gates.halves import in_first_half
 from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
 from tau_rollout_gate.policy.signals import ReasonCode
 
@@ -27,7 +28,7 @@ class ReasonCodeAdvancesGate(WindowGate):
         having = Series(lambda cycle: int(self.code in cycle.event.reason_codes))
         return Tally(series=(having,), finding=partial(self._finding, having))
 
-    def _finding(self, having: Series, window: Window) -> Finding:
+    def _finding(self, having: Series, window: Window, now_unix_ms: int) -> Finding:
         first, second = window.halves
         observed = (
             f"{having.first} of {first} and {having.second} of {second} cycles of the two halves"
@@ -35,13 +36,15 @@ class ReasonCodeAdvancesGate(WindowGate):
         if having.first and having.second:
             return Finding(status=GateStatus.PASS, observed=observed, cycle=having.last)
         is_known = first > 0 and second > 0
-        return Finding(
+        is_missed = is_known and having.last is not window.last
+        finding = Finding(
             status=GateStatus.FAIL if is_known else GateStatus.UNKNOWN,
             observed=observed,
             cycle=window.last,
             remedy=f"see that the fixture has new cases that give {self.code}, and run them"
-            if is_known
+            if is_missed
             else f"go on running cycles with cases that give {self.code}",
             cycles_help=True,
-            command="run FIXTURE --fresh" if is_known else "",
+            command="run FIXTURE --fresh" if is_missed else "",
         )
+        return in_first_half(finding, having, window, now_unix_ms, what=self.code)

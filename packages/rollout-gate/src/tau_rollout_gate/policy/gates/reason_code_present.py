@@ -30,7 +30,7 @@ class ReasonCodePresentGate(WindowGate):
         having = Series(lambda cycle: int(self.code in cycle.event.reason_codes))
         return Tally(series=(having,), finding=partial(self._finding, having))
 
-    def _finding(self, having: Series, window: Window) -> Finding:
+    def _finding(self, having: Series, window: Window, _now_unix_ms: int) -> Finding:
         if not window.rollout.registry_changes_expected:
             return Finding(
                 status=GateStatus.NOT_APPLICABLE, observed="no registry changes are expected"

@@ -10,6 +10,7 @@ from tau_rollout_gate.contract.forms import Form, Name
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
+from tau_rollout_gate.policy.gates.halves import in_first_half
 from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
 from tau_rollout_gate.policy.signals import Counter, ReasonCode, Signal
 
@@ -61,7 +62,7 @@ class WorkAdvancesGate(WindowGate):
         )
         return Tally(series=(worked,), finding=partial(self._finding, worked))
 
-    def _finding(self, worked: Series, window: Window) -> Finding:
+    def _finding(self, worked: Series, window: Window, now_unix_ms: int) -> Finding:
         first, second = window.halves
         surface, last = window.pin.name, window.last
         observed = (
@@ -80,14 +81,18 @@ class WorkAdvancesGate(WindowGate):
                 '", codes = ["A_REASON_CODE_OF_ITS_WORK"] }], and adopt it with \'policy adopt\'',
                 command="policy adopt --policy FILE --reason 'WHAT ITS WORK IS KNOWN BY'",
             )
-        return Finding(
+        goes_on = worked.last is last
+        finding = Finding(
             status=GateStatus.FAIL if first and second else GateStatus.UNKNOWN,
             observed=None if last is None else observed,
             cycle=last,
-            remedy=_REMEDIES.get(surface, f"see that {surface} is used, and run cycles"),
-            cycles_help=worked.last is last,
-            command="" if worked.last is last else "run FIXTURE --fresh",
+            remedy="go on running cycles that work"
+            if goes_on and last is not None
+            else _REMEDIES.get(surface, f"see that {surface} is used, and run cycles"),
+            cycles_help=goes_on,
+            command="" if goes_on else "run FIXTURE --fresh",
         )
+        return in_first_half(finding, worked, window, now_unix_ms, what="work")
 
 
 def _worked(cycle: Cycle, *, codes: Sequence[str], counters: Sequence[Signal]) -> int | None:
