@@ -345,8 +345,8 @@ class TestUsage:
         assert command(*arguments, "-h").out == done.out
 
     def test_help_of_run_names_each_variable(self, command: Command) -> None:
-        """An option's environment variable stands beside it."""
-        text = command("run", "--help").out
+        """An option's environment variable stands beside it, broken over lines where it is long."""
+        text = "".join(command("run", "--help").out.split())
         for variable in {variable for variable, _, _ in VARIABLES}:
             assert variable in text
 
@@ -511,6 +511,8 @@ VARIABLES: list[tuple[str, str, Callable[[Json], bool]]] = [
     (PREFIX + "POLICY_REQUIRE_APPROVAL", "false", lambda event: event["applied_cases"] == 2),
     (PREFIX + "POLICY_ALLOW_SHELL", "true", lambda event: event["applied_cases"] == 3),
     (PREFIX + "POLICY_ALLOW_NETWORK", "true", lambda event: event["applied_cases"] == 2),
+    (PREFIX + "POLICY_ALLOW_DASH_ARGUMENTS", "true", lambda event: event["applied_cases"] == 2),
+    (PREFIX + "POLICY_ALLOW_LARGE_MEMORY", "true", lambda event: event["applied_cases"] == 2),
     (PREFIX + "POLICY_SANDBOX_PROFILE", "unrestricted", lambda event: event["applied_cases"] == 2),
     (PREFIX + "POLICY_ALLOWED_ENV", "other names", lambda event: event["applied_cases"] == 0),
     (PREFIX + "POLICY_DENIED_ENV", "who other", lambda event: event["applied_cases"] == 0),

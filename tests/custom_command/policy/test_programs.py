@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tau_custom_command.policy.effective import as_written
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.policy.programs import LAUNCHERS, SHELLS, program_name
 from tau_custom_command.policy.rules import denial
@@ -16,7 +17,7 @@ FOLDERS = ["", "/bin/", "/usr/local/bin/", "./", "../x/", "//bin//", "/a.b/"]
 
 
 def _reason(template: str, policy: ExecutionPolicy = NO_SHELL) -> str | None:
-    return denial(policy, template=template, arguments=())
+    return denial(as_written(policy), template=template, arguments=())
 
 
 @pytest.mark.parametrize(

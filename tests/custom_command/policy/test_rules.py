@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tau_custom_command.policy.effective import as_written
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.policy.rules import denial
 
@@ -40,7 +41,7 @@ def _reason(
     policy: ExecutionPolicy = DEFAULT,
     arguments: dict[str, Any] | None = None,
 ) -> str | None:
-    return denial(policy, template=template, arguments=(arguments or {}, {}))
+    return denial(as_written(policy), template=template, arguments=(arguments or {}, {}))
 
 
 # Placeholders and argument names.
@@ -50,6 +51,20 @@ def _reason(
 def test_placeholders_and_arguments_are_identifiers(name: str) -> None:
     """Any identifier that is not denied names a placeholder and an argument."""
     assert _reason(f"echo {{{{{name}}}}} {{{{{name}}}}}", arguments={name: 1}) is None
+
+
+def test_a_captured_value_has_a_placeholder_of_its_own() -> None:
+    """Its name stands behind `capture.`, and is held against the same lists."""
+    assert _reason("echo {{capture.version}}") is None
+    assert _reason("echo {{capture.openai_api_key}}") == (
+        "the placeholder {{capture.openai_api_key}} is in denied_env"
+    )
+    policy = ExecutionPolicy(allowed_env=("version",))
+    assert _reason("echo {{capture.Version}}", policy) is None
+    assert _reason("echo {{capture.other}}", policy) is not None
+    for name in ("capture.", "capture.a.b", "capture.capture.a", "Capture.a", "capture.1"):
+        assert _reason(f"echo {{{{{name}}}}}") is not None
+    assert _reason("echo", arguments={"capture.version": "1"}) is not None
 
 
 @pytest.mark.parametrize("name", NOT_IDENTIFIERS)
@@ -150,8 +165,8 @@ def test_denied_counts_where_a_name_is_in_both_lists() -> None:
 
 def test_every_object_of_arguments_is_judged() -> None:
     """The arguments and the default arguments are both judged."""
-    assert denial(DEFAULT, template="echo", arguments=({"a": 1}, {"b": 1})) is None
-    assert denial(DEFAULT, template="echo", arguments=({"a": 1}, {"openai_api_key": 1}))
+    assert denial(as_written(DEFAULT), template="echo", arguments=({"a": 1}, {"b": 1})) is None
+    assert denial(as_written(DEFAULT), template="echo", arguments=({"a": 1}, {"openai_api_key": 1}))
 
 
 # Shell syntax.
@@ -310,5 +325,5 @@ def test_allow_shell_never_denies_more(template: str) -> None:
 def test_a_long_template_takes_no_long_time(template: str) -> None:
     """A template of broken placeholders is denied at once."""
     started = time.monotonic()
-    assert denial(ExecutionPolicy(), template=template, arguments=()) is not None
+    assert denial(as_written(DEFAULT), template=template, arguments=()) is not None
     assert time.monotonic() - started < 2

@@ -179,6 +179,12 @@ PolicyAllowShell = Annotated[
 PolicyAllowNetwork = Annotated[
     bool, _option("POLICY_ALLOW_NETWORK", "Commands may use the network.")
 ]
+PolicyAllowDashArguments = Annotated[
+    bool, _option("POLICY_ALLOW_DASH_ARGUMENTS", "Arguments may begin a word with -.")
+]
+PolicyAllowLargeMemory = Annotated[
+    bool, _option("POLICY_ALLOW_LARGE_MEMORY", "Commands may use any amount of memory.")
+]
 PolicySandboxProfile = Annotated[
     SandboxProfile, _option("POLICY_SANDBOX_PROFILE", "How far commands are confined.")
 ]

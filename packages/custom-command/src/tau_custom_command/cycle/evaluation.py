@@ -7,6 +7,7 @@ from tau_custom_command.contract import json_values
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome, is_command_name
 from tau_custom_command.fixture.model import Case, Expectation, success_status
+from tau_custom_command.policy.effective import as_written
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.policy.rules import denial
 
@@ -108,7 +109,7 @@ def _denied_by_policy(
             return _policy_denied("the template differs from the registered one")
         template = registered
     for policy in case.own_policies.values() or (default_policy,):
-        if reason := denial(policy, template=template, arguments=case.argument_objects):
+        if reason := denial(as_written(policy), template=template, arguments=case.argument_objects):
             return _policy_denied(reason)
     return None
 

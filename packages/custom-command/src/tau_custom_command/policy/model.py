@@ -36,6 +36,8 @@ DEFAULTS: dict[str, Any] = {
     "require_approval": True,
     "allow_shell": False,
     "allow_network": False,
+    "allow_dash_arguments": False,
+    "allow_large_memory": False,
     "sandbox_profile": SandboxProfile.RESTRICTED,
     "allowed_env": (),
     "denied_env": (
@@ -57,6 +59,9 @@ class ExecutionPolicy(StrictForm, frozen=True):
         require_approval: The command runs only after an operator approved it.
         allow_shell: The template may hold shell syntax and may start a shell.
         allow_network: The command may use the host's network.
+        allow_dash_arguments: An argument may begin a word with `-`, as an option does, also where
+            no `--` stands before it.
+        allow_large_memory: The command's address space has no limit.
         sandbox_profile: How far the command is confined, narrowest first.
         allowed_env: The only names that placeholders and arguments may have, compared without
             regard to case; empty: any name that is not denied.
@@ -68,6 +73,8 @@ class ExecutionPolicy(StrictForm, frozen=True):
     require_approval: bool | UnsetType = UNSET
     allow_shell: bool | UnsetType = UNSET
     allow_network: bool | UnsetType = UNSET
+    allow_dash_arguments: bool | UnsetType = UNSET
+    allow_large_memory: bool | UnsetType = UNSET
     sandbox_profile: SandboxProfile | UnsetType = UNSET
     allowed_env: tuple[str, ...] | UnsetType = UNSET
     denied_env: tuple[str, ...] | UnsetType = UNSET

@@ -7,11 +7,15 @@ are those of runbooks/custom-command-ops.md, "Execution policy".
 import re
 from collections.abc import Iterable, Mapping
 
-from tau_custom_command.policy.model import NO_IDENTIFIER, ExecutionPolicy, folded, is_identifier
+from tau_custom_command.policy.effective import EffectivePolicy
+from tau_custom_command.policy.model import NO_IDENTIFIER, is_identifier
 from tau_custom_command.policy.programs import LAUNCHERS, SHELLS, program_name
 from tau_custom_command.policy.words import words_of
 
-_PLACEHOLDER = re.compile(r"(?<!\{)\{\{([^{}]*)\}\}(?!\})")
+CAPTURE = "capture."
+"""What stands before the name in the placeholder of a captured value: `{{capture.version}}`."""
+
+PLACEHOLDER = re.compile(r"(?<!\{)\{\{([^{}]*)\}\}(?!\})")
 _SHELL_SYNTAX = {
     "&&": "&&",
     "||": "||",
@@ -25,7 +29,7 @@ _SHELL_SYNTAX = {
 
 
 def denial(
-    policy: ExecutionPolicy, *, template: str, arguments: Iterable[Mapping[str, object]]
+    policy: EffectivePolicy, *, template: str, arguments: Iterable[Mapping[str, object]]
 ) -> str | None:
     """Why `policy` denies the template with these arguments; None where it allows both.
 
@@ -40,18 +44,17 @@ def denial(
     return None
 
 
-def _name_denial(policy: ExecutionPolicy, name: str, what: str) -> str | None:
+def _name_denial(policy: EffectivePolicy, name: str, what: str) -> str | None:
     if not is_identifier(name):
         return f"{what} {NO_IDENTIFIER}"
-    if name.lower() in folded(policy.names("denied_env")):
+    if name.lower() in policy.denied_env:
         return f"{what} is in denied_env"
-    allowed = folded(policy.names("allowed_env"))
-    if allowed and name.lower() not in allowed:
+    if policy.allowed_env is not None and name.lower() not in policy.allowed_env:
         return f"{what} is not in allowed_env"
     return None
 
 
-def _template_denial(policy: ExecutionPolicy, template: str) -> str | None:
+def _template_denial(policy: EffectivePolicy, template: str) -> str | None:
     if "\0" in template:
         return "the template holds a NUL character, which no program can be given"
     if not policy.allow_shell:
@@ -64,24 +67,25 @@ def _template_denial(policy: ExecutionPolicy, template: str) -> str | None:
     return _placeholder_denial(policy, template, words) or _program_denial(policy, words)
 
 
-def _placeholder_denial(policy: ExecutionPolicy, template: str, words: list[str]) -> str | None:
-    names = [name for word in words for name in _PLACEHOLDER.findall(word)]
-    if names != _PLACEHOLDER.findall(template):
+def _placeholder_denial(policy: EffectivePolicy, template: str, words: list[str]) -> str | None:
+    names = [name for word in words for name in PLACEHOLDER.findall(word)]
+    if names != PLACEHOLDER.findall(template):
         return "blanks or quotes stand inside a placeholder: write {{name}} without them"
     for name in dict.fromkeys(names):
-        if reason := _name_denial(policy, name, f"the placeholder {{{{{name}}}}}"):
+        what = f"the placeholder {{{{{name}}}}}"
+        if reason := _name_denial(policy, name.removeprefix(CAPTURE), what):
             return reason
     for word in words:
-        text = _PLACEHOLDER.sub("", word)
+        text = PLACEHOLDER.sub("", word)
         if "{{" in text or "}}" in text:
             return "the template opens or closes a placeholder that is not one: write {{name}}"
     return None
 
 
-def _program_denial(policy: ExecutionPolicy, words: list[str]) -> str | None:
+def _program_denial(policy: EffectivePolicy, words: list[str]) -> str | None:
     if not words[0]:
         return "the template names no program"
-    if _PLACEHOLDER.search(words[0]):
+    if PLACEHOLDER.search(words[0]):
         return "a placeholder stands in the program; arguments fill only what follows"
     name = program_name(words[0])
     if not policy.allow_shell and name in SHELLS:

@@ -44,6 +44,10 @@ def run(
     policy_require_approval: options.PolicyRequireApproval = DEFAULTS["require_approval"],
     policy_allow_shell: options.PolicyAllowShell = DEFAULTS["allow_shell"],
     policy_allow_network: options.PolicyAllowNetwork = DEFAULTS["allow_network"],
+    policy_allow_dash_arguments: options.PolicyAllowDashArguments = DEFAULTS[
+        "allow_dash_arguments"
+    ],
+    policy_allow_large_memory: options.PolicyAllowLargeMemory = DEFAULTS["allow_large_memory"],
     policy_sandbox_profile: options.PolicySandboxProfile = DEFAULTS["sandbox_profile"],
     policy_allowed_env: options.PolicyAllowedEnv = None,
     policy_denied_env: options.PolicyDeniedEnv = None,
@@ -76,6 +80,8 @@ def run(
             require_approval=policy_require_approval,
             allow_shell=policy_allow_shell,
             allow_network=policy_allow_network,
+            allow_dash_arguments=policy_allow_dash_arguments,
+            allow_large_memory=policy_allow_large_memory,
             sandbox_profile=policy_sandbox_profile,
             allowed_env=policy_allowed_env,
             denied_env=policy_denied_env,
