@@ -1,6 +1,7 @@
 """The journal's form: what was committed is read back as it was, or not at all."""
 
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 
 from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import StateUnusableError
+from tau_custom_command.storage.journal import commit, opened
 from tau_custom_command.storage.journal_format import Journal, encode, parse
+from tau_custom_command.storage.sync import NOT_TO_DISK
 
 Batches = list[list[Change]]
 
@@ -152,3 +155,13 @@ def test_what_somebody_else_wrote_is_told_apart(found: bytes, foreign: bytes) ->
     """Ours are any beginning of the lines, the torn end before them, and all of them with more."""
     change = AppendAt(path="log", offset=0, torn=b"{torn", content=b"one\ntwo\n")
     assert change.foreign(found) == foreign
+
+
+def test_large_and_small_changes_are_committed_in_their_order(tmp_path: Path) -> None:
+    """What is large is written as it is, and what is small together: each after the one before."""
+    sizes = (10, 600_000, 10, 1_200_000, 300_000, 300_000, 500_000, 10)
+    changes = [ReplaceFile(path=f"f{n}", content=b"%d" % n * m) for n, m in enumerate(sizes)]
+    commit(tmp_path, changes, NOT_TO_DISK)
+    commit(tmp_path, changes[:1], NOT_TO_DISK)
+    with opened(tmp_path) as journal:
+        assert tuple(journal.changes()) == (*changes, changes[0])

@@ -5,3 +5,5 @@ EVENT_LOG = "runtime-events.jsonl"
 CHANNEL_STORE = "channel-store/custom-command"
 CHANNEL_LOGS = ("log.jsonl", "context.jsonl")
 """In a channel's folder: what grows by a line a case."""
+ARTIFACT_INDEX = "artifacts/index.jsonl"
+"""In a channel's folder: a line an artifact."""

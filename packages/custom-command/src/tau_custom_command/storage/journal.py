@@ -29,6 +29,7 @@ DONE_FILE = ".journal.done"
 """The last journal that was completed and had a state: `recover` takes a lost state from it."""
 
 _PIECE_BYTES = 1024 * 1024
+_BUFFER_BYTES = 64 * 1024
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def opened(root: Path, name: str = JOURNAL_FILE) -> Iterator[Journal]:
             yield journal_format.parse(lambda _position, _length: b"", 0)
             return
         # Most readings are near another: they find what they want in the buffer.
-        with open(descriptor, "rb", buffering=_PIECE_BYTES, closefd=False) as file:
+        with open(descriptor, "rb", buffering=_BUFFER_BYTES, closefd=False) as file:
             try:
                 found = journal_format.parse(partial(_read_at, file), os.fstat(descriptor).st_size)
             except StateUnusableError as error:
@@ -149,8 +150,12 @@ def _in_large_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the same bytes in few pieces, most often in one."""
     gathered = bytearray()
     for piece in pieces:
-        gathered += piece
-        if len(gathered) >= _PIECE_BYTES:
+        is_large = len(piece) > _PIECE_BYTES // 2  # as a run's output, which is not copied
+        if gathered and (is_large or len(gathered) + len(piece) > _PIECE_BYTES):
             yield bytes(gathered)
             gathered.clear()
+        if is_large:
+            yield piece
+        else:
+            gathered += piece
     yield bytes(gathered)

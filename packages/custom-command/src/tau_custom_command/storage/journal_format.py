@@ -24,7 +24,7 @@ _NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
 _PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
 _CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b %b\n" % (*(_LENGTH,) * 5, _PATH))
 _LONGEST_HEAD = 512
-_BLOCK_BYTES = 1024 * 1024
+_BLOCK_BYTES = 64 * 1024
 _END = re.compile(rb"end ([0-9a-f]{64})\n")
 
 Read = Callable[[int, int], bytes]

@@ -61,11 +61,19 @@ def read_state_file(path: Path) -> bytes | None:
             larger than any that the runtime writes.
     """
     with storage_errors(path, "read"), opened(path) as descriptor:
-        if descriptor is None:
-            return None
-        _refuse_size(os.fstat(descriptor).st_size, LARGEST_STATE_FILE_BYTES)
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read()
+        return None if descriptor is None else read_open(descriptor)
+
+
+def read_open(descriptor: int) -> bytes:
+    """Read an open file of a state directory.
+
+    Raises:
+        OSError: if it cannot be read, is no file, or is larger than any that the runtime writes.
+    """
+    refuse_what_is_no_file(descriptor)
+    _refuse_size(os.fstat(descriptor).st_size, LARGEST_STATE_FILE_BYTES)
+    with open(descriptor, "rb", closefd=False) as file:
+        return file.read()
 
 
 def corrupt_path(root: Path, path: str, content: bytes) -> str:
