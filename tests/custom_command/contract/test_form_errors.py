@@ -63,6 +63,26 @@ def test_an_unknown_key_is_told_with_the_nearest() -> None:
     assert _told({"allow_shel": True}, ExecutionPolicy) == near
 
 
+def test_of_an_object_of_any_keys_the_first_wrong_item_is_told() -> None:
+    """Its keys are somebody's, and a file has room for millions; any value may stand in `json`."""
+    case = {"case_id": "a", "operation": "RUN"}
+    right = {"stdout": "json", "pointer": ""}
+    wrong = {"stdout": "jsn", "group": -1}
+    told = [
+        ("capture.b.stdout", "must be json or matches (found 'jsn')"),
+        ("capture.b.group", "must be at least 0 (found -1)"),
+    ]
+    assert _told(case | {"capture": {"a": right, "b": wrong, "c": wrong}}, Case) == told
+    assert _told(case | {"capture": {"a": right}}, Case) == []
+    assert _told(case | {"capture": []}, Case) == [
+        ("capture", "must be an object (found an array)")
+    ]
+    expected = {"outcome": "success", "status_code": 200, "stdout": {"json": [None, {"a": 1.5}]}}
+    assert _told(case | {"expected": expected, "timeout_ms": 0}, Case) == [
+        ("timeout_ms", "must be at least 1 (found 0)")
+    ]
+
+
 def test_keys_that_are_not_known_of_a_file_are_ignored() -> None:
     """Another version may write more of them."""
     assert _told(LINK | {"more": [{}]}, ChainLink) == []

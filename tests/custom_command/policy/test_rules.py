@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tau_custom_command.policy.effective import as_written
 from tau_custom_command.policy.model import ExecutionPolicy
-from tau_custom_command.policy.rules import denial
+from tau_custom_command.policy.rules import captures_in, denial
 
 DEFAULT = ExecutionPolicy()
 DENIED_NAMES = [
@@ -327,3 +327,9 @@ def test_a_long_template_takes_no_long_time(template: str) -> None:
     started = time.monotonic()
     assert denial(as_written(DEFAULT), template=template, arguments=()) is not None
     assert time.monotonic() - started < 2
+
+
+def test_the_captures_of_a_template_are_found() -> None:
+    """Each once, in the order they stand there; placeholders of arguments are none."""
+    assert captures_in("x {{capture.b}} {{a}}{{capture.a}} {{capture.b}} capture.c") == ("b", "a")
+    assert captures_in("x {{a}} {capture.b}") == ()

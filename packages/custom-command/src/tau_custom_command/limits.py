@@ -26,6 +26,18 @@ NO_RELEASE = f"must be one line of at most {LONGEST_RELEASE} characters, such as
 LONGEST_TEXT = MIB
 """Characters of a template or a description."""
 
+LONGEST_PATTERN = 1_000
+"""Characters of a regular expression: compiling one of that length takes up to half a second."""
+
+MOST_ATTEMPTS = 1_000
+"""Attempts at a case, by the operator or by its own `retry_until`."""
+
+LONGEST_RETRY_DELAY_MS = 3_600_000
+"""An hour, between two attempts of `retry_until`."""
+
+MOST_CAPTURES = 100
+"""Parts of its output that one case captures."""
+
 MOST_NAMES = 1_000
 """Names in a policy's `allowed_env` or `denied_env` in a fixture."""
 

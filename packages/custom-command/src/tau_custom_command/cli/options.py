@@ -7,14 +7,13 @@ import typer
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.durations import parse_duration
-from tau_custom_command.limits import LONGEST_NAME, NO_RELEASE, is_release
+from tau_custom_command.limits import LONGEST_NAME, MOST_ATTEMPTS, NO_RELEASE, is_release
 from tau_custom_command.policy.model import SandboxProfile
 
 _PREFIX = "TAU_CUSTOM_COMMAND_"
 
 DEFAULT_STATE_DIR = Path(".tau/custom-command")
 
-MOST_ATTEMPTS = 1000
 LONGEST_BASE_DELAY_MS = 60_000
 """A minute; doubled ten times, that is a wait of 17 hours."""
 

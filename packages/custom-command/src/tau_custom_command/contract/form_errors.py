@@ -3,7 +3,7 @@
 import difflib
 import operator
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import TypeVar
 
@@ -43,8 +43,9 @@ def read_form(value: object, form: type[Form]) -> Form:
     """The form that a value of JSON, or of TOML, holds; nothing is coerced.
 
     Raises:
-        MistakenFormError: with every mistake. Of an array only the first wrong item is told, and of
-            very many unknown keys the first: a file has room for millions of them.
+        MistakenFormError: with every mistake. Of an array, or of an object of any keys, only the
+            first wrong item is told, and of very many unknown keys the first: a file has room for
+            millions of them.
     """
     try:
         return convert(value, form)
@@ -62,16 +63,25 @@ def _mistakes(value: object, kind: inspect.Type, path: str) -> Iterator[Mistake]
             if value is not None:
                 (described,) = (kind for kind in kinds if not isinstance(kind, inspect.NoneType))
                 yield from _mistakes(value, described, path)
+        case inspect.DictType(value_type=described) if isinstance(value, dict):
+            yield from _first_mistakes(value.items(), described, path)
         case inspect.StructType() if isinstance(value, dict):
             yield from _mistakes_of_keys(value, kind, path)
         case inspect.VarTupleType(item_type=described) if isinstance(value, list):
-            for index, item in enumerate(value):
-                if found := tuple(_mistakes(item, described, f"{path}.{index}")):
-                    yield from found
-                    return
+            yield from _first_mistakes(enumerate(value), described, path)
         case _:
             if message := _mistake(value, kind):
                 yield path, message
+
+
+def _first_mistakes(
+    items: Iterable[tuple[object, object]], kind: inspect.Type, path: str
+) -> Iterator[Mistake]:
+    """Yield the mistakes of the first wrong item of an array, or of an object of any keys."""
+    for key, item in items:
+        if found := tuple(_mistakes(item, kind, f"{path}.{key}")):
+            yield from found
+            return
 
 
 def _mistakes_of_keys(
@@ -100,6 +110,8 @@ def _mistake(value: object, kind: inspect.Type) -> str | None:
     match kind:
         case inspect.StrType(max_length=int(most)) if isinstance(value, str) and len(value) > most:
             return f"has {len(value):,} characters, and the most is {most:,}; shorten it"
+        case inspect.AnyType():
+            return None
         case inspect.EnumType(cls=words):
             expected = _one_of(value, [word.value for word in words])
         case inspect.LiteralType(values=words):

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
@@ -100,7 +101,7 @@ def in_order(cases: Iterable[Case], *, case_suffix: str) -> tuple[Case, ...]:
 
     The order is that of the fixture's own ids, so that it is the same with every suffix.
     """
-    ordered = sorted(cases, key=lambda case: (case.case_id, case.operation, case.command_name))
+    ordered = sorted(cases, key=attrgetter("order"))
     if not case_suffix:
         return tuple(ordered)
     return tuple(replace(case, case_id=case.case_id + case_suffix) for case in ordered)

@@ -13,7 +13,10 @@ from msgspec import UNSET, Struct, UnsetType
 
 from tau_custom_command.limits import MOST_NAMES
 
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
+"""What placeholders, arguments and captures are called, as a regular expression."""
+
+_IDENTIFIER = re.compile(IDENTIFIER)
 
 NO_IDENTIFIER = "is not an identifier (a letter or _, then letters, digits, _)"
 """What is said of a name that `is_identifier` refuses."""

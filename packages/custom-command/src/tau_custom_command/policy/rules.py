@@ -44,6 +44,14 @@ def denial(
     return None
 
 
+def captures_in(template: str) -> tuple[str, ...]:
+    """The names of the captures that a template has placeholders for, each once."""
+    names = PLACEHOLDER.findall(template) if f"{{{{{CAPTURE}" in template else []
+    return tuple(
+        dict.fromkeys(name.removeprefix(CAPTURE) for name in names if name.startswith(CAPTURE))
+    )
+
+
 def _name_denial(policy: EffectivePolicy, name: str, what: str) -> str | None:
     if not is_identifier(name):
         return f"{what} {NO_IDENTIFIER}"
