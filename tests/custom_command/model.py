@@ -160,6 +160,8 @@ class Model:
                     "run_count": before.get("run_count", 0),
                     "execution_policy": {"schema_version": 1}
                     | (case.get("execution_policy") or {}),
+                    "default_arguments": {},
+                    "read_only": False,
                 }
             )
         elif operation == "DELETE":

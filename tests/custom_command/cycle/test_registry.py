@@ -1,5 +1,6 @@
 """What each operation does to the registry of commands (state-files.md)."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -76,7 +77,31 @@ def test_create_makes_a_whole_record() -> None:
         "run_count": 0,
         "updated_unix_ms": 2_000,
         "execution_policy": {"schema_version": 1, "allow_shell": True},
+        "default_arguments": {},
+        "read_only": False,
     }
+
+
+def test_what_the_spec_says_of_a_command_is_registered() -> None:
+    """Default arguments and `read_only` are the command's, and go with the next spec."""
+    registry, spec = Registry(), {"name": "greet", "template": "echo {{who}}"}
+    arguments = {"who": "world", "n": 10**30, "more": [1.0, None]}
+    about = {"default_arguments": arguments, "read_only": True}
+    _apply(registry, "CREATE", command_spec=spec | about)
+    assert _written(registry["greet"]).items() >= about.items()
+    _apply(registry, "RUN", arguments={"who": "you"})
+    assert CommandRecord.parse(registry["greet"].as_line()) == registry["greet"]
+    assert _written(registry["greet"]).items() >= about.items()
+    _apply(registry, "UPDATE")
+    assert (registry["greet"].default_arguments, registry["greet"].read_only) == ({}, False)
+
+
+def test_a_record_of_before_is_read() -> None:
+    """A record without the two keys has no default arguments, and is not read-only."""
+    written = _written(registered("greet")["greet"])
+    del written["default_arguments"], written["read_only"]
+    record = CommandRecord.parse(json.dumps(written).encode())
+    assert record == registered("greet")["greet"]
 
 
 @pytest.mark.parametrize(

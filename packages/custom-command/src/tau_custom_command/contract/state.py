@@ -4,7 +4,7 @@ What is written is built from these models, so a writer cannot write a key that 
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -55,6 +55,9 @@ class CommandRecord(FileForm, frozen=True):
         last_stderr: The beginning of its standard error.
         last_timed_out: It was ended by its time limit.
         last_duration_ms: How long it ran, in milliseconds.
+        default_arguments: Values for the placeholders that a RUN's arguments leave out. Examples:
+            {"who": "world"}
+        read_only: The command changes nothing, as its author says: it may be run again and again.
     """
 
     case_key: str
@@ -74,6 +77,8 @@ class CommandRecord(FileForm, frozen=True):
     last_stderr: str
     last_timed_out: bool
     last_duration_ms: DurationMs
+    default_arguments: dict[str, Any] = {}  # noqa: RUF012 - msgspec copies it
+    read_only: bool = False
 
 
 class HealthSnapshot(FileForm, frozen=True):

@@ -49,7 +49,7 @@ class Registry(dict[str, CommandRecord]):
                 return RegistryChange()
 
     def _registered(self, case: Case, result: Result, now_unix_ms: int) -> CommandRecord:
-        before = self.get(case.command_name)
+        before, spec = self.get(case.command_name), case.command_spec
         return CommandRecord(
             case_key=case.key,
             case_id=case.case_id,
@@ -68,6 +68,8 @@ class Registry(dict[str, CommandRecord]):
             last_stderr="",
             last_timed_out=False,
             last_duration_ms=0,
+            default_arguments={} if spec is None else spec.default_arguments,
+            read_only=spec is not None and spec.read_only,
         )
 
     def _run(self, case: Case, result: Result, now_unix_ms: int) -> CommandRecord:
