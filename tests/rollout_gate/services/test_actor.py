@@ -19,6 +19,12 @@ def test_each_ci_system_names_its_actor(variable: str) -> None:
     assert actor("", {variable: " "}) == getpass.getuser()
 
 
+def test_a_name_that_is_no_text_is_passed_over() -> None:
+    """Nobody gave it, and it must keep nobody from a rollback; one that was given is refused."""
+    assert actor(None, {"GITHUB_ACTOR": "b\udce9", "GITLAB_USER_LOGIN": "bob"}) == "bob"
+    assert actor("b\udce9", {"GITLAB_USER_LOGIN": "bob"}) == "b\udce9"
+
+
 def test_without_any_it_is_the_login_name() -> None:
     """The record never lacks who."""
     assert actor(None, {}) == getpass.getuser()

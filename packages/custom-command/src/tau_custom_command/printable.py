@@ -15,6 +15,9 @@ _ACTS = re.compile(
 )
 """One character of each mark that a CI system acts on. A text may be wrapped at any blank."""
 
+_HALVES = re.compile(r"[\ud800-\udfff]")
+"""Halves of surrogate pairs: Python has them for the bytes of a file's name that are no text."""
+
 
 def printable(text: str) -> str:
     """`text` on one line: control, escape and invisible characters are escaped, and what acts."""
@@ -27,5 +30,11 @@ def printable(text: str) -> str:
 
 
 def harmless(document: str) -> str:
-    """A JSON document that says the same to its readers, and nothing to the log of a CI job."""
+    """A JSON document that says the same to its readers, and nothing to the log of a CI job.
+
+    It is written without escapes but for those that JSON requires. No UTF-8 holds half of a
+    surrogate pair, nor does an escape of one read as text everywhere: it becomes the text that
+    `printable` gives. Two backslashes, since this is JSON already: its reader sees one.
+    """
+    document = _HALVES.sub(lambda found: f"\\\\u{ord(found[0]):x}", document)
     return _ACTS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

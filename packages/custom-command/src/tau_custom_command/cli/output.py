@@ -1,6 +1,7 @@
 """What commands print: text for people, JSON for programs."""
 
 import json
+import re
 import sys
 
 import typer
@@ -17,7 +18,8 @@ def print_json(value: object) -> None:
     It is ASCII only, so that nothing from a file can act on a terminal or in a CI job's log;
     programs read it all the same.
     """
-    typer.echo(harmless(json.dumps(value, indent=2)))
+    text = harmless(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(re.sub(r"[^ -~\n]", lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def print_text(text: str, *, err: bool = False) -> None:

@@ -18,7 +18,8 @@ from tau_rollout_gate.contract.rollout import DecisionCount
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.rollout.start import surfaces_in
 from tau_rollout_gate.services.evaluate import Question
-from tau_rollout_gate.services.intervene import Asked, as_text, who
+from tau_rollout_gate.services.intervene import Asked, who
+from tau_rollout_gate.services.recorded import as_text
 
 Made = TypeVar("Made")
 Kind = TypeVar("Kind", bound=StrEnum)

@@ -39,9 +39,6 @@ def document(**values: object) -> str:
     What a terminal or a CI job's log would act on is escaped, which to a JSON parser is the same.
     """
     text = harmless(json.dumps({"schema_version": 1} | values, ensure_ascii=False, indent=2))
-    # UTF-8 holds no half of a surrogate pair, and a file's name may be bytes that are no text. Two
-    # backslashes, since this is JSON already: its reader sees one.
-    text = re.sub(r"[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):x}", text)
     return re.sub(r"[^ -~\n]", _escaped, text) + "\n"
 
 

@@ -23,11 +23,11 @@ def as_json(signoff: SignoffEvidence, rollout: Rollout, warnings: Sequence[str] 
         complete=signoff.is_complete,
         release=rollout.release,
         channel=rollout.channel,
-        path=_text(signoff.path),
+        path=signoff.path,
         problems=signoff.problems,
         warnings=list(warnings),
         items=[item._asdict() for item in signoff.items],
-        inputs=[{"path": _text(one.path), "sha256": one.sha256} for one in signoff.inputs],
+        inputs=[{"path": one.path, "sha256": one.sha256} for one in signoff.inputs],
     )
 
 
@@ -68,8 +68,3 @@ def _evidence(item: SignoffItem, digests: dict[str, str]) -> str:
     if item.file is None:
         return str(item.claim)
     return f"{item.file} ({digests[item.file][:_SHORT_DIGEST]})"
-
-
-def _text(path: str) -> str:
-    """Write a path as JSON can hold it: it may have bytes that are no text."""
-    return path.encode(errors="backslashreplace").decode()

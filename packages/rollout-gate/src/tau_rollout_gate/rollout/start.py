@@ -129,6 +129,7 @@ def opened(
 
 def _target(opening: Opening, completed: Rollout | None) -> RollbackTarget:
     if opening.rollback_version is not None:
+        _version_of(opening.rollback_version, option="--rollback-to")
         return RollbackTarget(
             rollback_version=opening.rollback_version,
             rollback_channel=opening.rollback_channel or opening.channel,

@@ -3,6 +3,8 @@
 import getpass
 from collections.abc import Mapping
 
+from tau_rollout_gate.services.recorded import is_text
+
 CI_ACTORS = (
     "GITHUB_ACTOR",  # GitHub Actions; Gitea and Forgejo set it too
     "GITLAB_USER_LOGIN",
@@ -18,12 +20,16 @@ CI_ACTORS = (
 
 
 def actor(given: str | None, environment: Mapping[str, str]) -> str:
-    """Find out who asks: `given`, else the CI's actor, else the login name, else `unknown`."""
-    named = (given, *(environment.get(name) for name in CI_ACTORS))
-    for name in named:
-        if name and name.strip():
+    """Find out who asks: `given`, else the CI's actor, else the login name, else `unknown`.
+
+    What nobody gave is passed over where it is no text: it must keep nobody from a rollback.
+    """
+    if given and given.strip():
+        return given.strip()
+    for name in (*(environment.get(name) for name in CI_ACTORS), _login_name()):
+        if name and name.strip() and is_text(name):
             return name.strip()
-    return _login_name() or "unknown"
+    return "unknown"
 
 
 def _login_name() -> str:

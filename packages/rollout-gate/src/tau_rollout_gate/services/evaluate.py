@@ -15,6 +15,7 @@ from tau_rollout_gate.files.policy import pinned_policy
 from tau_rollout_gate.files.rollout_directory import load
 from tau_rollout_gate.rollout.ledger_check import Standing
 from tau_rollout_gate.rollout.transitions import Found
+from tau_rollout_gate.services.recorded import absolute
 
 NOW_VARIABLE = "TAU_ROLLOUT_GATE_NOW_UNIX_MS"
 """The environment variable that pins the clock."""
@@ -95,6 +96,7 @@ def pinned_state_dirs(question: Question, rollout: Rollout) -> dict[str, str]:
 
     Raises:
         RolloutUnusableError: if a surface is named that the rollout does not have.
+        RefusedError: if a path is not UTF-8 text.
     """
     found = {pin.name: pin.state_dir for pin in rollout.surfaces}
     for name in question.surfaces:
@@ -103,7 +105,7 @@ def pinned_state_dirs(question: Question, rollout: Rollout) -> dict[str, str]:
                 f"--surface {name}: the rollout's surfaces are {', '.join(found)}"
             )
     return found | {
-        name: str(Path(given).absolute())
+        name: absolute(given)
         for name, given in question.surfaces.items()
         if os.path.realpath(given) != os.path.realpath(found[name])
     }

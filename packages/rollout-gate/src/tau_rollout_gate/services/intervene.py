@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.policy import kept_policy, load_policy, pinned_policy
 from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.files.stopping import stopping
@@ -22,9 +21,7 @@ from tau_rollout_gate.services.evaluate import (
     now_unix_ms,
     pinned_state_dirs,
 )
-
-_LONGEST_TEXT = 4096
-"""As long as a path can be: every decision holds such texts."""
+from tau_rollout_gate.services.recorded import absolute, as_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,23 +40,6 @@ def who(by: str | None) -> str:
         RefusedError: if what was said is no text.
     """
     return as_text("--by", actor(by, os.environ))
-
-
-def as_text(option: str, text: str) -> str:
-    """Take the text of an option without the blanks around it.
-
-    Raises:
-        RefusedError: if nothing is left, bytes that are no UTF-8 were given, or it is too long.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise RefusedError(f"{option}: is not UTF-8 text") from None
-    if not text.strip():
-        raise RefusedError(f"{option}: is empty; say something for the record")
-    if len(text) > _LONGEST_TEXT:
-        raise RefusedError(f"{option}: has more than {_LONGEST_TEXT:,} characters, the most")
-    return text.strip()
 
 
 def freeze(asked: Asked) -> Entry:
@@ -121,7 +101,7 @@ def adopt(asked: Asked, *, cycle_interval_ms: int | None) -> Entry:
     """
     path = asked.question.policy
     stays = path is None and cycle_interval_ms is not None
-    policy, policy_file = load_policy(path), None if path is None else str(path.absolute())
+    policy, policy_file = load_policy(path), None if path is None else absolute(path)
 
     def transition(before: Rollout, found: Found) -> Rollout:
         own = pinned_policy(None, before, asked.question.rollout_dir)

@@ -13,6 +13,7 @@ from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.start import Opening, opened
 from tau_rollout_gate.services.evaluate import Question, check_expected, now_unix_ms
+from tau_rollout_gate.services.recorded import absolute
 
 
 def start(
@@ -28,8 +29,8 @@ def start(
     root, policy = question.rollout_dir, load_policy(question.policy)
     opening = replace(
         opening,
-        surfaces={name: str(Path(path).absolute()) for name, path in opening.surfaces.items()},
-        policy_file=None if question.policy is None else str(question.policy.absolute()),
+        surfaces={name: absolute(path) for name, path in opening.surfaces.items()},
+        policy_file=None if question.policy is None else absolute(question.policy),
     )
     _refuse_nesting(root, opening.surfaces)
     now = now_unix_ms(question.now_unix_ms)

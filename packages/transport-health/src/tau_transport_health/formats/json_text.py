@@ -1,6 +1,7 @@
 """JSON as it is printed, and the rows of `inspect --json`."""
 
 import json
+import re
 from typing import Any
 
 from tau_transport_health.health.assessment import Inspection
@@ -13,7 +14,8 @@ def json_text(value: object) -> str:
     ASCII only, so that nothing from a file can act on a terminal or in a CI job's log; programs
     read it all the same.
     """
-    return harmless(json.dumps(value, indent=2))
+    text = harmless(json.dumps(value, indent=2, ensure_ascii=False))
+    return re.sub(r"[^ -~\n]", lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def row(inspection: Inspection) -> dict[str, Any]:

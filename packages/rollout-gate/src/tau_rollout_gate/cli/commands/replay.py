@@ -12,6 +12,7 @@ from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.policy import BUILT_IN
 from tau_rollout_gate.formats.simulation.replay import replays_json, replays_text
+from tau_rollout_gate.services.recorded import as_text
 from tau_rollout_gate.services.replay import Recording, replays
 
 
@@ -49,7 +50,7 @@ def command(
     """
     recording = Recording(
         files=events,
-        surface=surface_name,
+        surface=as_text("--surface-name", surface_name),
         cycle_interval_ms=cycle_interval,
         registry_changes_expected=registry_changes_expected,
     )

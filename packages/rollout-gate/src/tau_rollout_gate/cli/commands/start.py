@@ -10,7 +10,7 @@ from tau_rollout_gate.cli.question import By, Dated, asks
 from tau_rollout_gate.contract.rollout import Channel
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.rollout.start import Opening
-from tau_rollout_gate.services.intervene import as_text
+from tau_rollout_gate.services.recorded import as_text
 from tau_rollout_gate.services.start import start
 
 
