@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import StateUnusableError
 from tau_custom_command.storage.journal import commit, opened
-from tau_custom_command.storage.journal_format import Journal, encode, parse
+from tau_custom_command.storage.journal_format import Journal, NoteKind, encode, note, parse
 from tau_custom_command.storage.sync import NOT_TO_DISK
 
 Batches = list[list[Change]]
@@ -102,6 +103,56 @@ def test_garbage_at_the_end_is_not_committed(batches: Batches, garbage: bytes) -
     journal = parsed(raw + garbage)
     assert in_batches(journal) == batches
     assert (journal.end, journal.size) == (len(raw), len(raw) + len(garbage))
+
+
+NOTES = st.tuples(st.sampled_from(NoteKind), CONTENTS)
+PARTS = st.lists(st.one_of(NOTES, st.lists(REPLACEMENTS, max_size=2)), max_size=6)
+Parts = list[tuple[NoteKind, bytes] | list[Change]]
+
+
+def with_notes(parts: Parts) -> bytes:
+    """Return a journal of these notes and batches."""
+    return b"".join(note(*part) if isinstance(part, tuple) else bytes_of([part]) for part in parts)
+
+
+def unsettled(parts: Parts) -> list[tuple[NoteKind, bytes]]:
+    """Return the notes after the last batch."""
+    notes: list[tuple[NoteKind, bytes]] = []
+    for part in parts:
+        if isinstance(part, tuple):
+            notes.append(part)
+        else:
+            notes.clear()
+    return notes
+
+
+@given(PARTS, st.data())
+def test_notes_are_read_back_until_a_batch_settles_them(parts: Parts, data: st.DataObject) -> None:
+    """Whatever length a crash leaves: the first notes and batches, whole, never a part of one."""
+    raw = with_notes(parts)
+    length = data.draw(st.integers(min_value=0, max_value=len(raw)))
+    for kept in range(len(parts), -1, -1):
+        if len(with_notes(parts[:kept])) <= length:
+            break
+    journal = parsed(raw[:length])
+    assert list(journal.notes()) == unsettled(parts[:kept])
+    assert in_batches(journal) == [part for part in parts[:kept] if isinstance(part, list)]
+    assert journal.end == len(with_notes(parts[:kept]))
+
+
+@given(PARTS.filter(bool), st.data())
+@settings(max_examples=300)
+def test_a_note_that_was_altered_is_none(parts: Parts, data: st.DataObject) -> None:
+    """Whichever byte is another one: nothing from there on counts, or the journal is refused."""
+    raw = bytearray(with_notes(parts))
+    place = data.draw(st.integers(min_value=0, max_value=len(raw) - 1))
+    raw[place] ^= data.draw(st.integers(min_value=1, max_value=255))
+    try:
+        journal = parsed(bytes(raw))
+    except StateUnusableError:
+        return
+    assert journal.end <= place
+    assert parsed(bytes(raw)[: journal.end]) == journal._replace(read=ANY, size=journal.end)
 
 
 @pytest.mark.parametrize(

@@ -36,11 +36,30 @@ class ObservedResult(FileForm, frozen=True):
     response_body: dict[str, Any] | None
 
 
+class OutputDifference(FileForm, frozen=True):
+    """Where a run's output, exit code or duration is not as its fixture states.
+
+    Args:
+        field: What was stated. Examples: "stdout.equals", "max_duration_ms"
+        expected: What it should be; the first difference in its context, escaped.
+        observed: What it was, likewise.
+    """
+
+    field: str
+    expected: str
+    observed: str
+
+
 class Drift(FileForm, frozen=True):
-    """How a case's result differs from what its fixture expects."""
+    """How a case's result differs from what its fixture expects.
+
+    Args:
+        differences: What its output, exit code or duration lacks, after an execution.
+    """
 
     expected: ObservedResult
     observed: ObservedResult
+    differences: tuple[OutputDifference, ...] | UnsetType = UNSET
 
 
 class RunAudit(FileForm, frozen=True):
@@ -55,6 +74,10 @@ class RunAudit(FileForm, frozen=True):
         timed_out: It was ended by its time limit.
         duration_ms: How long it ran, in milliseconds.
         failure_reason: Why it failed; null if it did not.
+        signal: The signal that it died of.
+        left_behind: It left processes behind, which were ended.
+        working_directory: The folder it ran in.
+        output_is_lossy: The output is not all UTF-8, so the text cannot show every byte.
     """
 
     executed: bool
@@ -65,6 +88,10 @@ class RunAudit(FileForm, frozen=True):
     timed_out: bool
     duration_ms: DurationMs
     failure_reason: str | None
+    signal: int | UnsetType = UNSET
+    left_behind: bool | UnsetType = UNSET
+    working_directory: str | UnsetType = UNSET
+    output_is_lossy: bool | UnsetType = UNSET
 
 
 class ChannelPayload(FileForm, frozen=True):

@@ -130,6 +130,8 @@ class StateFile(FileForm, frozen=True):
         processed_case_keys: Keys of cases that are settled, oldest first. Examples:
             ["CREATE:greet:010-create"]
         failed_case_keys: Keys of cases that failed, least recently tried first.
+        executed_run_keys: Keys of RUNs whose process was started, oldest first; never forgotten.
+            Left out where there is none.
         commands: The registry, sorted by command_name; each name once.
     """
 
@@ -139,6 +141,7 @@ class StateFile(FileForm, frozen=True):
     commands: tuple[CommandRecord, ...]
     health: HealthSnapshot
     last_cycle: LastCycle
+    executed_run_keys: tuple[str, ...] | UnsetType = UNSET
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:

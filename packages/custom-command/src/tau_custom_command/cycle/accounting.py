@@ -4,15 +4,19 @@ Every number of an event follows from the settled cases; every number of the hea
 follows from the event (runbooks/state-files.md).
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
+
+from msgspec import UNSET, structs
 
 from tau_custom_command.contract import health
 from tau_custom_command.contract.forms import LARGEST_INTEGER, line_digest
 from tau_custom_command.contract.health import ReasonCode
 from tau_custom_command.contract.state import HealthSnapshot, LastCycle, RuntimeEvent, StateFile
 from tau_custom_command.contract.vocabulary import Outcome
+from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.cycle.plan import CyclePlan
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Disposition, Settlement
@@ -27,25 +31,32 @@ class ClosedCycle(NamedTuple):
     state: StateFile
 
 
-def close(
+def close(  # noqa: PLR0913 - what was planned and what came of it, and when
     plan: CyclePlan,
     settlements: Sequence[Settlement],
     registry: Registry,
     *,
     ended_unix_ms: int,
     duration_ms: int,
+    recovered: bool = False,
 ) -> ClosedCycle:
-    """Close a cycle that took `plan` and settled its cases so; `registry` is as it is then."""
+    """Close a cycle that took `plan` and settled its cases so; `registry` is as it is then.
+
+    It is `recovered` where a crash ended it. Cases of the plan that were never settled, as where it
+    was told to stop, count as not there.
+    """
+    plan = plan._replace(queue=tuple(settlement.case for settlement in settlements))
     processed, failed = _case_keys(plan, settlements)
+    executed = _executed_keys(plan, settlements)
     counters = _counters(plan, settlements)
     event = RuntimeEvent(
         schema_version=1,
         timestamp_unix_ms=ended_unix_ms,
         reason_codes=reason_codes(counters),
-        recovered=False,
+        recovered=recovered,
         cycle_duration_ms=duration_ms,
         **_health(plan.streak_before, counters["failed_cases"]),
-        **plan.identity._asdict(),
+        **structs.asdict(plan.identity),
         **counters,
     )
     event_line = event.as_line()
@@ -54,6 +65,7 @@ def close(
         processed_case_keys=processed,
         failed_case_keys=failed,
         commands=registry.sorted_records(),
+        executed_run_keys=executed or UNSET,
         health=_snapshot_of(event),
         last_cycle=LastCycle(
             cycle_id=event.cycle_id,
@@ -121,14 +133,27 @@ def _counters(plan: CyclePlan, settlements: Sequence[Settlement]) -> dict[str, A
         "upserted_commands": sum(s.change.upserted_commands for s in settlements),
         "deleted_commands": sum(s.change.deleted_commands for s in settlements),
         "executed_runs": sum(s.change.executed_runs for s in settlements),
-        # No process is started in record mode, so none can time out, exit or fail to start.
-        "run_timeout_failures": 0,
-        "run_non_zero_exit_failures": 0,
-        "run_spawn_failures": 0,
+        **_run_failures(settlements),
         "run_missing_command_failures": sum(
             settlement.result.is_missing_command for settlement in settlements
         ),
         "backlog_cases": len(plan.left_over),
+    }
+
+
+_RUN_FAILURES = {
+    "run_timeout_failures": {FailureReason.TIMEOUT},
+    "run_non_zero_exit_failures": {FailureReason.NON_ZERO_EXIT},
+    "run_spawn_failures": {FailureReason.SPAWN_ERROR, FailureReason.EXECUTABLE_NOT_FOUND},
+}
+"""Which failures of attempts each counter counts."""
+
+
+def _run_failures(settlements: Sequence[Settlement]) -> dict[str, int]:
+    attempts = chain.from_iterable(settlement.executions for settlement in settlements)
+    failures = Counter(attempt.failure for attempt in attempts)
+    return {
+        name: sum(failures[reason] for reason in reasons) for name, reasons in _RUN_FAILURES.items()
     }
 
 
@@ -163,22 +188,34 @@ def _case_keys(
     settled = {
         settlement.case.key: settlement.disposition is Disposition.FAILED
         for settlement in settlements
+        if not settlement.is_executed
     }
-    skipped = [case.key for case in plan.skipped]
-    at_hand = frozenset(chain(settled, skipped, (case.key for case in plan.left_over)))
+    executed = {settlement.case.key for settlement in settlements if settlement.is_executed}
+    executed.update(plan.executed_before)
+    skipped = [key for key in plan.skipped if key not in executed]
+    at_hand = frozenset(chain(settled, skipped, plan.left_over))
+    gone = at_hand | executed
     # A processed key that is met again becomes one of the newest, so that the keys that go are of
     # fixtures that run no more. The failed ones keep their order, which is that of their trying.
     processed = [
-        *(key for key in plan.processed_before if key not in at_hand),
+        *(key for key in plan.processed_before if key not in gone),
         *skipped,
         *(key for key, has_failed in settled.items() if not has_failed),
     ]
     failed = [
-        *(key for key in plan.failed_before if key not in settled),
+        *(key for key in plan.failed_before if key not in settled and key not in executed),
         *(key for key, has_failed in settled.items() if has_failed),
     ]
     cap = max(plan.processed_case_cap, plan.discovered)
     return tuple(_newest(processed, cap, kept=at_hand)), tuple(_newest(failed, cap, kept=at_hand))
+
+
+def _executed_keys(plan: CyclePlan, settlements: Sequence[Settlement]) -> tuple[str, ...]:
+    """Add the keys of RUNs whose process was started: those are never forgotten."""
+    if plan.is_fresh:
+        return plan.executed_before
+    new = dict.fromkeys(settlement.case.key for settlement in settlements if settlement.is_executed)
+    return (*(key for key in plan.executed_before if key not in new), *new)
 
 
 def _newest(keys: Sequence[str], cap: int, *, kept: Collection[str]) -> Iterator[str]:

@@ -21,13 +21,16 @@ from tau_custom_command.contract.channel import (
     ContextEntry,
     Drift,
     ObservedResult,
+    OutputDifference,
+    RunAudit,
 )
 from tau_custom_command.contract.paths import CHANNEL_LOGS, CHANNEL_STORE
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, Operation, Outcome
 from tau_custom_command.contract.writes import AppendLines, CreateFile, ReplaceFile, Write
+from tau_custom_command.cycle.attempt import Execution
 from tau_custom_command.cycle.evaluation import Result
-from tau_custom_command.cycle.registry import Registry
+from tau_custom_command.cycle.registry import Registry, RegistryChange
 from tau_custom_command.cycle.settle import Disposition, Settlement
 from tau_custom_command.fixture.model import Expectation
 from tau_custom_command.printable import printable
@@ -61,45 +64,95 @@ def channel_writes(
     description = ChannelDescription(schema_version=1, transport=TRANSPORT, channel_id=channel)
     yield CreateFile(path=f"{folder}/schema.json", content=description.as_document())
     if entries:
-        log = tuple(log_entry(entry).as_line() for entry in entries)
-        context = tuple(context_entry(entry).as_line() for entry in entries)
+        log = tuple(line.as_line() for entry in entries for line in log_entries(entry))
+        context = tuple(line.as_line() for entry in entries for line in context_entries(entry))
         for name, lines in zip(CHANNEL_LOGS, (log, context), strict=True):
             yield AppendLines(path=f"{folder}/{name}", lines=lines)
     yield ReplaceFile(path=f"{folder}/MEMORY.md", content=memory(channel, registry).encode())
 
 
-def log_entry(settlement: Settlement) -> ChannelLogEntry:
-    """Build the entry of the channel's log for a case that was settled."""
-    case, result = settlement.case, settlement.result
-    fields: dict[str, Any] = {
-        "outcome": result.outcome,
-        "operation": case.operation.lower(),
-        "case_id": case.case_id,
-        "command_name": case.command_name,
-        "status_code": result.status_code,
-    }
-    if result.outcome is Outcome.SUCCESS:
-        fields["upserted_commands"] = settlement.change.upserted_commands
-        fields["deleted_commands"] = settlement.change.deleted_commands
-        fields["executed_runs"] = settlement.change.executed_runs
-    else:
-        fields["error_code"] = result.error_code
+def log_entries(settlement: Settlement) -> Iterator[ChannelLogEntry]:
+    """Build the entries of the channel's log for a case that was settled.
+
+    One; for an executed RUN, one for each attempt.
+    """
+    for execution in settlement.executions[:-1]:
+        yield _entry(settlement, execution.result, execution, {})
+    last = settlement.executions[-1] if settlement.executions else None
+    outcome: dict[str, Any] = {}
     if settlement.drifted:
-        fields["drift"] = Drift(expected=_side(case.expected), observed=_side(result))
+        observed = _side(settlement.result)
+        differences = () if last is None else last.differences
+        outcome["drift"] = Drift(
+            expected=_side(settlement.case.expected),
+            observed=observed,
+            differences=tuple(OutputDifference(**each._asdict()) for each in differences) or UNSET,
+        )
+    yield _entry(settlement, settlement.result, last, outcome)
+
+
+def _entry(
+    settlement: Settlement, result: Result, execution: Execution | None, fields: dict[str, Any]
+) -> ChannelLogEntry:
+    case = settlement.case
+    if execution is not None:
+        fields["run_audit"] = _audit(execution)
+    if result.outcome is not Outcome.SUCCESS:
+        fields["error_code"] = result.error_code
+    elif execution is None:
+        fields |= settlement.change._asdict()
+    else:
+        fields |= RegistryChange(executed_runs=1)._asdict()
     return ChannelLogEntry(
-        timestamp_unix_ms=settlement.settled_unix_ms,
+        timestamp_unix_ms=_ended_unix_ms(settlement, execution),
         direction="system",
         event_key=case.key,
         source=SOURCE,
-        payload=ChannelPayload(**fields),
+        payload=ChannelPayload(
+            outcome=result.outcome,
+            operation=case.operation.lower(),
+            case_id=case.case_id,
+            command_name=case.command_name,
+            status_code=result.status_code,
+            **fields,
+        ),
     )
 
 
-def context_entry(settlement: Settlement) -> ContextEntry:
-    """Build the same as one readable sentence."""
-    return ContextEntry(
-        timestamp_unix_ms=settlement.settled_unix_ms, role="system", text=sentence(settlement)
+def _audit(execution: Execution) -> RunAudit:
+    ended = execution.ended
+    return RunAudit(
+        executed=ended.started,
+        command_line=ended.command_line,
+        exit_code=ended.exit_code,
+        stdout=ended.stdout.text,
+        stderr=ended.stderr.text,
+        timed_out=ended.timed_out,
+        duration_ms=ended.duration_ms,
+        failure_reason=execution.failure,
+        signal=UNSET if ended.signal is None else ended.signal,
+        left_behind=ended.left_behind or UNSET,
+        working_directory=ended.working_directory or UNSET,
+        output_is_lossy=ended.stdout.is_lossy or ended.stderr.is_lossy or UNSET,
     )
+
+
+def context_entries(settlement: Settlement) -> Iterator[ContextEntry]:
+    """Build the same as readable sentences."""
+    for number, execution in enumerate(settlement.executions[:-1], 1):
+        head = f"Case {settlement.case.case_id!r}: attempt {number} failed"
+        text = f"{head}: {_short(execution.result)}{_because(execution.result)}."
+        yield ContextEntry(timestamp_unix_ms=execution.ended_unix_ms, role="system", text=text)
+    last = settlement.executions[-1] if settlement.executions else None
+    yield ContextEntry(
+        timestamp_unix_ms=_ended_unix_ms(settlement, last),
+        role="system",
+        text=sentence(settlement),
+    )
+
+
+def _ended_unix_ms(settlement: Settlement, execution: Execution | None) -> int:
+    return settlement.settled_unix_ms if execution is None else execution.ended_unix_ms
 
 
 def sentence(settlement: Settlement) -> str:
@@ -118,10 +171,21 @@ def account(settlement: Settlement) -> str:
     """Say what came of a case, and why; where it drifted, what should have, too."""
     case, result = settlement.case, settlement.result
     observed = _short(result)
-    because = f" ({printable(result.explanation)})" if result.explanation else ""
+    because = _because(result)
     if not settlement.drifted:
         return observed + because
     expected = _short(case.expected)
+    differences = [
+        each for execution in settlement.executions[-1:] for each in execution.differences
+    ]
+    if differences:
+        told = "; ".join(
+            f"{each.field}: expected {each.expected}, observed {each.observed}"
+            for each in differences
+        )
+        return (
+            printable(told) if expected == observed else f"{printable(told)}; {observed}{because}"
+        )
     if expected == observed:
         observed += " with another response body"
     return f"expected {expected}, observed {observed}{because}"
@@ -142,6 +206,7 @@ def memory(channel: str, registry: Registry) -> str:
         return f"# {channel}\n\nThe command is not registered.\n"
     policy = json.encode(replace(record.execution_policy, schema_version=UNSET)).decode()
     last = f"{record.operation}, {record.last_outcome}, status {record.last_status_code}"
+    execution = _last_execution(record) if record.last_command_line else ""
     return (
         f"# {channel}\n\n"
         f"- Template: {code(record.template)}\n"
@@ -150,6 +215,15 @@ def memory(channel: str, registry: Registry) -> str:
         f"- By case: {code(record.case_id)}\n"
         f"- At: {utc(record.updated_unix_ms)}\n"
         f"- Its own execution policy: {code(policy)}\n"
+        f"{execution}"
+    )
+
+
+def _last_execution(record: CommandRecord) -> str:
+    how = "its time limit" if record.last_timed_out else f"exit code {record.last_exit_code}"
+    return (
+        f"- Last command line: {code(record.last_command_line)}\n"
+        f"- It ended with {how} after {record.last_duration_ms} ms\n"
     )
 
 
@@ -200,6 +274,10 @@ def _side(result: Expectation | Result) -> ObservedResult:
         error_code=result.error_code,
         response_body=result.response_body,
     )
+
+
+def _because(result: Result) -> str:
+    return f" ({printable(result.explanation)})" if result.explanation else ""
 
 
 def _short(result: Expectation | Result) -> str:

@@ -54,7 +54,7 @@ def evaluate(
     operation = Operation(case.operation)
     if operation is Operation.LIST:
         denied = _denied_by_policy(case, registry, default_policy)
-        return denied or _accepted(operation, commands=[*sorted(registry)])
+        return denied or accepted(operation, commands=[*sorted(registry)])
     if not is_command_name(case.command_name):
         return _rejected(
             400, ErrorCode.INVALID_NAME, f"{case.command_name!r} is not a command name"
@@ -66,7 +66,7 @@ def evaluate(
         _without_template(case, operation)
         or _not_registered(case, operation, registry)
         or _denied_by_policy(case, registry, default_policy)
-        or _accepted(operation, command_name=case.command_name, **arguments)
+        or accepted(operation, command_name=case.command_name, **arguments)
     )
 
 
@@ -114,7 +114,8 @@ def _denied_by_policy(
     return None
 
 
-def _accepted(operation: Operation, **about: object) -> Result:
+def accepted(operation: Operation, **about: object) -> Result:
+    """What an operation results in that succeeds; `about` is what its answer holds besides."""
     return Result(
         outcome=Outcome.SUCCESS,
         status_code=success_status(operation),

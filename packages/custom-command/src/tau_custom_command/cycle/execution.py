@@ -61,6 +61,11 @@ class Stream(NamedTuple):
         more = len(self.kept) - len(head) + self.left_out
         return head.decode(errors="replace") + (f"...<truncated:{more} bytes>" if more else "")
 
+    def shortened(self) -> "Stream":
+        """The same with no more kept than `text` shows."""
+        head = self._head()
+        return self._replace(kept=head, left_out=self.left_out + len(self.kept) - len(head))
+
     def _head(self) -> bytes:
         """As much as a text holds, without part of a character at its end."""
         end = len(self.kept)
@@ -91,3 +96,11 @@ class Ended(NamedTuple):
     stderr: Stream = Stream()
     left_behind: bool = False
     working_directory: str = ""
+
+
+class Difference(NamedTuple):
+    """Where a run is not as its fixture states: the field there, and both sides for people."""
+
+    field: str
+    expected: str
+    observed: str

@@ -3,12 +3,12 @@
 (runbooks/custom-command-ops.md, "A cycle")
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
@@ -26,7 +26,7 @@ class CycleLimits(NamedTuple):
     retry_base_delay_ms: int
 
 
-class CycleIdentity(NamedTuple):
+class CycleIdentity(Struct, frozen=True):
     """What names a cycle in the chain of events, and what it ran: keys of its event."""
 
     cycle_id: str
@@ -40,34 +40,53 @@ class CycleIdentity(NamedTuple):
 
 
 class CyclePlan(NamedTuple):
-    """Which cases a cycle takes and which it leaves out, in order, and what was known before it."""
+    """Which cases a cycle takes and the keys of those it leaves out, and what was known before it.
+
+    The keys of executed RUNs are kept for good, but for those of a `fresh` cycle, which end with
+    its number, so that no other cycle has them.
+    """
 
     identity: CycleIdentity
     queue: tuple[Case, ...]
-    skipped: tuple[Case, ...]
-    left_over: tuple[Case, ...]
+    skipped: tuple[str, ...]
+    left_over: tuple[str, ...]
     processed_case_cap: int
     processed_before: tuple[str, ...]
     failed_before: tuple[str, ...]
+    executed_before: tuple[str, ...]
     streak_before: int
+    is_fresh: bool
 
     @property
     def discovered(self) -> int:
         """How many cases the fixture holds."""
         return len(self.queue) + len(self.skipped) + len(self.left_over)
 
+    def continuing(self, before: StateFile | None) -> Self:
+        """The same plan, continuing the state `before` it."""
+        processed, failed, executed = ((), (), ()) if before is None else _keys_of(before)
+        return self._replace(
+            processed_before=processed,
+            failed_before=failed,
+            executed_before=executed,
+            streak_before=0 if before is None else before.health.failure_streak,
+        )
 
-def plan(
+
+def plan(  # noqa: PLR0913 - what there is, what was before, and what is asked for
     cases: Sequence[Case],
     before: StateFile | None,
     identity: CycleIdentity,
     limits: CycleLimits,
+    *,
+    is_fresh: bool = False,
+    rerun: Collection[str] = (),
 ) -> CyclePlan:
     """Choose which of the ordered `cases` a cycle takes, given the state before it.
 
-    Cases whose key was processed are skipped as duplicates. New cases come first, so that failures
-    cannot starve them; then those that failed before, least recently tried first, so that each
-    gets its turn.
+    Cases whose key was processed or executed are skipped as duplicates, but for those to `rerun`.
+    New cases come first, so that failures cannot starve them; then those that failed before, least
+    recently tried first, so that each gets its turn.
 
     Raises:
         StateUnusableError: if no number is left for the cycle. A number names its cycle in the
@@ -79,20 +98,23 @@ def plan(
             "can follow; nothing was written: put state.json back from a copy, or give this "
             "fixture another --state-dir"
         )
-    processed, failed = ((), ()) if before is None else _keys_of(before)
-    known = frozenset(processed)
+    processed, failed, executed = ((), (), ()) if before is None else _keys_of(before)
+    executed = tuple(key for key in executed if key not in rerun)
+    known = frozenset(chain(processed, executed)).difference(rerun)
     last_tried = {key: position for position, key in enumerate(failed)}
     pending = [case for case in cases if case.key not in known]
     pending.sort(key=lambda case: last_tried.get(case.key, -1))
     return CyclePlan(
         identity=identity,
         queue=tuple(pending[: limits.queue_limit]),
-        skipped=tuple(case for case in cases if case.key in known),
-        left_over=tuple(pending[limits.queue_limit :]),
+        skipped=tuple(case.key for case in cases if case.key in known),
+        left_over=tuple(case.key for case in pending[limits.queue_limit :]),
         processed_case_cap=limits.processed_case_cap,
         processed_before=processed,
         failed_before=failed,
+        executed_before=executed,
         streak_before=0 if before is None else before.health.failure_streak,
+        is_fresh=is_fresh,
     )
 
 
@@ -120,5 +142,6 @@ def fresh_suffix(cases: Sequence[Case], before: StateFile | None, *, cycle_numbe
     return suffix
 
 
-def _keys_of(state: StateFile) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return state.processed_case_keys, state.failed_case_keys
+def _keys_of(state: StateFile) -> tuple[tuple[str, ...], ...]:
+    executed = () if state.executed_run_keys is UNSET else state.executed_run_keys
+    return state.processed_case_keys, state.failed_case_keys, executed

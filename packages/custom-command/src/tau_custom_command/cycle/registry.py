@@ -1,6 +1,6 @@
 """The registry of commands, and what an operation changes in it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 
 from msgspec.structs import replace
@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation
+from tau_custom_command.cycle.attempt import Execution
 from tau_custom_command.cycle.evaluation import Result
 from tau_custom_command.fixture.model import Case
 from tau_custom_command.policy.model import ExecutionPolicy
@@ -47,6 +48,30 @@ class Registry(dict[str, CommandRecord]):
                 return RegistryChange(executed_runs=1)
             case _:  # a LIST
                 return RegistryChange()
+
+    def record_executions(self, case: Case, executions: Sequence[Execution]) -> RegistryChange:
+        """Record the attempts of an executed RUN, the last one as such, whatever came of it."""
+        started = [execution for execution in executions if execution.ended.started]
+        before, last = self[case.command_name], started[-1]
+        ended = last.ended
+        self[case.command_name] = replace(
+            before,
+            case_key=case.key,
+            case_id=case.case_id,
+            operation="RUN",
+            last_status_code=last.result.status_code,
+            last_outcome=last.result.outcome,
+            run_count=min(before.run_count + len(started), LARGEST_INTEGER),
+            updated_unix_ms=last.ended_unix_ms,
+            last_error_code=last.result.error_code or "",
+            last_command_line=ended.command_line,
+            last_exit_code=ended.exit_code,
+            last_stdout=ended.stdout.text,
+            last_stderr=ended.stderr.text,
+            last_timed_out=ended.timed_out,
+            last_duration_ms=ended.duration_ms,
+        )
+        return RegistryChange(executed_runs=len(started))
 
     def _registered(self, case: Case, result: Result, now_unix_ms: int) -> CommandRecord:
         before, spec = self.get(case.command_name), case.command_spec

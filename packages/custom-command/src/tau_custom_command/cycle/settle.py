@@ -5,6 +5,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from tau_custom_command.contract.vocabulary import Outcome
+from tau_custom_command.cycle.attempt import Execution
 from tau_custom_command.cycle.evaluation import Result, drifts
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.cycle.registry import Registry, RegistryChange
@@ -23,7 +24,10 @@ class Disposition(Enum):
 
 
 class Settlement(NamedTuple):
-    """One case of a cycle, judged: its last result, and what it changed."""
+    """One case of a cycle, judged: its last result, and what it changed.
+
+    `executions` are its attempts where it is a RUN that was to be executed.
+    """
 
     case: Case
     result: Result
@@ -32,6 +36,12 @@ class Settlement(NamedTuple):
     retry_attempts: int
     retryable_failures: int
     settled_unix_ms: int
+    executions: tuple[Execution, ...] = ()
+
+    @property
+    def is_executed(self) -> bool:
+        """Whether a process of it was started: then it is settled for good, whatever came of it."""
+        return any(execution.ended.started for execution in self.executions)
 
     @property
     def disposition(self) -> Disposition:
@@ -43,29 +53,43 @@ class Settlement(NamedTuple):
 
 
 def settle(
-    case: Case, attempts: Sequence[Result], registry: Registry, *, now_unix_ms: int
+    case: Case,
+    attempts: Sequence[Result],
+    registry: Registry,
+    *,
+    now_unix_ms: int,
+    executions: Sequence[Execution] = (),
 ) -> Settlement:
     """Judge a case by its attempts (at least one), and carry it out in `registry` if it applies.
 
     A result that differs from the expected one is contract drift: the case fails and changes
-    nothing.
+    nothing, but for what a record holds of its last execution.
     """
     result = attempts[-1]
-    drifted = drifts(case.expected, result)
-    change = RegistryChange()
-    if not drifted and result.outcome is Outcome.SUCCESS:
-        change = registry.apply(case, result, now_unix_ms=now_unix_ms)
-    return Settlement(
+    settlement = Settlement(
         case=case,
         result=result,
-        drifted=drifted,
-        change=change,
+        drifted=drifts(case.expected, result) or any(each.differences for each in executions[-1:]),
+        change=RegistryChange(),
         retry_attempts=len(attempts) - 1,
         retryable_failures=sum(
             attempt.outcome is Outcome.RETRYABLE_FAILURE for attempt in attempts
         ),
         settled_unix_ms=now_unix_ms,
+        executions=tuple(executions),
     )
+    return carried_out(settlement, registry)
+
+
+def carried_out(settlement: Settlement, registry: Registry) -> Settlement:
+    """Carry a judged case out in `registry`, and return it with what that changed there."""
+    case, result = settlement.case, settlement.result
+    change = RegistryChange()
+    if settlement.is_executed:
+        change = registry.record_executions(case, settlement.executions)
+    elif not settlement.drifted and result.outcome is Outcome.SUCCESS:
+        change = registry.apply(case, result, now_unix_ms=settlement.settled_unix_ms)
+    return settlement._replace(change=change)
 
 
 def tried(

@@ -1,17 +1,15 @@
 """`run`: reads fixture and state, has the cycle decided, and writes what it leaves."""
 
 import os
-from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from msgspec import UNSET
 
 from tau_custom_command import __version__
 from tau_custom_command.contract.state import HealthSnapshot, RunMode, RuntimeEvent
 from tau_custom_command.cycle.accounting import ClosedCycle, close
-from tau_custom_command.cycle.channel_records import by_channel, channel_writes
 from tau_custom_command.cycle.evaluation import evaluate
 from tau_custom_command.cycle.plan import CycleIdentity, CycleLimits, fresh_suffix, in_order, plan
 from tau_custom_command.cycle.registry import Registry
@@ -21,20 +19,13 @@ from tau_custom_command.fixture.loading import LoadedFixture, load
 from tau_custom_command.limits import LARGEST_FIXTURE_BYTES, MIB, NO_RELEASE, is_release
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.close_interrupted import close_interrupted
+from tau_custom_command.services.write_closed import Track, write_closed
 from tau_custom_command.storage import read
-from tau_custom_command.storage.lock import locked
+from tau_custom_command.storage.lock import HeldLock, locked
 from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
-from tau_custom_command.storage.state_directory import OpenedState, open_state, write_cycle
-from tau_custom_command.storage.sync import NOT_TO_DISK, TO_DISK
-
-Item = TypeVar("Item")
-
-
-class Track(Protocol):
-    """Passes a sequence through and shows, for people, how far it has come."""
-
-    def __call__(self, label: str, items: Sequence[Item], /) -> Iterator[Item]:
-        """Yield the items one by one."""
+from tau_custom_command.storage.state_directory import OpenedState, open_state
+from tau_custom_command.storage.sync import NOT_TO_DISK, TO_DISK, Syncing
 
 
 class RunRequest(NamedTuple):
@@ -113,23 +104,25 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
         request = request._replace(release=read_release(request.release_file))
     syncing = TO_DISK if request.fsync else NOT_TO_DISK
     with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
-        opened = open_state(lock.root, syncing)
+        opened = _opened(request, lock, syncing, track)
         registry = Registry.of(() if opened.state is None else opened.state.commands)
         closed = _decide(request, loaded, opened, registry, clock, track)
-        channels = by_channel(closed.settlements)
-        writes = (
-            write
-            for channel in track("channels", tuple(channels))
-            for write in channel_writes(channel, channels[channel], registry)
-        )
-        rotated_past = request.rotation.of_logs(channels)
-        remarks = write_cycle(lock, closed, writes, syncing, rotated_past=rotated_past)
+        remarks = write_closed(lock, closed, syncing, rotation=request.rotation, track=track)
     return RunReport(
         event=closed.event,
         health=closed.state.health,
         settlements=closed.settlements,
         warnings=(*opened.warnings, *remarks, *loaded.warnings),
     )
+
+
+def _opened(request: RunRequest, lock: HeldLock, syncing: Syncing, track: Track) -> OpenedState:
+    """Read the state, once a cycle that a crash ended is closed."""
+    opened = open_state(lock.root, syncing)
+    told = close_interrupted(lock, opened, syncing, rotation=request.rotation, track=track)
+    if not told:
+        return opened
+    return open_state(lock.root, syncing)._replace(warnings=(*opened.warnings, *told))
 
 
 def _decide(  # noqa: PLR0913, PLR0917 - what was read, what was asked for, and two seams

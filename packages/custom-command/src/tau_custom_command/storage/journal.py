@@ -8,6 +8,7 @@ called under the lock.
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +21,7 @@ from tau_custom_command.errors import StateUnusableError, StorageError
 from tau_custom_command.storage import apply, journal_format
 from tau_custom_command.storage import read as file_reading
 from tau_custom_command.storage.folders import FILE_MODE, NO_LINK
-from tau_custom_command.storage.journal_format import Journal
+from tau_custom_command.storage.journal_format import Journal, NoteKind
 from tau_custom_command.storage.read import storage_errors
 from tau_custom_command.storage.sync import Syncing
 
@@ -62,6 +63,64 @@ def opened(root: Path, name: str = JOURNAL_FILE) -> Iterator[Journal]:
 def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
     file.seek(position)
     return file.read(length)
+
+
+class Notebook:
+    """The journal of a cycle that executes commands, while it runs: notes are added to it.
+
+    From several threads: each that starts a process notes that itself.
+    """
+
+    def __init__(self, path: Path, descriptor: int, end: int, syncing: Syncing) -> None:
+        """Go on after what is committed in the open journal."""
+        self._path, self._descriptor, self._end = path, descriptor, end
+        self._syncing, self._lock, self._is_on_disk = syncing, threading.Lock(), True
+
+    def add(self, kind: NoteKind, content: bytes) -> None:
+        """Add a note, which `sync` has reach the disk.
+
+        Raises:
+            StorageError: if the operating system refuses; there is then no such note.
+        """
+        raw = journal_format.note(kind, content)
+        with self._lock, storage_errors(self._path, "write"):
+            try:
+                apply.write_whole(self._descriptor, raw, self._end)
+            except OSError:
+                os.ftruncate(self._descriptor, self._end)
+                raise
+            self._end += len(raw)
+            self._is_on_disk = False
+
+    def sync(self) -> None:
+        """Return once all notes are on the disk.
+
+        Raises:
+            StorageError: if they are not.
+        """
+        with self._lock, storage_errors(self._path, "write to the disk"):
+            if not self._is_on_disk:
+                self._syncing.file(self._descriptor)
+                self._is_on_disk = True
+
+
+@contextmanager
+def noting(root: Path, syncing: Syncing) -> Iterator[Notebook]:
+    """Give the journal in `root` for a cycle to note in how far it is.
+
+    Raises:
+        StateUnusableError: as `opened`.
+        StorageError: if the operating system refuses.
+    """
+    path = root / JOURNAL_FILE
+    with opened(root) as committed:
+        pass
+    with storage_errors(path, "write"):
+        opened_file = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, FILE_MODE)
+        with apply.opened_for_writing(opened_file) as descriptor:
+            os.ftruncate(descriptor, committed.end)
+            syncing.folder(root)  # in case the journal was only just made
+            yield Notebook(path, descriptor, committed.end, syncing)
 
 
 def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:

@@ -2,12 +2,15 @@
 
 A batch begins with a line that names form and kind, goes on with its changes, each a line with its
 lengths and then its bytes, and ends with the SHA-256 of all of that. A batch that was cut off, or
-is not what was written, has no such end: nothing from there on was ever committed. Another kind of
-record (an intent, before a process starts) takes a first line of its own.
+is not what was written, has no such end: nothing from there on was ever committed.
+
+A cycle that executes commands writes down how far it is in notes, which begin and end alike: that
+it began, that a process is about to start, what came of a case. A batch settles those before it.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple, assert_never
@@ -19,6 +22,7 @@ _FORM = b"tau-custom-command journal "
 _BATCH = _FORM + b"1 batch\n"
 _FIRST_LINE = re.compile(re.escape(_FORM) + rb"[\x20-\x7e]{1,40}\n")
 _LENGTH = rb"(0|[1-9]\d{0,17})"
+_NOTE = re.compile(re.escape(_FORM) + rb"1 (began|starts|settled) %b\n" % _LENGTH)
 # No path that leads out of the state directory is a path, so no journal can lead there.
 _NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
 _PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
@@ -31,13 +35,30 @@ Read = Callable[[int, int], bytes]
 """Gives so many bytes of a journal from a position on; fewer at its end."""
 
 
+class NoteKind(StrEnum):
+    """What a note of a cycle that executes commands says."""
+
+    BEGAN = "began"
+    STARTS = "starts"
+    SETTLED = "settled"
+
+
 class Journal(NamedTuple):
-    """What a journal holds: where its committed batches begin and end; `size` is all of it."""
+    """What a journal holds: where its committed batches begin and end; `size` is all of it.
+
+    `noted` are the notes that no batch has settled, each its kind, and where its content is.
+    """
 
     read: Read
     batches: tuple[tuple[int, int], ...]
+    noted: tuple[tuple[NoteKind, int, int], ...]
     end: int
     size: int
+
+    def notes(self) -> Iterator[tuple[NoteKind, bytes]]:
+        """Yield the notes that no batch has settled, in their order."""
+        for kind, start, end in self.noted:
+            yield kind, self.read(start, end - start)
 
     def changes(self) -> Iterator[Change]:
         """Yield the changes of all batches in their order."""
@@ -79,28 +100,41 @@ def encode(changes: Iterable[Change]) -> Iterator[bytes]:
     yield b"end %b\n" % digest.hexdigest().encode()
 
 
+def note(kind: NoteKind, content: bytes) -> bytes:
+    """The bytes of a note."""
+    head = b"%b1 %b %d\n" % (_FORM, kind.encode(), len(content))
+    digest = sha256(head + content).hexdigest().encode()
+    return b"%b%bend %b\n" % (head, content, digest)
+
+
 def parse(read: Read, size: int) -> Journal:
-    """Find the batches that were committed to a journal of `size` bytes, which `read` gives.
+    """Find what was committed to a journal of `size` bytes, which `read` gives.
 
     Raises:
         StateUnusableError: for a record of another form or kind, which a newer version wrote.
     """
     batches: list[tuple[int, int]] = []
+    noted: list[tuple[NoteKind, int, int]] = []
     position = 0
-    while read(position, len(_BATCH)) == _BATCH:
-        start = position + len(_BATCH)
-        end = max((end for _, _, end in _heads(read, start, size)), default=start)
-        ending = _END.match(read(end, _LONGEST_HEAD))
+    while (first := _FIRST_LINE.match(read(position, _LONGEST_HEAD))) is not None:
+        start = position + first.end()
+        if (head := _NOTE.fullmatch(first[0])) is not None:
+            end = start + int(head[2])
+        elif first[0] == _BATCH:
+            end = max((end for _, _, end in _heads(read, start, size)), default=start)
+        else:
+            line = first[0].decode().strip()
+            raise StateUnusableError(f"this version does not know its {line!r}")
+        ending = _END.match(read(end, _LONGEST_HEAD)) if end <= size else None
         if ending is None or _digest(read, position, end) != ending[1]:
             break
-        batches.append((start, end))
+        if head is not None:
+            noted.append((NoteKind(head[1].decode()), start, end))
+        else:
+            batches.append((start, end))
+            noted.clear()
         position = end + ending.end()
-    else:
-        unknown = _FIRST_LINE.match(read(position, _LONGEST_HEAD))
-        if unknown is not None:
-            line = unknown[0].decode().strip()
-            raise StateUnusableError(f"this version does not know its {line!r}")
-    return Journal(read=read, batches=tuple(batches), end=position, size=size)
+    return Journal(read=read, batches=tuple(batches), noted=tuple(noted), end=position, size=size)
 
 
 def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:

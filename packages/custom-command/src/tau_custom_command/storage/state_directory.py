@@ -93,7 +93,7 @@ def complete_committed(root: Path, syncing: Syncing) -> tuple[str, ...]:
     if journal.batches:
         was = "the last cycle was cut off after it was committed; it has been completed"
         return (f"{root}: {was}", *remarks)
-    if journal.size:
+    if journal.size and not journal.noted:
         return (f"{root}: a cycle was cut off before it was committed; nothing of it remains",)
     return ()
 

@@ -1,0 +1,122 @@
+"""What a cycle that executes commands notes of itself, and how a crash ends it by its notes.
+
+That it began; before each process, that it is about to start; what came of each case. So after a
+crash no finished case is lost, and a RUN that was started is never silently run again: it ends as
+interrupted (runbooks/custom-command-ops.md, "Crash safety").
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from msgspec import json
+from msgspec.structs import replace
+
+from tau_custom_command.contract.state import StateFile
+from tau_custom_command.cycle.accounting import ClosedCycle, close
+from tau_custom_command.cycle.attempt import Execution, result_of
+from tau_custom_command.cycle.event_chain import ChainEnd
+from tau_custom_command.cycle.execution import Ended, FailureReason
+from tau_custom_command.cycle.plan import CyclePlan
+from tau_custom_command.cycle.registry import Registry
+from tau_custom_command.cycle.settle import Settlement, carried_out, settle
+from tau_custom_command.fixture.model import Case
+
+
+class Began(NamedTuple):
+    """A cycle began: its plan, without what the fixture or the state before it tells."""
+
+    plan: CyclePlan
+    unix_ms: int
+
+    @classmethod
+    def of(cls, plan: CyclePlan, *, unix_ms: int) -> "Began":
+        """Note the beginning of the cycle that takes `plan`."""
+        told = plan._replace(queue=(), processed_before=(), failed_before=(), executed_before=())
+        return cls(plan=told, unix_ms=unix_ms)
+
+
+class Starts(NamedTuple):
+    """A process of the case at a place of the queue is about to start, after other attempts."""
+
+    place: int
+    case: Case
+    unix_ms: int
+    command_line: str
+    before: tuple[Execution, ...] = ()
+
+
+class Settled(NamedTuple):
+    """What came of the case at a place of the queue."""
+
+    place: int
+    settlement: Settlement
+
+
+Note = Began | Starts | Settled
+
+
+def encode(note: Note) -> bytes:
+    """A note as bytes."""
+    return json.encode(note)
+
+
+def closed_after_a_crash(
+    began: bytes,
+    starts: Iterable[bytes],
+    settled: Iterable[bytes],
+    *,
+    before: StateFile | None,
+    end: ChainEnd,
+) -> ClosedCycle:
+    """Close a cycle that a crash ended, by its notes and the state before it.
+
+    The first three are what was noted of each kind. It ended when its last note was made. It
+    follows the `end` of the chain, also where another state was put back since it began.
+    """
+    beginning = json.decode(began, type=Began)
+    ended: dict[int, Settlement] = {}
+    for raw in settled:
+        note = json.decode(raw, type=Settled)
+        ended[note.place] = note.settlement
+    started = {note.place: note for raw in starts for note in (json.decode(raw, type=Starts),)}
+    registry = Registry.of(() if before is None else before.commands)
+    settlements = [
+        carried_out(ended[place], registry)
+        if place in ended
+        else _interrupted(started[place], registry)
+        for place in sorted(ended | started)
+    ]
+    times = (
+        beginning.unix_ms,
+        *(note.unix_ms for note in started.values()),
+        *(settlement.settled_unix_ms for settlement in settlements),
+    )
+    identity = replace(
+        beginning.plan.identity, cycle_number=end.cycle_number + 1, previous_sha256=end.sha256
+    )
+    return close(
+        beginning.plan.continuing(before)._replace(identity=identity),
+        settlements,
+        registry,
+        ended_unix_ms=max(times),
+        duration_ms=max(times) - beginning.unix_ms,
+        recovered=True,
+    )
+
+
+def _interrupted(note: Starts, registry: Registry) -> Settlement:
+    ended = Ended(
+        started=True,
+        command_line=note.command_line,
+        failure=FailureReason.INTERRUPTED,
+        explanation="the runtime was ended while the command ran",
+    )
+    last = Execution(ended=ended, result=result_of(note.case, ended), ended_unix_ms=note.unix_ms)
+    executions = (*note.before, last)
+    return settle(
+        note.case,
+        [execution.result for execution in executions],
+        registry,
+        now_unix_ms=note.unix_ms,
+        executions=executions,
+    )
