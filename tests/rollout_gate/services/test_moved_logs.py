@@ -243,6 +243,40 @@ class TestAnotherDirectory:
         canary.cycle()
         assert canary.held_by == set()
 
+    @pytest.mark.parametrize("is_there", [False, True])
+    def test_before_canary_1_a_place_without_files_is_refused(
+        self, tmp_path: Path, *, is_there: bool
+    ) -> None:
+        """A slip of the pen is not pinned; another directory that has files is."""
+        gate, now = Gate(tmp_path), str(ENTERED)
+        History().every(Q, 2).write(tmp_path / "s")
+        started = ("start", "--release", "1.4.0", "--rollback-to", "1.3.2", "--now-unix-ms", now)
+        assert gate(*started, "--surface", f"{SURFACE}=s").code == 0
+        if is_there:
+            (tmp_path / "new").mkdir()
+        to_new = ("--surface", f"{SURFACE}=new", "--now-unix-ms", now)
+        before = gate.contents()
+        assert gate("freeze", "--reason", "x").code == 0
+        frozen = gate.contents()
+        for command in (("advance",), ("resume", "--reason", "x"), ("reenter", "--reason", "x")):
+            done = gate(*command, *to_new)
+            assert done.code == 2
+            assert "there is neither a state.json nor an event log" in done.err
+            assert f"in place of {tmp_path / 's'}" in done.err
+        assert gate.contents() == frozen != before
+        (tmp_path / "s").rename(tmp_path / "new/s" if is_there else tmp_path / "new")
+        where = f"{SURFACE}={tmp_path / 'new'}" + ("/s" if is_there else "")
+        assert gate("advance", "--surface", where, "--now-unix-ms", now).code == 3
+        assert load(gate.root).rollout.surfaces[0].state_dir == where.partition("=")[2]
+
+    def test_one_that_never_ran_may_be_to_run_elsewhere(self, tmp_path: Path) -> None:
+        """It has no files anywhere."""
+        gate = Gate(tmp_path)
+        started = ("start", "--release", "1.4.0", "--rollback-to", "1.3.2")
+        assert gate(*started, "--first-run", SURFACE).code == 0
+        assert gate("advance", "--surface", f"{SURFACE}=new").code == 3
+        assert load(gate.root).rollout.surfaces[0].state_dir == str(tmp_path / "new")
+
     def test_every_command_works_from_elsewhere(self, canary: Canary, tmp_path: Path) -> None:
         """What was pinned are absolute paths; a link to the same directory is the same."""
         canary.cycle(8)

@@ -19,8 +19,6 @@ from tau_rollout_gate.policy.findings import (
 from tau_rollout_gate.policy.gates.interface import RolloutGate
 from tau_rollout_gate.policy.policy import Policy
 
-_FILES = 2  # state and log
-
 
 def rollout_gates(
     policy: Policy,
@@ -52,8 +50,7 @@ def _preflight_gates(
     found: dict[Flaw, list[FlawFound]] = {}
     for one in evidence.flaws:
         found.setdefault(one.flaw, []).append(one)
-    is_bare = len(found.get(Flaw.NO_FILES, ())) == _FILES and evidence.end_problem is None
-    if pin.is_first_run and is_bare:
+    if pin.is_first_run and evidence.has_no_files:
         del found[Flaw.NO_FILES]
     for flaw, gate in zip(FLAW_GATES, flaw_gates(pin, evidence, found, now_unix_ms), strict=True):
         if flaw in {Flaw.NO_FILES, Flaw.INVALID_STATE}:

@@ -87,6 +87,9 @@ class FlawFound(NamedTuple):
     lost: int = 0
 
 
+_FILES = 2  # state and log
+
+
 class SurfaceEvidence(NamedTuple):
     """What a surface's files say since `SurfacePin.evidence_from`.
 
@@ -135,6 +138,12 @@ class SurfaceEvidence(NamedTuple):
         for path in self.compressed:
             commands.setdefault(UNPACKERS[path.rpartition(".")[2]], []).append(path)
         return " && ".join(f"{one} {shlex.join(paths)}" for one, paths in commands.items())
+
+    @property
+    def has_no_files(self) -> bool:
+        """Tell whether there is neither a state nor a log, not even one that cannot be read."""
+        missing = [one for one in self.flaws if one.flaw is Flaw.NO_FILES]
+        return len(missing) == _FILES and self.end_problem is None
 
     @property
     def lost_lines(self) -> int:

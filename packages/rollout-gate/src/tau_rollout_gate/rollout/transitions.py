@@ -117,13 +117,19 @@ def moved(
 
     Raises:
         RefusedError: if another directory than the pinned one is not shown to have its log, unless
-            the pinned one has that no more, and what it has fires no trigger.
+            the pinned one has that no more, and what it has fires no trigger; before canary-1, if
+            it has no files, unless the surface was started as one that never ran.
     """
     for pin in rollout.surfaces:
         other = state_dirs[pin.name]
-        if other == pin.state_dir or pin.evidence_from is None:
+        if other == pin.state_dir or evidence.surfaces[pin.name].is_same_log:
             continue
-        if evidence.surfaces[pin.name].is_same_log:
+        if pin.evidence_from is None:  # nobody has the release: any directory may be taken
+            if evidence.surfaces[pin.name].has_no_files and not pin.is_first_run:
+                raise RefusedError(
+                    f"--surface {pin.name}={other}: there is neither a state.json nor an event "
+                    f"log, so it is not pinned in place of {pin.state_dir}"
+                )
             continue
         if pinned is None:
             raise RefusedError(
