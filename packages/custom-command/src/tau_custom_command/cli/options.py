@@ -1,5 +1,6 @@
 """The options of the commands, each with its environment variable, default and help."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ _PREFIX = "TAU_CUSTOM_COMMAND_"
 
 DEFAULT_STATE_DIR = Path(".tau/custom-command")
 
+MOST_DAYS = 36_500
 LONGEST_BASE_DELAY_MS = 60_000
 """A minute; doubled ten times, that is a wait of 17 hours."""
 
@@ -55,6 +57,29 @@ def _release(value: str | None) -> str | None:
     if value is not None and not is_release(value):
         raise typer.BadParameter(NO_RELEASE)
     return value
+
+
+def _secrets(written: list[str] | None) -> list[str] | None:
+    from tau_custom_command.execution.secrets import sources_of  # noqa: PLC0415 - only if there are
+
+    try:
+        sources_of(written or (), os.environ)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return written
+
+
+def _days(written: str | int) -> int:
+    """A number of days; 0 for ever."""
+    if written == "never":
+        return 0
+    try:
+        days = int(written)
+    except ValueError:
+        days = 0
+    if not 0 < days <= MOST_DAYS:
+        raise typer.BadParameter(f"must be a number of days from 1 to {MOST_DAYS:,}, or 'never'")
+    return days
 
 
 FixturePath = Annotated[
@@ -166,6 +191,25 @@ NoFsync = Annotated[
         "NO_FSYNC",
         "Do not wait for the disk. For benchmarks: a loss of power can then lose cycles.",
         "--no-fsync",
+    ),
+]
+Secret = Annotated[
+    list[str] | None,
+    _option(
+        "SECRET",
+        "A variable of the runtime that commands get, or what a file holds: masked wherever it is "
+        "written. Repeatable.",
+        callback=_secrets,
+        metavar="NAME[=file:PATH]",
+    ),
+]
+ArtifactDays = Annotated[
+    int,
+    _option(
+        "ARTIFACT_DAYS",
+        "Days after which output that is longer than its record holds is removed, or 'never'.",
+        parser=_days,
+        metavar="N",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes it is only shown.")]
