@@ -1,8 +1,8 @@
-"""Durations as people write them: always with their unit."""
+"""Durations as people write them, always with their unit; and times as they read them."""
 
 import pytest
 
-from tau_custom_command.durations import parse_duration
+from tau_custom_command.durations import parse_duration, utc
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,19 @@ def test_anything_else_is_refused(text: str) -> None:
     """A number alone could be anything."""
     with pytest.raises(ValueError, match="is not a duration: write 90s, 30m, 24h or 2d"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("unix_ms", "expected"),
+    [
+        (0, "1970-01-01 00:00:00Z"),
+        (1_767_225_600_999, "2026-01-01 00:00:00Z"),
+        (10**16, "10000000000000000 ms"),
+        (10**30, f"{10**30} ms"),
+        (10**400, f"{10**400} ms"),
+    ],
+    ids=["epoch", "to the second", "far", "farther", "beyond any float"],
+)
+def test_times_are_said_in_utc(unix_ms: int, expected: str) -> None:
+    """A time that no calendar has is shown as its number."""
+    assert utc(unix_ms) == expected

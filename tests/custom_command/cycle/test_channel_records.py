@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tau_custom_command.cycle.channel_records import code, utc
+from tau_custom_command.cycle.channel_records import code
 from tau_custom_command.printable import printable
 from tests.custom_command.cases import case_object, malformed, retryable, success
 from tests.custom_command.running import Json, Runtime
@@ -368,19 +368,3 @@ def test_code_is_shown_as_it_is(text: str) -> None:
     assert fence not in re.findall(r"`+", content)
     padded = content.startswith(" ") and content.endswith(" ") and content.strip(" ") != ""
     assert (content[1:-1] if padded and "`" in text else content) == text
-
-
-@pytest.mark.parametrize(
-    ("unix_ms", "expected"),
-    [
-        (0, "1970-01-01 00:00:00Z"),
-        (1_767_225_600_999, "2026-01-01 00:00:00Z"),
-        (10**16, "10000000000000000 ms"),
-        (10**30, f"{10**30} ms"),
-        (10**400, f"{10**400} ms"),
-    ],
-    ids=["epoch", "to the second", "far", "farther", "beyond any float"],
-)
-def test_times_are_said_in_utc(unix_ms: int, expected: str) -> None:
-    """A time that no calendar has is shown as its number."""
-    assert utc(unix_ms) == expected

@@ -1,6 +1,7 @@
-"""Durations as people write them: `500ms`, `90s`, `30m`."""
+"""Durations as people write them, `500ms`, `90s`, `30m`; and times as they read them."""
 
 import re
+from datetime import UTC, datetime
 
 _WRITTEN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -16,3 +17,11 @@ def parse_duration(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a duration: write 90s, 30m, 24h or 2d")
     return int(match[1]) * _UNITS_MS[match[2]]
+
+
+def utc(unix_ms: int) -> str:
+    """Write a time as people read it, in UTC to the second; the number where no date has it."""
+    try:
+        return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return f"{unix_ms} ms"

@@ -10,8 +10,9 @@ import msgspec
 
 from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
 from tau_custom_command.contract.vocabulary import Outcome
-from tau_custom_command.cycle.channel_records import account, attempts, utc
+from tau_custom_command.cycle.channel_records import account, attempts
 from tau_custom_command.cycle.settle import Disposition, Settlement
+from tau_custom_command.durations import utc
 from tau_custom_command.errors import Problem
 from tau_custom_command.printable import printable
 from tau_custom_command.services.run_cycle import RunReport

@@ -6,7 +6,6 @@ The form of each file is in runbooks/state-files.md, "The channel store".
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import UNSET, json
@@ -32,6 +31,7 @@ from tau_custom_command.cycle.attempt import Execution
 from tau_custom_command.cycle.evaluation import Result
 from tau_custom_command.cycle.registry import Registry, RegistryChange
 from tau_custom_command.cycle.settle import Disposition, Settlement
+from tau_custom_command.durations import utc
 from tau_custom_command.fixture.model import Expectation
 from tau_custom_command.printable import printable
 
@@ -233,14 +233,6 @@ def code(text: str) -> str:
     fence = "`" * (longest + 1)
     padding = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{padding}{printable(text)}{padding}{fence}"
-
-
-def utc(unix_ms: int) -> str:
-    """Write a time as people read it, in UTC to the second; the number where no date has it."""
-    try:
-        return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):
-        return f"{unix_ms} ms"
 
 
 def _memory_of_registry(registry: Registry) -> str:
