@@ -1,0 +1,255 @@
+"""Confines a command with bubblewrap: namespaces, a read-only view, no capabilities, a filter.
+
+What starts first in the sandbox is a shell, which is the command's process later: it says that it
+is there, and waits for a word before it executes the command. Until then all can be given up with
+nothing done; and as that word never comes from a runtime that died, nothing starts unwatched.
+"""
+
+import errno
+import json
+import os
+import platform
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from tau_custom_command.cycle.execution import FailureReason
+from tau_custom_command.execution import obstacles, seccomp
+from tau_custom_command.execution.handle import Handle
+from tau_custom_command.execution.invocation import Invocation
+from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
+from tau_custom_command.execution.shell import Shell
+from tau_custom_command.execution.view import view
+
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_OUT_OF_MEANS = (errno.E2BIG, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+_DEATH_BY_SIGNAL = 128
+
+
+class Bubblewrap:
+    """Namespaces for processes, users, mounts, IPC, host names and, unless allowed, the network."""
+
+    @contextmanager
+    def prepare(self, invocation: Invocation, outputs: Outputs) -> Iterator["_Process"]:
+        """Set a sandbox up, with a shell in it that waits; see `Sandbox.prepare`."""
+        with ExitStack() as stack:
+            try:
+                process = _set_up(stack, invocation, outputs)
+            except OSError as error:
+                raise _cannot_start(error) from None
+            yield process
+
+
+class _Process:
+    """A sandbox, from outside: bubblewrap itself, the first process inside, the command's own."""
+
+    def __init__(  # noqa: PLR0913 - what a sandbox consists of
+        self,
+        *,
+        outer: subprocess.Popen[bytes],
+        first: Handle,
+        own: Handle,
+        shell: Shell,
+        status: BinaryIO,
+        working_directory: str,
+    ) -> None:
+        self.working_directory = working_directory
+        self._outer = outer
+        self._first = first
+        self._own = own
+        self._shell = shell
+        self._status = status
+
+    def start(self) -> None:
+        # Once the command has ended, bubblewrap ends too, and the kernel takes with it what the
+        # command has left. It is not to do so before that was looked at.
+        self._outer.send_signal(signal.SIGSTOP)
+        self._shell.let_go()
+
+    def fileno(self) -> int:
+        return self._own.fileno()
+
+    def ask_to_end(self) -> None:
+        self._own.send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._first.send(signal.SIGKILL)  # with which the kernel kills all of the sandbox
+
+    def finish(self) -> Exit:
+        left_behind = self._holds_others()
+        self._outer.send_signal(signal.SIGCONT)
+        self._outer.wait()
+        code = _exit_code(self._status, instead=_DEATH_BY_SIGNAL + signal.SIGKILL)
+        number = code - _DEATH_BY_SIGNAL
+        is_signal = number in {*map(int, signal.Signals)}
+        return Exit(code, number if is_signal else None, left_behind, self._first.kill())
+
+    def refusal(self, stderr: bytes) -> str | None:
+        return self._shell.refusal(stderr)
+
+    def _holds_others(self) -> bool:
+        """Tell whether the first process has children beside the command, which has ended."""
+        first = self._first.pid
+        try:
+            children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        except OSError:  # it is gone, and it goes last
+            return False
+        return bool({*map(int, children)} - {self._own.pid})
+
+
+def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Process:
+    """Start bubblewrap, and wait for the shell in the sandbox; at the stack's end all is gone."""
+    seen = view(invocation)
+    shell = Shell(stack)
+    status, status_end = _pipe(stack)
+    filter_reader = _filter(stack, allow_network=invocation.allow_network)
+    environment = {
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        **invocation.environment,
+        "PATH": _path(),
+        "HOME": seen.scratch,
+        "TMPDIR": seen.scratch,
+    }
+    words = [
+        *(_executable(), *seen.words, "--chdir", seen.working_directory),
+        *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"),
+        *("--new-session", "--cap-drop", "ALL"),
+        *(("--share-net",) if invocation.allow_network else ()),
+        *("--seccomp", str(filter_reader.fileno()), "--json-status-fd", str(status_end.fileno())),
+        *("--", *shell.words(invocation, environment)),
+    ]
+    user, group, extra_groups = _user(invocation.run_as)
+    try:
+        outer = subprocess.Popen(  # noqa: S603 - the words were judged by the policy
+            words,
+            env=environment,
+            cwd="/",
+            stdin=shell.inner_end.fileno(),
+            stdout=outputs.stdout,
+            stderr=outputs.stderr,
+            pass_fds=(filter_reader.fileno(), status_end.fileno()),
+            start_new_session=True,
+            user=user,
+            group=group,
+            extra_groups=extra_groups,
+        )
+    except subprocess.SubprocessError as error:
+        raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, str(error)) from None
+    stack.callback(_end, outer)
+    shell.inner_end.close()
+    status_end.close()
+    heard = shell.hear()
+    if heard is None:
+        raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, _why_not(outer, outputs))
+    first = int(json.loads(status.readline())["child-pid"])  # told before the shell was started
+    try:
+        first_handle = stack.enter_context(Handle(first))
+        stack.callback(first_handle.kill)
+        own = stack.enter_context(Handle(heard.pid))
+    except ProcessLookupError:
+        raise NotStartedError(
+            FailureReason.SPAWN_ERROR, "the sandbox was killed before the command started"
+        ) from None
+    if not heard.finds_program:
+        raise NotStartedError(
+            FailureReason.EXECUTABLE_NOT_FOUND,
+            f"there is no program {invocation.words[0]!r} in the sandbox",
+        )
+    return _Process(
+        outer=outer,
+        first=first_handle,
+        own=own,
+        shell=shell,
+        status=status,
+        working_directory=seen.working_directory,
+    )
+
+
+def _end(outer: "subprocess.Popen[bytes]") -> None:
+    """Leave nothing of bubblewrap; what it started ends with it."""
+    outer.kill()
+    outer.wait()
+
+
+def _why_not(outer: "subprocess.Popen[bytes]", outputs: Outputs) -> str:
+    """What bubblewrap said before it gave up, and what to do about that."""
+    _end(outer)
+    os.set_blocking(outputs.stderr_reader, False)
+    try:
+        said = os.read(outputs.stderr_reader, 4096)
+    except BlockingIOError:
+        said = b""
+    lines = said.decode(errors="replace").strip().removeprefix("bwrap: ")
+    return obstacles.explain(lines, obstacles.facts())
+
+
+def _cannot_start(error: OSError | subprocess.SubprocessError) -> NotStartedError:
+    is_passing = isinstance(error, OSError) and error.errno in _OUT_OF_MEANS
+    return NotStartedError(
+        FailureReason.SPAWN_ERROR if is_passing else FailureReason.SANDBOX_UNAVAILABLE,
+        f"bubblewrap cannot be started: {error}",
+    )
+
+
+def _executable() -> str:
+    found = shutil.which("bwrap")
+    if found is None:
+        raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, obstacles.NO_BUBBLEWRAP)
+    return found
+
+
+def _pipe(stack: ExitStack) -> tuple[BinaryIO, BinaryIO]:
+    reader, writer = os.pipe()
+    return (
+        stack.enter_context(open(reader, "rb")),  # noqa: PTH123 - a descriptor
+        stack.enter_context(open(writer, "wb", buffering=0)),  # noqa: PTH123 - the same
+    )
+
+
+def _filter(stack: ExitStack, *, allow_network: bool) -> BinaryIO:
+    """The filter of system calls, to be read from a pipe, which holds all of it."""
+    machine = seccomp.MACHINES.get(platform.machine())
+    if machine is None:
+        raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, obstacles.NO_LINUX)
+    reader, writer = _pipe(stack)
+    writer.write(seccomp.program(machine, allow_network=allow_network))
+    writer.close()
+    return reader
+
+
+def _path() -> str:
+    """The runtime's PATH; without what depends on where one stands, which may be writable."""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    return os.pathsep.join(each for each in folders if each.startswith("/")) or _USUAL_PATH
+
+
+def _user(number: int) -> tuple[int | None, int | None, list[int] | None]:
+    """User, group and further groups of bubblewrap: nobody's where the runtime is root."""
+    if os.geteuid() != 0:
+        return None, None, None
+    if number == 0:
+        raise NotStartedError(
+            FailureReason.SANDBOX_UNAVAILABLE,
+            "root is not confined by a view that is read-only; name another user: --run-as UID",
+        )
+    try:
+        group = pwd.getpwuid(number).pw_gid
+    except KeyError:
+        group = number
+    return number, group, []
+
+
+def _exit_code(status: BinaryIO, *, instead: int) -> int:
+    """The code that bubblewrap tells at its end; `instead` where it was killed before."""
+    for line in status:
+        told: dict[str, int] = json.loads(line)
+        instead = told.get("exit-code", instead)
+    return instead

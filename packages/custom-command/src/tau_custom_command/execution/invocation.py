@@ -1,0 +1,40 @@
+"""What is to be run, and how far it is confined: all that a sandbox has to know."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tau_custom_command.execution.limits import Limits
+from tau_custom_command.policy.model import SandboxProfile
+
+NOBODY = 65_534
+"""The user that confined commands run as where the runtime is root, unless another is named."""
+
+
+class Invocation(NamedTuple):
+    """A command to run once.
+
+    Args:
+        words: The program and its arguments.
+        environment: Variables for it beside those that each command has, already judged.
+        profile: How far it is confined.
+        allow_network: Whether it may use the host's network.
+        limits: What it may take.
+        workspace: The folder that `workspace_write` lets it write in.
+        masked: Folders that no confined command sees: state and rollout directories.
+        denied_names: Names, in lower case, of variables that an unrestricted command does not
+            inherit.
+        secrets: Values that are masked wherever its output or its command line is kept.
+        run_as: The user of a confined command, by number, where the runtime is root.
+    """
+
+    words: tuple[str, ...]
+    environment: Mapping[str, str] = {}
+    profile: SandboxProfile = SandboxProfile.RESTRICTED
+    allow_network: bool = False
+    limits: Limits = Limits()
+    workspace: Path | None = None
+    masked: tuple[Path, ...] = ()
+    denied_names: frozenset[str] = frozenset()
+    secrets: tuple[bytes, ...] = ()
+    run_as: int = NOBODY

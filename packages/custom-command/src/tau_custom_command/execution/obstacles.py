@@ -1,0 +1,97 @@
+"""Why commands cannot be confined here, and how they can be. Pure but for `facts`.
+
+The remedies are the runbook's (custom-command-ops.md, "Where nothing can be confined").
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+NO_BUBBLEWRAP = (
+    "bubblewrap is not installed; install the package of that name"
+    " (apt install bubblewrap, dnf install bubblewrap, apk add bubblewrap)"
+)
+
+NO_LINUX = "commands are confined by Linux alone, from 5.14 on; run it there, or in a container"
+
+_APPARMOR_PROFILE = """\
+abi <abi/4.0>,
+include <tunables/global>
+profile bwrap /usr/bin/bwrap flags=(unconfined) {
+  userns,
+}"""
+
+
+class Facts(NamedTuple):
+    """What the kernel says of user namespaces; None where it has no such setting.
+
+    Whether unprivileged users may make them, how many there may be, whether AppArmor restricts them
+    to programs that have a profile, and whether a filter of system calls is on this very process.
+    """
+
+    unprivileged: str | None
+    most: str | None
+    apparmor: str | None
+    is_filtered: bool
+
+
+def facts() -> Facts:
+    """Read them."""
+    status = _setting("/proc/self/status") or ""
+    return Facts(
+        _setting("/proc/sys/kernel/unprivileged_userns_clone"),
+        _setting("/proc/sys/user/max_user_namespaces"),
+        _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+        "Seccomp:\t2" in status,
+    )
+
+
+def _setting(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None
+
+
+def explain(said: str, found: Facts) -> str:
+    """Say what to do about what bubblewrap said when it could not set a sandbox up."""
+    words = said.casefold()
+    if "unknown option" in words:
+        remedy = "bubblewrap is too old; 0.8.0 is the first that will do"
+    elif "source path" in words:
+        remedy = (
+            "the user that commands run as cannot reach a folder; let it search the folders above"
+            " (chmod o+x), or name another user: --run-as UID"
+        )
+    elif "mount proc" in words:
+        remedy = (
+            "/proc is masked here, as in a container; start that with"
+            " --security-opt systempaths=unconfined (podman: --security-opt unmask=ALL)"
+        )
+    elif any(each in words for each in ("namespace", "uid map", "gid map", "setgroups", "rtm_")):
+        remedy = _about_namespaces(found)
+    else:
+        remedy = "the sandbox could not be set up"
+    return f"{remedy}: {said}" if said else remedy
+
+
+def _about_namespaces(found: Facts) -> str:
+    if found.unprivileged == "0":
+        return (
+            "the kernel lets only root make user namespaces;"
+            " sysctl -w kernel.unprivileged_userns_clone=1 allows them"
+        )
+    if found.most == "0":
+        return "the kernel allows no user namespaces; sysctl -w user.max_user_namespaces=10000 does"
+    if found.apparmor == "1":
+        return (
+            "AppArmor keeps bubblewrap from making user namespaces; write this profile to"
+            f" /etc/apparmor.d/bwrap, and load it with apparmor_parser -r /etc/apparmor.d/bwrap\n"
+            f"{_APPARMOR_PROFILE}\n"
+        )
+    if found.is_filtered:
+        return (
+            "a filter of system calls forbids user namespaces, as in a container; start that with"
+            " --security-opt seccomp=unconfined, or with a filter that lets unshare, clone,"
+            " mount, umount2, pivot_root and setns pass"
+        )
+    return "the kernel refuses user namespaces"

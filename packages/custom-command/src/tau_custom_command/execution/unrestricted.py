@@ -1,0 +1,122 @@
+"""Runs a command as the runtime itself may: limited and watched, but not confined."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tau_custom_command.cycle.execution import FailureReason
+from tau_custom_command.execution import session
+from tau_custom_command.execution.handle import Handle
+from tau_custom_command.execution.invocation import Invocation
+from tau_custom_command.execution.limits import kernel_limits
+from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
+
+
+class Unrestricted:
+    """A session of its own, and nothing else: the command can leave it."""
+
+    @contextmanager
+    def prepare(self, invocation: Invocation, outputs: Outputs) -> Iterator["_Process"]:
+        """Find the program; see `Sandbox.prepare`."""
+        environment = _environment(invocation)
+        program = invocation.words[0]
+        if not _is_there(program, environment.get("PATH", os.defpath)):
+            raise NotStartedError(
+                FailureReason.EXECUTABLE_NOT_FOUND, f"there is no program {program!r}"
+            )
+        with ExitStack() as stack:
+            yield _Process(stack, invocation, environment, outputs)
+
+
+class _Process:
+    """A process that leads a session."""
+
+    _popen: subprocess.Popen[bytes]
+    _leader: Handle
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        invocation: Invocation,
+        environment: Mapping[str, str],
+        outputs: Outputs,
+    ) -> None:
+        self.working_directory = str(Path.cwd())
+        self._stack = stack
+        self._invocation = invocation
+        self._environment = environment
+        self._outputs = outputs
+
+    def start(self) -> None:
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603 - the words were judged by the policy
+                self._invocation.words,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=self._outputs.stdout,
+                stderr=self._outputs.stderr,
+                start_new_session=True,  # so that nothing asks on the terminal either
+            )
+        except OSError as error:
+            raise NotStartedError(
+                FailureReason.SPAWN_ERROR, f"it cannot be executed: {_reason(error)}"
+            ) from None
+        self._stack.callback(self._leave_nothing)
+        self._leader = self._stack.enter_context(Handle(self._popen.pid))
+        # Its processes are not counted: the kernel would count all others of the user too.
+        for limit in kernel_limits(self._invocation.limits, counts_processes=False):
+            resource.prlimit(self._popen.pid, limit.kind, (limit.soft, limit.hard))
+
+    def fileno(self) -> int:
+        return self._leader.fileno()
+
+    def ask_to_end(self) -> None:
+        self._leader.send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._leader.send(signal.SIGKILL)
+
+    def finish(self) -> Exit:
+        # The leader is waited for last: until then its number, which is the session's, is its own.
+        left_behind, all_gone = session.end(self._popen.pid)
+        status = self._popen.wait()
+        if status < 0:
+            return Exit(128 - status, -status, left_behind, all_gone)
+        return Exit(status, None, left_behind, all_gone)
+
+    def refusal(self, stderr: bytes) -> str | None:
+        del stderr  # what the kernel refuses, `start` tells
+        return None
+
+    def _leave_nothing(self) -> None:
+        if self._popen.returncode is None:
+            self._popen.kill()
+            session.end(self._popen.pid)
+            self._popen.wait()
+
+
+def _environment(invocation: Invocation) -> Mapping[str, str]:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name.lower() not in invocation.denied_names
+    }
+    return {**inherited, **invocation.environment}
+
+
+def _is_there(program: str, path: str) -> bool:
+    """Tell whether there is a file of that name; whether it can be executed is the kernel's."""
+    if "/" in program:
+        return Path(program).exists()
+    return any(Path(folder, program).is_file() for folder in path.split(os.pathsep))
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOENT:  # the program was found before
+        return "the interpreter that it names is not there"
+    return str(error.strerror)

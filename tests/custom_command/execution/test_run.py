@@ -1,0 +1,336 @@
+"""A command is run to its end under each profile, and what came of it is told the same in each."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tau_custom_command.cycle.execution import FailureReason
+from tau_custom_command.execution.cancellation import Cancellation
+from tau_custom_command.execution.invocation import Invocation
+from tau_custom_command.execution.limits import Limits
+from tau_custom_command.execution.run import run
+from tau_custom_command.policy.model import SandboxProfile
+from tests.custom_command.execution.sandboxes import ALL, CONFINED, ended, invocation
+
+SHORT = Limits(timeout_ms=400, stop_grace_ms=300, drain_ms=300)
+
+
+@pytest.mark.parametrize("profile", ALL)
+@pytest.mark.parametrize(
+    ("script", "code", "number", "explanation"),
+    [
+        ("exit 0", 0, None, ""),
+        ("exit 7", 7, None, "it exited with 7"),
+        ("exit 126", 126, None, "it exited with 126"),
+        ("exit 127", 127, None, "it exited with 127"),
+        ("exit 255", 255, None, "it exited with 255"),
+        ("kill -9 $$", 137, 9, "it died of signal 9 (SIGKILL)"),
+        ("kill -TERM $$", 143, 15, "it died of signal 15 (SIGTERM)"),
+    ],
+)
+def test_how_a_command_ended(  # noqa: PLR0913, PLR0917 - what it is run with, and what is told
+    profile: SandboxProfile,
+    script: str,
+    code: int,
+    number: int | None,
+    explanation: str,
+    workspace: Path,
+) -> None:
+    """Its exit code, 128 + n for a death by signal n; anything but 0 is a failure."""
+    found = ended(invocation(profile, workspace, "sh", "-c", script))
+    assert (found.started, found.exit_code, found.signal) == (True, code, number)
+    assert found.explanation == explanation
+    assert found.failure is (FailureReason.NON_ZERO_EXIT if code else None)
+    assert not found.left_behind
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_what_a_command_writes_and_reads(profile: SandboxProfile, workspace: Path) -> None:
+    """Both streams come apart, whole; stdin is empty; no descriptor but these three is open."""
+    script = 'cat; echo out; echo err >&2; for f in /proc/self/fd/*; do readlink "$f"; done | wc -l'
+    found = ended(invocation(profile, workspace, "sh", "-c", script))
+    # The fourth is the pipe that the shell itself opened for its loop, or the list of them.
+    assert found.stdout.text.split()[0] == "out"
+    assert int(found.stdout.text.split()[1]) <= 4
+    assert found.stderr.text == "err\n"
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_each_word_arrives_as_it_is(profile: SandboxProfile, workspace: Path) -> None:
+    """No shell reads them, and bubblewrap takes none for an option of its own."""
+    words = ("a b", "", "$HOME", "`id`", "'\"", "x\ny", "--bind", "*", "\\n", "-", "--", "ü")
+    found = ended(invocation(profile, workspace, "printf", "[%s]", *words))
+    assert found.stdout.kept.decode() == "".join(f"[{word}]" for word in words)
+
+
+@pytest.mark.parametrize("profile", ALL)
+@pytest.mark.parametrize("program", ["tau-no-such-program", "/nowhere/program", "", "-x"])
+def test_a_program_that_is_absent(profile: SandboxProfile, program: str, workspace: Path) -> None:
+    """It is told before the intent to run it is written down."""
+    asked = []
+    found = run(
+        invocation(profile, workspace, program),
+        about_to_start=lambda: asked.append(True),
+        cancelled=Cancellation(),
+    )
+    assert (found.started, found.failure) == (False, FailureReason.EXECUTABLE_NOT_FOUND)
+    assert repr(program) in found.explanation
+    assert not asked
+
+
+@pytest.mark.parametrize("profile", ALL[1:])  # the first sees no program of the test's
+@pytest.mark.parametrize(
+    ("content", "mode", "why"),
+    [
+        ("#!/no/such/interpreter\n", 0o755, "the interpreter that it names is not there"),
+        ("#!/bin/sh\n", 0o644, "Permission denied"),
+    ],
+)
+def test_a_program_that_the_kernel_refuses(
+    profile: SandboxProfile, content: str, mode: int, why: str, workspace: Path
+) -> None:
+    """A start that failed is not taken for a command that exits with 126 or 127, nor for none."""
+    program = workspace / "program"
+    program.write_text(content)
+    program.chmod(mode)
+    found = ended(invocation(profile, workspace, str(program)))
+    assert (found.started, found.failure) == (False, FailureReason.SPAWN_ERROR)
+    assert found.explanation == f"it cannot be executed: {why}"
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_a_word_that_no_process_can_be_told(profile: SandboxProfile, workspace: Path) -> None:
+    """A zero byte, and half a character: told, and nothing is started."""
+    for word in ("a\0b", "\ud800"):
+        found = ended(invocation(profile, workspace, "echo", word))
+        assert (found.started, found.failure) == (False, FailureReason.SPAWN_ERROR)
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_words_that_are_too_long(profile: SandboxProfile, workspace: Path) -> None:
+    """The kernel takes no word beyond 128 KiB: a failure to start, as other start failures."""
+    found = ended(invocation(profile, workspace, "echo", "x" * 200_000))
+    assert (found.started, found.failure) == (False, FailureReason.SPAWN_ERROR)
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_a_command_that_takes_too_long_is_asked_to_end(
+    profile: SandboxProfile, workspace: Path
+) -> None:
+    """It has SIGTERM to end by, and what it then does is still read."""
+    script = "trap 'echo bye; exit 3' TERM; while :; do sleep 0.01; done"
+    found = ended(invocation(profile, workspace, "sh", "-c", script, limits=SHORT))
+    assert (found.failure, found.timed_out, found.exit_code) == (FailureReason.TIMEOUT, True, 3)
+    assert found.stdout.text == "bye\n"
+    assert 400 <= found.duration_ms < 700
+    assert found.explanation == "it did not end within 400 ms, and was stopped"
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_a_command_that_does_not_heed_that_is_killed(
+    profile: SandboxProfile, workspace: Path
+) -> None:
+    """With all that it started."""
+    script = "trap '' TERM; sleep 77 & while :; do sleep 0.01; done"
+    found = ended(invocation(profile, workspace, "sh", "-c", script, limits=SHORT))
+    assert (found.failure, found.exit_code, found.signal) == (FailureReason.TIMEOUT, 137, 9)
+    assert found.left_behind or profile is not SandboxProfile.UNRESTRICTED
+    assert 700 <= found.duration_ms < 2000
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_a_command_is_stopped_together_with_the_runtime(
+    profile: SandboxProfile, workspace: Path
+) -> None:
+    """At once, without waiting for its time limit; and nothing starts once that was told."""
+    cancelled = Cancellation()
+    threading.Timer(0.2, cancelled.set).start()
+    asked = invocation(profile, workspace, "sleep", "20")
+    found = run(asked, about_to_start=lambda: None, cancelled=cancelled)
+    assert (found.started, found.failure) == (True, FailureReason.INTERRUPTED)
+    assert 100 <= found.duration_ms < 2000
+    found = run(asked, about_to_start=lambda: None, cancelled=cancelled)
+    assert (found.started, found.failure) == (False, FailureReason.INTERRUPTED)
+
+
+@pytest.mark.parametrize("profile", ALL)
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 78 & echo",
+        "sleep 78 >/dev/null 2>&1 & echo",
+        "bash -c 'set -m; sleep 78 >/dev/null 2>&1 & echo'",
+        "(sleep 78 &) ; echo",
+    ],
+)
+def test_what_a_command_has_left_is_ended(
+    profile: SandboxProfile, script: str, workspace: Path
+) -> None:
+    """A reader does not wait for who still holds the output, and the audit tells of it."""
+    began = time.monotonic()
+    found = ended(invocation(profile, workspace, "sh", "-c", script))
+    assert time.monotonic() - began < 5
+    assert (found.failure, found.left_behind, found.stdout.text) == (None, True, "\n")
+    assert found.explanation == "processes that it had left were killed"
+
+
+@pytest.mark.parametrize("profile", CONFINED)
+def test_what_left_the_session_is_ended_too(profile: SandboxProfile, workspace: Path) -> None:
+    """In the confined profiles, which have processes of their own."""
+    script = "setsid sleep 78 >/dev/null 2>&1 & sleep 0.1"
+    found = ended(invocation(profile, workspace, "sh", "-c", script))
+    assert (found.failure, found.left_behind) == (None, True)
+    assert not _runs("sleep\x0078")
+
+
+def test_unrestricted_says_what_it_cannot_end(workspace: Path) -> None:
+    """What left the session and still holds the output: it is not waited for, and told."""
+    script = "setsid sleep 1.5 & sleep 0.1"
+    asked = invocation(SandboxProfile.UNRESTRICTED, workspace, "sh", "-c", script, limits=SHORT)
+    found = ended(asked)
+    assert (found.failure, found.left_behind) == (None, True)
+    assert found.explanation == "processes that it started may still run: they left its session"
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_values_of_secrets_are_masked(profile: SandboxProfile, workspace: Path) -> None:
+    """In what the command writes, and in its command line."""
+    asked = invocation(
+        profile,
+        workspace,
+        *("sh", "-c", 'echo "$TOKEN" hunter22'),
+        environment={"TOKEN": "hunter22"},
+        secrets=(b"hunter22",),
+    )
+    found = ended(asked)
+    assert found.stdout.text == "*** ***\n"
+    assert found.command_line == "sh -c 'echo \"$TOKEN\" ***'"
+
+
+@pytest.mark.parametrize("profile", CONFINED)
+def test_the_environment_of_a_confined_command(
+    profile: SandboxProfile, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the runtime's but where programs are; and variables named as any other may be."""
+    monkeypatch.setenv("TAU_LEAK", "1")
+    monkeypatch.setenv("PATH", ".::relative/bin:/usr/bin:/bin")
+    own = {"name": "x", "tau_": "1", "tau_seal": "2", "HOME": "/root", "LANG": "de_DE.UTF-8"}
+    found = ended(invocation(profile, workspace, "env", environment=own))
+    told = dict(line.split("=", 1) for line in found.stdout.text.splitlines())
+    place = "/tmp"  # noqa: S108 - what the command sees of it is a directory of its own
+    assert told.pop("PWD") == (place if profile is SandboxProfile.RESTRICTED else str(workspace))
+    assert told == {
+        "PATH": "/usr/bin:/bin",
+        "HOME": place,
+        "TMPDIR": place,
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "name": "x",
+        "tau_": "1",
+        "tau_seal": "2",
+        "LANG": "de_DE.UTF-8",
+    }
+
+
+def test_the_environment_of_an_unrestricted_command(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runtime's, less the names that are denied, whatever their case."""
+    monkeypatch.setenv("Tau_Leak", "1")
+    monkeypatch.setenv("TAU_KEPT", "2")
+    asked = invocation(
+        SandboxProfile.UNRESTRICTED,
+        workspace,
+        "env",
+        environment={"TAU_OWN": "3"},
+        denied_names=frozenset({"tau_leak"}),
+    )
+    told = ended(asked).stdout.text.splitlines()
+    assert {line for line in told if line.upper().startswith("TAU_")} == {"TAU_KEPT=2", "TAU_OWN=3"}
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_an_intent_that_cannot_be_written_starts_nothing(
+    profile: SandboxProfile, workspace: Path
+) -> None:
+    """What the caller raises passes through, and the command has not run."""
+
+    def refuse() -> None:
+        raise OSError(28, "No space left on device")
+
+    asked = invocation(profile, workspace, "touch", "ran")
+    with pytest.raises(OSError, match="No space"):
+        run(asked, about_to_start=refuse, cancelled=Cancellation())
+    assert not list(workspace.iterdir())
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_nothing_is_kept_open(profile: SandboxProfile, workspace: Path) -> None:
+    """Neither descriptors nor children of the runtime, however it went."""
+    for words in (("true",), ("false",), ("nowhere",), ("sh", "-c", "sleep 78 &")):
+        ended(invocation(profile, workspace, *words))
+        before = _descriptors()
+        ended(invocation(profile, workspace, *words))
+        assert _descriptors() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_the_limits_of_the_kernel(profile: SandboxProfile, workspace: Path) -> None:
+    """Each limit is the one that was asked for, soft and hard, and no core file is left."""
+    limits = Limits(timeout_ms=9_000, cpu_seconds=5, memory_bytes=2**30, file_bytes=2**20)
+    found = ended(invocation(profile, workspace, "cat", "/proc/self/limits", limits=limits))
+    told = {line[:26].strip(): line[26:].split()[:2] for line in found.stdout.text.splitlines()}
+    assert told["Max cpu time"] == ["5", "6"]
+    assert told["Max address space"] == [str(2**30)] * 2
+    assert told["Max file size"] == [str(2**20)] * 2
+    assert told["Max core file size"] in (["1"] * 2, ["0"] * 2)
+    if profile is not SandboxProfile.UNRESTRICTED:
+        assert told["Max processes"] == ["256"] * 2
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_a_command_that_computes_too_long_is_named(
+    profile: SandboxProfile, workspace: Path
+) -> None:
+    """Time of the processor has a limit of its own, and the death it causes is explained."""
+    limits = Limits(cpu_seconds=1)
+    found = ended(invocation(profile, workspace, "sh", "-c", "while :; do :; done", limits=limits))
+    assert (found.failure, found.signal) == (FailureReason.NON_ZERO_EXIT, signal.SIGXCPU)
+    assert "time of the processor" in found.explanation
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_a_file_that_grows_too_large_is_named(profile: SandboxProfile, workspace: Path) -> None:
+    """The same for the largest file."""
+    limits = Limits(file_bytes=2**16)
+    script = "exec head -c 100000 /dev/zero > large"
+    found = ended(invocation(profile, workspace, "bash", "-c", script, limits=limits))
+    assert found.failure is FailureReason.NON_ZERO_EXIT
+    assert found.signal == signal.SIGXFSZ
+    assert "a file grew beyond 65,536 bytes" in found.explanation
+
+
+def _descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def _runs(words: str) -> bool:
+    """Whether a process of that command line runs."""
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdecimal() and words in (folder / "cmdline").read_text():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def test_nobody_is_the_user_of_confined_commands() -> None:
+    """Where the runtime is root, unless another is named."""
+    assert Invocation(("true",)).run_as == 65_534
