@@ -6,9 +6,10 @@ files reaches the page through `written`, and is escaped after that.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from tau_rollout_gate import __version__
@@ -72,16 +73,8 @@ def page(  # noqa: PLR0913 - all that is known of a rollout
         restarts: What restarted the soak of each surface in this phase, oldest first.
         template: The text of the page's template.
     """
-    environment = Environment(
-        autoescape=True,
-        finalize=written,
-        lstrip_blocks=True,
-        trim_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters.update(utc=utc, span=phrases.seconds)
     is_back = around.rollout.status is RolloutStatus.ROLLED_BACK
-    return environment.from_string(template).render(
+    return _compiled(template).render(
         answer=answer,
         cycles=tuple(_strips(around)),
         decisions=decisions[-MOST_DECISIONS:],
@@ -99,6 +92,19 @@ def page(  # noqa: PLR0913 - all that is known of a rollout
         triggers=sorted(answer.triggers, key=lambda one: not one.fired),
         version=__version__,
     )
+
+
+@lru_cache(maxsize=1)  # compiling takes many times as long as a page
+def _compiled(template: str) -> Template:
+    environment = Environment(
+        autoescape=True,
+        finalize=written,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(utc=utc, span=phrases.seconds)
+    return environment.from_string(template)
 
 
 def written(value: object) -> object:

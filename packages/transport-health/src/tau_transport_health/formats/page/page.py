@@ -5,8 +5,9 @@ in the files reaches the page through `written`, and is escaped after that.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from tau_transport_health import __version__
 from tau_transport_health.contract.event import KNOWN_REASON_CODES
@@ -28,17 +29,9 @@ def page(diagnosis: Diagnosis, timeline: Timeline, *, template: str) -> str:
         timeline: What the event log adds up to over time.
         template: The text of the page's template.
     """
-    environment = Environment(
-        autoescape=True,
-        finalize=written,
-        lstrip_blocks=True,
-        trim_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters.update(px=pixels, span=span, utc=utc)
     inspection = diagnosis.inspection
     assessment = inspection.assessment
-    return environment.from_string(template).render(
+    return _compiled(template).render(
         accent=assessment.health_state if assessment.is_reliable else HealthState.UNKNOWN,
         assessment=assessment,
         charts=tuple(charts_of(timeline)),
@@ -54,6 +47,19 @@ def page(diagnosis: Diagnosis, timeline: Timeline, *, template: str) -> str:
         version=__version__,
         warnings=(*assessment.warnings, *_warnings(timeline)),
     )
+
+
+@lru_cache(maxsize=1)  # compiling takes many times as long as a page
+def _compiled(template: str) -> Template:
+    environment = Environment(
+        autoescape=True,
+        finalize=written,
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(px=pixels, span=span, utc=utc)
+    return environment.from_string(template)
 
 
 def _headline(assessment: Assessment) -> str:
