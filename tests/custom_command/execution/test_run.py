@@ -284,7 +284,8 @@ def test_nothing_is_kept_open(profile: SandboxProfile, workspace: Path) -> None:
 def test_the_limits_of_the_kernel(profile: SandboxProfile, workspace: Path) -> None:
     """Each limit is the one that was asked for, soft and hard, and no core file is left."""
     limits = Limits(timeout_ms=9_000, cpu_seconds=5, memory_bytes=2**30, file_bytes=2**20)
-    found = ended(invocation(profile, workspace, "cat", "/proc/self/limits", limits=limits))
+    script = "sleep 0.1; cat /proc/self/limits"
+    found = ended(invocation(profile, workspace, "sh", "-c", script, limits=limits))
     told = {line[:26].strip(): line[26:].split()[:2] for line in found.stdout.text.splitlines()}
     assert told["Max cpu time"] == ["5", "6"]
     assert told["Max address space"] == [str(2**30)] * 2
@@ -292,6 +293,18 @@ def test_the_limits_of_the_kernel(profile: SandboxProfile, workspace: Path) -> N
     assert told["Max core file size"] in (["1"] * 2, ["0"] * 2)
     if profile is not SandboxProfile.UNRESTRICTED:
         assert told["Max processes"] == ["256"] * 2
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_what_an_unrestricted_command_starts_at_once_is_limited_too(
+    attempt: int, workspace: Path
+) -> None:
+    """It is limited from outside, and may have started another process before that."""
+    del attempt
+    script = "(sleep 0.1; ulimit -f) & (sleep 0.1; ulimit -f) & wait"
+    asked = invocation(SandboxProfile.UNRESTRICTED, workspace, "dash", "-c", script)
+    found = ended(asked._replace(limits=Limits(file_bytes=2**20)))
+    assert found.stdout.text.split() == ["2048", "2048"]
 
 
 @pytest.mark.parametrize("profile", ALL)

@@ -119,6 +119,8 @@ def _explanations(course: Course, limits: Limits) -> Iterator[str]:
         return
     if course.exit.code and course.stopped_for is None:
         yield _of_the_end(course.exit.code, course.exit.signal, limits)
+    if not course.exit.was_limited:
+        yield "the kernel's limits did not hold: it ran as another user than the runtime"
     if not course.exit.all_gone:
         yield "processes that it started may still run: they left its session"
     elif course.exit.left_behind:

@@ -29,13 +29,15 @@ class Exit(NamedTuple):
     """How a command's process ended.
 
     Its exit code, 128 + n for a death by signal n; that signal; whether processes that it had
-    started were left and had to be ended; and whether all of them are gone.
+    started were left and had to be ended; whether all of them are gone; and whether the kernel's
+    limits held.
     """
 
     code: int
     signal: int | None
     left_behind: bool
     all_gone: bool = True
+    was_limited: bool = True
 
 
 class Process(Protocol):

@@ -1,4 +1,4 @@
-"""Ends what is left of a session: the processes that a command started and that did not leave it.
+"""The processes of a session: those that a command started and that did not leave it.
 
 A process that made a session of its own (`setsid`, a daemon) is not found: only a namespace of
 processes, which the confined profiles have, holds those too.
@@ -36,11 +36,14 @@ def end(leader: int) -> tuple[bool, bool]:
     return True, False
 
 
+def members(leader: int) -> Iterator[int]:
+    """The numbers of the processes of a session, but its leader's."""
+    return (pid for pid in _candidates(leader) if pid != leader and _session_of(pid) == leader)
+
+
 def _alive(leader: int) -> Iterator[Handle]:
     """Take hold of each process of the session that has not ended."""
-    for pid in _candidates(leader):
-        if pid == leader or _session_of(pid) != leader:
-            continue
+    for pid in members(leader):
         try:
             handle = Handle(pid)
         except ProcessLookupError:

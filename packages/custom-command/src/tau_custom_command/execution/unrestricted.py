@@ -51,6 +51,7 @@ class _Process:
         self._invocation = invocation
         self._environment = environment
         self._outputs = outputs
+        self._is_limited = True
 
     def start(self) -> None:
         try:
@@ -68,9 +69,7 @@ class _Process:
             ) from None
         self._stack.callback(self._leave_nothing)
         self._leader = self._stack.enter_context(Handle(self._popen.pid))
-        # Its processes are not counted: the kernel would count all others of the user too.
-        for limit in kernel_limits(self._invocation.limits, counts_processes=False):
-            resource.prlimit(self._popen.pid, limit.kind, (limit.soft, limit.hard))
+        self._limit()
 
     def fileno(self) -> int:
         return self._leader.fileno()
@@ -86,12 +85,30 @@ class _Process:
         left_behind, all_gone = session.end(self._popen.pid)
         status = self._popen.wait()
         if status < 0:
-            return Exit(128 - status, -status, left_behind, all_gone)
-        return Exit(status, None, left_behind, all_gone)
+            return Exit(128 - status, -status, left_behind, all_gone, self._is_limited)
+        return Exit(status, None, left_behind, all_gone, self._is_limited)
 
     def refusal(self, stderr: bytes) -> str | None:
         del stderr  # what the kernel refuses, `start` tells
         return None
+
+    def _limit(self) -> None:
+        """Set the kernel's limits, also for what the command has started by now.
+
+        Set from outside once it runs: a shell that sets them first would take as long again as a
+        short command. What is started later inherits them.
+        """
+        # Its processes are not counted: the kernel would count all others of the user too.
+        limits = tuple(kernel_limits(self._invocation.limits, counts_processes=False))
+        leader = self._popen.pid
+        for pid in (leader, *session.members(leader)):
+            try:
+                for limit in limits:
+                    resource.prlimit(pid, limit.kind, (limit.soft, limit.hard))
+            except ProcessLookupError:
+                continue
+            except PermissionError:  # a program that is another user's while it runs, as sudo is
+                self._is_limited = False
 
     def _leave_nothing(self) -> None:
         if self._popen.returncode is None:
