@@ -10,6 +10,7 @@ from tau_custom_command.contract.state import RunMode, StateFile
 from tau_custom_command.contract.vocabulary import Operation
 from tau_custom_command.cycle import notes
 from tau_custom_command.cycle.accounting import ClosedCycle, close
+from tau_custom_command.cycle.artifacts import Attempt
 from tau_custom_command.cycle.attempt import Execution, result_of
 from tau_custom_command.cycle.evaluation import evaluate
 from tau_custom_command.cycle.event_chain import ChainEnd
@@ -141,6 +142,20 @@ def test_what_was_started_and_not_settled_is_interrupted() -> None:
     again = planned(found.state, ChainEnd(1, found.state.last_cycle.event_sha256))
     assert "RUN:b:4" in again.skipped
     assert [case.case_id for case in again.queue] == ["3", "5", "6"]
+
+
+def test_the_attempts_that_were_cut_off_are_named() -> None:
+    """By the last start of each case that was not settled: what they stored can be found."""
+    registry = Registry()
+    done = [settled(place, registry) for place in (0, 1)]
+    first = settled(3, registry, ended(3)).executions[0]
+    began = notes.encode(notes.Began.of(planned(), unix_ms=BEGAN_UNIX_MS))
+    starts = [notes.encode(each) for each in (start(2), start(3), start(3, first))]
+    ends = [notes.encode(notes.Settled(place, done[0])) for place in (0, 1, 2)]
+    cycle_id = planned().identity.cycle_id
+    assert list(notes.interrupted_attempts(began, starts, ends)) == [
+        ("b", Attempt(cycle_id, 3, "RUN:b:4", 2))
+    ]
 
 
 def test_nothing_of_it_is_counted_where_nothing_was_begun() -> None:

@@ -1,38 +1,136 @@
 """What has expired is removed from the disk, and nothing else is."""
 
+import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tau_custom_command.contract.channel import ArtifactEntry
 from tau_custom_command.contract.writes import AppendLines
-from tau_custom_command.cycle.artifacts import artifact_writes
+from tau_custom_command.cycle.artifacts import Attempt, index_writes
 from tau_custom_command.cycle.execution import MOST_TEXT_BYTES, Ended, Stream
 from tau_custom_command.errors import StateDirectoryBusyError, StorageError
-from tau_custom_command.storage.artifacts import remove_expired
+from tau_custom_command.storage.artifacts import forget, remove_expired, store
 from tau_custom_command.storage.lock import locked
 from tau_custom_command.storage.state_directory import write
-from tau_custom_command.storage.sync import NOT_TO_DISK
+from tau_custom_command.storage.sync import NOT_TO_DISK, TO_DISK
 
 DAY = 24 * 60 * 60 * 1000
 LONG = b"x" * (MOST_TEXT_BYTES + 1)
+CYCLE = "0000000000001-00000001-0a1b2c3d"
+STORE = "channel-store/custom-command"
+
+
+def stored(root: Path, channel: str, place: int, *, days: int | None) -> None:
+    """Store the output of a run, made on the day of its place, and name it in the index."""
+    attempt = Attempt(CYCLE, place, "RUN:x:1", 1)
+    ended = Ended(started=True, command_line="x", stdout=Stream(LONG, len(LONG)))
+    with locked(root, wait_seconds=0) as lock:
+        now_unix_ms = place * DAY
+        kept = store(lock, channel, attempt, ended, TO_DISK, now_unix_ms=now_unix_ms, days=days)
+        write(lock, index_writes(channel, [kept]), NOT_TO_DISK)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return a state directory with artifacts of two commands, each a day younger."""
     root = tmp_path / "state"
-    with locked(root, wait_seconds=0) as lock:
-        for number, channel in enumerate(("one", "two", "two")):
-            ended = Ended(started=True, command_line="x", stdout=Stream(LONG, len(LONG)))
-            kept = artifact_writes(
-                channel, str(number), ended, now_unix_ms=number * DAY, days=10 if number else None
-            )
-            write(lock, kept, NOT_TO_DISK)
-    (root / "channel-store/custom-command/three").mkdir()  # it never had any
+    stored(root, "one", 0, days=None)
+    stored(root, "two", 1, days=10)
+    stored(root, "two", 2, days=10)
+    (root / STORE / "three").mkdir()  # it never had any
     return root
+
+
+def test_an_artifact_is_the_bytes_that_its_line_names(root: Path) -> None:
+    """Size and digest are those of the file; both are their owner's alone."""
+    found = 0
+    for index in root.rglob("index.jsonl"):
+        for line in index.read_bytes().splitlines():
+            entry = ArtifactEntry.parse(line)
+            path = index.parent.parent / entry.relative_path
+            assert path.read_bytes() == LONG
+            assert (entry.bytes, entry.checksum_sha256) == (len(LONG), sha256(LONG).hexdigest())
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            found += 1
+        assert stat.S_IMODE(index.parent.stat().st_mode) == 0o700
+    assert found == 3
+
+
+def test_what_was_cut_off_is_forgotten(root: Path) -> None:
+    """The artifacts of an attempt that no index will name go, with what was half written."""
+    before = files(root)
+    attempt = Attempt(CYCLE, 7, "RUN:x:7", 1)
+    for path in (attempt.files("two")[0], attempt.files("two")[3]):
+        (root / path).write_bytes(b"half")
+    with locked(root, wait_seconds=0) as lock:
+        forget(lock, "two", attempt)
+        forget(lock, "two", attempt)
+        forget(lock, "never", attempt)
+        assert files(root) == before
+        (root / ".lock").unlink()
+        with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
+            forget(lock, "two", attempt)
+
+
+def test_without_the_lock_nothing_is_stored(root: Path) -> None:
+    """It would lie in a directory of another runner, named by no index."""
+    before = files(root)
+    ended = Ended(started=True, command_line="x", stderr=Stream(LONG, len(LONG)))
+    attempt = Attempt(CYCLE, 7, "RUN:x:7", 1)
+    with locked(root, wait_seconds=0) as lock:
+        (root / ".lock").unlink()
+        with pytest.raises(StateDirectoryBusyError, match="the lock is lost"):
+            store(lock, "two", attempt, ended, NOT_TO_DISK, now_unix_ms=0, days=1)
+        short = ended._replace(stderr=Stream(b"x", 1))
+        assert store(lock, "two", attempt, short, NOT_TO_DISK, now_unix_ms=0, days=1) == short
+    assert files(root) == before
+
+
+def test_what_stands_in_its_way_is_told(root: Path, tmp_path: Path) -> None:
+    """And a link there is not followed."""
+    before = files(root)
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"mine")
+    link = root / STORE / "two/artifacts" / f"{CYCLE}-7-1-stdout.txt.new"
+    link.symlink_to(outside)
+    ended = Ended(started=True, command_line="x", stdout=Stream(LONG, len(LONG)))
+    attempt = Attempt(CYCLE, 7, "RUN:x:7", 1)
+    with (
+        locked(root, wait_seconds=0) as lock,
+        pytest.raises(StorageError, match=f"{CYCLE}-7-1-stdout.txt: cannot write"),
+    ):
+        store(lock, "two", attempt, ended, NOT_TO_DISK, now_unix_ms=0, days=1)
+    link.unlink()
+    assert (files(root), outside.read_bytes()) == (before, b"mine")
+
+
+def test_commands_store_side_by_side(tmp_path: Path) -> None:
+    """Also the first ones of a directory, whose folders both make."""
+    ended = Ended(started=True, command_line="x", stdout=Stream(LONG, len(LONG)))
+    for round_ in range(20):
+        root = tmp_path / str(round_)
+        with locked(root, wait_seconds=0) as lock, ThreadPoolExecutor(4) as threads:
+            jobs = [
+                threads.submit(
+                    store,
+                    lock,
+                    f"c{place}",
+                    Attempt(CYCLE, place, "RUN:x:1", 1),
+                    ended,
+                    NOT_TO_DISK,
+                    now_unix_ms=0,
+                    days=1,
+                )
+                for place in range(4)
+            ]
+            assert [len(job.result().artifacts) for job in jobs] == [1] * 4
+        assert {*files(root).values()} == {LONG}
+        assert len(files(root)) == 4
 
 
 def removed(root: Path, *, day: int) -> tuple[str, ...]:
@@ -68,12 +166,12 @@ def test_what_no_index_names_stays(root: Path) -> None:
     """An operator's own file beside the artifacts, and a copy of one."""
     folder = root / "channel-store/custom-command/two/artifacts"
     (folder / "notes.txt").write_bytes(b"mine")
-    (folder / "1-0-stdout.txt").write_bytes(LONG)
+    (folder / f"{CYCLE}-9-1-stdout.txt").write_bytes(LONG)
     removed(root, day=999)
     assert {path.name for path in folder.iterdir()} == {
         "index.jsonl",
         "notes.txt",
-        "1-0-stdout.txt",
+        f"{CYCLE}-9-1-stdout.txt",
     }
 
 
@@ -150,10 +248,10 @@ def test_an_index_grows_by_whole_lines(root: Path) -> None:
 IN_A_PROCESS = """
 import sys
 from pathlib import Path
-from tau_custom_command.cycle.artifacts import artifact_writes
+from tau_custom_command.cycle.artifacts import Attempt
 from tau_custom_command.cycle.execution import MOST_KEPT_BYTES, Ended, Stream
+from tau_custom_command.storage.artifacts import store
 from tau_custom_command.storage.lock import locked
-from tau_custom_command.storage.state_directory import write
 from tau_custom_command.storage.sync import TO_DISK
 
 def peak():
@@ -165,20 +263,21 @@ with locked(Path(sys.argv[1]), wait_seconds=0) as lock:
         streams = [Stream(letter * size, size) for letter in (b"x", b"y")]
         ended = Ended(started=True, command_line="x", stdout=streams[0], stderr=streams[1])
         before = peak()
-        write(lock, artifact_writes("one", str(size), ended, now_unix_ms=1, days=1), TO_DISK)
+        attempt = Attempt("cycle", size, "RUN:x:1", 1)
+        store(lock, "one", attempt, ended, TO_DISK, now_unix_ms=1, days=1)
 print(peak() - before)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
-def test_two_artifacts_of_a_mib_are_written_in_little_memory(tmp_path: Path) -> None:
-    """By way of the journal, too: with what was kept of both streams it is less than 5 MB."""
+def test_two_artifacts_of_a_mib_are_stored_in_no_memory(tmp_path: Path) -> None:
+    """They are written as they are held."""
     done = subprocess.run(
         [sys.executable, "-c", IN_A_PROCESS, tmp_path / "state"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert int(done.stdout) < 5_000_000 - 2 * 1024 * 1024
+    assert int(done.stdout) < 500_000
     sizes = sorted(path.stat().st_size for path in tmp_path.rglob("*.txt"))
     assert sizes == [20_000, 20_000, 1024 * 1024, 1024 * 1024]

@@ -4,7 +4,7 @@ The forms and rules are those of runbooks/state-files.md, "Artifacts".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -12,13 +12,34 @@ from msgspec import DecodeError, Struct, json
 
 from tau_custom_command.contract.channel import ArtifactEntry
 from tau_custom_command.contract.paths import ARTIFACT_INDEX, CHANNEL_STORE
-from tau_custom_command.contract.writes import AppendLines, ReplaceFile, Write
-from tau_custom_command.cycle.execution import MOST_TEXT_BYTES, Ended, Stream
+from tau_custom_command.contract.writes import AppendLines, Write
+from tau_custom_command.cycle.execution import MOST_TEXT_BYTES, Ended
 from tau_custom_command.errors import FormRefusedError
 
 _MS_PER_DAY = 24 * 60 * 60 * 1000
 # Nothing else is ever removed: neither the index itself, nor what is in another folder.
 _REMOVABLE = re.compile(r"artifacts/[A-Za-z0-9_-]+\.txt")
+
+
+class Attempt(NamedTuple):
+    """Which attempt of a cycle: of the case at a place of its queue, the how manieth (from 1)."""
+
+    cycle_id: str
+    place: int
+    case_key: str
+    number: int
+
+    def artifact(self, kind: str) -> str:
+        """What names the artifact of a stream, also its file: no other attempt has that name."""
+        return f"{self.cycle_id}-{self.place}-{self.number}-{kind}"
+
+    def files(self, channel: str) -> tuple[str, ...]:
+        """Every file that storing its artifacts can leave, also where it is cut off."""
+        names = (f"artifacts/{self.artifact(kind)}.txt" for kind in ("stdout", "stderr"))
+        paths = [
+            f"{CHANNEL_STORE}/{channel}/{name}" for name in names if _REMOVABLE.fullmatch(name)
+        ]
+        return (*paths, *(f"{path}.new" for path in paths))
 
 
 class Retained(NamedTuple):
@@ -28,22 +49,43 @@ class Retained(NamedTuple):
     expired: tuple[str, ...]
 
 
-def artifact_writes(
-    channel: str, run_id: str, ended: Ended, *, now_unix_ms: int, days: int | None
-) -> Iterator[Write]:
-    """Yield the writes that keep what a run wrote, where its record cuts it.
+def artifacts_of(
+    attempt: Attempt, ended: Ended, *, now_unix_ms: int, days: int | None
+) -> Iterator[tuple[ArtifactEntry, bytes]]:
+    """Yield what is to be kept of an attempt beside its record: each its line, and its content.
 
-    `run_id` is unique in the channel; after `days` the artifact expires, None for never.
+    After `days` it expires; None for never.
     """
-    folder = f"{CHANNEL_STORE}/{channel}"
-    lines: list[bytes] = []
     for kind, stream in (("stdout", ended.stdout), ("stderr", ended.stderr)):
         if len(stream.kept) > MOST_TEXT_BYTES:
-            entry = _entry(kind, stream, run_id, now_unix_ms, days)
-            yield ReplaceFile(path=f"{folder}/{entry.relative_path}", content=stream.kept)
-            lines.append(entry.as_line())
+            name = attempt.artifact(kind)
+            entry = ArtifactEntry(
+                id=name,
+                run_id=f"{attempt.cycle_id} {attempt.case_key} {attempt.number}",
+                artifact_type=kind,
+                relative_path=f"artifacts/{name}.txt",
+                bytes=len(stream.kept),
+                checksum_sha256=sha256(stream.kept).hexdigest(),
+                created_unix_ms=now_unix_ms,
+                expires_unix_ms=None if days is None else now_unix_ms + days * _MS_PER_DAY,
+            )
+            yield entry, stream.kept
+
+
+def shortened(ended: Ended, artifacts: Iterable[ArtifactEntry]) -> Ended:
+    """The same with no more output than a record shows, and the artifacts that have the rest."""
+    return ended._replace(
+        stdout=ended.stdout.shortened(),
+        stderr=ended.stderr.shortened(),
+        artifacts=tuple(artifacts),
+    )
+
+
+def index_writes(channel: str, attempts: Iterable[Ended]) -> Iterator[Write]:
+    """Yield the write that names the artifacts of attempts in their channel's index, if any."""
+    lines = tuple(entry.as_line() for ended in attempts for entry in ended.artifacts)
     if lines:
-        yield AppendLines(path=f"{folder}/{ARTIFACT_INDEX}", lines=tuple(lines))
+        yield AppendLines(path=f"{CHANNEL_STORE}/{channel}/{ARTIFACT_INDEX}", lines=lines)
 
 
 def retained(index: bytes, *, now_unix_ms: int) -> Retained:
@@ -63,23 +105,6 @@ def retained(index: bytes, *, now_unix_ms: int) -> Retained:
     rest = b"".join(kept) + torn
     gone = (path for path in dict.fromkeys(expired) if path.encode() not in rest)
     return Retained(rest=rest, expired=tuple(gone))
-
-
-def _entry(
-    kind: str, stream: Stream, run_id: str, now_unix_ms: int, days: int | None
-) -> ArtifactEntry:
-    # A run's id may hold anything, and a file's name may not.
-    name = f"{now_unix_ms}-{sha256(run_id.encode()).hexdigest()[:16]}-{kind}"
-    return ArtifactEntry(
-        id=name,
-        run_id=run_id,
-        artifact_type=kind,
-        relative_path=f"artifacts/{name}.txt",
-        bytes=len(stream.kept),
-        checksum_sha256=sha256(stream.kept).hexdigest(),
-        created_unix_ms=now_unix_ms,
-        expires_unix_ms=None if days is None else now_unix_ms + days * _MS_PER_DAY,
-    )
 
 
 class _Expiry(Struct):

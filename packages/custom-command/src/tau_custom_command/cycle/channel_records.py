@@ -27,6 +27,7 @@ from tau_custom_command.contract.paths import CHANNEL_LOGS, CHANNEL_STORE
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, Operation, Outcome
 from tau_custom_command.contract.writes import AppendLines, CreateFile, ReplaceFile, Write
+from tau_custom_command.cycle.artifacts import index_writes
 from tau_custom_command.cycle.attempt import Execution
 from tau_custom_command.cycle.evaluation import Result
 from tau_custom_command.cycle.registry import Registry, RegistryChange
@@ -68,6 +69,8 @@ def channel_writes(
         context = tuple(line.as_line() for entry in entries for line in context_entries(entry))
         for name, lines in zip(CHANNEL_LOGS, (log, context), strict=True):
             yield AppendLines(path=f"{folder}/{name}", lines=lines)
+    attempts = (execution.ended for entry in entries for execution in entry.executions)
+    yield from index_writes(channel, attempts)
     yield ReplaceFile(path=f"{folder}/MEMORY.md", content=memory(channel, registry).encode())
 
 

@@ -6,6 +6,8 @@ The rules are the runbook's (custom-command-ops.md, "Running commands for real")
 from enum import StrEnum
 from typing import NamedTuple
 
+from tau_custom_command.contract.channel import ArtifactEntry
+
 MOST_TEXT_BYTES = 16 * 1024
 """Of a stream's output: what a record holds as text."""
 
@@ -81,7 +83,8 @@ class Ended(NamedTuple):
 
     Whether its process `started`; why it failed, if it did, and the same for people; the exit code,
     128 + n for one that died of signal n; how long it ran; what it wrote; whether it left processes
-    behind that had to be ended; and the folder it ran in.
+    behind that had to be ended; the folder it ran in; and the artifacts that have what it wrote,
+    once that is shortened to what a record shows.
     """
 
     started: bool
@@ -96,6 +99,7 @@ class Ended(NamedTuple):
     stderr: Stream = Stream()
     left_behind: bool = False
     working_directory: str = ""
+    artifacts: tuple[ArtifactEntry, ...] = ()
 
 
 class Difference(NamedTuple):

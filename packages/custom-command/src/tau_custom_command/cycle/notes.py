@@ -5,7 +5,7 @@ crash no finished case is lost, and a RUN that was started is never silently run
 interrupted (runbooks/custom-command-ops.md, "Crash safety").
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec import json
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tau_custom_command.contract.state import StateFile
 from tau_custom_command.cycle.accounting import ClosedCycle, close
+from tau_custom_command.cycle.artifacts import Attempt
 from tau_custom_command.cycle.attempt import Execution, result_of
 from tau_custom_command.cycle.event_chain import ChainEnd
 from tau_custom_command.cycle.execution import Ended, FailureReason
@@ -102,6 +103,19 @@ def closed_after_a_crash(
         duration_ms=max(times) - beginning.unix_ms,
         recovered=True,
     )
+
+
+def interrupted_attempts(
+    began: bytes, starts: Iterable[bytes], settled: Iterable[bytes]
+) -> Iterator[tuple[str, Attempt]]:
+    """Yield the attempts that a crash ended, each with the channel of its case."""
+    cycle_id = json.decode(began, type=Began).plan.identity.cycle_id
+    ended = {json.decode(raw, type=Settled).place for raw in settled}
+    notes = (json.decode(raw, type=Starts) for raw in starts)
+    for place, note in {note.place: note for note in notes}.items():
+        if place not in ended:
+            number = len(note.before) + 1
+            yield note.case.channel, Attempt(cycle_id, place, note.case.key, number)
 
 
 def _interrupted(note: Starts, registry: Registry) -> Settlement:

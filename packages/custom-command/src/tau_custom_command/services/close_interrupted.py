@@ -1,10 +1,10 @@
 """Closes a cycle that a crash ended while it executed commands, by what it noted of itself."""
 
 from tau_custom_command.cycle.execution import FailureReason
-from tau_custom_command.cycle.notes import closed_after_a_crash
+from tau_custom_command.cycle.notes import closed_after_a_crash, interrupted_attempts
 from tau_custom_command.cycle.settle import Settlement
 from tau_custom_command.services.write_closed import Track, write_closed
-from tau_custom_command.storage import journal
+from tau_custom_command.storage import artifacts, journal
 from tau_custom_command.storage.journal_format import NoteKind
 from tau_custom_command.storage.lock import HeldLock
 from tau_custom_command.storage.rotation import RotationLimits
@@ -36,13 +36,10 @@ def close_interrupted(
             notes[kind].append(content)
     if not notes[NoteKind.BEGAN]:
         return ()
-    closed = closed_after_a_crash(
-        notes[NoteKind.BEGAN][0],
-        notes[NoteKind.STARTS],
-        notes[NoteKind.SETTLED],
-        before=opened.state,
-        end=opened.chain_end,
-    )
+    noted = notes[NoteKind.BEGAN][0], notes[NoteKind.STARTS], notes[NoteKind.SETTLED]
+    for channel, attempt in interrupted_attempts(*noted):
+        artifacts.forget(lock, channel, attempt)
+    closed = closed_after_a_crash(*noted, before=opened.state, end=opened.chain_end)
     remarks = write_closed(lock, closed, syncing, rotation=rotation, track=track)
     told = (
         f"{lock.root}: cycle {closed.event.cycle_number} was cut off while it executed commands; "

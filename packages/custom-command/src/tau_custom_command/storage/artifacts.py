@@ -1,17 +1,66 @@
-"""Removes the artifacts that have expired, and nothing else."""
+"""Artifacts on the disk: stored when an attempt has ended, removed when they have expired.
+
+A file is there, on the disk, before the journal names it, and not by way of the journal: it would
+be written three times. What a crash leaves of one that was never named is `forget` to remove.
+"""
 
 import os
 import stat
+from contextlib import suppress
 
+from tau_custom_command.contract.channel import ArtifactEntry
 from tau_custom_command.contract.paths import ARTIFACT_INDEX, CHANNEL_STORE
 from tau_custom_command.contract.writes import ReplaceFile
-from tau_custom_command.cycle.artifacts import retained
+from tau_custom_command.cycle.artifacts import Attempt, artifacts_of, retained, shortened
+from tau_custom_command.cycle.execution import Ended
+from tau_custom_command.storage import apply
 from tau_custom_command.storage.folders import FolderWalk, walking
 from tau_custom_command.storage.lock import HeldLock
 from tau_custom_command.storage.read import read_open, storage_errors
 from tau_custom_command.storage.signals import interruptions_held
 from tau_custom_command.storage.state_directory import channel_names, write
 from tau_custom_command.storage.sync import Syncing
+
+
+def store(  # noqa: PLR0913 - whose output, of what, where, and how long it is kept
+    lock: HeldLock,
+    channel: str,
+    attempt: Attempt,
+    ended: Ended,
+    syncing: Syncing,
+    *,
+    now_unix_ms: int,
+    days: int | None,
+) -> Ended:
+    """Store the output of an attempt that its record cuts, and return it as short as that is.
+
+    It expires after `days`, None for never. Several threads may store at once.
+
+    Raises:
+        StateDirectoryBusyError: if the lock was lost meanwhile.
+        StorageError: if the operating system refuses.
+    """
+    entries: list[ArtifactEntry] = []
+    for entry, content in artifacts_of(attempt, ended, now_unix_ms=now_unix_ms, days=days):
+        lock.check()
+        path = f"{CHANNEL_STORE}/{channel}/{entry.relative_path}"
+        apply.store_file(lock.root, path, content, syncing)
+        entries.append(entry)
+    return shortened(ended, entries)
+
+
+def forget(lock: HeldLock, channel: str, attempt: Attempt) -> None:
+    """Remove what is stored of an attempt that was cut off: no index will name it.
+
+    Raises:
+        StateDirectoryBusyError: if the lock was lost meanwhile.
+        StorageError: if the operating system refuses.
+    """
+    lock.check()
+    with walking(lock.root, make_missing=False) as folders:
+        for path in attempt.files(channel):
+            with storage_errors(lock.root / path, "remove"), suppress(FileNotFoundError):
+                folders.unlink(path)
 
 
 def remove_expired(lock: HeldLock, syncing: Syncing, *, now_unix_ms: int) -> tuple[str, ...]:

@@ -133,7 +133,8 @@ class FolderWalk:
         except FileNotFoundError:
             if not self._make_missing:
                 raise
-            os.mkdir(name, _FOLDER_MODE, dir_fd=above)
+            with suppress(FileExistsError):  # another thread made it just now
+                os.mkdir(name, _FOLDER_MODE, dir_fd=above)
             return os.open(name, flags, dir_fd=above)
         except OSError:
             if stat.S_ISLNK(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):

@@ -209,12 +209,8 @@ def _in_large_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the same bytes in few pieces, most often in one."""
     gathered = bytearray()
     for piece in pieces:
-        is_large = len(piece) > _PIECE_BYTES // 2  # as a run's output, which is not copied
-        if gathered and (is_large or len(gathered) + len(piece) > _PIECE_BYTES):
+        gathered += piece
+        if len(gathered) >= _PIECE_BYTES:
             yield bytes(gathered)
             gathered.clear()
-        if is_large:
-            yield piece
-        else:
-            gathered += piece
     yield bytes(gathered)
