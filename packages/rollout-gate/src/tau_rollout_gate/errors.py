@@ -48,6 +48,10 @@ class StorageError(RolloutGateError):
     """The operating system refused to write a file."""
 
 
+class DeniedError(StorageError):
+    """This user may not read or write a file, which is no damage; the text says whose it is."""
+
+
 class OutputError(StorageError):
     """A file that `--output` names cannot be written."""
 

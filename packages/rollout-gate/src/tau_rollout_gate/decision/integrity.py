@@ -32,6 +32,9 @@ _TAKEN = (
     "where a file of that name is there already, under a free number: the older the file, the "
     "higher"
 )
+ASK_AGAIN = "evaluate"
+"""What to type where files are there, but not for this user to read: nothing of them is lost."""
+
 _REENTER_COMMAND = "reenter --reason 'WHAT HAPPENED TO THE LOG'"
 
 
@@ -180,12 +183,15 @@ def flaw_gates(
                     cycle_id=first.cycle_id and cut(first.cycle_id),
                     age_ms=age,
                 ),
-                remedy=(f"'{evidence.unpack}' ({_TAKEN}); without it: " if is_packed else "")
+                remedy=evidence.denied
+                or (f"'{evidence.unpack}' ({_TAKEN}); without it: " if is_packed else "")
                 + (
                     _remedy_in_place(flaw, flaws, evidence)
                     or gate.remedy + (accept if flaw in UNHEALABLE else "")
                 ),
-                command=evidence.unpack
+                command=ASK_AGAIN
+                if evidence.denied
+                else evidence.unpack
                 if is_packed
                 else _REENTER_COMMAND + accept
                 if flaw in UNHEALABLE or first.lost

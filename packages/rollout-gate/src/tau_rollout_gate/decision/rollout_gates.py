@@ -5,7 +5,13 @@ from collections.abc import Iterator, Sequence
 from tau_rollout_gate.contract.pin import SurfacePin
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import GateResult, TriggerResult
-from tau_rollout_gate.decision.integrity import FLAW_GATES, flaw_gates, gate_result, reference
+from tau_rollout_gate.decision.integrity import (
+    ASK_AGAIN,
+    FLAW_GATES,
+    flaw_gates,
+    gate_result,
+    reference,
+)
 from tau_rollout_gate.decision.soak import JointSoak
 from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, SurfaceEvidence
@@ -74,9 +80,10 @@ def _entry_gate(evidence: SurfaceEvidence) -> GateResult:
         required="it is known how the event log ends, since the evidence starts there",
         remedy=""
         if evidence.end_problem is None
-        else "put the log back, or let the runtime run a cycle; tau-transport-health diagnose "
+        else evidence.denied
+        or "put the log back, or let the runtime run a cycle; tau-transport-health diagnose "
         "tells more",
-        command="diagnose",
+        command=ASK_AGAIN if evidence.denied else "diagnose",
     )
 
 

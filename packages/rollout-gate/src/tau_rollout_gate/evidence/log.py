@@ -25,6 +25,7 @@ class Segment(NamedTuple):
         continues_sha256: The digest of the line that it continues; None where it tells none.
         last_sha256: The digest of its last whole line.
         problem: Why it could not be looked at; the rest is None then.
+        denied: What gives the right to read it, where that is why; else empty.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Segment(NamedTuple):
     continues_sha256: str | None = None
     last_sha256: str | None = None
     problem: str | None = None
+    denied: str = ""
 
 
 class LogPart(NamedTuple):

@@ -24,11 +24,15 @@ _LONGEST_CODE_SHOWN = 60
 
 
 class RawState(NamedTuple):
-    """A `state.json` as it was read; both `raw` and `problem` are None where there is none."""
+    """A `state.json` as it was read; both `raw` and `problem` are None where there is none.
+
+    `denied` says what gives the right to read it, where that is the problem; else it is empty.
+    """
 
     path: str
     raw: bytes | None
     problem: str | None = None
+    denied: str = ""
 
 
 def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
@@ -84,6 +88,7 @@ def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
         warnings=tuple(_warnings(pin.name, lines, cycles, is_chained=is_chained)),
         inputs=tuple(_inputs(pin, state, log, place.start)),
         compressed=log.compressed,
+        denied=next(filter(None, (state.denied, *(one.denied for one in log.segments))), ""),
     )
 
 

@@ -112,6 +112,7 @@ class SurfaceEvidence(NamedTuple):
         warnings: What is worth knowing and holds nothing.
         inputs: The files read.
         compressed: The files of its log that are compressed, and so not read.
+        denied: What gives the right to read what this user may not; empty where all may be read.
     """
 
     surface: str
@@ -130,6 +131,7 @@ class SurfaceEvidence(NamedTuple):
     warnings: tuple[str, ...] = ()
     inputs: tuple[RecordedInput, ...] = ()
     compressed: tuple[str, ...] = ()
+    denied: str = ""
 
     @property
     def unpack(self) -> str:

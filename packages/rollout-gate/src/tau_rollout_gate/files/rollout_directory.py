@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
-from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
+from tau_rollout_gate.errors import (
+    DeniedError,
+    RolloutGateError,
+    RolloutUnusableError,
+    StorageError,
+)
 from tau_rollout_gate.files.inputs import keep
 from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.storage import (
@@ -28,6 +33,9 @@ WAYS_OUT = (
     "nothing goes on from it: see 'verify', and put the files back from a copy, or rebuild "
     "rollout.json by 'recover'; 'rollback' and 'cancel' end the rollout all the same"
 )
+
+TO_READ = "run this as a user who may read it"
+"""What to do about a file that is not for this user."""
 
 WAIT_SECONDS = 30.0
 _READINGS = 4
@@ -245,6 +253,8 @@ def _read(root: Path) -> tuple[RolloutFile | None, list[bytes], bool]:
     try:
         raw = read_whole(ROLLOUT_FILE, root)
         ledger = read_whole(LEDGER_FILE, root) or b""
+    except DeniedError as error:
+        raise RolloutUnusableError(f"{error}; nothing is lost: {TO_READ}") from None
     except StorageError as error:
         raise RolloutUnusableError(f"{error}; {WAYS_OUT}") from None
     try:

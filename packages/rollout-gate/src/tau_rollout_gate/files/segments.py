@@ -5,6 +5,7 @@ A look costs a few blocks a file, however long that is, and one file is open at 
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.log import Segment, event_of
 from tau_rollout_gate.evidence.values import UNPACKERS
+from tau_rollout_gate.files.owner import denied, whose
 from tau_rollout_gate.files.storage import opened_file
 
 _LOOK_BYTES = 4096
@@ -59,9 +61,19 @@ def look_at_files(
     return looks, tuple(compressed)
 
 
-def unreadable(error: OSError) -> str:
-    """Say why a file is not read."""
-    return f"cannot be read: {error.strerror or error}"
+def unreadable(error: OSError, path: Path) -> str:
+    """Say why a file is not read; where this user may not, whose it is."""
+    return f"cannot be read: {error.strerror or error}{denied(error, path)}"
+
+
+def to_read(error: OSError, path: Path) -> str:
+    """What gives this user the right to read a file; empty where that is not what is lacking."""
+    if not isinstance(error, PermissionError):
+        return ""
+    owner, me = whose(path)
+    if owner == me:
+        return f"give yourself the right: {shlex.join(['chmod', '-R', 'u+rwX', str(path.parent)])}"
+    return f"run this as {owner}, whose files these are"
 
 
 def _look_at(path: Path, evidence_from: LogPosition | None) -> Look | None:
@@ -71,7 +83,10 @@ def _look_at(path: Path, evidence_from: LogPosition | None) -> Look | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Look(path=str(path), segment=Segment(path=str(path), problem=unreadable(error)))
+        segment = Segment(
+            path=str(path), problem=unreadable(error, path), denied=to_read(error, path)
+        )
+        return Look(path=str(path), segment=segment)
 
 
 def _look(descriptor: int, path: str, evidence_from: LogPosition | None) -> Look:

@@ -18,7 +18,7 @@ from tau_rollout_gate.evidence.log import LogPart, RawLog, event_of
 from tau_rollout_gate.evidence.place import is_up_to
 from tau_rollout_gate.evidence.surface import RawState, assemble
 from tau_rollout_gate.evidence.values import SurfaceEvidence
-from tau_rollout_gate.files.segments import Look, look_at_files, unreadable
+from tau_rollout_gate.files.segments import Look, look_at_files, to_read, unreadable
 from tau_rollout_gate.files.storage import opened_file
 
 STATE_FILE = "state.json"
@@ -77,6 +77,7 @@ def _look(
 def read_state(path: Path) -> RawState:
     """Read a `state.json`, or say why it cannot be."""
     raw = problem = None
+    denied = ""
     try:
         with suppress(FileNotFoundError), opened_file(path) as file:
             if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
@@ -84,8 +85,8 @@ def read_state(path: Path) -> RawState:
             else:
                 raw = file.read(LONGEST_STATE_BYTES)
     except OSError as error:
-        problem = unreadable(error)
-    return RawState(path=str(path), raw=raw, problem=problem)
+        problem, denied = unreadable(error, path), to_read(error, path)
+    return RawState(path=str(path), raw=raw, problem=problem, denied=denied)
 
 
 def read_log(
@@ -114,7 +115,7 @@ def read_log(
         except FileNotFoundError:  # it was rotated just now: what is missing shows
             continue
         except OSError as error:
-            search.problem = f"{name} {unreadable(error)}"
+            search.problem = f"{name} {unreadable(error, Path(look.path))}"
     return RawLog(
         path=str(path),
         parts=tuple(parts),

@@ -173,19 +173,23 @@ def _sound(root: Path, *, ends: bool) -> Standing:
 
 def _salvage(root: Path) -> tuple[Salvaged, bytes | None]:
     """What the files tell, and the bytes of the ledger."""
-    raw, ledger = _readable(root, ROLLOUT_FILE), _readable(root, LEDGER_FILE)
+    problems: list[StorageError] = []
+    raw, ledger = (_readable(root, name, problems) for name in (ROLLOUT_FILE, LEDGER_FILE))
     file = None
     with suppress(RolloutGateError):
         file = None if raw is None else RolloutFile.parse(raw)
     if raw is None and not ledger:
-        raise nothing_there(root)
+        raise RolloutUnusableError(str(problems[0])) if problems else nothing_there(root)
     try:
         return salvaged(file, (ledger or b"").split(b"\n")[:-1]), ledger
     except RolloutUnusableError as error:
         raise RolloutUnusableError(f"{root}: {error}") from None
 
 
-def _readable(root: Path, name: str) -> bytes | None:
-    with suppress(StorageError):
+def _readable(root: Path, name: str, problems: list[StorageError]) -> bytes | None:
+    """A file's bytes, or None; why it cannot be read is added to the problems."""
+    try:
         return read_whole(name, root)
-    return None
+    except StorageError as error:
+        problems.append(error)
+        return None

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tau_rollout_gate.errors import StorageError
+from tau_rollout_gate.errors import DeniedError, StorageError
+from tau_rollout_gate.files.owner import denied
 from tau_rollout_gate.files.sync import sync_folder
 
 _FOLDER_MODE = 0o700
@@ -31,7 +32,9 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{_blamed(error, path)}: cannot {action}: {_reason(error)}") from None
+        blamed = _blamed(error, path)
+        kind = DeniedError if isinstance(error, PermissionError) else StorageError
+        raise kind(f"{blamed}: cannot {action}: {_reason(error, blamed)}") from None
 
 
 def _blamed(error: OSError, path: Path) -> Path:
@@ -43,10 +46,10 @@ def _blamed(error: OSError, path: Path) -> Path:
     return path.parent / named if len(named.parts) == 1 else named
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError, path: Path) -> str:
     if error.errno == errno.ELOOP:
         return "it is a symbolic link"
-    return error.strerror or str(error)
+    return f"{error.strerror or error}{denied(error, path)}"
 
 
 @contextmanager

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.errors import RefusedError, StorageError
+from tau_rollout_gate.errors import DeniedError, RefusedError, StorageError
 from tau_rollout_gate.files.capture import EVIDENCE_FOLDER
 from tau_rollout_gate.files.inputs import INPUTS_FOLDER
-from tau_rollout_gate.files.rollout_directory import LEDGER_FILE
+from tau_rollout_gate.files.rollout_directory import LEDGER_FILE, ROLLOUT_FILE, TO_READ
 from tau_rollout_gate.files.stopping import Stop, stopping
+from tau_rollout_gate.files.storage import read_whole
 from tau_rollout_gate.rollout import transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.evaluate import Question, evaluate, now_unix_ms
@@ -38,6 +39,7 @@ def recover(question: Question, *, by: str, is_done: bool) -> Recovered:
     """
     now = now_unix_ms(question.now_unix_ms)
     root = question.rollout_dir
+    _refuse_denied(root)
     with stopping(root, ends=False) as stop:
         if stop.change is not None:
             raise RefusedError(f"{root}: nothing is lost: rollout.json is what the decisions left")
@@ -50,6 +52,17 @@ def recover(question: Question, *, by: str, is_done: bool) -> Recovered:
             return Recovered(after, problem, None)
         entry = stop.record(Action.RECOVER, after, by=by, reason=_REASON, decided_unix_ms=now)
         return Recovered(after, problem, entry)
+
+
+def _refuse_denied(root: Path) -> None:
+    """Refuse where a file is there, and only not for this user to read: it is not lost."""
+    for name in (ROLLOUT_FILE, LEDGER_FILE):
+        try:
+            read_whole(name, root)
+        except DeniedError as error:
+            raise RefusedError(f"{error}; nothing is lost: {TO_READ}") from None
+        except StorageError:
+            continue  # what else is wrong with it is no reason not to
 
 
 def _refuse_unproven(root: Path, stop: Stop, question: Question) -> None:

@@ -19,8 +19,8 @@ from tau_transport_health.files.lines import (
     open_regular,
     open_unlinked,
 )
+from tau_transport_health.files.owner import denied
 from tau_transport_health.files.segments import open_segments
-from tau_transport_health.files.state_directory import whose
 from tau_transport_health.health.targets import CHAINED_TRANSPORT
 
 STORE = "channel-store"
@@ -56,9 +56,7 @@ class ChannelStore:
         except FileNotFoundError:
             raise NoChannelError(f"{self.path}: there is no channel store") from None
         except OSError as error:
-            reason = error.strerror or error
-            if isinstance(error, PermissionError):
-                reason = "{}: it is {}'s, and this runs as {}".format(reason, *whose(self.path))
+            reason = f"{error.strerror or error}{denied(error, self.path)}"
             raise NoChannelError(
                 f"{self.path}: the channel store cannot be read: {reason}"
             ) from None

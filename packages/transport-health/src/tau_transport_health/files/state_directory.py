@@ -14,6 +14,7 @@ from tau_transport_health.contract.event import LONGEST_LINE_BYTES
 from tau_transport_health.contract.state import State, parse_state
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.files.lines import WholeLines, open_regular
+from tau_transport_health.files.owner import denied, whose
 from tau_transport_health.health.reading import Problem, Reading
 from tau_transport_health.health.remedies import Hold
 from tau_transport_health.health.targets import Target
@@ -111,31 +112,8 @@ def _unreadable(path: Path, error: OSError, otherwise: Hold) -> Problem:
     if not isinstance(error, PermissionError):
         return Problem(otherwise, reason)
     owner, me = whose(path)
-    words = f"{reason}: it is {owner}'s, and this runs as {me}"
+    words = f"{reason}{denied(error, path)}"
     return Problem(Hold.PERMISSION_DENIED, words, None if owner == me else owner)
-
-
-def whose(path: Path) -> tuple[str, str]:
-    """Whose a file is that may not be read, and who asks; each as sudo takes it."""
-    return _owner(path.absolute()), _user(os.geteuid())
-
-
-def _owner(path: Path) -> str:
-    """Whose a file is; if that may not be known either, whose the folder is that hides it."""
-    try:
-        return _user(path.stat().st_uid)
-    except OSError:
-        return _owner(path.parent)
-
-
-def _user(number: int) -> str:
-    """A user's name, or the number in the form that sudo takes."""
-    import pwd  # noqa: PLC0415 - start-up counts
-
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"#{number}"
 
 
 class _Tail(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tau_transport_health.errors import OutputError, TargetError, UnreadableError
-from tau_transport_health.files.state_directory import whose
+from tau_transport_health.files.owner import denied
 from tau_transport_health.health.targets import Target, checked_name, parse_targets
 
 TARGETS_FILE = "targets.toml"
@@ -159,9 +159,7 @@ def _read(path: Path, *, is_named: bool) -> bytes:
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not is_named and not path.is_symlink():
             return b""
-        reason = error.strerror or error
-        if isinstance(error, PermissionError):
-            reason = "{}: it is {}'s, and this runs as {}".format(reason, *whose(path))
+        reason = f"{error.strerror or error}{denied(error, path)}"
         raise UnreadableError(f"{path}: cannot be read: {reason}") from None
 
 
