@@ -8,8 +8,8 @@ output may hold secrets. Symbolic links are not followed.
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
@@ -18,7 +18,7 @@ from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
 from tau_custom_command.storage import locate
 from tau_custom_command.storage.folders import FILE_MODE, FolderWalk, walking
 from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors
-from tau_custom_command.storage.sync import NOT_TO_DISK, Syncing
+from tau_custom_command.storage.sync import Syncing
 
 
 class BroughtUp(NamedTuple):
@@ -68,13 +68,9 @@ def store_file(root: Path, path: str, content: bytes, syncing: Syncing) -> None:
     Raises:
         StorageError: if the operating system refuses.
     """
-    with storage_errors(root / path, "write"):
-        with closing(FolderWalk(root, make_missing=True)) as folders:
-            _replace_file(path, content, folders, sync=syncing.file)
-        for folder in (root / path).parents:
-            syncing.folder(folder)
-            if folder == root:
-                break
+    with walking(root, make_missing=True) as folders, storage_errors(root / path, "write"):
+        _replace_file(path, content, folders)
+        syncing.touched(root, [path])
 
 
 @contextmanager
@@ -167,19 +163,12 @@ def _write_lines(log: int, change: AppendAt) -> None:
         raise
 
 
-def _replace_file(
-    path: str,
-    content: bytes,
-    folders: FolderWalk,
-    *,
-    sync: Callable[[int], None] = NOT_TO_DISK.file,
-) -> None:
+def _replace_file(path: str, content: bytes, folders: FolderWalk) -> None:
     new = f"{path}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     with opened_for_writing(folders.open(new, flags)) as file:
         try:
             write_whole(file, content, 0)
-            sync(file)
             folders.rename(new, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
