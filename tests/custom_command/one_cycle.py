@@ -10,7 +10,6 @@ import signal
 import sys
 from pathlib import Path
 
-from tau_custom_command.contract.state import RunMode
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import CommandRuntimeError
 from tau_custom_command.policy.model import ExecutionPolicy
@@ -39,7 +38,6 @@ def cycle(folder: Path, case_suffix: str = "", wait_seconds: float = 0) -> RunRe
             retry_base_delay_ms=0,
         ),
         default_policy=ExecutionPolicy(),
-        run_mode=RunMode.RECORD,
         case_suffix=case_suffix,
         wait_seconds=wait_seconds,
         rotation=RotationLimits(events_bytes=1, channel_log_bytes=1) if rotates else NEVER_ROTATED,

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tau_custom_command.contract.state import RunMode
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
@@ -150,7 +149,6 @@ class Runtime:
                 retry_base_delay_ms=self.retry_base_delay_ms,
             ),
             default_policy=self.policy,
-            run_mode=RunMode.RECORD,
             case_suffix=case_suffix,
             wait_seconds=0,
             fresh=fresh,

@@ -20,17 +20,18 @@ LONGEST_BASE_DELAY_MS = 60_000
 """A minute; doubled ten times, that is a wait of 17 hours."""
 
 
-def _option(variable: str, text: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - typer's
+def option(variable: str, text: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - typer's
     """An option that can also be given by an environment variable."""
     return typer.Option(*names, envvar=_PREFIX + variable, help=text, **more)
 
 
-def _number(variable: str, text: str, least: int, most: int | None = None) -> Any:  # noqa: ANN401
+def whole_number(variable: str, text: str, least: int, most: int | None = None) -> Any:  # noqa: ANN401
     """Such an option for an integer within bounds."""
-    return _option(variable, text, min=least, max=most, metavar="N")
+    return option(variable, text, min=least, max=most, metavar="N")
 
 
-def _path(text: str) -> Path:
+def path(text: str) -> Path:
+    """A path that was given; a blank one is wrong usage."""
     if not str(text).strip():
         raise typer.BadParameter("it is blank; is a shell variable unset?")
     return Path(text)
@@ -89,7 +90,7 @@ FixturePath = Annotated[
     ),
 ]
 StateDir = Annotated[
-    Path, _option("STATE_DIR", "Where the state files are.", parser=_path, metavar="DIR")
+    Path, option("STATE_DIR", "Where the state files are.", parser=path, metavar="DIR")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 Format = Annotated[
@@ -97,26 +98,34 @@ Format = Annotated[
     typer.Option("--format", help="The form: text for people, or JSON and nothing else on stdout."),
 ]
 RunModeOption = Annotated[
-    Literal["record"],
-    _option("RUN_MODE", "What a RUN does: it is recorded, and no process starts."),
+    Literal["record", "execute"],
+    option("RUN_MODE", "What a RUN does: it is recorded and starts nothing, or it really runs."),
 ]
 QueueLimit = Annotated[
     int,
-    _number("QUEUE_LIMIT", "The most cases that a cycle takes; the rest waits for the next.", 1),
+    whole_number(
+        "QUEUE_LIMIT", "The most cases that a cycle takes; the rest waits for the next.", 1
+    ),
 ]
 ProcessedCaseCap = Annotated[
     int,
-    _number("PROCESSED_CASE_CAP", "Processed cases to remember, at least those of the fixture.", 1),
+    whole_number(
+        "PROCESSED_CASE_CAP", "Processed cases to remember, at least those of the fixture.", 1
+    ),
 ]
 RetryMaxAttempts = Annotated[
-    int,
-    _number(
-        "RETRY_MAX_ATTEMPTS", "Attempts at a case that fails in a retryable way.", 1, MOST_ATTEMPTS
+    int | None,
+    whole_number(
+        "RETRY_MAX_ATTEMPTS",
+        "Attempts at a case that fails in a retryable way: 4 by default; 1 where commands really "
+        "run, which may run twice otherwise.",
+        1,
+        MOST_ATTEMPTS,
     ),
 ]
 RetryBaseDelayMs = Annotated[
     int,
-    _number(
+    whole_number(
         "RETRY_BASE_DELAY_MS",
         "Milliseconds before the second attempt; doubled for each one after it.",
         0,
@@ -124,11 +133,11 @@ RetryBaseDelayMs = Annotated[
     ),
 ]
 Fresh = Annotated[
-    bool, _option("FRESH", "Do every case anew, also one that an earlier cycle did.", "--fresh")
+    bool, option("FRESH", "Do every case anew, also one that an earlier cycle did.", "--fresh")
 ]
 CaseSuffix = Annotated[
     str,
-    _option(
+    option(
         "CASE_SUFFIX",
         "Text appended to every case id; --fresh chooses one.",
         callback=_text,
@@ -138,7 +147,7 @@ CaseSuffix = Annotated[
 ]
 Release = Annotated[
     str | None,
-    _option(
+    option(
         "RELEASE",
         "The release that runs here, for the rollout gate: each event tells it.",
         callback=_release,
@@ -147,16 +156,16 @@ Release = Annotated[
 ]
 ReleaseFile = Annotated[
     Path | None,
-    _option(
+    option(
         "RELEASE_FILE",
         "A file that holds it, read at each cycle.",
-        parser=_path,
+        parser=path,
         metavar="FILE",
     ),
 ]
 Wait = Annotated[
     float,
-    _option(
+    option(
         "WAIT",
         "How long to wait where another runner holds the lock, such as 5s; not at all by default.",
         parser=_seconds,
@@ -166,7 +175,7 @@ Wait = Annotated[
 ]
 NowUnixMs = Annotated[
     int | None,
-    _number(
+    whole_number(
         "NOW_UNIX_MS",
         "The time to record, for tests and demos; the clock's otherwise.",
         0,
@@ -175,7 +184,7 @@ NowUnixMs = Annotated[
 ]
 MaxEventsBytes = Annotated[
     int | None,
-    _number(
+    whole_number(
         "MAX_EVENTS_BYTES",
         "Rotate the event log, by rename to .1, once it is larger; never otherwise.",
         1,
@@ -183,11 +192,13 @@ MaxEventsBytes = Annotated[
 ]
 MaxChannelLogBytes = Annotated[
     int | None,
-    _number("MAX_CHANNEL_LOG_BYTES", "The same for each channel's log.jsonl and context.jsonl.", 1),
+    whole_number(
+        "MAX_CHANNEL_LOG_BYTES", "The same for each channel's log.jsonl and context.jsonl.", 1
+    ),
 ]
 NoFsync = Annotated[
     bool,
-    _option(
+    option(
         "NO_FSYNC",
         "Do not wait for the disk. For benchmarks: a loss of power can then lose cycles.",
         "--no-fsync",
@@ -195,7 +206,7 @@ NoFsync = Annotated[
 ]
 Secret = Annotated[
     list[str] | None,
-    _option(
+    option(
         "SECRET",
         "A variable of the runtime that commands get, or what a file holds: masked wherever it is "
         "written. Repeatable.",
@@ -205,7 +216,7 @@ Secret = Annotated[
 ]
 ArtifactDays = Annotated[
     int,
-    _option(
+    option(
         "ARTIFACT_DAYS",
         "Days after which output that is longer than its record holds is removed, or 'never'.",
         parser=_days,
@@ -214,26 +225,26 @@ ArtifactDays = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes it is only shown.")]
 PolicyRequireApproval = Annotated[
-    bool, _option("POLICY_REQUIRE_APPROVAL", "Commands run only after an approval.")
+    bool, option("POLICY_REQUIRE_APPROVAL", "Commands run only after an approval.")
 ]
 PolicyAllowShell = Annotated[
-    bool, _option("POLICY_ALLOW_SHELL", "Templates may hold shell syntax and start a shell.")
+    bool, option("POLICY_ALLOW_SHELL", "Templates may hold shell syntax and start a shell.")
 ]
 PolicyAllowNetwork = Annotated[
-    bool, _option("POLICY_ALLOW_NETWORK", "Commands may use the network.")
+    bool, option("POLICY_ALLOW_NETWORK", "Commands may use the network.")
 ]
 PolicyAllowDashArguments = Annotated[
-    bool, _option("POLICY_ALLOW_DASH_ARGUMENTS", "Arguments may begin a word with -.")
+    bool, option("POLICY_ALLOW_DASH_ARGUMENTS", "Arguments may begin a word with -.")
 ]
 PolicyAllowLargeMemory = Annotated[
-    bool, _option("POLICY_ALLOW_LARGE_MEMORY", "Commands may use any amount of memory.")
+    bool, option("POLICY_ALLOW_LARGE_MEMORY", "Commands may use any amount of memory.")
 ]
 PolicySandboxProfile = Annotated[
-    SandboxProfile, _option("POLICY_SANDBOX_PROFILE", "How far commands are confined.")
+    SandboxProfile, option("POLICY_SANDBOX_PROFILE", "How far commands are confined.")
 ]
 PolicyAllowedEnv = Annotated[
     list[str] | None,
-    _option(
+    option(
         "POLICY_ALLOWED_ENV",
         "A name that arguments may have; once given, only those. Repeatable.",
         metavar="NAME",
@@ -241,7 +252,7 @@ PolicyAllowedEnv = Annotated[
 ]
 PolicyDeniedEnv = Annotated[
     list[str] | None,
-    _option(
+    option(
         "POLICY_DENIED_ENV",
         "A name that arguments never have, instead of the built-in list. Repeatable.",
         metavar="NAME",

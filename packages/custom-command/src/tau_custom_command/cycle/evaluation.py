@@ -33,11 +33,16 @@ class Result(NamedTuple):
 
 
 def evaluate(
-    case: Case, registry: Mapping[str, CommandRecord], *, default_policy: ExecutionPolicy
+    case: Case,
+    registry: Mapping[str, CommandRecord],
+    *,
+    default_policy: ExecutionPolicy,
+    executes: bool = False,
 ) -> Result:
     """Work out what `case` results in, given what is registered: the first row that applies.
 
-    `default_policy` judges a case that states none of its own.
+    `default_policy` judges a case that states none of its own. Where a RUN is executed, its success
+    says only that it may go on: the policy that counts then is judged before it starts.
     """
     if case.simulate_retryable_failure:
         return Result(
@@ -65,7 +70,8 @@ def evaluate(
     return (
         _without_template(case, operation)
         or _not_registered(case, operation, registry)
-        or _denied_by_policy(case, registry, default_policy)
+        or _another_template(case, operation, registry)
+        or (None if executes and arguments else _denied_by_policy(case, registry, default_policy))
         or accepted(operation, command_name=case.command_name, **arguments)
     )
 
@@ -99,15 +105,21 @@ def _not_registered(
     return _rejected(404, ErrorCode.INVALID_NAME, explanation, **about)
 
 
+def _another_template(
+    case: Case, operation: Operation, registry: Mapping[str, CommandRecord]
+) -> Result | None:
+    if operation is not Operation.RUN or not case.template.strip():
+        return None
+    if case.template == registry[case.command_name].template:
+        return None
+    return _policy_denied("the template differs from the registered one")
+
+
 def _denied_by_policy(
     case: Case, registry: Mapping[str, CommandRecord], default_policy: ExecutionPolicy
 ) -> Result | None:
-    template = case.template
-    if case.operation == Operation.RUN:
-        registered = registry[case.command_name].template
-        if template.strip() and template != registered:
-            return _policy_denied("the template differs from the registered one")
-        template = registered
+    is_run = case.operation == Operation.RUN
+    template = registry[case.command_name].template if is_run else case.template
     for policy in case.own_policies.values() or (default_policy,):
         if reason := denial(as_written(policy), template=template, arguments=case.argument_objects):
             return _policy_denied(reason)

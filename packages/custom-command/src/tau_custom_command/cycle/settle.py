@@ -105,7 +105,11 @@ def tried(
         and len(results) < limits.retry_max_attempts
     ):
         if limits.retry_base_delay_ms:
-            exponent = min(len(results) - 1, RETRY_EXPONENT_LIMIT)
-            sleep_ms(limits.retry_base_delay_ms * 2**exponent)
+            sleep_ms(delay_ms(limits, attempts=len(results)))
         results.append(attempt())
     return results
+
+
+def delay_ms(limits: CycleLimits, *, attempts: int) -> int:
+    """How long to wait after so many attempts, in milliseconds: it doubles each time."""
+    return limits.retry_base_delay_ms << min(attempts - 1, RETRY_EXPONENT_LIMIT)

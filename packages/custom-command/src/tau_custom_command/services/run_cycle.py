@@ -3,15 +3,22 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import UNSET
 
 from tau_custom_command import __version__
 from tau_custom_command.contract.state import HealthSnapshot, RunMode, RuntimeEvent
-from tau_custom_command.cycle.accounting import ClosedCycle, close
+from tau_custom_command.cycle.accounting import close
 from tau_custom_command.cycle.evaluation import evaluate
-from tau_custom_command.cycle.plan import CycleIdentity, CycleLimits, fresh_suffix, in_order, plan
+from tau_custom_command.cycle.plan import (
+    CycleIdentity,
+    CycleLimits,
+    CyclePlan,
+    fresh_suffix,
+    in_order,
+    plan,
+)
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Settlement, settle, tried
 from tau_custom_command.errors import StorageError
@@ -22,24 +29,30 @@ from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.close_interrupted import close_interrupted
 from tau_custom_command.services.write_closed import Track, write_closed
 from tau_custom_command.storage import read
+from tau_custom_command.storage.journal import noting
 from tau_custom_command.storage.lock import HeldLock, locked
 from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
 from tau_custom_command.storage.state_directory import OpenedState, open_state
 from tau_custom_command.storage.sync import NOT_TO_DISK, TO_DISK, Syncing
+
+if TYPE_CHECKING:
+    from tau_custom_command.services.attempts import Executing
+    from tau_custom_command.services.execute import Executed
 
 
 class RunRequest(NamedTuple):
     """What the operator asked for: a fixture, a state directory, limits, a policy.
 
     `fresh` has every case be new work, by a suffix of its own in the place of `case_suffix`. The
-    event tells the `release`, or what the file `release_file` holds when the cycle runs.
+    event tells the `release`, or what the file `release_file` holds when the cycle runs. RUNs are
+    executed as `executing` says, else only recorded; `rerun` names keys of executed ones to be run
+    once more. What they write is kept for `artifact_days`; None for ever.
     """
 
     fixture: Path
     state_dir: Path
     limits: CycleLimits
     default_policy: ExecutionPolicy
-    run_mode: RunMode
     case_suffix: str
     wait_seconds: float
     fresh: bool = False
@@ -47,15 +60,22 @@ class RunRequest(NamedTuple):
     rotation: RotationLimits = NEVER_ROTATED
     release: str | None = None
     release_file: Path | None = None
+    executing: "Executing | None" = None
+    rerun: tuple[str, ...] = ()
+    artifact_days: int | None = None
 
 
 class RunReport(NamedTuple):
-    """What a cycle did: its event, the health after it, and what is worth telling people."""
+    """What a cycle did: its event, the health after it, and what is worth telling people.
+
+    `stopped_by` is the number of the signal that ended it before all cases had started.
+    """
 
     event: RuntimeEvent
     health: HealthSnapshot
     settlements: tuple[Settlement, ...]
     warnings: tuple[str, ...]
+    stopped_by: int | None = None
 
     @property
     def has_drifted(self) -> bool:
@@ -102,17 +122,32 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
     loaded = read_fixture(request.fixture)
     if request.release_file is not None:
         request = request._replace(release=read_release(request.release_file))
-    syncing = TO_DISK if request.fsync else NOT_TO_DISK
+    syncing = _syncing(request)
     with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
         opened = _opened(request, lock, syncing, track)
         registry = Registry.of(() if opened.state is None else opened.state.commands)
-        closed = _decide(request, loaded, opened, registry, clock, track)
+        planned = _plan(request, loaded, opened, clock)
+        started_ms = clock.monotonic_ms()
+        if request.executing is None:
+            settled, stopped_by = _recorded(planned, registry, request, clock, track), None
+        else:
+            settled, stopped_by = _executed(
+                planned, registry, request, request.executing, lock, clock, track
+            )
+        closed = close(
+            planned,
+            settled,
+            registry,
+            ended_unix_ms=clock.wall_unix_ms(),
+            duration_ms=clock.monotonic_ms() - started_ms,
+        )
         remarks = write_closed(lock, closed, syncing, rotation=request.rotation, track=track)
     return RunReport(
         event=closed.event,
         health=closed.state.health,
         settlements=closed.settlements,
         warnings=(*opened.warnings, *remarks, *loaded.warnings),
+        stopped_by=stopped_by,
     )
 
 
@@ -125,22 +160,16 @@ def _opened(request: RunRequest, lock: HeldLock, syncing: Syncing, track: Track)
     return open_state(lock.root, syncing)._replace(warnings=(*opened.warnings, *told))
 
 
-def _decide(  # noqa: PLR0913, PLR0917 - what was read, what was asked for, and two seams
-    request: RunRequest,
-    loaded: LoadedFixture,
-    opened: OpenedState,
-    registry: Registry,
-    clock: Clock,
-    track: Track,
-) -> ClosedCycle:
-    """Settle the cases one after the other, and say what the cycle leaves; write nothing."""
-    started_ms, cases = clock.monotonic_ms(), loaded.fixture.cases
+def _plan(
+    request: RunRequest, loaded: LoadedFixture, opened: OpenedState, clock: Clock
+) -> CyclePlan:
+    cases = loaded.fixture.cases
     number, suffix = opened.chain_end.cycle_number + 1, request.case_suffix
     identity = CycleIdentity(
         cycle_id=_cycle_id(number, clock.wall_unix_ms(), after_ms=opened.updated_unix_ms),
         cycle_number=number,
         previous_sha256=opened.chain_end.sha256,
-        run_mode=request.run_mode,
+        run_mode=RunMode.RECORD if request.executing is None else RunMode.EXECUTE,
         fixture_name=loaded.fixture.name,
         fixture_sha256=loaded.sha256,
         runtime_version=__version__,
@@ -148,20 +177,52 @@ def _decide(  # noqa: PLR0913, PLR0917 - what was read, what was asked for, and 
     )
     if request.fresh:
         suffix = fresh_suffix(cases, opened.state, cycle_number=number)
-    ordered = in_order(cases, case_suffix=suffix)
-    planned = plan(ordered, opened.state, identity, request.limits)
+    return plan(
+        in_order(cases, case_suffix=suffix),
+        opened.state,
+        identity,
+        request.limits,
+        is_fresh=request.fresh,
+        rerun=request.rerun,
+    )
+
+
+def _recorded(
+    planned: CyclePlan, registry: Registry, request: RunRequest, clock: Clock, track: Track
+) -> tuple[Settlement, ...]:
+    """Settle the cases one after the other; RUNs are recorded, and nothing is written yet."""
     settlements: list[Settlement] = []
     for case in track("cases", planned.queue):
         attempt = partial(evaluate, case, registry, default_policy=request.default_policy)
         results = tried(attempt, request.limits, sleep_ms=clock.sleep_ms)
         settlements.append(settle(case, results, registry, now_unix_ms=clock.wall_unix_ms()))
-    return close(
-        planned,
-        settlements,
-        registry,
-        ended_unix_ms=clock.wall_unix_ms(),
-        duration_ms=clock.monotonic_ms() - started_ms,
-    )
+    return tuple(settlements)
+
+
+def _executed(  # noqa: PLR0913, PLR0917 - what was planned, what was asked for, and two seams
+    planned: CyclePlan,
+    registry: Registry,
+    request: RunRequest,
+    executing: "Executing",
+    lock: HeldLock,
+    clock: Clock,
+    track: Track,
+) -> "Executed":
+    """Settle the cases, RUNs by running them; the journal notes how far it is."""
+    from tau_custom_command.services.execute import execute  # noqa: PLC0415 - record mode has no use
+    from tau_custom_command.services.keep_output import keep_output  # noqa: PLC0415 - as above
+
+    syncing = _syncing(request)
+    keep = partial(keep_output, lock.root, syncing, days=request.artifact_days, clock=clock)
+    progress = iter(track("cases", planned.queue))
+    with noting(lock.root, syncing) as notebook:
+        return execute(
+            planned, registry, executing, notebook, clock=clock, keep=keep, progress=progress
+        )
+
+
+def _syncing(request: RunRequest) -> Syncing:
+    return TO_DISK if request.fsync else NOT_TO_DISK
 
 
 def _cycle_id(number: int, now_unix_ms: int, *, after_ms: int) -> str:

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from tau_custom_command.cycle.attempt import Execution
+from tau_custom_command.execution.cancellation import Cancellation
 
 Job = Callable[[], tuple[Execution, ...]]
 
@@ -39,6 +40,7 @@ class Workers:
         self._done: deque[Done] = deque()
         self._threads: list[threading.Thread] = []
         self.running = 0
+        self.stopping = Cancellation()
         self.stopped_by: signal.Signals | None = None
         self.is_impatient = False
 
@@ -78,6 +80,7 @@ class Workers:
         """Note that the run is to stop; a second wish cannot wait for what runs."""
         self.is_impatient = self.stopped_by is not None
         self.stopped_by = signal.Signals(number)
+        self.stopping.set()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -4,11 +4,12 @@ from typing import Any
 
 import typer
 
-from tau_custom_command.cli import options, text
+from tau_custom_command.cli import execution_options, options, text
+from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
+from tau_custom_command.cli.execution_options import ExecutionOptions, executing
 from tau_custom_command.cli.output import print_answer, print_text
 from tau_custom_command.cli.progress import track
 from tau_custom_command.contract.paths import CHANNEL_STORE
-from tau_custom_command.contract.state import RunMode
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
 from tau_custom_command.policy.model import (
@@ -30,7 +31,7 @@ def run(
     run_mode: options.RunModeOption = "record",
     queue_limit: options.QueueLimit = 64,
     processed_case_cap: options.ProcessedCaseCap = 10_000,
-    retry_max_attempts: options.RetryMaxAttempts = 4,
+    retry_max_attempts: options.RetryMaxAttempts = None,
     retry_base_delay_ms: options.RetryBaseDelayMs = 0,
     fresh: options.Fresh = False,
     case_suffix: options.CaseSuffix = "",
@@ -51,13 +52,27 @@ def run(
     policy_sandbox_profile: options.PolicySandboxProfile = DEFAULTS["sandbox_profile"],
     policy_allowed_env: options.PolicyAllowedEnv = None,
     policy_denied_env: options.PolicyDeniedEnv = None,
+    run_timeout_ms: execution_options.RunTimeoutMs = EXECUTION.run_timeout_ms,
+    max_parallel: execution_options.MaxParallel = EXECUTION.max_parallel,
+    stop_timeout: execution_options.StopTimeout = EXECUTION.stop_timeout_ms,
+    workspace: execution_options.Workspace = EXECUTION.workspace,
+    run_as: execution_options.RunAs = EXECUTION.run_as,
+    secret: options.Secret = None,
+    rerun: execution_options.Rerun = None,
+    artifact_days: options.ArtifactDays = 30,
+    max_memory_bytes: execution_options.MaxMemoryBytes = EXECUTION.max_memory_bytes,
+    max_processes: execution_options.MaxProcesses = EXECUTION.max_processes,
+    max_file_bytes: execution_options.MaxFileBytes = EXECUTION.max_file_bytes,
+    max_cpu_seconds: execution_options.MaxCpuSeconds = EXECUTION.max_cpu_seconds,
+    scratch_bytes: execution_options.ScratchBytes = EXECUTION.scratch_bytes,
     output_format: options.Format = "text",
     as_json: options.AsJson = False,
 ) -> None:
     """Process a fixture in one cycle and check every result.
 
     Exits 0 if every result was as expected, 3 if one was not, 5 if the fixture or the state cannot
-    be used, or the state directory is locked.
+    be used, or the state directory is locked. With --run-mode execute, SIGTERM lets RUNs finish
+    that have started, and starts no others (143).
 
     Example: tau-custom-command run greet.toml --state-dir .tau/greet
     """
@@ -67,30 +82,48 @@ def run(
         )
     if release is not None and release_file is not None:
         raise typer.BadParameter("leave out --release", param_hint="--release-file")
+    executes = run_mode == "execute"
+    limits = CycleLimits(
+        queue_limit=queue_limit,
+        processed_case_cap=processed_case_cap,
+        retry_max_attempts=retry_max_attempts or (1 if executes else 4),
+        retry_base_delay_ms=retry_base_delay_ms,
+    )
+    policy = _policy(
+        require_approval=policy_require_approval,
+        allow_shell=policy_allow_shell,
+        allow_network=policy_allow_network,
+        allow_dash_arguments=policy_allow_dash_arguments,
+        allow_large_memory=policy_allow_large_memory,
+        sandbox_profile=policy_sandbox_profile,
+        allowed_env=policy_allowed_env,
+        denied_env=policy_denied_env,
+    )
+    execution = ExecutionOptions(
+        run_timeout_ms=run_timeout_ms,
+        max_parallel=max_parallel,
+        stop_timeout_ms=stop_timeout,
+        workspace=workspace,
+        run_as=run_as,
+        secrets=secret or (),
+        max_memory_bytes=max_memory_bytes,
+        max_processes=max_processes,
+        max_file_bytes=max_file_bytes,
+        max_cpu_seconds=max_cpu_seconds,
+        scratch_bytes=scratch_bytes,
+    )
     request = RunRequest(
         fixture=fixture,
         state_dir=state_dir,
-        limits=CycleLimits(
-            queue_limit=queue_limit,
-            processed_case_cap=processed_case_cap,
-            retry_max_attempts=retry_max_attempts,
-            retry_base_delay_ms=retry_base_delay_ms,
-        ),
-        default_policy=_policy(
-            require_approval=policy_require_approval,
-            allow_shell=policy_allow_shell,
-            allow_network=policy_allow_network,
-            allow_dash_arguments=policy_allow_dash_arguments,
-            allow_large_memory=policy_allow_large_memory,
-            sandbox_profile=policy_sandbox_profile,
-            allowed_env=policy_allowed_env,
-            denied_env=policy_denied_env,
-        ),
-        run_mode=RunMode(run_mode),
+        limits=limits,
+        default_policy=policy,
+        executing=executing(execution, policy, limits, state_dir) if executes else None,
         case_suffix=case_suffix,
         fresh=fresh,
         release=release,
         release_file=release_file,
+        rerun=tuple(rerun or ()),
+        artifact_days=artifact_days or None,
         wait_seconds=wait,
         fsync=not no_fsync,
         rotation=RotationLimits(
@@ -108,6 +141,8 @@ def run(
     print_text(cases, err=as_json)
     value = text.run_as_json(report.event, report.health)
     print_answer(text.run_as_text(report, state_dir), value, output_format, as_json=as_json)
+    if report.stopped_by is not None:
+        raise typer.Exit(128 + report.stopped_by)
     raise typer.Exit(ExitCode.NO if report.has_drifted else ExitCode.YES)
 
 

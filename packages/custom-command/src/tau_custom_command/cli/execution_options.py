@@ -1,0 +1,174 @@
+"""The options of `run` that say how RUNs are executed, and what follows from them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from tau_custom_command.cli.options import option, path, whole_number
+from tau_custom_command.contract.state import CommandRecord
+from tau_custom_command.cycle.plan import CycleLimits
+from tau_custom_command.durations import parse_duration
+from tau_custom_command.policy.model import ExecutionPolicy
+
+if TYPE_CHECKING:
+    from tau_custom_command.services.attempts import Executing
+
+_MIB = 1024 * 1024
+_DAY_MS = 24 * 60 * 60 * 1000
+LONGEST_TIMEOUT_MS = 7 * _DAY_MS
+MOST_PARALLEL = 256
+NOBODY = 65_534
+
+
+def _milliseconds(written: str | int) -> int:
+    try:
+        return written if isinstance(written, int) else parse_duration(written)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+RunTimeoutMs = Annotated[
+    int,
+    whole_number(
+        "RUN_TIMEOUT_MS",
+        "Execute mode: milliseconds after which a RUN is ended.",
+        1,
+        LONGEST_TIMEOUT_MS,
+    ),
+]
+MaxParallel = Annotated[
+    int | None,
+    whole_number(
+        "MAX_PARALLEL",
+        "Execute mode: RUNs of different commands at once; as many as there are cores by default.",
+        1,
+        MOST_PARALLEL,
+    ),
+]
+StopTimeout = Annotated[
+    int | None,
+    option(
+        "STOP_TIMEOUT",
+        "Execute mode: how long RUNs may go on after SIGTERM, such as 10s; by default as long as "
+        "their own limit lets them.",
+        parser=_milliseconds,
+        metavar="DURATION",
+    ),
+]
+Workspace = Annotated[
+    Path | None,
+    option(
+        "WORKSPACE",
+        "Execute mode: the folder that commands with the profile workspace_write may write in.",
+        parser=path,
+        metavar="DIR",
+    ),
+]
+RunAs = Annotated[
+    int,
+    whole_number(
+        "RUN_AS", "Execute mode: the user of confined commands, where the runtime is root.", 1
+    ),
+]
+Rerun = Annotated[
+    list[str] | None,
+    option(
+        "RERUN",
+        "Execute mode: the key of an executed RUN that is to run once more. Repeatable.",
+        metavar="KEY",
+    ),
+]
+MaxMemoryBytes = Annotated[
+    int,
+    whole_number(
+        "MAX_MEMORY_BYTES", "Execute mode: address space of each process of a RUN.", 16 * _MIB
+    ),
+]
+MaxProcesses = Annotated[
+    int,
+    whole_number("MAX_PROCESSES", "Execute mode: processes of a confined RUN at a time.", 1),
+]
+MaxFileBytes = Annotated[
+    int, whole_number("MAX_FILE_BYTES", "Execute mode: the largest file that a RUN writes.", 0)
+]
+MaxCpuSeconds = Annotated[
+    int | None,
+    whole_number(
+        "MAX_CPU_SECONDS",
+        "Execute mode: processor time of each process of a RUN; what all cores give by default.",
+        1,
+    ),
+]
+ScratchBytes = Annotated[
+    int,
+    whole_number(
+        "SCRATCH_BYTES", "Execute mode: what fits into a RUN's scratch directory.", 64 * 1024
+    ),
+]
+
+
+class ExecutionOptions(NamedTuple):
+    """What the options of `run` say of executing RUNs; the defaults are theirs."""
+
+    run_timeout_ms: int = 30_000
+    max_parallel: int | None = None
+    stop_timeout_ms: int | None = None
+    workspace: Path | None = None
+    run_as: int = NOBODY
+    secrets: Sequence[str] = ()
+    max_memory_bytes: int = 4 * 1024 * _MIB
+    max_processes: int = 256
+    max_file_bytes: int = 1024 * _MIB
+    max_cpu_seconds: int | None = None
+    scratch_bytes: int = 256 * _MIB
+
+
+DEFAULTS = ExecutionOptions()
+
+
+def executing(
+    given: ExecutionOptions, policy: ExecutionPolicy, attempts: CycleLimits, state_dir: Path
+) -> "Executing":
+    """How RUNs are executed, by the options, the operator's policy, and where the state is.
+
+    Raises:
+        StorageError: if a secret cannot be read.
+    """
+    # Imported only here: record mode, the default, has no use for any of it.
+    from tau_custom_command.execution import secrets as secret_sources  # noqa: PLC0415
+    from tau_custom_command.execution.limits import Limits  # noqa: PLC0415
+    from tau_custom_command.services.attempts import Executing  # noqa: PLC0415
+
+    limits = Limits(
+        timeout_ms=given.run_timeout_ms,
+        cpu_seconds=given.max_cpu_seconds,
+        memory_bytes=given.max_memory_bytes,
+        file_bytes=given.max_file_bytes,
+        processes=given.max_processes,
+        scratch_bytes=given.scratch_bytes,
+    )
+    sources = secret_sources.sources_of(given.secrets, os.environ)
+    secrets = secret_sources.read(sources, os.environ)
+    for warning in secrets.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    stop_timeout_ms = given.stop_timeout_ms
+    return Executing(
+        options=policy,
+        attempts=attempts,
+        limits=limits,
+        max_parallel=given.max_parallel or os.cpu_count() or 1,
+        stop_timeout_ms=limits.timeout_ms if stop_timeout_ms is None else stop_timeout_ms,
+        secrets=secrets,
+        environment=os.environ,
+        not_approved=_not_approved,
+        masked=(state_dir.resolve(),),
+        workspace=given.workspace,
+        run_as=given.run_as,
+    )
+
+
+def _not_approved(record: CommandRecord) -> str | None:
+    return f"nobody has approved the command {record.command_name!r}"

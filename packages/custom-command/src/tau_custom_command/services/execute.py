@@ -1,0 +1,171 @@
+"""Settles the cases of a cycle in execute mode: RUNs really run, side by side where they may.
+
+One thread decides, judges and notes; the others only run commands. What happens is noted in the
+journal as it happens (`cycle.notes`).
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from tau_custom_command.cycle import notes
+from tau_custom_command.cycle.attempt import Execution
+from tau_custom_command.cycle.execution import Ended
+from tau_custom_command.cycle.plan import CyclePlan
+from tau_custom_command.cycle.registry import Registry
+from tau_custom_command.cycle.schedule import Schedule
+from tau_custom_command.cycle.settle import Settlement, settle
+from tau_custom_command.execution.cancellation import Cancellation
+from tau_custom_command.services.attempts import (
+    Attending,
+    Executing,
+    Run,
+    Settling,
+    attempted,
+    prepared,
+)
+from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.workers import Workers, working
+from tau_custom_command.storage.journal import Notebook
+from tau_custom_command.storage.journal_format import NoteKind
+
+Keep = Callable[[str, str, Ended], Ended]
+"""Stores what a record does not hold of how a run of a channel ended, and returns what it does."""
+
+
+class Executed(NamedTuple):
+    """The settled cases of a cycle in the order of its queue, and the signal that stopped it."""
+
+    settlements: tuple[Settlement, ...]
+    stopped_by: int | None
+
+
+def execute(  # noqa: PLR0913 - what is to be done, how, and where it is written
+    plan: CyclePlan,
+    registry: Registry,
+    executing: Executing,
+    notebook: Notebook,
+    *,
+    clock: Clock,
+    keep: Keep,
+    progress: Iterator[object],
+) -> Executed:
+    """Settle the cases of a plan, as many at once as may be; `progress` is moved on with each.
+
+    Once a signal asks to stop, no other case starts, and those that run may finish within
+    `executing.stop_timeout_ms`; a second signal ends them at once.
+
+    Raises:
+        StorageError: if the journal cannot be written. Nothing runs any more then.
+    """
+    notebook.add(NoteKind.BEGAN, notes.encode(notes.Began.of(plan, unix_ms=clock.wall_unix_ms())))
+    with working(executing.max_parallel) as workers:
+        cycle = _Cycle(plan, registry, executing, notebook, clock, keep, workers)
+        try:
+            for _ in cycle.settled():
+                next(progress, None)
+        finally:
+            cycle.cancelled.set()  # where something went wrong, what runs would go on
+    return Executed(cycle.settlements(), workers.stopped_by)
+
+
+class _Cycle:
+    """The cases of a plan on their way from waiting to settled."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - as `execute`
+        self,
+        plan: CyclePlan,
+        registry: Registry,
+        executing: Executing,
+        notebook: Notebook,
+        clock: Clock,
+        keep: Keep,
+        workers: Workers,
+    ) -> None:
+        self._plan, self._registry, self._executing = plan, registry, executing
+        self._notebook, self._clock, self._keep, self._workers = notebook, clock, keep, workers
+        self._schedule = Schedule(plan.queue, {})
+        self._settled: dict[int, Settlement] = {}
+        self._stops_at_ms: int | None = None
+        self.cancelled = Cancellation()
+
+    def settlements(self) -> tuple[Settlement, ...]:
+        """What is settled, in the order of the queue."""
+        return tuple(self._settled[place] for place in sorted(self._settled))
+
+    def settled(self) -> Iterator[Settlement]:
+        """Settle all cases that are to start, and yield each as it is settled."""
+        while True:
+            has_started = False
+            while (place := self._next()) is not None:
+                case = self._plan.queue[place]
+                run = prepared(case, self._registry, self._executing, clock=self._clock)
+                if isinstance(run, Run):
+                    self._workers.start(place, partial(self._attempts, place, run))
+                    has_started = True
+                else:
+                    yield self._settle(place, run)
+            if not self._workers.running:
+                return
+            if not has_started:  # else the note before the next process takes the others along
+                self._notebook.sync()
+            done = self._workers.wait(self._patience_seconds())
+            if done is None:
+                continue
+            if isinstance(done.outcome, BaseException):
+                raise done.outcome
+            results = [execution.result for execution in done.outcome]
+            yield self._settle(done.place, Settling(results, done.outcome))
+
+    def _next(self) -> int | None:
+        """The place of a case that is to start now, if any is."""
+        if self._workers.stopped_by is not None or not self._workers.has_room:
+            return None
+        return self._schedule.next()
+
+    def _patience_seconds(self) -> float | None:
+        """How long what runs may go on; None where nothing but its own limits bounds it."""
+        if self._workers.stopped_by is None or self.cancelled.is_set():
+            return None
+        now_ms = self._clock.monotonic_ms()
+        if self._stops_at_ms is None:
+            self._stops_at_ms = now_ms + self._executing.stop_timeout_ms
+        if self._workers.is_impatient or now_ms >= self._stops_at_ms:
+            self.cancelled.set()
+            return None
+        return (self._stops_at_ms - now_ms) / 1000
+
+    def _attempts(self, place: int, run: Run) -> tuple[Execution, ...]:
+        """Run a case to its end; in a thread of its own."""
+
+        def about_to_start(command_line: str, before: tuple[Execution, ...]) -> None:
+            unix_ms = self._clock.wall_unix_ms()
+            note = notes.Starts(place, run.case, unix_ms, command_line, before)
+            self._notebook.add(NoteKind.STARTS, notes.encode(note))
+            self._notebook.sync()
+
+        def keep(ended: Ended, attempt: int) -> Ended:
+            run_id = f"{self._plan.identity.cycle_id}-{place + 1}-{attempt}"
+            return self._keep(run.case.channel, run_id, ended)
+
+        attending = Attending(
+            clock=self._clock,
+            about_to_start=about_to_start,
+            keep=keep,
+            stopping=self._workers.stopping,
+            cancelled=self.cancelled,
+        )
+        return attempted(run, self._executing, attending)
+
+    def _settle(self, place: int, settling: Settling) -> Settlement:
+        settlement = settle(
+            self._plan.queue[place],
+            settling.results,
+            self._registry,
+            now_unix_ms=self._clock.wall_unix_ms(),
+            executions=settling.executions,
+        )
+        self._notebook.add(NoteKind.SETTLED, notes.encode(notes.Settled(place, settlement)))
+        self._settled[place] = settlement
+        self._schedule.done(place)
+        return settlement

@@ -1,0 +1,325 @@
+"""Execute mode: RUNs really run, in order or side by side, and no crash loses or repeats one.
+
+The rules are the runbook's (custom-command-ops.md, "Running commands for real").
+"""
+
+import json
+import os
+import random
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.custom_command.cases import case_object
+from tests.custom_command.running import Command, Finished, Json, StateFiles
+
+UNCONFINED = ("--policy-sandbox-profile", "unrestricted", "--policy-allow-shell")
+EXECUTE = ("--run-mode", "execute", "--no-policy-require-approval", "--json")
+RUN = ("run", "fixture.json", "--state-dir", "state", *EXECUTE, *UNCONFINED)
+KILLS = int(os.environ.get("TAU_TEST_KILLS", "20"))
+"""How often a run is killed at a random moment; 200 where there is time."""
+
+MARKS = "sh -c 'echo $0 >> marks; sleep $1; echo $0 >> ends' {{name}} {{seconds}}"
+"""Leaves a line when it starts, and one when it ends, in the folder of the runtime."""
+
+
+def create(name: str, template: str, **changes: Any) -> Json:  # noqa: ANN401 - JSON
+    """Return a case that registers a command, before all others."""
+    policy = {"allow_shell": True, "sandbox_profile": "unrestricted"} | changes
+    return case_object(f"0-{name}", "CREATE", name, template=template, execution_policy=policy)
+
+
+def run(case_id: str, name: str, **changes: Any) -> Json:  # noqa: ANN401 - JSON
+    """Return a case that runs a command, and succeeds."""
+    return case_object(case_id, "RUN", name, **changes)
+
+
+def execute(command: Command, *cases: Json, options: tuple[str, ...] = ()) -> Finished:
+    """Execute a fixture of these cases in a cycle, unconfined."""
+    write(command.folder, *cases)
+    return command("run", "fixture.json", "--state-dir", "state", *EXECUTE, *UNCONFINED, *options)
+
+
+def write(folder: Path, *cases: Json) -> None:
+    """Write a fixture."""
+    fixture = {"schema_version": 1, "name": "demo", "cases": cases}
+    folder.joinpath("fixture.json").write_text(json.dumps(fixture))
+
+
+def payloads(folder: Path, channel: str) -> list[Json]:
+    """Return what the log of a channel says, line by line."""
+    log = folder / "state/channel-store/custom-command" / channel / "log.jsonl"
+    return [json.loads(line)["payload"] for line in log.read_text().splitlines()]
+
+
+def test_a_run_runs_and_its_record_tells(command: Command) -> None:
+    """What it was started with, what it wrote, how it ended; and it counts as executed."""
+    ended = execute(
+        command,
+        create("a", "sh -c 'echo $0; echo $1 >&2; pwd' {{one}} {{two}}"),
+        run("1", "a", arguments={"one": "x y; z", "two": "$HOME"}),
+    )
+    assert ended.code == 0, ended
+    said = ended.json()
+    assert (said["executed_runs"], said["run_mode"]) == (1, "execute")
+    audit = payloads(command.folder, "a")[-1]["run_audit"]
+    assert audit.pop("duration_ms") >= 0
+    assert audit == {
+        "executed": True,
+        "command_line": "sh -c 'echo $0; echo $1 >&2; pwd' 'x y; z' '$HOME'",
+        "exit_code": 0,
+        "stdout": f"x y; z\n{command.folder}\n",
+        "stderr": "$HOME\n",
+        "timed_out": False,
+        "failure_reason": None,
+        "working_directory": str(command.folder),
+    }
+    (record,) = StateFiles(command.folder / "state").state()["commands"]
+    assert (record["last_exit_code"], record["last_stdout"]) == (0, audit["stdout"])
+    assert (record["run_count"], record["last_command_line"]) == (1, audit["command_line"])
+
+
+@pytest.mark.parametrize(
+    ("template", "reason", "status", "counter"),
+    [
+        ("false", "non_zero_exit", 503, "run_non_zero_exit_failures"),
+        ("sleep 60", "timeout", 503, "run_timeout_failures"),
+        ("no-such-program", "executable_not_found", 422, "run_spawn_failures"),
+        ("echo {{missing}}", "invalid_template", 422, None),
+    ],
+)
+def test_how_it_fails(
+    command: Command, template: str, reason: str, status: int, counter: str | None
+) -> None:
+    """Each failure has its status, its reason and its counter; the record stays but for a start."""
+    ended = execute(
+        command, create("a", template), run("1", "a"), options=("--run-timeout-ms=100",)
+    )
+    assert ended.code == 3
+    payload = payloads(command.folder, "a")[-1]
+    assert (payload["status_code"], payload["run_audit"]["failure_reason"]) == (status, reason)
+    assert payload["drift"]["observed"]["response_body"]["reason"] == reason
+    said = ended.json()
+    failures = {name: said[name] for name in said if re.match(r"run_.*_failures", name)}
+    assert failures == dict.fromkeys(failures, 0) | ({counter: 1} if counter else {})
+    assert said["executed_runs"] == payload["run_audit"]["executed"] == (status == 503)
+
+
+def test_a_run_that_was_started_is_settled_for_good(command: Command) -> None:
+    """Whatever came of it: later cycles skip it, but for --rerun; what never started is tried."""
+    cases = (
+        create("bad", "false"),
+        create("none", "no-such-program"),
+        run("1", "bad"),
+        run("2", "none"),
+    )
+    assert execute(command, *cases).json()["failed_cases"] == 2
+    again = execute(command, *cases).json()
+    assert (again["failed_cases"], again["duplicate_skips"]) == (1, 3)
+    once_more = execute(command, *cases, options=("--rerun", "RUN:bad:1")).json()
+    assert (once_more["executed_runs"], once_more["failed_cases"]) == (1, 2)
+    assert execute(command, *cases).json()["executed_runs"] == 0
+    state = StateFiles(command.folder / "state").state()
+    assert state["executed_run_keys"] == ["RUN:bad:1"]
+    assert state["failed_case_keys"] == ["RUN:none:2"]
+
+
+def test_a_fresh_cycle_leaves_no_keys(command: Command) -> None:
+    """Its keys end with its number, so nothing could have them again."""
+    for _ in range(2):
+        fresh = execute(command, create("a", "true"), run("1", "a"), options=("--fresh",))
+        assert fresh.json()["executed_runs"] == 1
+    assert "executed_run_keys" not in StateFiles(command.folder / "state").state()
+
+
+def test_a_failure_is_tried_again_only_where_it_is_asked(command: Command) -> None:
+    """Each attempt is in the channel's log; the last one counts."""
+    flaky = create("a", "sh -c 'echo x >> tries; test $(wc -l < tries) -gt 2'")
+    assert execute(command, flaky, run("1", "a")).code == 3
+    (command.folder / "tries").unlink()
+    ended = execute(command, run("2", "a"), options=("--retry-max-attempts=5",))
+    assert ended.code == 0
+    said = ended.json()
+    assert (said["executed_runs"], said["retry_attempts"], said["retryable_failures"]) == (3, 2, 2)
+    outcomes = [payload["outcome"] for payload in payloads(command.folder, "a")[-3:]]
+    assert outcomes == ["retryable_failure", "retryable_failure", "success"]
+
+
+def test_commands_run_side_by_side(command: Command) -> None:
+    """Two that wait for each other come to their ends, where two may run."""
+    meet = "sh -c 'mkfifo -m 600 $0 2>/dev/null; echo x > $0' {{pipe}}"
+    take = "sh -c 'mkfifo -m 600 $0 2>/dev/null; cat $0' {{pipe}}"
+    os.mkfifo(command.folder / "pipe")
+    arguments = {"pipe": "pipe"}
+    ended = execute(
+        command,
+        create("a", meet),
+        create("b", take),
+        run("1", "a", arguments=arguments),
+        run("2", "b", arguments=arguments),
+        options=("--max-parallel=2", "--run-timeout-ms=10000"),
+    )
+    assert ended.code == 0, ended
+
+
+def files_of(folder: Path) -> Json:
+    """Return the state files of a folder, without times and what follows from them."""
+    varying = re.compile(
+        rb'("(?:timestamp_unix_ms|updated_unix_ms|duration_ms|cycle_duration_ms|last_duration_ms)"'
+        rb'\s*:\s*)\d+|"(?:cycle_id|previous_sha256|event_sha256)"\s*:\s*(?:"[^"]*"|null)'
+        rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ|after \d+ ms"
+    )
+    return {
+        str(path.relative_to(folder)): varying.sub(rb"\1", path.read_bytes())
+        for path in sorted((folder / "state").rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def fixture_by_chance(chance: random.Random) -> list[Json]:
+    """Return cases of a few commands, in any order, that end in any way."""
+    names = ["a", "b", "c"]
+    templates = ["echo {{n}}", "false", "sh -c 'sleep 0.0$0; echo $0' {{n}}", "none {{n}}"]
+    cases = [create(name, chance.choice(templates)) for name in names]
+    for number in range(chance.randrange(4, 12)):
+        name, case_id = chance.choice(names), f"{number + 1:02}"
+        kind = chance.choice(["RUN"] * 6 + ["LIST", "DELETE", "UPDATE"])
+        if kind == "RUN":
+            cases.append(run(case_id, name, arguments={"n": chance.randrange(9)}))
+        elif kind == "LIST":
+            cases.append(case_object(case_id, "LIST", ""))
+        else:
+            changes = {"template": "echo {{n}}"} if kind == "UPDATE" else {}
+            cases.append(case_object(case_id, kind, name, **changes))
+    return cases
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_files_are_the_same_however_many_run_at_once(tmp_path: Path, seed: int) -> None:
+    """But for times and durations."""
+    cases = fixture_by_chance(random.Random(seed))  # noqa: S311 - to be had again
+    found = []
+    for parallel in ("1", "8"):
+        command = Command(tmp_path)
+        ended = execute(command, *cases, options=("--max-parallel", parallel))
+        assert ended.code in {0, 3}, ended
+        found.append(files_of(tmp_path))
+        tmp_path.joinpath("state").rename(tmp_path / f"state-{parallel}")
+    assert found[0] == found[1]
+
+
+def parallel_fixture(folder: Path, seconds: str) -> list[str]:
+    """Write a fixture of eight commands that run twice each; return the keys of the RUNs."""
+    names = [f"c{number}" for number in range(8)]
+    arguments = [{"name": f"{name}-{turn}", "seconds": seconds} for turn in "12" for name in names]
+    runs = [
+        run(f"{number:02}", each["name"][:2], arguments=each)
+        for number, each in enumerate(arguments, 1)
+    ]
+    write(folder, *(create(name, MARKS) for name in names), *runs)
+    return [f"RUN:{each['command_name']}:{each['case_id']}" for each in runs]
+
+
+def events(folder: Path) -> list[Json]:
+    """Return the lines of the event log, which must be chained."""
+    raw = folder.joinpath("state/runtime-events.jsonl").read_bytes().splitlines()
+    lines = [json.loads(line) for line in raw]
+    digests = [None, *(sha256(line).hexdigest() for line in raw)]
+    assert [line["previous_sha256"] for line in lines] == digests[:-1]
+    assert [line["cycle_number"] for line in lines] == list(range(1, len(lines) + 1))
+    return lines
+
+
+def entries_of_runs(folder: Path) -> Iterator[tuple[str, Json]]:
+    """Yield the keys of all RUNs in the channels' logs, each with its payload."""
+    for log in folder.glob("state/channel-store/custom-command/c*/log.jsonl"):
+        for line in map(json.loads, log.read_text().splitlines()):
+            if line["payload"]["operation"] == "run":
+                yield line["event_key"], line["payload"]
+
+
+def test_no_kill_loses_or_repeats_a_run(tmp_path: Path) -> None:
+    """Killed at any moment during parallel runs: what finished stands, what started is told."""
+    options = (*RUN, "--max-parallel", "8")
+    chance = random.Random()  # noqa: S311 - any moment will do
+    for number in range(KILLS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        keys = parallel_fixture(folder, "0.05")
+        command = Command(folder)
+        with command.start(*options) as process:
+            time.sleep(chance.uniform(0.05, 0.6))
+            process.kill()
+        time.sleep(0.1)  # unconfined commands outlive the runtime; each is done by then
+        before = Counter(marks(folder, "marks"))
+        ended = command(*options)
+        assert ended.code in {0, 3}, ended
+        told = dict(entries_of_runs(folder))
+        assert sorted(told) == sorted(keys), "each RUN has an entry"
+        assert len(list(entries_of_runs(folder))) == len(keys), "and only one"
+        after = Counter(marks(folder, "marks"))
+        assert set(after.values()) <= {1}, "none is started twice"
+        interrupted = [
+            key
+            for key, entry in told.items()
+            if entry["run_audit"]["failure_reason"] == "interrupted"
+        ]
+        succeeded = [key for key, entry in told.items() if entry["outcome"] == "success"]
+        assert len(interrupted) + len(succeeded) == len(keys)
+        assert len(interrupted) <= 8, "no more than ran at once"
+        is_recovered = [event["recovered"] for event in events(folder)]
+        assert is_recovered in ([False], [False, False], [True, False])
+        assert not interrupted or is_recovered[0]
+        assert sum(event["executed_runs"] for event in events(folder)) == len(keys)
+        assert before <= after
+
+
+def marks(folder: Path, name: str) -> list[str]:
+    """Return the lines that the commands have left."""
+    path = folder / name
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name)
+def test_a_wish_to_stop_lets_what_runs_finish(command: Command, number: signal.Signals) -> None:
+    """No other case starts; those that did not are neither failed nor counted, and come next."""
+    keys = parallel_fixture(command.folder, "0.5")
+    with command.start(*RUN, "--max-parallel", "3") as process:
+        while len(marks(command.folder, "marks")) < 3:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, err
+    said = json.loads(out)
+    assert (said["executed_runs"], said["failed_cases"], said["discovered_cases"]) == (3, 0, 11)
+    assert len(marks(command.folder, "ends")) == 3
+    after = command(*RUN)
+    assert (after.code, after.json()["executed_runs"]) == (0, len(keys) - 3)
+
+
+@pytest.mark.parametrize("how", ["twice", "timeout"])
+def test_what_does_not_finish_in_time_is_interrupted(command: Command, how: str) -> None:
+    """After --stop-timeout, or at a second signal: ended, recorded so, and not run again."""
+    write(command.folder, create("a", MARKS), run("1", "a", arguments={"name": 1, "seconds": 60}))
+    patience = ("--stop-timeout", "60s" if how == "twice" else "10ms")
+    with command.start(*RUN, *patience) as process:
+        while not marks(command.folder, "marks"):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        if how == "twice":
+            time.sleep(0.1)
+            process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    (entry,) = payloads(command.folder, "a")[1:]
+    assert entry["run_audit"]["failure_reason"] == "interrupted"
+    assert command(*RUN).json()["duplicate_skips"] == 2
