@@ -61,10 +61,12 @@ def _release(value: str | None) -> str | None:
 
 
 def _secrets(written: list[str] | None) -> list[str] | None:
+    if not written:
+        return None
     from tau_custom_command.execution.secrets import sources_of  # noqa: PLC0415 - only if there are
 
     try:
-        sources_of(written or (), os.environ)
+        sources_of(written, os.environ)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return written
