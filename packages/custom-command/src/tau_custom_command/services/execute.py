@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from tau_custom_command.cycle import notes
+from tau_custom_command.cycle.artifacts import Attempt
 from tau_custom_command.cycle.attempt import Execution
 from tau_custom_command.cycle.execution import Ended
 from tau_custom_command.cycle.plan import CyclePlan
@@ -29,7 +30,7 @@ from tau_custom_command.services.workers import Workers, working
 from tau_custom_command.storage.journal import Notebook
 from tau_custom_command.storage.journal_format import NoteKind
 
-Keep = Callable[[str, str, Ended], Ended]
+Keep = Callable[[str, Attempt, Ended], Ended]
 """Stores what a record does not hold of how a run of a channel ended, and returns what it does."""
 
 
@@ -144,9 +145,9 @@ class _Cycle:
             self._notebook.add(NoteKind.STARTS, notes.encode(note))
             self._notebook.sync()
 
-        def keep(ended: Ended, attempt: int) -> Ended:
-            run_id = f"{self._plan.identity.cycle_id}-{place + 1}-{attempt}"
-            return self._keep(run.case.channel, run_id, ended)
+        def keep(ended: Ended, number: int) -> Ended:
+            attempt = Attempt(self._plan.identity.cycle_id, place, run.case.key, number)
+            return self._keep(run.case.channel, attempt, ended)
 
         attending = Attending(
             clock=self._clock,

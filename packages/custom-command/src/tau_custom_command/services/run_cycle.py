@@ -10,7 +10,9 @@ from msgspec import UNSET
 from tau_custom_command import __version__
 from tau_custom_command.contract.state import HealthSnapshot, RunMode, RuntimeEvent
 from tau_custom_command.cycle.accounting import close
+from tau_custom_command.cycle.artifacts import Attempt
 from tau_custom_command.cycle.evaluation import evaluate
+from tau_custom_command.cycle.execution import Ended
 from tau_custom_command.cycle.plan import (
     CycleIdentity,
     CycleLimits,
@@ -28,7 +30,7 @@ from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.close_interrupted import close_interrupted
 from tau_custom_command.services.write_closed import Track, write_closed
-from tau_custom_command.storage import read
+from tau_custom_command.storage import artifacts, read
 from tau_custom_command.storage.journal import noting
 from tau_custom_command.storage.lock import HeldLock, locked
 from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
@@ -124,7 +126,7 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
         request = request._replace(release=read_release(request.release_file))
     syncing = _syncing(request)
     with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
-        opened = _opened(request, lock, syncing, track)
+        opened = _opened(request, lock, syncing, clock, track)
         registry = Registry.of(() if opened.state is None else opened.state.commands)
         planned = _plan(request, loaded, opened, clock)
         started_ms = clock.monotonic_ms()
@@ -151,13 +153,18 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
     )
 
 
-def _opened(request: RunRequest, lock: HeldLock, syncing: Syncing, track: Track) -> OpenedState:
-    """Read the state, once a cycle that a crash ended is closed."""
+def _opened(
+    request: RunRequest, lock: HeldLock, syncing: Syncing, clock: Clock, track: Track
+) -> OpenedState:
+    """Read the state, once a cycle that a crash ended is closed, and what has expired removed."""
     opened = open_state(lock.root, syncing)
     told = close_interrupted(lock, opened, syncing, rotation=request.rotation, track=track)
-    if not told:
+    if told:
+        opened = open_state(lock.root, syncing)._replace(warnings=(*opened.warnings, *told))
+    if request.executing is None:  # the only mode that leaves artifacts
         return opened
-    return open_state(lock.root, syncing)._replace(warnings=(*opened.warnings, *told))
+    told = artifacts.remove_expired(lock, syncing, now_unix_ms=clock.wall_unix_ms())
+    return opened._replace(warnings=(*opened.warnings, *told))
 
 
 def _plan(
@@ -210,10 +217,15 @@ def _executed(  # noqa: PLR0913, PLR0917 - what was planned, what was asked for,
 ) -> "Executed":
     """Settle the cases, RUNs by running them; the journal notes how far it is."""
     from tau_custom_command.services.execute import execute  # noqa: PLC0415 - record mode has no use
-    from tau_custom_command.services.keep_output import keep_output  # noqa: PLC0415 - as above
 
     syncing = _syncing(request)
-    keep = partial(keep_output, lock.root, syncing, days=request.artifact_days, clock=clock)
+
+    def keep(channel: str, attempt: Attempt, ended: Ended) -> Ended:
+        now_unix_ms, days = clock.wall_unix_ms(), request.artifact_days
+        return artifacts.store(
+            lock, channel, attempt, ended, syncing, now_unix_ms=now_unix_ms, days=days
+        )
+
     progress = iter(track("cases", planned.queue))
     with noting(lock.root, syncing) as notebook:
         return execute(
