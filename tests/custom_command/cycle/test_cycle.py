@@ -136,6 +136,15 @@ def test_new_cases_come_before_those_that_failed(runtime: Runtime) -> None:
     assert order_in(runtime) == ["a", "b", "c", "a"]
 
 
+def test_with_captures_cases_run_in_the_order_of_the_fixture(runtime: Runtime) -> None:
+    """What captures comes before what uses it, though it failed before and that is new work."""
+    capture = {"version": {"stdout": "json", "pointer": "/version"}}
+    producer = case_object("b", "RUN", "greet", capture=capture, **UNAVAILABLE)
+    runtime.run(*creates("a"), producer)
+    runtime.run(*creates("a"), producer, case_object("c", "RUN", "greet"))
+    assert order_in(runtime) == ["a", "b", "b", "c"]
+
+
 def test_failed_cases_come_least_recently_tried_first(runtime: Runtime) -> None:
     """Cases that failed take turns: who waited longest comes first, whatever the id."""
     runtime.queue_limit = 2

@@ -86,7 +86,8 @@ def plan(  # noqa: PLR0913 - what there is, what was before, and what is asked f
 
     Cases whose key was processed or executed are skipped as duplicates, but for those to `rerun`.
     New cases come first, so that failures cannot starve them; then those that failed before, least
-    recently tried first, so that each gets its turn.
+    recently tried first, so that each gets its turn. Where a case captures something,
+    those that are taken run in the order of the fixture all the same.
 
     Raises:
         StateUnusableError: if no number is left for the cycle. A number names its cycle in the
@@ -104,9 +105,13 @@ def plan(  # noqa: PLR0913 - what there is, what was before, and what is asked f
     last_tried = {key: position for position, key in enumerate(failed)}
     pending = [case for case in cases if case.key not in known]
     pending.sort(key=lambda case: last_tried.get(case.key, -1))
+    queue = pending[: limits.queue_limit]
+    if any(case.capture for case in queue):  # else what captures could come after what uses it
+        taken = {case.key for case in queue}
+        queue = [case for case in cases if case.key in taken]
     return CyclePlan(
         identity=identity,
-        queue=tuple(pending[: limits.queue_limit]),
+        queue=tuple(queue),
         skipped=tuple(case.key for case in cases if case.key in known),
         left_over=tuple(case.key for case in pending[limits.queue_limit :]),
         processed_case_cap=limits.processed_case_cap,
