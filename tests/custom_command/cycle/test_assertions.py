@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 
 from tau_custom_command.contract.form_errors import read_form
 from tau_custom_command.contract.vocabulary import Outcome
-from tau_custom_command.cycle.assertions import Difference, failure, judge, pause_before_retry_ms
-from tau_custom_command.cycle.execution import MOST_KEPT_BYTES, Ended, FailureReason, Stream
+from tau_custom_command.cycle.assertions import failure, judge, pause_before_retry_ms
+from tau_custom_command.cycle.execution import (
+    MOST_KEPT_BYTES,
+    Difference,
+    Ended,
+    FailureReason,
+    Stream,
+)
 from tau_custom_command.cycle.pattern_match import Unmatched
 from tau_custom_command.fixture.model import Expectation, RetryUntil
 from tests.custom_command.cases import retryable, success

@@ -6,13 +6,12 @@ The rules are the runbook's (custom-command-ops.md, "Results are checked").
 import json
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from msgspec import UNSET
 
 from tau_custom_command.contract import strict_json
 from tau_custom_command.contract.vocabulary import Outcome
-from tau_custom_command.cycle.execution import Ended, FailureReason, Stream
+from tau_custom_command.cycle.execution import Difference, Ended, FailureReason, Stream
 from tau_custom_command.cycle.json_difference import NOTHING, first_difference
 from tau_custom_command.cycle.pattern_match import Matcher, Unmatched, decoded, is_lossy, search
 from tau_custom_command.fixture.model import Expectation, OutputExpectation, RetryUntil
@@ -32,19 +31,8 @@ _UNKNOWN = {
 }
 
 
-class Difference(NamedTuple):
-    """One assertion that does not hold: which, what was expected, and what was there instead.
-
-    Both texts are for people, on one line each, with what cannot be seen as escapes.
-    """
-
-    field: str
-    expected: str
-    observed: str
-
-
 def judge(expected: Expectation, ended: Ended, matches: Matcher) -> tuple[Difference, ...]:
-    """Every stated assertion that does not hold of how a command ended.
+    """Every stated assertion that does not hold of how a command ended, each on one line.
 
     Judged is a process that ended by itself; one that its time limit ended only where that failure
     is expected. What cannot be decided by the output that was kept does not hold.
