@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command.cycle.attempt import Execution
+from tau_custom_command.services.attempts import Settling
 from tau_custom_command.services.workers import STOPPING, Workers, working
 
-NOTHING: tuple[Execution, ...] = ()
+NOTHING = Settling([])
 
 
-def outcomes(workers: Workers, count: int) -> dict[int, tuple[Execution, ...] | BaseException]:
+def outcomes(workers: Workers, count: int) -> dict[int, Settling | BaseException]:
     """Wait for so many jobs; return what came of each, by its place."""
-    found: dict[int, tuple[Execution, ...] | BaseException] = {}
+    found: dict[int, Settling | BaseException] = {}
     while len(found) < count:
         if (done := workers.wait()) is not None:
             found[done.place] = done.outcome
@@ -26,7 +26,7 @@ def test_jobs_run_at_once_and_no_more_than_asked() -> None:
     """Three meet where none can go on without the others; then there is room again."""
     meeting = threading.Barrier(3, timeout=60)
 
-    def meet() -> tuple[Execution, ...]:
+    def meet() -> Settling:
         meeting.wait()
         return NOTHING
 
@@ -43,7 +43,7 @@ def test_a_thread_is_used_again() -> None:
     """One job after another makes no second thread: starting one takes longer than many a job."""
     used: set[int] = set()
 
-    def noted() -> tuple[Execution, ...]:
+    def noted() -> Settling:
         used.add(threading.get_ident())
         return NOTHING
 
@@ -57,7 +57,7 @@ def test_a_thread_is_used_again() -> None:
 def test_an_error_is_told_where_it_is_waited_for() -> None:
     """It ends nothing else."""
 
-    def failing() -> tuple[Execution, ...]:
+    def failing() -> Settling:
         raise OSError("no")
 
     with working(1) as workers:
@@ -71,8 +71,13 @@ def test_an_error_is_told_where_it_is_waited_for() -> None:
 def test_a_signal_wakes_whoever_waits_and_ends_nothing(number: signal.Signals) -> None:
     """The first one asks to stop, the second is impatient; afterwards all is as it was."""
     before, end = signal.getsignal(number), threading.Event()
+
+    def waiting() -> Settling:
+        end.wait(60)
+        return NOTHING
+
     with working(1) as workers:
-        workers.start(0, lambda: NOTHING * end.wait(60))
+        workers.start(0, waiting)
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         assert workers.wait(60) is None
         assert (workers.stopped_by, workers.is_impatient) == (number, False)
@@ -100,7 +105,7 @@ def test_the_end_waits_for_what_runs(tmp_path: Path) -> None:
     """Also where something goes wrong meanwhile: no thread is left at work."""
     begun, end = threading.Event(), threading.Event()
 
-    def slow() -> tuple[Execution, ...]:
+    def slow() -> Settling:
         begun.set()
         end.wait(0.2)
         (tmp_path / "done").touch()

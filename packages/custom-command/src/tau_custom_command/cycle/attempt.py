@@ -6,6 +6,7 @@
 from typing import NamedTuple
 
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome
+from tau_custom_command.cycle.assertions import failure
 from tau_custom_command.cycle.evaluation import Result, accepted
 from tau_custom_command.cycle.execution import Difference, Ended, FailureReason
 from tau_custom_command.fixture.model import Case
@@ -43,9 +44,10 @@ _STATUS = {ErrorCode.POLICY_DENIED: 403, ErrorCode.INVALID_TEMPLATE: 422}
 
 
 def result_of(case: Case, ended: Ended) -> Result:
-    """What an attempt results in."""
-    if ended.failure is not None:
-        return failed(ended.failure, ended.explanation)
+    """What an attempt results in; an exit code that the fixture expects is a success."""
+    reason = failure(case.expected, ended)
+    if reason is not None:
+        return failed(reason, ended.explanation)
     return accepted(Operation.RUN, command_name=case.command_name, arguments=case.arguments)
 
 

@@ -11,23 +11,28 @@ from msgspec import UNSET
 
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation, Outcome
+from tau_custom_command.cycle.assertions import judge, pause_before_retry_ms
 from tau_custom_command.cycle.attempt import Execution, result_of
-from tau_custom_command.cycle.evaluation import Result, evaluate
+from tau_custom_command.cycle.captures import Captured, captured, environment
+from tau_custom_command.cycle.evaluation import Result, drifts, evaluate
 from tau_custom_command.cycle.execution import Ended, FailureReason
+from tau_custom_command.cycle.pattern_match import Matcher
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.cycle.settle import delay_ms, tried
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.limits import Limits
-from tau_custom_command.execution.masking import masked_text
+from tau_custom_command.execution.masking import masked, masked_text
 from tau_custom_command.execution.run import run as run_command
 from tau_custom_command.execution.sandbox import NotStartedError
 from tau_custom_command.execution.secrets import Secrets, denied_values
 from tau_custom_command.fixture.model import Case
 from tau_custom_command.policy.command_line import Refusal, fill
-from tau_custom_command.policy.effective import Denied, effective
+from tau_custom_command.policy.effective import Denied, EffectivePolicy, effective
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
+
+NOTHING_CAPTURED = Captured(values={}, secrets={}, missing={})
 
 
 class Executing(NamedTuple):
@@ -61,16 +66,28 @@ class Run(NamedTuple):
 
 
 class Settling(NamedTuple):
-    """What came of the attempts at a case, in their order: their results, and their executions."""
+    """What came of the attempts at a case, in their order: their results, and their executions.
+
+    `captured` is what was taken of the last one's output.
+    """
 
     results: Sequence[Result]
     executions: tuple[Execution, ...] = ()
+    captured: Captured = NOTHING_CAPTURED
 
 
 def prepared(
-    case: Case, registry: Mapping[str, CommandRecord], executing: Executing, *, clock: Clock
+    case: Case,
+    registry: Mapping[str, CommandRecord],
+    executing: Executing,
+    captured: Captured,
+    *,
+    clock: Clock,
 ) -> Run | Settling:
-    """What is to be started for a case, or what comes of one that starts nothing."""
+    """What is to be started for a case, or what comes of one that starts nothing.
+
+    `captured` is what was taken of the output of earlier RUNs.
+    """
 
     def attempt() -> Result:
         return evaluate(case, registry, default_policy=executing.options, executes=True)
@@ -78,14 +95,16 @@ def prepared(
     results = tried(attempt, executing.attempts, sleep_ms=clock.sleep_ms)
     if case.operation != Operation.RUN or results[-1].outcome is not Outcome.SUCCESS:
         return Settling(results)
-    run = _run(case, registry[case.command_name], executing)
+    run = _run(case, registry[case.command_name], executing, captured)
     if isinstance(run, Run):
         return run
     execution = Execution(run, result_of(case, run), clock.wall_unix_ms())
     return Settling([execution.result], (execution,))
 
 
-def _run(case: Case, record: CommandRecord, executing: Executing) -> Run | Ended:
+def _run(
+    case: Case, record: CommandRecord, executing: Executing, captured: Captured
+) -> Run | Ended:
     """What is to be started by all that is said of it, or why not."""
     not_approved = executing.not_approved(record)
     policy = effective(
@@ -97,35 +116,55 @@ def _run(case: Case, record: CommandRecord, executing: Executing) -> Run | Ended
     if isinstance(policy, Denied):
         explanation = f"{policy.reason}: {not_approved}"
         return _refused(record, FailureReason.APPROVAL_REQUIRED, explanation)
-    arguments = record.default_arguments | case.arguments
-    line = fill(record.template, arguments, policy, secrets=executing.secrets.environment.keys())
+    if case.retry_until is not UNSET and not record.read_only:
+        explanation = "retry_until is for a command that is registered with read_only"
+        return _refused(record, FailureReason.POLICY_DENIED, explanation)
+    line = fill(
+        record.template,
+        record.default_arguments | case.arguments,
+        policy,
+        captures=captured.values,
+        secrets=executing.secrets.environment.keys(),
+    )
     if isinstance(line, Refusal):
         return _refused(record, FailureReason(line.failure), line.explanation)
-    limits = executing.limits
-    if case.timeout_ms is not UNSET:
-        limits = limits._replace(timeout_ms=min(case.timeout_ms, limits.timeout_ms))
-    if policy.allow_large_memory:
-        limits = limits._replace(memory_bytes=None)
+    secrets = (
+        *executing.secrets.values,
+        *denied_values(policy.denied_env, executing.environment),
+        *map(str.encode, captured.secrets.values()),
+    )
+    told = (*line.words, *line.environment.values())
+    if any(masked_text(text, secrets) != text for text in told):
+        explanation = "an argument or the template holds the value of a secret; give it by --secret"
+        return _refused(record, FailureReason.POLICY_DENIED, explanation)
     return Run(
         case=case,
         record=record,
         invocation=Invocation(
             words=line.words,
-            environment={**line.environment, **executing.secrets.environment},
+            environment={
+                **line.environment,
+                **executing.secrets.environment,
+                **environment(captured.secrets, policy.allowed_env),
+            },
             profile=policy.sandbox_profile,
             allow_network=policy.allow_network,
-            limits=limits,
+            limits=_limits(case, policy, executing.limits),
             workspace=executing.workspace,
             masked=executing.masked,
             denied_names=policy.denied_env,
-            secrets=(
-                *executing.secrets.values,
-                *denied_values(policy.denied_env, executing.environment),
-            ),
+            secrets=secrets,
             run_as=executing.run_as,
         ),
         is_approved=not_approved is None,
     )
+
+
+def _limits(case: Case, policy: EffectivePolicy, limits: Limits) -> Limits:
+    """The operator's limits, with the case's where that is narrower."""
+    if case.timeout_ms is not UNSET:
+        limits = limits._replace(timeout_ms=min(case.timeout_ms, limits.timeout_ms))
+    return limits._replace(memory_bytes=None) if policy.allow_large_memory else limits
 
 
 def _refused(record: CommandRecord, failure: FailureReason, explanation: str) -> Ended:
@@ -138,19 +177,21 @@ class Attending(NamedTuple):
     """What goes on around an attempt.
 
     `about_to_start` is told the command line and the attempts before, just before each process;
-    `keep` stores what a record does not hold of an attempt, and returns what it does. Once it is
-    `stopping`, nothing is tried again; `cancelled` ends what runs.
+    `keep` stores what a record does not hold of an attempt, and returns what it does; `matches`
+    looks for patterns. Once it is `stopping`, nothing is tried again; `cancelled` ends what runs.
     """
 
     clock: Clock
     about_to_start: Callable[[str, tuple[Execution, ...]], None]
     keep: Callable[[Ended, int], Ended]
+    matches: Matcher
     stopping: Cancellation
     cancelled: Cancellation
 
 
-def attempted(run: Run, executing: Executing, attending: Attending) -> tuple[Execution, ...]:
-    """Run a RUN, again where it may be, and return its attempts."""
+def attempted(run: Run, executing: Executing, attending: Attending) -> Settling:
+    """Run a RUN, again where it may be, and judge its attempts."""
+    case = run.case
     executions: tuple[Execution, ...] = ()
     while True:
         ended = run_command(
@@ -158,15 +199,49 @@ def attempted(run: Run, executing: Executing, attending: Attending) -> tuple[Exe
             about_to_start=partial(_about_to_start, run, executing, attending, executions),
             cancelled=attending.cancelled,
         )
-        result = result_of(run.case, ended)
+        result = result_of(case, ended)
+        differences = judge(case.expected, ended, attending.matches)
+        as_expected = not differences and not drifts(case.expected, result)
+        taken = NOTHING_CAPTURED
+        if as_expected and result.outcome is Outcome.SUCCESS:
+            taken = captured(case, ended, attending.matches)
+            ended = _masked(ended, taken.secrets)
         kept = attending.keep(ended, len(executions) + 1)
-        executions += (Execution(kept, result, attending.clock.wall_unix_ms()),)
-        if (
-            result.outcome is not Outcome.RETRYABLE_FAILURE
-            or len(executions) >= executing.attempts.retry_max_attempts
-            or _is_set_within(delay_ms(executing.attempts, attempts=len(executions)), attending)
-        ):
-            return executions
+        last = Execution(kept, result, attending.clock.wall_unix_ms(), differences)
+        executions = (*executions, last)
+        pause_ms = _pause_ms(case, executing.attempts, executions, as_expected=as_expected)
+        if pause_ms is None or _is_set_within(pause_ms, attending):
+            return Settling([each.result for each in executions], executions, taken)
+
+
+def _pause_ms(
+    case: Case, limits: CycleLimits, executions: Sequence[Execution], *, as_expected: bool
+) -> int | None:
+    """How long to wait before the next attempt, in milliseconds; None where this was the last.
+
+    One that misses an assertion is tried again only where its case says until when.
+    """
+    last, attempts = executions[-1], len(executions)
+    outcome = last.result.outcome
+    if case.retry_until is not UNSET:
+        return pause_before_retry_ms(
+            case.retry_until, attempts=attempts, outcome=outcome, as_expected=as_expected
+        )
+    may_be = outcome is Outcome.RETRYABLE_FAILURE and not (as_expected or last.differences)
+    if not may_be or attempts >= limits.retry_max_attempts:
+        return None
+    return delay_ms(limits, attempts=attempts)
+
+
+def _masked(ended: Ended, secrets: Mapping[str, str]) -> Ended:
+    """The same with the secrets masked that were taken of it."""
+    values = tuple(map(str.encode, secrets.values()))
+    if not values:
+        return ended
+    stdout, stderr = (
+        stream._replace(kept=masked(stream.kept, values)) for stream in (ended.stdout, ended.stderr)
+    )
+    return ended._replace(stdout=stdout, stderr=stderr)
 
 
 def _is_set_within(milliseconds: int, attending: Attending) -> bool:

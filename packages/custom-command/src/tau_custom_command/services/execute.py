@@ -4,20 +4,24 @@ One thread decides, judges and notes; the others only run commands. What happens
 journal as it happens (`cycle.notes`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
 from tau_custom_command.cycle import notes
 from tau_custom_command.cycle.artifacts import Attempt
 from tau_custom_command.cycle.attempt import Execution
+from tau_custom_command.cycle.captures import Captured, waits_for
 from tau_custom_command.cycle.execution import Ended
+from tau_custom_command.cycle.pattern_match import Matcher
 from tau_custom_command.cycle.plan import CyclePlan
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.schedule import Schedule
 from tau_custom_command.cycle.settle import Settlement, settle
 from tau_custom_command.execution.cancellation import Cancellation
+from tau_custom_command.execution.pattern import PatternSearch
 from tau_custom_command.services.attempts import (
+    NOTHING_CAPTURED,
     Attending,
     Executing,
     Run,
@@ -60,8 +64,8 @@ def execute(  # noqa: PLR0913 - what is to be done, how, and where it is written
         StorageError: if the journal cannot be written. Nothing runs any more then.
     """
     notebook.add(NoteKind.BEGAN, notes.encode(notes.Began.of(plan, unix_ms=clock.wall_unix_ms())))
-    with working(executing.max_parallel) as workers:
-        cycle = _Cycle(plan, registry, executing, notebook, clock, keep, workers)
+    with PatternSearch() as matches, working(executing.max_parallel) as workers:
+        cycle = _Cycle(plan, registry, executing, notebook, clock, keep, matches, workers)
         try:
             for _ in cycle.settled():
                 next(progress, None)
@@ -81,11 +85,14 @@ class _Cycle:
         notebook: Notebook,
         clock: Clock,
         keep: Keep,
+        matches: Matcher,
         workers: Workers,
     ) -> None:
         self._plan, self._registry, self._executing = plan, registry, executing
-        self._notebook, self._clock, self._keep, self._workers = notebook, clock, keep, workers
-        self._schedule = Schedule(plan.queue, {})
+        self._notebook, self._clock, self._keep = notebook, clock, keep
+        self._matches, self._workers = matches, workers
+        self._schedule = Schedule(plan.queue, waits_for(plan.queue, registry))
+        self._captured = NOTHING_CAPTURED
         self._settled: dict[int, Settlement] = {}
         self._stops_at_ms: int | None = None
         self.cancelled = Cancellation()
@@ -100,7 +107,9 @@ class _Cycle:
             has_started = False
             while (place := self._next()) is not None:
                 case = self._plan.queue[place]
-                run = prepared(case, self._registry, self._executing, clock=self._clock)
+                run = prepared(
+                    case, self._registry, self._executing, self._captured, clock=self._clock
+                )
                 if isinstance(run, Run):
                     self._workers.start(place, partial(self._attempts, place, run))
                     has_started = True
@@ -115,8 +124,7 @@ class _Cycle:
                 continue
             if isinstance(done.outcome, BaseException):
                 raise done.outcome
-            results = [execution.result for execution in done.outcome]
-            yield self._settle(done.place, Settling(results, done.outcome))
+            yield self._settle(done.place, done.outcome)
 
     def _next(self) -> int | None:
         """The place of a case that is to start now, if any is."""
@@ -136,7 +144,7 @@ class _Cycle:
             return None
         return (self._stops_at_ms - now_ms) / 1000
 
-    def _attempts(self, place: int, run: Run) -> tuple[Execution, ...]:
+    def _attempts(self, place: int, run: Run) -> Settling:
         """Run a case to its end; in a thread of its own."""
 
         def about_to_start(command_line: str, before: tuple[Execution, ...]) -> None:
@@ -153,6 +161,7 @@ class _Cycle:
             clock=self._clock,
             about_to_start=about_to_start,
             keep=keep,
+            matches=self._matches,
             stopping=self._workers.stopping,
             cancelled=self.cancelled,
         )
@@ -168,5 +177,10 @@ class _Cycle:
         )
         self._notebook.add(NoteKind.SETTLED, notes.encode(notes.Settled(place, settlement)))
         self._settled[place] = settlement
+        self._captured = Captured(*map(_united, self._captured, settling.captured))
         self._schedule.done(place)
         return settlement
+
+
+def _united(before: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    return {**before, **new}

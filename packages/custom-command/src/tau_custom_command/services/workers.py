@@ -15,10 +15,10 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import NamedTuple
 
-from tau_custom_command.cycle.attempt import Execution
 from tau_custom_command.execution.cancellation import Cancellation
+from tau_custom_command.services.attempts import Settling
 
-Job = Callable[[], tuple[Execution, ...]]
+Job = Callable[[], Settling]
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -27,7 +27,7 @@ class Done(NamedTuple):
     """A job that ended: the place it was given for, and what it returned or raised."""
 
     place: int
-    outcome: tuple[Execution, ...] | BaseException
+    outcome: Settling | BaseException
 
 
 class Workers:
