@@ -14,10 +14,11 @@ from tau_custom_command.execution.secrets import (
     LARGEST_BYTES,
     Secrets,
     SecretSource,
-    denied_values,
+    denied_variables,
     read,
     sources_of,
 )
+from tau_custom_command.fixture.model import Case
 
 ENVIRONMENT = {
     "TOKEN": "hunter22",
@@ -168,15 +169,21 @@ def test_no_value_is_shown() -> None:
     assert "hunter22" not in f"{secrets} {[secrets]!r} {secrets!s}"
 
 
-def test_an_argument_that_holds_a_secret_is_found() -> None:
-    """Also where it holds more, or a long line alone, of one of several lines."""
+def test_a_secret_is_found_wherever_it_stands() -> None:
+    """In a text, or in any value or name of a form; as it stands, not a line of it alone."""
     secrets = Secrets(environment={"TOKEN": "hunter22", "KEY": "one\nlong line\n"})
     assert secrets.name_in("--password=hunter22") == "TOKEN"
-    assert secrets.name_in("a long line") == "KEY"
-    assert secrets.name_in("one, ***, hunter2") is None
+    assert secrets.name_in({"a": [1, {"b": ["x", "the hunter22"]}]}) == "TOKEN"
+    assert secrets.name_in({"a": {"hunter22": None}}) == "TOKEN"
+    assert (
+        secrets.name_in(Case(case_id="1", operation="RUN", arguments={"x": "hunter22"})) == "TOKEN"
+    )
+    assert secrets.name_in("zero\none\nlong line") == "KEY"
+    assert secrets.name_in({"a": ["long line", "***", "hunter2", 22, True]}) is None
 
 
 def test_values_of_denied_names_are_masked_too() -> None:
     """In any case of letters; what is too short to be looked for is left out."""
     environment = {"OpenAI_API_Key": "sk-123", "TOKEN": "hunter22", "OTHER": "1", "NONE": ""}
-    assert denied_values(["openai_api_key", "other", "none"], environment) == (b"sk-123",)
+    found = denied_variables(["openai_api_key", "other", "none"], environment)
+    assert (repr(found), found.values) == ("Secrets(OpenAI_API_Key)", (b"sk-123",))

@@ -8,12 +8,14 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import to_builtins
+
 from tau_custom_command.errors import StorageError
-from tau_custom_command.execution.masking import SHORTEST_BYTES, masked_text
+from tau_custom_command.execution.masking import SHORTEST_BYTES
 from tau_custom_command.policy.model import NO_IDENTIFIER, folded, is_identifier
 from tau_custom_command.policy.variables import changes_loading
 
@@ -45,13 +47,16 @@ class Secrets(NamedTuple):
         """What is to be masked."""
         return tuple(os.fsencode(value) for value in self.environment.values())
 
-    def name_in(self, text: str) -> str | None:
-        """The name of a secret whose value, or a line of it, stands in `text`; None if none does.
+    def name_in(self, value: object) -> str | None:
+        """The name of a secret that stands in a text, or anywhere in a form; None if none does.
 
-        An argument or a template that holds one would show it in the list of processes.
+        What is in a fixture is written to the state; what is in a word of a command, every user of
+        the machine can see.
         """
-        for name, value in self.environment.items():
-            if masked_text(text, [os.fsencode(value)]) != text:
+        found = tuple(_texts(to_builtins(value)))
+        for name, secret in self.environment.items():
+            whole = secret.rstrip("\r\n")
+            if any(whole in text for text in found):
                 return name
         return None
 
@@ -100,15 +105,33 @@ def read(sources: Iterable[SecretSource], environment: Mapping[str, str]) -> Sec
     return Secrets(environment=found, warnings=tuple(warnings))
 
 
-def denied_values(denied: Collection[str], environment: Mapping[str, str]) -> tuple[bytes, ...]:
-    """The values of the runtime's own variables that have a denied name: they are masked, too.
+def denied_variables(denied: Collection[str], environment: Mapping[str, str]) -> Secrets:
+    """The runtime's own variables that have a denied name: their values are masked, too.
 
     Names are compared without regard to case. What is too short to be a secret is left out: it
     would be found everywhere.
     """
     never = folded(denied)
-    values = (value for name, value in environment.items() if name.lower() in never)
-    return tuple(os.fsencode(value) for value in values if len(value.strip()) >= SHORTEST_BYTES)
+    return Secrets(
+        {
+            name: value
+            for name, value in environment.items()
+            if name.lower() in never and len(value.strip()) >= SHORTEST_BYTES
+        }
+    )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in what JSON can hold, names too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield name
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 def _source_of(text: str) -> SecretSource:

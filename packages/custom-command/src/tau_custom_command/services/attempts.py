@@ -25,7 +25,7 @@ from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.masking import masked, masked_text
 from tau_custom_command.execution.run import run as run_command
 from tau_custom_command.execution.sandbox import NotStartedError
-from tau_custom_command.execution.secrets import Secrets, denied_values
+from tau_custom_command.execution.secrets import Secrets, denied_variables
 from tau_custom_command.fixture.model import Case
 from tau_custom_command.policy.command_line import Refusal, fill
 from tau_custom_command.policy.effective import Denied, EffectivePolicy, effective
@@ -54,6 +54,11 @@ class Executing(NamedTuple):
     masked: tuple[Path, ...]
     workspace: Path | None
     run_as: int
+
+    def hidden(self) -> Secrets:
+        """What no fixture may hold: the secrets, and the runtime's variables of denied names."""
+        denied = denied_variables(self.options.names("denied_env"), self.environment)
+        return Secrets({**denied.environment, **self.secrets.environment})
 
 
 class Run(NamedTuple):
@@ -130,7 +135,7 @@ def _run(
         return _refused(record, FailureReason(line.failure), line.explanation)
     secrets = (
         *executing.secrets.values,
-        *denied_values(policy.denied_env, executing.environment),
+        *denied_variables(policy.denied_env, executing.environment).values,
         *map(str.encode, captured.secrets.values()),
     )
     told = (*line.words, *line.environment.values())

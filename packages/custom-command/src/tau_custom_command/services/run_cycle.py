@@ -23,7 +23,7 @@ from tau_custom_command.cycle.plan import (
 )
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Settlement, settle, tried
-from tau_custom_command.errors import StorageError
+from tau_custom_command.errors import FixtureRefusedError, Problem, StorageError
 from tau_custom_command.fixture.loading import LoadedFixture, load
 from tau_custom_command.limits import LARGEST_FIXTURE_BYTES, MIB, NO_RELEASE, is_release
 from tau_custom_command.policy.model import ExecutionPolicy
@@ -124,6 +124,7 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
     loaded = read_fixture(request.fixture)
     if request.release_file is not None:
         request = request._replace(release=read_release(request.release_file))
+    _refuse_secrets(request, loaded)
     syncing = _syncing(request)
     with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
         opened = _opened(request, lock, syncing, clock, track)
@@ -151,6 +152,20 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
         warnings=(*opened.warnings, *remarks, *loaded.warnings),
         stopped_by=stopped_by,
     )
+
+
+def _refuse_secrets(request: RunRequest, loaded: LoadedFixture) -> None:
+    """Refuse a fixture that holds a secret: its cases are written to the state as they are.
+
+    Raises:
+        FixtureRefusedError: if it does.
+    """
+    if request.executing is None:
+        return
+    secrets = request.executing.hidden()
+    if secrets.environment and (name := secrets.name_in(loaded.fixture)):
+        reason = f"holds the value of {name}, which is a secret: leave it out"
+        raise FixtureRefusedError(str(request.fixture), (Problem(None, None, reason),))
 
 
 def _opened(

@@ -1,0 +1,232 @@
+"""What commands write, in a real cycle: cut in the record, kept as artifacts, masked everywhere."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.custom_command.cases import case_object
+from tests.custom_command.running import Command, Finished, Json, environment
+
+POLICY = ("--policy-sandbox-profile", "unrestricted", "--policy-allow-shell")
+RUN = ("run", "fixture.json", "--state-dir", "state", "--run-mode", "execute", *POLICY)
+DAY_MS = 24 * 60 * 60 * 1000
+SECRET = "hunter22-and-more"  # noqa: S105 - it is looked for
+
+
+def create(name: str, template: str) -> Json:
+    """Return a case that registers a command, before all others."""
+    policy = {"allow_shell": True, "sandbox_profile": "unrestricted"}
+    return case_object(f"0-{name}", "CREATE", name, template=template, execution_policy=policy)
+
+
+def execute(
+    command: Command, *cases: Json, options: tuple[str, ...] = (), **variables: str
+) -> Finished:
+    """Execute a fixture of these cases in a cycle, unconfined."""
+    fixture = {"schema_version": 1, "name": "demo", "cases": cases}
+    command.folder.joinpath("fixture.json").write_text(json.dumps(fixture))
+    env = environment() | variables
+    return command(*RUN, "--no-policy-require-approval", *options, env=env)
+
+
+def said(ended: Finished) -> str:
+    """Return all that was printed."""
+    return ended.out + ended.err
+
+
+def artifacts(folder: Path, channel: str) -> list[Json]:
+    """Return the lines of a channel's index; each names a file that is what it says."""
+    channel_folder = folder / "state/channel-store/custom-command" / channel
+    index = channel_folder / "artifacts/index.jsonl"
+    lines = [json.loads(line) for line in index.read_text().splitlines()]
+    for line in lines:
+        content = (channel_folder / line["relative_path"]).read_bytes()
+        assert (line["bytes"], line["checksum_sha256"]) == (
+            len(content),
+            sha256(content).hexdigest(),
+        )
+    named = {Path(line["relative_path"]).name for line in lines}
+    assert {path.name for path in index.parent.iterdir()} == named | {"index.jsonl"}
+    return lines
+
+
+def audit(folder: Path, channel: str) -> Json:
+    """Return what the last line of a channel's log says of its run."""
+    log = folder / "state/channel-store/custom-command" / channel / "log.jsonl"
+    found: Json = json.loads(log.read_text().splitlines()[-1])["payload"]["run_audit"]
+    return found
+
+
+def everything(folder: Path) -> bytes:
+    """Return the bytes of every file below the state directory, with its name."""
+    paths = [path for path in (folder / "state").rglob("*") if path.is_file()]
+    return b"".join(str(path).encode() + path.read_bytes() for path in paths)
+
+
+def test_long_output_is_kept_beside_its_record(command: Command) -> None:
+    """The first MiB as it was; the record has the beginning, and says how much is missing."""
+    script = r"sh -c 'head -c 2000000 /dev/zero; yes e | head -c 20000 >&2'"
+    assert execute(command, create("big", script), case_object("1", "RUN", "big")).code == 0
+    out, err = artifacts(command.folder, "big")
+    assert (out["artifact_type"], out["bytes"]) == ("stdout", 1024 * 1024)
+    assert (err["artifact_type"], err["bytes"]) == ("stderr", 20_000)
+    assert out["run_id"].split(" ")[1:] == ["RUN:big:1", "1"]
+    assert out["expires_unix_ms"] == out["created_unix_ms"] + 30 * DAY_MS
+    record = audit(command.folder, "big")
+    missing = 2_000_000 - 16 * 1024
+    assert record["stdout"] == "\0" * 16 * 1024 + f"...<truncated:{missing} bytes>"
+    assert record["stderr"].endswith(f"...<truncated:{20_000 - 16 * 1024} bytes>")
+    assert ".journal" not in {path.name for path in (command.folder / "state").iterdir()}
+
+
+def test_each_attempt_has_its_own(command: Command) -> None:
+    """None overwrites another's, and a short output leaves none."""
+    script = "sh -c 'head -c 20000 /dev/zero; false'"
+    cases = (create("big", script), create("small", "echo x"))
+    runs = (case_object("1", "RUN", "big"), case_object("2", "RUN", "small"))
+    execute(command, *cases, *runs, options=("--retry-max-attempts=3", "--artifact-days=never"))
+    lines = artifacts(command.folder, "big")
+    assert [line["run_id"].rpartition(" ")[2] for line in lines] == ["1", "2", "3"]
+    assert {line["expires_unix_ms"] for line in lines} == {None}
+    assert not (command.folder / "state/channel-store/custom-command/small/artifacts").exists()
+
+
+def test_what_has_expired_goes_with_the_next_cycle(command: Command) -> None:
+    """In every channel, also one that the cycle does not touch; in record mode nothing goes."""
+    script = "head -c 20000 /dev/zero"
+    first = (create("one", script), case_object("1", "RUN", "one"))
+    then = (create("two", script), case_object("2", "RUN", "two"))
+
+    def at(day: int, *cases: Json, days: str = "10") -> None:
+        options = (f"--now-unix-ms={day * DAY_MS}", f"--artifact-days={days}")
+        assert execute(command, *cases, options=options).code == 0
+
+    at(0, *first)
+    at(5, *then, days="1")
+    at(6, *first)
+    assert (len(artifacts(command.folder, "one")), artifacts(command.folder, "two")) == (1, [])
+    command("run", "fixture.json", "--state-dir", "state", f"--now-unix-ms={99 * DAY_MS}")
+    assert len(artifacts(command.folder, "one")) == 1
+    at(99, *then)
+    assert artifacts(command.folder, "one") == []
+
+
+PRINTS = "sh -c 'echo out $TOKEN; echo err $TOKEN >&2; seq 9999; echo $TOKEN; exit 3'"
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_secret_is_given_and_found_nowhere(command: Command, form: tuple[str, ...]) -> None:
+    """Not in records, logs, artifacts, journals or file names, nor in what is printed."""
+    path = command.folder / "key"
+    path.write_text("-----BEGIN-----\nMIIEvAIBADAN\n-----END-----\n")
+    path.chmod(0o600)
+    multi = 'sh -c \'echo "$KEY"; echo "$KEY" | tail -n 2 >&2\''
+    cases = (create("a", PRINTS), case_object("1", "RUN", "a"))
+    more = (create("b", multi), case_object("2", "RUN", "b"))
+    options = ("--secret", "TOKEN", "--secret", f"KEY=file:{path}", *form)
+    ended = execute(command, *cases, *more, options=options, TOKEN=SECRET)
+    assert ended.code == 3
+    record = audit(command.folder, "a")
+    assert (record["stdout"][:8], record["stderr"]) == ("out ***\n", "err ***\n")
+    assert audit(command.folder, "b")["stdout"] == "***\n"
+    assert audit(command.folder, "b")["stderr"] == "***\n***\n"
+    (kept,) = artifacts(command.folder, "a")
+    folder = command.folder / "state/channel-store/custom-command/a"
+    assert (folder / kept["relative_path"]).read_text().endswith("\n9999\n***\n")
+    written = everything(command.folder) + said(ended).encode()
+    for value in (SECRET, "MIIEvAIBADAN"):
+        assert value.encode() not in written
+
+
+def test_a_denied_variable_of_the_runtime_is_masked(command: Command) -> None:
+    """A command that gets at it all the same cannot have it written anywhere."""
+    command.folder.joinpath("found").write_text(f"key: {SECRET}\n")
+    cases = (create("a", "sh -c 'cat found; env'"), case_object("1", "RUN", "a"))
+    ended = execute(command, *cases, OPENAI_API_KEY=SECRET)
+    assert ended.code == 0, ended
+    printed = audit(command.folder, "a")["stdout"]
+    assert printed.startswith("key: ***\n")
+    assert "OPENAI_API_KEY" not in printed  # nor is it inherited
+    assert SECRET.encode() not in everything(command.folder) + said(ended).encode()
+
+
+HOLDING: list[Json] = [
+    {"arguments": {"x": f"--token={SECRET}"}},
+    {"arguments": {"x": [{SECRET: 1}]}},
+    {"template": f"echo {SECRET}"},
+    {"expected": {"outcome": "success", "status_code": 200, "response_body": {"x": SECRET}}},
+]
+
+
+@pytest.mark.parametrize("changes", HOLDING)
+@pytest.mark.parametrize("name", ["TOKEN", "OPENAI_API_KEY"])
+def test_a_fixture_that_holds_a_secret_is_refused(
+    command: Command, name: str, changes: dict[str, Any]
+) -> None:
+    """It would be written to the state, or stand in the list of processes; nothing of it is."""
+    case = case_object("1", "RUN", "a") | changes
+    secret = ("--secret", "TOKEN") if name == "TOKEN" else ()
+    ended = execute(command, create("a", "echo {{x}}"), case, options=secret, **{name: SECRET})
+    assert ended.code == 5
+    assert f"holds the value of {name}, which is a secret: leave it out" in said(ended)
+    assert SECRET not in said(ended)
+    assert not (command.folder / "state/state.json").exists()
+
+
+def test_a_registered_command_that_holds_a_secret_does_not_run(command: Command) -> None:
+    """It was registered before its word became one."""
+    command.folder.joinpath("fixture.json").write_text(
+        json.dumps({"schema_version": 1, "name": "x", "cases": [create("a", f"touch {SECRET}")]})
+    )
+    assert command("run", "fixture.json", "--state-dir", "state").code == 0
+    ended = execute(
+        command, case_object("1", "RUN", "a"), options=("--secret", "TOKEN"), TOKEN=SECRET
+    )
+    assert (ended.code, audit(command.folder, "a")["failure_reason"]) == (3, "policy_denied")
+    assert not (command.folder / SECRET).exists()
+    assert "holds the value of a secret" in said(ended)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--secret", "NOSUCH"), "the variable NOSUCH is not set"),
+        (("--secret", f"TOKEN={SECRET}"), "a value is never given on the command line"),
+        (("--artifact-days", "0"), "must be a number of days from 1 to 36,500, or 'never'"),
+        (("--artifact-days", "soon"), "must be a number of days"),
+    ],
+)
+def test_wrong_usage(command: Command, words: tuple[str, ...], told: str) -> None:
+    """Exit 2, with what is wrong, and without the value."""
+    ended = execute(command, create("a", "true"), options=words)
+    assert ended.code == 2
+    assert told in " ".join(said(ended).replace("│", " ").split())
+    assert SECRET not in said(ended)
+
+
+def test_a_secret_file_that_is_gone_stops_the_cycle(command: Command) -> None:
+    """Exit 5, and nothing runs."""
+    options = ("--secret", "KEY=file:nosuch")
+    ended = execute(command, create("a", "true"), case_object("1", "RUN", "a"), options=options)
+    assert (ended.code, "nosuch: cannot read: No such file" in said(ended)) == (5, True)
+    assert not (command.folder / "state").exists()
+
+
+def test_what_cannot_be_stored_is_exit_5(command: Command) -> None:
+    """The run counts as interrupted, and nothing of its artifact is left."""
+    folder = "state/channel-store/custom-command/big"
+    script = (
+        f"sh -c 'head -c 20000 /dev/zero; touch {folder}/artifacts'"  # where the folder belongs
+    )
+    cases = (create("big", script), case_object("1", "RUN", "big"))
+    assert execute(command, cases[0]).code == 0
+    ended = execute(command, *cases)
+    assert (ended.code, "-stdout.txt: cannot write: Not a directory" in said(ended)) == (5, True)
+    (command.folder / folder / "artifacts").unlink()
+    again = execute(command, *cases)
+    assert (again.code, "1 RUN interrupted" in said(again)) == (0, True)
+    assert audit(command.folder, "big")["failure_reason"] == "interrupted"
+    assert not list((command.folder / folder).rglob("*.txt*"))
