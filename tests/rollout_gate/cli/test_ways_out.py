@@ -532,7 +532,13 @@ class TestRecover:
         later = ("--now-unix-ms", str(ENTERED + MINUTE))
         for command in ("status", "evaluate", "advance"):
             said = gate(command)
-            assert (said.code, "'recover'" in said.err) == (5, True)
+            assert said.code == 5
+            assert (
+                "there is: decisions.jsonl of 2 entries, all sound; the last: advance" in said.err
+            )
+            assert "lost: nothing but rollout.json as it was" in said.err
+            assert f"tau-rollout-gate recover --rollout-dir {ROLLOUT_DIR};" in said.err
+            assert f"rollback --reason 'WHAT HAPPENED' --rollout-dir {ROLLOUT_DIR}\n" in said.err
         shown = gate("recover", *later)
         assert shown.code == 0, shown.err
         assert "'verify'" not in shown.out

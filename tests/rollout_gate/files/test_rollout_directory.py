@@ -106,11 +106,13 @@ class TestReading:
 
     @pytest.mark.parametrize("content", [b"", b"{}", b"{", b"\xff", b'{"a":1,"a":2}'])
     def test_an_unreadable_rollout_file_is_refused(self, tmp_path: Path, content: bytes) -> None:
-        """It is left as it is; the message says where a copy is."""
+        """It is left as it is; the message says what there is, and the ways out."""
         root = begun(tmp_path)
         (root / "rollout.json").write_bytes(content)
         for ask in (load, verified):
-            with pytest.raises(RolloutUnusableError, match="put the files back from a copy"):
+            with pytest.raises(
+                RolloutUnusableError, match=r"put it back from a copy(?s:.*)recover --rollout-dir"
+            ):
                 ask(root)
         assert (root / "rollout.json").read_bytes() == content
 
@@ -119,7 +121,7 @@ class TestReading:
         """One without the other decides nothing, and nothing begins anew over it."""
         root = begun(tmp_path)
         (root / name).unlink()
-        with pytest.raises(RolloutUnusableError, match="see 'verify'"):
+        with pytest.raises(RolloutUnusableError, match=r"there is: .*\nlost: .* back from a copy"):
             load(root)
         with pytest.raises(RolloutUnusableError), changing(root, may_begin=True):
             pass

@@ -1,11 +1,12 @@
 """What is said of a rollout and of its decisions."""
 
 from tau_rollout_gate.contract.rollout import RolloutStatus
-from tau_rollout_gate.formats.decisions import standing_text
+from tau_rollout_gate.decision.answer import Verdict
+from tau_rollout_gate.formats.decisions import did, history_text, standing_text
 from tau_rollout_gate.rollout.ledger import Action
 from tau_rollout_gate.rollout.ledger_check import standing
 from tests.rollout_gate.making import rollout
-from tests.rollout_gate.recording import Ledger, frozen_by
+from tests.rollout_gate.recording import Ledger, frozen_by, ledger_of
 
 
 def test_a_rollback_that_nothing_was_captured_of_says_so() -> None:
@@ -16,3 +17,16 @@ def test_a_rollback_that_nothing_was_captured_of_says_so() -> None:
     assert found is not None
     said = " ".join(standing_text(found).split())
     assert "evidence none; 'tau-rollout-gate rollback' captures it" in said
+
+
+def test_the_history_says_what_was_done_and_not_what_was_judged_meanwhile() -> None:
+    """A resume that worked is none that was held, though the release was."""
+    opened, frozen, resumed = ledger_of(3).entries
+    assert [did(one) for one in (opened, frozen)] == ["start", "freeze"]
+    assert resumed.verdict is Verdict.HOLD
+    assert "resume: promotion is free  ada" in history_text([resumed])
+    for action in (Action.REENTER, Action.ADOPT):
+        assert did(resumed.model_copy(update={"action": action})) == (
+            f"{action}: the phase begins anew"
+        )
+    assert did(resumed.model_copy(update={"action": Action.ADVANCE})) == "advance: hold"

@@ -40,6 +40,10 @@ class RolloutUnusableError(RolloutGateError):
     """The rollout directory cannot be trusted, or is not what the command was told of."""
 
 
+class RolloutDeniedError(RolloutUnusableError):
+    """The rollout directory is there, but not for this user to read."""
+
+
 class NamedFileError(RolloutGateError):
     """A file that the command line names cannot be read or used."""
 

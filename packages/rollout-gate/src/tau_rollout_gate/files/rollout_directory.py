@@ -8,34 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
-from tau_rollout_gate.errors import (
-    DeniedError,
-    RolloutGateError,
-    RolloutUnusableError,
-    StorageError,
-)
+from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError
 from tau_rollout_gate.files.inputs import keep
 from tau_rollout_gate.files.lock import locked
+from tau_rollout_gate.files.record import (
+    LEDGER_FILE,
+    ROLLOUT_FILE,
+    nothing_there,
+    read_record,
+    standing_of,
+    telling_what_remains,
+)
 from tau_rollout_gate.files.storage import (
     append_and_replace,
     opened_folder,
     opened_subfolder,
-    read_whole,
     replace_file,
 )
 from tau_rollout_gate.rollout.ledger import Action, Entry, completed_last
-from tau_rollout_gate.rollout.ledger_check import LedgerReport, Standing, check, standing
+from tau_rollout_gate.rollout.ledger_check import LedgerReport, Standing, check
 
-ROLLOUT_FILE = "rollout.json"
-LEDGER_FILE = "decisions.jsonl"
 ARCHIVE_FOLDER = "archive"
-WAYS_OUT = (
-    "nothing goes on from it: see 'verify', and put the files back from a copy, or rebuild "
-    "rollout.json by 'recover'; 'rollback' and 'cancel' end the rollout all the same"
-)
-
-TO_READ = "run this as a user who may read it"
-"""What to do about a file that is not for this user."""
 
 WAIT_SECONDS = 30.0
 _READINGS = 4
@@ -144,7 +137,8 @@ def find(root: Path) -> Standing | None:
         with suppress(RolloutUnusableError):
             return standing_of(root)
         time.sleep(_PAUSE_SECONDS)
-    return standing_of(root)
+    with telling_what_remains(root):
+        return standing_of(root)
 
 
 def load(root: Path) -> Standing:
@@ -226,57 +220,17 @@ def verified(root: Path) -> LedgerReport:
 
 
 def _checked(root: Path) -> LedgerReport:
-    file, lines, is_torn = _read(root)
+    with telling_what_remains(root):
+        file, lines, is_torn = read_record(root)
     if file is None and not lines:
         raise nothing_there(root)
     return check(file, lines, is_torn=is_torn)
-
-
-def standing_of(root: Path) -> Standing | None:
-    """Read the files once, and tell where the directory stands; None where nothing was begun.
-
-    Raises:
-        RolloutUnusableError: if they cannot be read or do not belong together.
-    """
-    file, lines, _ = _read(root)
-    try:
-        return standing(file, lines)
-    except RolloutUnusableError as error:
-        raise RolloutUnusableError(f"{root}: {error}; {WAYS_OUT}") from None
-
-
-def _read(root: Path) -> tuple[RolloutFile | None, list[bytes], bool]:
-    """Read the two files, the ledger last, so that it is never the older one.
-
-    Gives what `rollout.json` holds, the whole lines of the ledger, and whether a torn one follows.
-    """
-    try:
-        raw = read_whole(ROLLOUT_FILE, root)
-        ledger = read_whole(LEDGER_FILE, root) or b""
-    except DeniedError as error:
-        raise RolloutUnusableError(f"{error}; nothing is lost: {TO_READ}") from None
-    except StorageError as error:
-        raise RolloutUnusableError(f"{error}; {WAYS_OUT}") from None
-    try:
-        file = None if raw is None else RolloutFile.parse(raw)
-    except RolloutGateError as error:
-        raise RolloutUnusableError(f"{root / ROLLOUT_FILE}: {error}; {WAYS_OUT}") from None
-    *lines, torn = ledger.split(b"\n")
-    return file, lines, bool(torn)
 
 
 def _begun(found: Standing | None, root: Path) -> Standing:
     if found is None:
         raise nothing_there(root)
     return found
-
-
-def nothing_there(root: Path) -> RolloutUnusableError:
-    """Say that nothing was begun in a directory."""
-    return RolloutUnusableError(
-        f"{root}: there is no rollout: open one with 'start', or name the directory with "
-        "--rollout-dir"
-    )
 
 
 def _seen(found: Standing | None) -> DecisionCount | None:

@@ -12,17 +12,13 @@ from pathlib import Path
 from tau_rollout_gate.contract.rollout import DecisionCount, RecordedInput, Rollout, RolloutFile
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
 from tau_rollout_gate.files.lock import locked
-from tau_rollout_gate.files.rollout_directory import (
+from tau_rollout_gate.files.record import (
     LEDGER_FILE,
     ROLLOUT_FILE,
-    WAIT_SECONDS,
-    WAYS_OUT,
-    Change,
-    find,
     nothing_there,
-    signals_held,
     standing_of,
 )
+from tau_rollout_gate.files.rollout_directory import WAIT_SECONDS, Change, find, signals_held
 from tau_rollout_gate.files.storage import (
     append,
     free_name,
@@ -142,7 +138,7 @@ def _stop(root: Path, folder: int, *, ends: bool) -> Stop:
     except RolloutUnusableError as error:
         found, raw = _salvage(root)
         inputs: tuple[RecordedInput, ...] = ()
-        problem = said = str(error).removesuffix(f"; {WAYS_OUT}")
+        problem = said = str(error)
         if found.decisions is None:
             aside = str(root / free_name(LEDGER_FILE, folder))
             said = f"{LEDGER_FILE} is set aside as {aside}: {problem}"

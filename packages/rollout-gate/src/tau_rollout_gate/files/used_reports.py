@@ -16,7 +16,8 @@ from tau_rollout_gate.errors import (
     RolloutUnusableError,
     StorageError,
 )
-from tau_rollout_gate.files.rollout_directory import ARCHIVE_FOLDER, LEDGER_FILE
+from tau_rollout_gate.files.record import LEDGER_FILE
+from tau_rollout_gate.files.rollout_directory import ARCHIVE_FOLDER
 from tau_rollout_gate.files.storage import read_whole
 from tau_rollout_gate.rollout.ledger import Entry
 

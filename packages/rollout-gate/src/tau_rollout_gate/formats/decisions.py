@@ -21,6 +21,13 @@ _DONE = {
     Action.CANCEL: "cancelled",
     Action.RECOVER: "recovered",
 }
+_DID = {
+    Action.RESUME: "promotion is free",
+    Action.REENTER: "the phase begins anew",
+    Action.ADOPT: "the phase begins anew",
+}
+"""What came of an action that rests on a verdict, which is not that verdict."""
+
 _HEADINGS = ("NUMBER", "TIME", "RELEASE", "PHASE", "DECISION", "BY", "WHY")
 
 
@@ -31,6 +38,12 @@ def decided_text(entry: Entry) -> str:
         f"{done}: {entry.release} in {entry.rollout_after.phase} "
         f"(decision {entry.counted.token}, by {entry.by})"
     )
+
+
+def did(entry: Entry) -> str:
+    """Name an action and what came of it: `advance: hold`, `resume: promotion is free`."""
+    came = _DID.get(entry.action, entry.verdict)
+    return entry.action if came is None else f"{entry.action}: {came}"
 
 
 def rolled_back_text(entry: Entry | None, around: Surroundings) -> str:
@@ -169,13 +182,12 @@ def _target(rollout: Rollout) -> str:
 
 
 def _history_row(entry: Entry) -> tuple[str, ...]:
-    verdict = "" if entry.verdict is None else f": {entry.verdict}"
     return (
         str(entry.decision_number),
         utc(entry.decided_unix_ms),
         entry.release,
         entry.phase,
-        f"{entry.action}{verdict}",
+        did(entry),
         entry.by,
         entry.reason or ", ".join(_held_by(entry)),
     )

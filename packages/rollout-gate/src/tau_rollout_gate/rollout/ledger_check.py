@@ -79,8 +79,9 @@ def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | Non
     # What stands before was held to this when it was last; that it was altered, `verify` tells.
     broken = break_in(lines, file, first=max(recorded - 1, 0)) or _at_end(lines, file)
     if broken is not None:
-        where = "" if broken.decision_number is None else f"entry {broken.decision_number}: "
-        raise RolloutUnusableError(f"decisions.jsonl: {where}{broken.detail}")
+        number = broken.decision_number
+        where = "" if number is None else f"decisions.jsonl: entry {number}: "
+        raise RolloutUnusableError(f"{where}{broken.detail}")
     is_ahead = len(lines) > recorded and Entry.parse(lines[-1]).restrains
     counting = lines if is_ahead else lines[:recorded]
     if not counting:

@@ -21,6 +21,7 @@ from tau_rollout_gate.durations import utc
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.context import Surroundings, steps
+from tau_rollout_gate.formats.decisions import did
 from tau_rollout_gate.formats.next_steps import next_steps
 from tau_rollout_gate.formats.track import track_of
 from tau_rollout_gate.policy.findings import GateStatus
@@ -78,6 +79,7 @@ def page(  # noqa: PLR0913 - all that is known of a rollout
         answer=answer,
         cycles=tuple(_strips(around)),
         decisions=decisions[-MOST_DECISIONS:],
+        did=did,
         gates=sorted(answer.gates, key=lambda gate: _STATUSES.index(gate.status)),
         is_closed=phrases.is_closed(answer),
         left_out=max(len(decisions) - MOST_DECISIONS, 0),
