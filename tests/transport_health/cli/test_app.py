@@ -237,6 +237,20 @@ class TestAnswers:
 class TestWrongUsage:
     """What is asked wrongly."""
 
+    @pytest.mark.parametrize("command", ["inspect", "watch", "export"])
+    def test_without_a_target_those_that_there_are_are_named(
+        self, inspector: Inspector, command: str
+    ) -> None:
+        """The built-in ones, and those of the targets file."""
+        assert inspector("targets", "add", "billing", "--state-dir", "b").code == 0
+        done = inspector(command)
+        assert done.code == 2
+        known = "custom-command, voice, dashboard, memory, browser-automation, gateway, "
+        assert done.err == (
+            f"error: name one target, or say --all; known are {known}"
+            "deployment, multi-agent, multi-channel, billing\n"
+        )
+
     @pytest.mark.parametrize(
         "arguments",
         [

@@ -19,7 +19,7 @@ from tau_transport_health.cli.options import (
     duration_ms,
 )
 from tau_transport_health.errors import TargetError
-from tau_transport_health.services.inspect import Question
+from tau_transport_health.services.inspect import Question, named_targets
 
 Command = Callable[..., None]
 
@@ -87,12 +87,12 @@ def question(  # noqa: PLR0913 - as many as there are options
     """The question that the common options ask.
 
     Raises:
-        TargetError: if not just one of a target and all of them is asked about.
+        TargetError: if not just one of a target and all of them is asked about; the text lists
+            those that there are.
+        UnreadableError: if the targets file cannot be read then.
         typer.BadParameter: if the age is no duration.
     """
-    if (target is None) is not all_targets:
-        raise TargetError("name one target, or say --all")
-    return Question(
+    asked = Question(
         name=target,
         root=root,
         state_dir=state_dir,
@@ -100,3 +100,7 @@ def question(  # noqa: PLR0913 - as many as there are options
         max_age_ms=duration_ms(max_age),
         now_unix_ms=now_unix_ms,
     )
+    if (target is None) is not all_targets:
+        known = ", ".join(named_targets(asked))
+        raise TargetError(f"name one target, or say --all; known are {known}")
+    return asked
