@@ -17,6 +17,7 @@ from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.run_cycle import RunReport, RunRequest, run_cycle
 from tau_custom_command.storage.rotation import NEVER_ROTATED, RotationLimits
 from tests.custom_command.running import START_UNIX_MS, untracked
+from tests.custom_command.storing import store_on
 
 _PR_SET_PTRACER = 0x59616D61
 _ANYBODY = ctypes.c_ulong(-1)
@@ -48,7 +49,10 @@ def cycle(folder: Path, case_suffix: str = "", wait_seconds: float = 0) -> RunRe
 
 def _exit_code_of_a_cycle(folder: Path) -> int:
     try:
-        cycle(folder)
+        if (folder / "stores").exists():
+            store_on(folder, 1)
+        else:
+            cycle(folder)
     except CommandRuntimeError as error:
         return error.exit_code
     return 0
