@@ -95,7 +95,11 @@ def _counted(event: RuntimeEvent, names: Mapping[str, str]) -> str:
 
 def _advice(report: RunReport) -> str:
     event = report.event
-    drifted = [settled.result.outcome for settled in report.settlements if settled.drifted]
+    failed = [each for each in report.settlements if each.disposition is Disposition.FAILED]
+    if any(each.is_executed for each in failed):
+        again = "a RUN that was started runs again only with --fresh or --rerun KEY"
+        return f"mend what they tell, or correct the fixture; {again}"
+    drifted = [settled.result.outcome for settled in failed if settled.drifted]
     if drifted and all(outcome is Outcome.RETRYABLE_FAILURE for outcome in drifted):
         return "mend what these cases call, which is not available; the next cycle tries them again"
     if drifted:

@@ -36,6 +36,9 @@ from tau_custom_command.durations import utc
 from tau_custom_command.fixture.model import Expectation
 from tau_custom_command.printable import printable
 
+_LONGEST_SAID = 200
+"""Characters that are quoted of what a command said last."""
+
 _PAST_TENSE = {
     Operation.CREATE: "created",
     Operation.UPDATE: "updated",
@@ -144,7 +147,7 @@ def context_entries(settlement: Settlement) -> Iterator[ContextEntry]:
     """Build the same as readable sentences."""
     for number, execution in enumerate(settlement.executions[:-1], 1):
         head = f"Case {settlement.case.case_id!r}: attempt {number} failed"
-        text = f"{head}: {_short(execution.result)}{_because(execution.result)}."
+        text = f"{head}: {_short(execution.result)}{_because(execution.result, execution)}."
         yield ContextEntry(timestamp_unix_ms=execution.ended_unix_ms, role="system", text=text)
     last = settlement.executions[-1] if settlement.executions else None
     yield ContextEntry(
@@ -162,7 +165,8 @@ def sentence(settlement: Settlement) -> str:
     """Say what became of a case, for people, on one line."""
     head = f"Case {settlement.case.case_id!r}"
     if settlement.drifted:
-        return f"{head} drifted from its contract: {account(settlement)}; nothing was changed."
+        changed = "" if settlement.is_executed else "; nothing was changed"
+        return f"{head} drifted from its contract: {account(settlement)}{changed}."
     if settlement.disposition is Disposition.APPLIED:
         return f"{head} {_achievement(settlement)} (status {settlement.result.status_code})."
     if settlement.disposition is Disposition.MALFORMED:
@@ -174,7 +178,7 @@ def account(settlement: Settlement) -> str:
     """Say what came of a case, and why; where it drifted, what should have, too."""
     case, result = settlement.case, settlement.result
     observed = _short(result)
-    because = _because(result)
+    because = _because(result, *settlement.executions[-1:])
     if not settlement.drifted:
         return observed + because
     expected = _short(case.expected)
@@ -271,8 +275,13 @@ def _side(result: Expectation | Result) -> ObservedResult:
     )
 
 
-def _because(result: Result) -> str:
-    return f" ({printable(result.explanation)})" if result.explanation else ""
+def _because(result: Result, *executions: Execution) -> str:
+    """Why it came out so; of a command, the last line that it wrote to stderr too."""
+    said = [result.explanation] if result.explanation else []
+    for execution in executions if said else ():
+        *_, last = ("", *filter(str.strip, execution.ended.stderr.text.splitlines()))
+        said += [last.strip()[:_LONGEST_SAID]] if last else []
+    return f" ({printable(': '.join(said))})" if said else ""
 
 
 def _short(result: Expectation | Result) -> str:
