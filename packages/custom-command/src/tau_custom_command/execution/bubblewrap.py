@@ -6,7 +6,6 @@ nothing done; and as that word never comes from a runtime that died, nothing sta
 """
 
 import errno
-import json
 import os
 import platform
 import pwd
@@ -49,14 +48,13 @@ class Bubblewrap:
 class _Process:
     """A sandbox, from outside: bubblewrap itself, the first process inside, the command's own."""
 
-    def __init__(  # noqa: PLR0913 - what a sandbox consists of
+    def __init__(
         self,
         *,
         outer: subprocess.Popen[bytes],
         first: Handle,
         own: Handle,
         shell: Shell,
-        status: BinaryIO,
         working_directory: str,
     ) -> None:
         self.working_directory = working_directory
@@ -64,7 +62,6 @@ class _Process:
         self._first = first
         self._own = own
         self._shell = shell
-        self._status = status
 
     def start(self) -> None:
         # Once the command has ended, bubblewrap ends too, and the kernel takes with it what the
@@ -84,8 +81,11 @@ class _Process:
     def finish(self) -> Exit:
         left_behind = self._holds_others()
         self._outer.send_signal(signal.SIGCONT)
-        self._outer.wait()
-        code = _exit_code(self._status, instead=_DEATH_BY_SIGNAL + signal.SIGKILL)
+        code = (
+            self._outer.wait()
+        )  # the command's: the sandbox was up, so that it is none of its own
+        if code < 0:  # somebody killed bubblewrap, and the command with it
+            code = _DEATH_BY_SIGNAL - code
         number = code - _DEATH_BY_SIGNAL
         is_signal = number in {*map(int, signal.Signals)}
         return Exit(code, number if is_signal else None, left_behind, self._first.kill())
@@ -107,7 +107,6 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
     """Start bubblewrap, and wait for the shell in the sandbox; at the stack's end all is gone."""
     seen = view(invocation)
     shell = Shell(stack)
-    status, status_end = _pipe(stack)
     filter_reader = _filter(stack, allow_network=invocation.allow_network)
     environment = {
         "LANG": "C.UTF-8",
@@ -118,12 +117,13 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
         "HOME": seen.scratch,
         "TMPDIR": seen.scratch,
     }
+    # No status is asked for: in writing it to a runtime that died, bubblewrap would die too, at a
+    # moment when its first process waits for it, and nothing would end that one any more.
     words = [
         *(_executable(), *seen.words, "--chdir", seen.working_directory),
         *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"),
-        *("--new-session", "--cap-drop", "ALL"),
+        *("--new-session", "--cap-drop", "ALL", "--seccomp", str(filter_reader.fileno())),
         *(("--share-net",) if invocation.allow_network else ()),
-        *("--seccomp", str(filter_reader.fileno()), "--json-status-fd", str(status_end.fileno())),
         *("--", *shell.words(invocation, environment)),
     ]
     user, group, extra_groups = _user(invocation.run_as)
@@ -135,7 +135,7 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
             stdin=shell.inner_end.fileno(),
             stdout=outputs.stdout,
             stderr=outputs.stderr,
-            pass_fds=(filter_reader.fileno(), status_end.fileno()),
+            pass_fds=(filter_reader.fileno(),),
             start_new_session=True,
             user=user,
             group=group,
@@ -145,16 +145,14 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
         raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, str(error)) from None
     stack.callback(_end, outer)
     shell.inner_end.close()
-    status_end.close()
     heard = shell.hear()
     if heard is None:
         raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, _why_not(outer, outputs))
-    first = int(json.loads(status.readline())["child-pid"])  # told before the shell was started
     try:
-        first_handle = stack.enter_context(Handle(first))
-        stack.callback(first_handle.kill)
         own = stack.enter_context(Handle(heard.pid))
-    except ProcessLookupError:
+        first = stack.enter_context(Handle(_parent(heard.pid)))
+        stack.callback(first.kill)
+    except (ProcessLookupError, FileNotFoundError):
         raise NotStartedError(
             FailureReason.SPAWN_ERROR, "the sandbox was killed before the command started"
         ) from None
@@ -165,12 +163,16 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
         )
     return _Process(
         outer=outer,
-        first=first_handle,
+        first=first,
         own=own,
         shell=shell,
-        status=status,
         working_directory=seen.working_directory,
     )
+
+
+def _parent(pid: int) -> int:
+    """The process that started another."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _end(outer: "subprocess.Popen[bytes]") -> None:
@@ -245,11 +247,3 @@ def _user(number: int) -> tuple[int | None, int | None, list[int] | None]:
     except KeyError:
         group = number
     return number, group, []
-
-
-def _exit_code(status: BinaryIO, *, instead: int) -> int:
-    """The code that bubblewrap tells at its end; `instead` where it was killed before."""
-    for line in status:
-        told: dict[str, int] = json.loads(line)
-        instead = told.get("exit-code", instead)
-    return instead

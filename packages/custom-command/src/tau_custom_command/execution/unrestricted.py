@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,8 @@ class Unrestricted:
         """Find the program; see `Sandbox.prepare`."""
         environment = _environment(invocation)
         program = invocation.words[0]
-        if not _is_there(program, environment.get("PATH", os.defpath)):
+        # Whether it can be executed is the kernel's to say.
+        if not shutil.which(program, os.F_OK, environment.get("PATH", os.defpath)):
             raise NotStartedError(
                 FailureReason.EXECUTABLE_NOT_FOUND, f"there is no program {program!r}"
             )
@@ -124,13 +126,6 @@ def _environment(invocation: Invocation) -> Mapping[str, str]:
         if name.lower() not in invocation.denied_names
     }
     return {**inherited, **invocation.environment}
-
-
-def _is_there(program: str, path: str) -> bool:
-    """Tell whether there is a file of that name; whether it can be executed is the kernel's."""
-    if "/" in program:
-        return Path(program).exists()
-    return any(Path(folder, program).is_file() for folder in path.split(os.pathsep))
 
 
 def _reason(error: OSError) -> str:

@@ -71,6 +71,8 @@ def view(invocation: Invocation) -> View:
         # The first process of the sandbox is bubblewrap's, of the same user: whoever can write into
         # its memory outlives the runtime.
         *("--tmpfs", "/proc/1", "--remount-ro", "/proc/1"),
+        # Some settings belong to the namespaces of the sandbox, and with them to its user.
+        *("--remount-ro", "/proc"),
         *(word for path in outside for word in (*(size if path == scratch else ()), *_hide(path))),
         *(_shown(outside) if invocation.allow_network else ()),
         *(_writable(workspace, inside) if workspace else ()),
