@@ -1,6 +1,11 @@
 """What commands write, in a real cycle: cut in the record, kept as artifacts, masked everywhere."""
 
 import json
+import os
+import random
+import subprocess
+import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,10 +13,19 @@ from typing import Any
 import pytest
 
 from tests.custom_command.cases import case_object
-from tests.custom_command.running import Command, Finished, Json, environment
+from tests.custom_command.running import (
+    COMMAND,
+    Command,
+    Finished,
+    Json,
+    StateFiles,
+    environment,
+)
+from tests.custom_command.storing import assert_artifacts_are_those_of_the_records
 
 POLICY = ("--policy-sandbox-profile", "unrestricted", "--policy-allow-shell")
 RUN = ("run", "fixture.json", "--state-dir", "state", "--run-mode", "execute", *POLICY)
+KILLS = int(os.environ.get("TAU_TEST_KILLS", "20"))
 DAY_MS = 24 * 60 * 60 * 1000
 SECRET = "hunter22-and-more"  # noqa: S105 - it is looked for
 
@@ -230,3 +244,61 @@ def test_what_cannot_be_stored_is_exit_5(command: Command) -> None:
     assert (again.code, "1 RUN interrupted" in said(again)) == (0, True)
     assert audit(command.folder, "big")["failure_reason"] == "interrupted"
     assert not list((command.folder / folder).rglob("*.txt*"))
+
+
+def test_killed_at_random_artifacts_and_records_agree(tmp_path: Path) -> None:
+    """RUNs side by side, each of which writes more than a record holds: at any moment."""
+    names = [f"c{number}" for number in range(6)]
+    script = "sh -c 'head -c 30000 /dev/zero; head -c 30000 /dev/zero >&2'"
+    cases = [create(name, script) for name in names]
+    cases += [case_object(f"{name}-{n}", "RUN", name) for name in names for n in range(3)]
+    options = (*RUN, "--no-policy-require-approval", "--max-parallel", "6")
+    chance = random.Random()  # noqa: S311 - any moment will do
+    for number in range(KILLS):
+        command = Command(tmp_path / str(number))
+        command.folder.mkdir()
+        command.write("fixture.json", {"schema_version": 1, "name": "x", "cases": cases})
+        with command.start(*options) as process:
+            time.sleep(chance.uniform(0.1, 0.8))
+            process.kill()
+        assert command(*options).code in {0, 3}
+        state = command.folder / "state"
+        interrupted = sum(
+            entry["payload"].get("run_audit", {}).get("failure_reason") == "interrupted"
+            for name in names
+            for entry in StateFiles(state).entries(name)
+        )
+        assert assert_artifacts_are_those_of_the_records(state) == 2 * (18 - interrupted)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
+def test_300_mb_cost_a_cycle_less_than_5_mb(command: Command) -> None:
+    """From the pipe to the artifact and the record, on both streams."""
+
+    def peak(megabytes: int) -> int:
+        half = megabytes * 500_000
+        script = f"sh -c 'head -c {half} /dev/zero; head -c {half} /dev/zero >&2'"
+        name = f"m{megabytes}"
+        cases = [create(name, script), case_object("1", "RUN", name)]
+        command.write("fixture.json", {"schema_version": 1, "name": "x", "cases": cases})
+        measuring = (
+            "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        )
+        words: list[str | Path] = [
+            sys.executable,
+            "-c",
+            measuring,
+            COMMAND,
+            *RUN,
+            "--no-policy-require-approval",
+        ]
+        done = subprocess.run(
+            words, cwd=command.folder, env=environment(), stdout=subprocess.PIPE, check=True
+        )
+        return int(done.stdout.split()[-1]) * 1024
+
+    small, large = peak(0), peak(300)
+    assert [line["bytes"] for line in artifacts(command.folder, "m300")] == [1024 * 1024] * 2
+    print(f"{(large - small) / 1e6} MB more")  # noqa: T201 - pytest -rP shows it
+    assert large - small < 5_000_000
