@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tau_custom_command.cycle.captures import Captured, captured, environment, waits_for
+from tau_custom_command.cycle.captures import (
+    Captured,
+    TakenSecrets,
+    captured,
+    environment,
+    secrets_of,
+    waits_for,
+    why_missing,
+)
 from tau_custom_command.cycle.execution import Ended, Stream
 from tau_custom_command.cycle.pattern_match import Unmatched
 from tau_custom_command.fixture.model import Case
@@ -26,8 +34,15 @@ def _ended(stdout: bytes = b"", stderr: bytes = b"", left_out: int = 0) -> Ended
     )
 
 
+NO_SECRETS = TakenSecrets({}, {}, frozenset())
+
+
 def _captured(ended: Ended, **captures: Json) -> Captured:
-    return captured(case("a", "RUN", capture=captures), ended, matches)
+    return captured(case("a", "RUN", capture=captures), ended, matches, NO_SECRETS)
+
+
+def _secrets(ended: Ended, **captures: Json) -> TakenSecrets:
+    return secrets_of(case("a", "RUN", capture=captures), ended, matches)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +63,11 @@ def _captured(ended: Ended, **captures: Json) -> Captured:
 )
 def test_a_value_is_taken(capture: Json, output: bytes, value: str) -> None:
     """A string as it is, any other scalar as its JSON; from the stream that is named."""
-    assert _captured(_ended(output), version=capture) == ({"version": value}, {}, {})
+    expected = Captured(values={"version": value})
+    assert _captured(_ended(output), version=capture) == expected
     of_stderr = {"stderr": capture["stdout"]} | capture
     del of_stderr["stdout"]
-    assert _captured(_ended(b"?", output), version=of_stderr) == ({"version": value}, {}, {})
+    assert _captured(_ended(b"?", output), version=of_stderr) == expected
 
 
 @pytest.mark.parametrize(
@@ -62,21 +78,17 @@ def test_a_value_is_taken(capture: Json, output: bytes, value: str) -> None:
         (POINTER, b"no", "the output is no JSON: line 1, column 1: not JSON: Expecting value"),
         (POINTER, b'{"a": 1, "a": 2}', "the output is no JSON: the key 'a' stands twice"),
         (POINTER, b'{"b": 1}', "nothing is at /a"),
-        (POINTER, b'{"a": null}', "what is at '/a' is null, an object or an array"),
-        (POINTER, b'{"a": []}', "what is at '/a' is null, an object or an array"),
+        (POINTER, b'{"a": null}', "null is at '/a'"),
+        (POINTER, b'{"a": []}', "an object or an array is at '/a'"),
+        (POINTER, b'{"a": {}}', "an object or an array is at '/a'"),
         (PATTERN | {"pattern": "(.*)"}, b"a\xff", "it may hold bytes that are not UTF-8"),
-        (
-            PATTERN | {"secret": True},
-            b"v12345",
-            "a secret of less than 6 bytes is not masked",
-        ),
     ],
 )
 def test_what_is_not_there_is_missing(capture: Json, output: bytes, why: str) -> None:
     """With the reason for people; nothing is guessed."""
-    values, secrets, missing = _captured(_ended(output), version=capture)
-    assert (values, secrets) == ({}, {})
-    assert missing["version"].startswith(why)
+    found = _captured(_ended(output), version=capture)
+    assert found.missing["version"].startswith(why)
+    assert found == Captured(missing=found.missing)
 
 
 def test_what_was_cut_is_not_searched() -> None:
@@ -89,15 +101,68 @@ def test_what_was_cut_is_not_searched() -> None:
 def test_who_could_not_look_has_found_nothing() -> None:
     """A pattern that takes too long captures nothing, and says so."""
     capturing = case("a", "RUN", capture={"version": PATTERN})
-    found = captured(capturing, _ended(b"v1"), lambda *_: Unmatched.TIMED_OUT)
+    found = captured(capturing, _ended(b"v1"), lambda *_: Unmatched.TIMED_OUT, NO_SECRETS)
     assert found.missing == {"version": "the pattern was not found (match_timeout)"}
 
 
 def test_secrets_stay_apart() -> None:
-    """They are not written, so they are not among the values."""
-    secret = PATTERN | {"secret": True}
-    found = _captured(_ended(b"v123456"), version=PATTERN, token=secret)
-    assert found == ({"version": "123456"}, {"token": "123456"}, {})
+    """They are taken first, of the output as it is; all else of what is left of it then."""
+    both = case("a", "RUN", capture={"version": PATTERN, "token": PATTERN | {"secret": True}})
+    secrets = secrets_of(both, _ended(b"v123456 v1"), matches)
+    assert secrets == TakenSecrets({"token": "123456"}, {}, frozenset())
+    found = captured(both, _ended(b"v*** v1"), matches, secrets)
+    assert found == Captured(values={"version": "1"}, secrets={"token": "123456"})
+    assert _secrets(_ended(b"v123456"), version=PATTERN) == NO_SECRETS
+
+
+@pytest.mark.parametrize(
+    ("capture", "output", "is_withheld"),
+    [
+        (PATTERN, b"w123456", False),
+        (PATTERN | {"group": 2}, b"v123456", False),
+        (POINTER, b'{"b": "123456"}', False),
+        (POINTER, b'{"a": null}', False),
+        (PATTERN, b"v12345", True),
+        (POINTER, b'{"a": {"b": "123456"}}', True),
+        (POINTER, b'{"a": "123456"} done', True),
+        (PATTERN | {"pattern": "v(.*)"}, b"v12345\xff", True),
+    ],
+)
+def test_output_that_may_hold_a_secret_is_withheld(
+    capture: Json,
+    output: bytes,
+    is_withheld: bool,  # noqa: FBT001 - a table
+) -> None:
+    """Where it could not be taken, and it is not certain that it is not there."""
+    found = _secrets(_ended(output), token=capture | {"secret": True})
+    assert (found.values, list(found.missing)) == ({}, ["token"])
+    assert found.withheld == ({"stdout"} if is_withheld else set())
+
+
+def test_a_cut_may_go_through_a_secret() -> None:
+    """What is kept may hold a part of it, whatever is found there."""
+    secret = {"stderr": "matches", "pattern": "v(.*)", "secret": True}
+    ended = _ended()._replace(stderr=Stream(b"v123456", 9, 2))
+    assert _secrets(ended, token=secret).withheld == {"stderr"}
+
+
+def test_why_a_run_lacks_something() -> None:
+    """What its template has a placeholder for, and secrets that its policy lists."""
+    use = case("c", "RUN", "use")
+    before = Captured.before_any(["Token"])
+    none = "no RUN of this cycle captured it"
+    assert why_missing("curl", use, before, None) is None
+    assert why_missing("curl", use, before, frozenset({"other"})) is None
+    lacking = f"there is no secret 'Token', which allowed_env lists: {none}"
+    assert why_missing("curl", use, before, frozenset({"token"})) == lacking
+    template = "curl {{capture.v}}"
+    assert why_missing(template, use, before, None) == f"there is no {{{{capture.v}}}}: {none}"
+    later = before.and_then(Captured(missing={"v": "it rained"}))
+    assert why_missing(template, use, later, None) == "there is no {{capture.v}}: it rained"
+    there = later.and_then(Captured(values={"v": "1"}, secrets={"Token": "123456"}))
+    assert why_missing(template, use, there, frozenset({"token", "v"})) is None
+    itself = case("b", "RUN", "use", capture={"Token": PATTERN | {"secret": True}})
+    assert why_missing("curl", itself, before, frozenset({"token"})) is None
 
 
 def test_a_secret_goes_to_whose_policy_lists_it() -> None:

@@ -4,7 +4,7 @@ The rules are the runbook's (custom-command-ops.md, "Results are checked").
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -15,7 +15,7 @@ from tau_custom_command.contract.vocabulary import Operation
 from tau_custom_command.cycle.execution import Ended, Stream
 from tau_custom_command.cycle.pattern_match import Matcher, Unmatched, is_lossy, search
 from tau_custom_command.fixture.checks import group_of
-from tau_custom_command.fixture.model import Capture, Case
+from tau_custom_command.fixture.model import Capture, Case, StreamName
 from tau_custom_command.policy.model import ExecutionPolicy, folded
 from tau_custom_command.policy.rules import captures_in
 
@@ -24,34 +24,98 @@ SHORTEST_SECRET_BYTES = 6
 
 
 class Captured(NamedTuple):
-    """What was taken of a RUN's output, by name.
+    """What was taken of the output of RUNs, by name, and of what is missing, why.
 
-    The `secrets` are to be masked and never written; of each name in `missing` it says why there is
-    no value.
+    Secrets are to be masked, and are never written. One that was taken may be among the missing
+    too, of an earlier time.
+    """
+
+    values: Mapping[str, str] = {}
+    missing: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
+    missing_secrets: Mapping[str, str] = {}
+
+    def and_then(self, later: "Captured") -> "Captured":
+        """Both together; of a name in both, what is later."""
+        return Captured(*({**mine, **theirs} for mine, theirs in zip(self, later, strict=True)))
+
+    @classmethod
+    def before_any(cls, secret_names: Iterable[str]) -> "Captured":
+        """What there is at the beginning of a cycle that may capture these secrets."""
+        return cls(missing_secrets=dict.fromkeys(secret_names, "no RUN of this cycle captured it"))
+
+
+class TakenSecrets(NamedTuple):
+    """The secrets that a RUN is to capture, and why others are not there.
+
+    The streams in `withheld` may hold one that could not be taken, so that nothing of them may be
+    shown.
     """
 
     values: Mapping[str, str]
-    secrets: Mapping[str, str]
     missing: Mapping[str, str]
+    withheld: frozenset[StreamName]
 
 
 class _MissingError(LookupError):
     """There is no value to take; the text says why."""
 
 
-def captured(case: Case, ended: Ended, matches: Matcher) -> Captured:
-    """Take what a RUN is to capture; to be asked only where it came out as expected."""
+class _UnknownError(_MissingError):
+    """Nor can it be told whether the output holds it."""
+
+
+def secrets_of(case: Case, ended: Ended, matches: Matcher) -> TakenSecrets:
+    """Take the secrets that a RUN is to capture, of its output as it is.
+
+    They have to be masked in it before anything else is made of it, whatever came of the RUN.
+    """
     values: dict[str, str] = {}
-    secrets: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    withheld: set[StreamName] = set()
+    for name, capture in case.capture.items():
+        if capture.secret:
+            try:
+                values[name] = _secret(capture, ended, matches)
+            except _MissingError as error:
+                missing[name] = str(error)
+                if isinstance(error, _UnknownError):
+                    withheld.add(_stream_of(capture))
+    return TakenSecrets(values, missing, frozenset(withheld))
+
+
+def captured(case: Case, ended: Ended, matches: Matcher, secrets: TakenSecrets) -> Captured:
+    """Take what a RUN is to capture, of its masked output.
+
+    To be asked only where it came out as expected: of any other, later RUNs have nothing.
+    """
+    values: dict[str, str] = {}
     missing: dict[str, str] = {}
     for name, capture in case.capture.items():
-        try:
-            value = _taken(capture, ended, matches)
-        except _MissingError as error:
-            missing[name] = str(error)
-        else:
-            (secrets if capture.secret else values)[name] = value
-    return Captured(values, secrets, missing)
+        if not capture.secret:
+            try:
+                values[name] = _taken(capture, ended, matches)
+            except _MissingError as error:
+                missing[name] = str(error)
+    return Captured(values, missing, secrets.values, secrets.missing)
+
+
+def why_missing(
+    template: str, case: Case, captured: Captured, allowed: frozenset[str] | None
+) -> str | None:
+    """Why a RUN lacks something that earlier RUNs were to capture for it; None where it does not.
+
+    That is what its `template` has a placeholder for, and secrets that its policy lists: `allowed`
+    is the effective policy's `allowed_env`, folded. The RUN that captures a secret does without.
+    """
+    for name in captures_in(template):
+        if name not in captured.values:
+            why = captured.missing.get(name, "no RUN of this cycle captured it")
+            return f"there is no {{{{capture.{name}}}}}: {why}"
+    for name, why in captured.missing_secrets.items():
+        if name.lower() in (allowed or ()) and name not in {*captured.secrets, *case.capture}:
+            return f"there is no secret {name!r}, which allowed_env lists: {why}"
+    return None
 
 
 def environment(secrets: Mapping[str, str], allowed: frozenset[str] | None) -> dict[str, str]:
@@ -95,25 +159,35 @@ def _uses(template: str, policies: Sequence[ExecutionPolicy], secret: set[str]) 
     return frozenset(captures_in(template)) | {name for name in secret if name.lower() in allowed}
 
 
+def _stream_of(capture: Capture) -> StreamName:
+    return "stderr" if capture.stdout is UNSET else "stdout"
+
+
+def _secret(capture: Capture, ended: Ended, matches: Matcher) -> str:
+    value = _taken(capture, ended, matches)
+    if len(value.encode()) < SHORTEST_SECRET_BYTES:
+        raise _UnknownError(f"a secret of less than {SHORTEST_SECRET_BYTES} bytes is not masked")
+    return value
+
+
 def _taken(capture: Capture, ended: Ended, matches: Matcher) -> str:
-    stream = ended.stderr if capture.stdout is UNSET else ended.stdout
+    stream: Stream = getattr(ended, _stream_of(capture))
     if not stream.is_whole:
-        raise _MissingError("the output is longer than what is kept of it")
+        raise _UnknownError("the output is longer than what is kept of it")
     if capture.pattern is UNSET:
         value = _by_pointer(str(capture.pointer), stream)
     else:
         value = _by_pattern(capture.pattern, group_of(capture), stream, matches)
     if "\ufffd" in value and is_lossy(stream):
-        raise _MissingError("it may hold bytes that are not UTF-8")
-    if capture.secret and len(value.encode()) < SHORTEST_SECRET_BYTES:
-        raise _MissingError(f"a secret of less than {SHORTEST_SECRET_BYTES} bytes is not masked")
+        raise _UnknownError("it may hold bytes that are not UTF-8")
     return value
 
 
 def _by_pattern(pattern: str, group: int, stream: Stream, matches: Matcher) -> str:
     found = search(pattern, stream, matches)
     if isinstance(found, Unmatched):
-        raise _MissingError(f"the pattern was not found ({found})")
+        error = _MissingError if found is Unmatched.NO_MATCH else _UnknownError
+        raise error(f"the pattern was not found ({found})")
     value = found[group]
     if value is None:
         raise _MissingError(f"the pattern's group {group} took no part in the match")
@@ -124,9 +198,11 @@ def _by_pointer(pointer: str, stream: Stream) -> str:
     try:
         value = json_pointer.at(strict_json.decode(stream.kept), json_pointer.tokens(pointer) or ())
     except strict_json.JsonRefusedError as error:
-        raise _MissingError(f"the output is no JSON: {error}") from None
+        raise _UnknownError(f"the output is no JSON: {error}") from None
     except json_pointer.NothingThereError as error:
         raise _MissingError(f"nothing is at {error}") from None
-    if value is None or isinstance(value, (dict, list)):
-        raise _MissingError(f"what is at {pointer!r} is null, an object or an array")
+    if value is None:
+        raise _MissingError(f"null is at {pointer!r}")
+    if isinstance(value, (dict, list)):
+        raise _UnknownError(f"an object or an array is at {pointer!r}")
     return value if isinstance(value, str) else json.dumps(value)

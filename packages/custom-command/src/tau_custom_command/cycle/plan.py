@@ -43,7 +43,8 @@ class CyclePlan(NamedTuple):
     """Which cases a cycle takes and the keys of those it leaves out, and what was known before it.
 
     The keys of executed RUNs are kept for good, but for those of a `fresh` cycle, which end with
-    its number, so that no other cycle has them.
+    its number, so that no other cycle has them. `secret_captures` are the names of those that any
+    case of the fixture captures.
     """
 
     identity: CycleIdentity
@@ -56,6 +57,7 @@ class CyclePlan(NamedTuple):
     executed_before: tuple[str, ...]
     streak_before: int
     is_fresh: bool
+    secret_captures: tuple[str, ...] = ()
 
     @property
     def discovered(self) -> int:
@@ -120,6 +122,9 @@ def plan(  # noqa: PLR0913 - what there is, what was before, and what is asked f
         executed_before=executed,
         streak_before=0 if before is None else before.health.failure_streak,
         is_fresh=is_fresh,
+        secret_captures=tuple(
+            name for case in cases for name, capture in case.capture.items() if capture.secret
+        ),
     )
 
 

@@ -13,26 +13,31 @@ from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation, Outcome
 from tau_custom_command.cycle.assertions import judge, pause_before_retry_ms
 from tau_custom_command.cycle.attempt import Execution, result_of
-from tau_custom_command.cycle.captures import Captured, captured, environment
+from tau_custom_command.cycle.captures import (
+    Captured,
+    TakenSecrets,
+    captured,
+    environment,
+    secrets_of,
+    why_missing,
+)
 from tau_custom_command.cycle.evaluation import Result, drifts, evaluate
-from tau_custom_command.cycle.execution import Ended, FailureReason
+from tau_custom_command.cycle.execution import Ended, FailureReason, Stream
 from tau_custom_command.cycle.pattern_match import Matcher
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.cycle.settle import delay_ms, tried
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.limits import Limits
-from tau_custom_command.execution.masking import masked, masked_text
+from tau_custom_command.execution.masking import MASK, masked, masked_text
 from tau_custom_command.execution.run import run as run_command
 from tau_custom_command.execution.sandbox import NotStartedError
 from tau_custom_command.execution.secrets import Secrets, denied_variables
-from tau_custom_command.fixture.model import Case
+from tau_custom_command.fixture.model import Case, StreamName
 from tau_custom_command.policy.command_line import Refusal, fill
 from tau_custom_command.policy.effective import Denied, EffectivePolicy, effective
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
-
-NOTHING_CAPTURED = Captured(values={}, secrets={}, missing={})
 
 
 class Executing(NamedTuple):
@@ -78,7 +83,7 @@ class Settling(NamedTuple):
 
     results: Sequence[Result]
     executions: tuple[Execution, ...] = ()
-    captured: Captured = NOTHING_CAPTURED
+    captured: Captured = Captured()
 
 
 def prepared(
@@ -131,8 +136,13 @@ def _run(
         captures=captured.values,
         secrets=executing.secrets.environment.keys(),
     )
+    missing = why_missing(record.template, case, captured, policy.allowed_env)
     if isinstance(line, Refusal):
-        return _refused(record, FailureReason(line.failure), line.explanation)
+        failure = FailureReason(line.failure)
+        is_missing = failure is FailureReason.CAPTURE_MISSING
+        return _refused(record, failure, (missing if is_missing else None) or line.explanation)
+    if missing is not None:
+        return _refused(record, FailureReason.CAPTURE_MISSING, missing)
     secrets = (
         *executing.secrets.values,
         *denied_variables(policy.denied_env, executing.environment).values,
@@ -204,13 +214,14 @@ def attempted(run: Run, executing: Executing, attending: Attending) -> Settling:
             about_to_start=partial(_about_to_start, run, executing, attending, executions),
             cancelled=attending.cancelled,
         )
+        secrets = secrets_of(case, ended, attending.matches)
+        ended = _masked(ended, secrets)
         result = result_of(case, ended)
         differences = judge(case.expected, ended, attending.matches)
         as_expected = not differences and not drifts(case.expected, result)
-        taken = NOTHING_CAPTURED
+        taken = Captured()
         if as_expected and result.outcome is Outcome.SUCCESS:
-            taken = captured(case, ended, attending.matches)
-            ended = _masked(ended, taken.secrets)
+            taken = captured(case, ended, attending.matches, secrets)
         kept = attending.keep(ended, len(executions) + 1)
         last = Execution(kept, result, attending.clock.wall_unix_ms(), differences)
         executions = (*executions, last)
@@ -238,15 +249,21 @@ def _pause_ms(
     return delay_ms(limits, attempts=attempts)
 
 
-def _masked(ended: Ended, secrets: Mapping[str, str]) -> Ended:
-    """The same with the secrets masked that were taken of it."""
-    values = tuple(map(str.encode, secrets.values()))
-    if not values:
-        return ended
-    stdout, stderr = (
-        stream._replace(kept=masked(stream.kept, values)) for stream in (ended.stdout, ended.stderr)
+def _masked(ended: Ended, secrets: TakenSecrets) -> Ended:
+    """The same with the secrets masked that were taken of it, and nothing of what may hold others.
+
+    What is withheld counts as cut: no assertion holds of it, as nobody can tell.
+    """
+    values = tuple(map(str.encode, secrets.values.values()))
+
+    def shown(name: StreamName, stream: Stream) -> Stream:
+        if name in secrets.withheld and stream.kept:
+            return Stream(MASK, stream.size, len(stream.kept) + stream.left_out)
+        return stream._replace(kept=masked(stream.kept, values)) if values else stream
+
+    return ended._replace(
+        stdout=shown("stdout", ended.stdout), stderr=shown("stderr", ended.stderr)
     )
-    return ended._replace(stdout=stdout, stderr=stderr)
 
 
 def _is_set_within(milliseconds: int, attending: Attending) -> bool:

@@ -4,7 +4,7 @@ One thread decides, judges and notes; the others only run commands. What happens
 journal as it happens (`cycle.notes`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -21,7 +21,6 @@ from tau_custom_command.cycle.settle import Settlement, settle
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.pattern import PatternSearch
 from tau_custom_command.services.attempts import (
-    NOTHING_CAPTURED,
     Attending,
     Executing,
     Run,
@@ -92,7 +91,7 @@ class _Cycle:
         self._notebook, self._clock, self._keep = notebook, clock, keep
         self._matches, self._workers = matches, workers
         self._schedule = Schedule(plan.queue, waits_for(plan.queue, registry))
-        self._captured = NOTHING_CAPTURED
+        self._captured = Captured.before_any(plan.secret_captures)
         self._settled: dict[int, Settlement] = {}
         self._stops_at_ms: int | None = None
         self.cancelled = Cancellation()
@@ -177,10 +176,6 @@ class _Cycle:
         )
         self._notebook.add(NoteKind.SETTLED, notes.encode(notes.Settled(place, settlement)))
         self._settled[place] = settlement
-        self._captured = Captured(*map(_united, self._captured, settling.captured))
+        self._captured = self._captured.and_then(settling.captured)
         self._schedule.done(place)
         return settlement
-
-
-def _united(before: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
-    return {**before, **new}
