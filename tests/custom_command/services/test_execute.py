@@ -281,6 +281,25 @@ def test_no_kill_loses_or_repeats_a_run(tmp_path: Path) -> None:
         assert before <= after
 
 
+def test_recover_closes_what_was_cut_off(command: Command) -> None:
+    """Also where `state.json` is gone: it is put back first. Without --yes it only says so."""
+    assert execute(command, create("b", "true"), run("1", "b")).code == 0
+    write(command.folder, create("a", MARKS), run("2", "a", arguments={"name": 1, "seconds": 1}))
+    with command.start(*RUN) as process:
+        while not marks(command.folder, "marks"):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    (command.folder / "state/state.json").unlink()
+    shown = command("recover", "--state-dir", "state")
+    assert (shown.code, "close the cycle that was cut off" in shown.out) == (3, True)
+    done = command("recover", "--state-dir", "state", "--yes")
+    assert (done.code, "--rerun 'RUN:a:2'" in done.out) == (0, True), done
+    assert [event["recovered"] for event in events(command.folder)] == [False, True]
+    assert payloads(command.folder, "a")[-1]["run_audit"]["failure_reason"] == "interrupted"
+    assert command("recover", "--state-dir", "state").out == "state: nothing to recover\n"
+
+
 def marks(folder: Path, name: str) -> list[str]:
     """Return the lines that the commands have left."""
     path = folder / name

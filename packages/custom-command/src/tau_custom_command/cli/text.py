@@ -96,21 +96,25 @@ def _counted(event: RuntimeEvent, names: Mapping[str, str]) -> str:
 def _advice(report: RunReport) -> str:
     event = report.event
     failed = [each for each in report.settlements if each.disposition is Disposition.FAILED]
-    if any(each.is_executed for each in failed):
-        again = "a RUN that was started runs again only with --fresh or --rerun KEY"
-        return f"mend what they tell, or correct the fixture; {again}"
-    drifted = [settled.result.outcome for settled in failed if settled.drifted]
-    if drifted and all(outcome is Outcome.RETRYABLE_FAILURE for outcome in drifted):
-        return "mend what these cases call, which is not available; the next cycle tries them again"
-    if drifted:
-        return "correct the fixture, or the registry that it runs against"
-    if event.failed_cases:
-        return "they failed as expected, and the next cycle tries them again"
+    if failed:
+        return _advice_on(failed)
     if event.duplicate_skips == event.discovered_cases:
         return "every case was done before, so nothing was done: --fresh does them anew"
     if event.backlog_cases:
         return "raise --queue-limit, or run again, without --fresh, for what is left over"
     return ""
+
+
+def _advice_on(failed: Sequence[Settlement]) -> str:
+    drifted = [settlement.result.outcome for settlement in failed if settlement.drifted]
+    if any(settlement.is_executed for settlement in failed):
+        again = "a RUN that was started runs again only with --fresh or --rerun KEY"
+        return f"mend what they tell, or correct the fixture; {again}"
+    if drifted and all(outcome is Outcome.RETRYABLE_FAILURE for outcome in drifted):
+        return "mend what these cases call, which is not available; the next cycle tries them again"
+    if drifted:
+        return "correct the fixture, or the registry that it runs against"
+    return "they failed as expected, and the next cycle tries them again"
 
 
 def run_as_json(event: RuntimeEvent, snapshot: HealthSnapshot) -> dict[str, Any]:

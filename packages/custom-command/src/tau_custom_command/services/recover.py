@@ -8,10 +8,17 @@ from tau_custom_command.contract.state import StateFile
 from tau_custom_command.contract.writes import ReplaceFile
 from tau_custom_command.cycle.event_chain import ends_with
 from tau_custom_command.errors import FormRefusedError, StateUnusableError, StorageError
-from tau_custom_command.storage import journal, read
+from tau_custom_command.services.close_interrupted import close_interrupted
+from tau_custom_command.storage import apply, journal, read
 from tau_custom_command.storage.lock import HeldLock, locked
+from tau_custom_command.storage.rotation import NEVER_ROTATED
 from tau_custom_command.storage.signals import interruptions_held
-from tau_custom_command.storage.state_directory import complete_committed, has_cycles, write
+from tau_custom_command.storage.state_directory import (
+    complete_committed,
+    has_cycles,
+    open_state,
+    write,
+)
 from tau_custom_command.storage.sync import TO_DISK
 
 
@@ -27,8 +34,14 @@ def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> tuple[str, .
         raise StorageError(f"{root}: there is no such directory; pass --state-dir")
     with locked(root, wait_seconds=wait_seconds) as lock, interruptions_held():
         steps = journal_recovered(root, carry_out=carry_out)
+        is_cut_off = _is_cut_off(root)
         if _needs_state(root):
-            steps += tuple(_state_put_back(lock, *_kept_state(root), carry_out=carry_out))
+            raw, state = _kept_state(root)
+            steps += tuple(
+                _state_put_back(lock, raw, state, carry_out=carry_out, has_notes=is_cut_off)
+            )
+        if is_cut_off:
+            steps += _interrupted_closed(lock, carry_out=carry_out)
     return steps
 
 
@@ -49,6 +62,23 @@ def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
     if carry_out:
         return complete_committed(root, TO_DISK)
     return ("complete the cycle that is committed to the journal",)
+
+
+def _is_cut_off(root: Path) -> bool:
+    """Tell whether a cycle was cut off while it executed commands."""
+    try:
+        return journal.has_notes(root)
+    except StateUnusableError:  # of a newer version, and still there since it is only shown
+        return False
+
+
+def _interrupted_closed(lock: HeldLock, *, carry_out: bool) -> tuple[str, ...]:
+    if not carry_out:
+        return ("close the cycle that was cut off while it executed commands",)
+    opened = open_state(lock.root, TO_DISK)
+    return close_interrupted(
+        lock, opened, TO_DISK, rotation=NEVER_ROTATED, track=lambda _label, items: iter(items)
+    )
 
 
 def _journal_put_aside(root: Path, *, carry_out: bool) -> str:
@@ -90,7 +120,7 @@ def _kept_state(root: Path) -> tuple[bytes, StateFile]:
 
 
 def _state_put_back(
-    lock: HeldLock, content: bytes, state: StateFile, *, carry_out: bool
+    lock: HeldLock, content: bytes, state: StateFile, *, carry_out: bool, has_notes: bool
 ) -> Iterator[str]:
     root = lock.root
     changes = [ReplaceFile(path=STATE_FILE, content=content)]
@@ -99,7 +129,9 @@ def _state_put_back(
         kept = read.corrupt_path(root, STATE_FILE, broken)
         changes.insert(0, ReplaceFile(path=kept, content=broken))
         yield f"keep {STATE_FILE} in {kept}"
-    if carry_out:
+    if carry_out and has_notes:  # in the journal; a batch there would settle them
+        apply.bring_up(root, changes)
+    elif carry_out:
         write(lock, changes, TO_DISK)
     yield (
         f"write {STATE_FILE} as it was after cycle {state.last_cycle.cycle_number}: "

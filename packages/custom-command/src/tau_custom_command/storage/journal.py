@@ -123,16 +123,36 @@ def noting(root: Path, syncing: Syncing) -> Iterator[Notebook]:
             yield Notebook(path, descriptor, committed.end, syncing)
 
 
-def commit(root: Path, changes: Iterable[Change], syncing: Syncing) -> None:
-    """Add a batch to the journal, and return once it is on the disk.
+def has_notes(root: Path) -> bool:
+    """Tell whether a cycle noted what it executed, and nothing has closed it.
 
     Raises:
         StateUnusableError: as `opened`.
+        StorageError: if it cannot be read.
+    """
+    with opened(root) as journal:
+        return bool(journal.noted)
+
+
+def commit(
+    root: Path, changes: Iterable[Change], syncing: Syncing, *, closes_cycle: bool = False
+) -> None:
+    """Add a batch to the journal, and return once it is on the disk.
+
+    One that `closes_cycle` settles what that cycle noted; no other may, since the notes go with it.
+
+    Raises:
+        StateUnusableError: as `opened`, and where notes are to be settled first.
         StorageError: if the operating system refuses; the batch was then never committed.
     """
     path = root / JOURNAL_FILE
     with opened(root) as committed:
         pass
+    if committed.noted and not closes_cycle:
+        raise StateUnusableError(
+            f"{root}: a cycle was cut off while it executed commands; nothing was written: close "
+            f"it with 'tau-custom-command recover --state-dir {root} --yes' first"
+        )
     with storage_errors(path, "write"):
         opened_file = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, FILE_MODE)
         with apply.opened_for_writing(opened_file) as descriptor:

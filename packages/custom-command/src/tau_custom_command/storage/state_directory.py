@@ -152,10 +152,12 @@ def write_cycle(
     with interruptions_held():
         lock.check()  # rotating comes before the commit, and is for good
         rotate(root, rotated_past, syncing)
-        return write(lock, chain(channel_writes, (event, state)), syncing)
+        return write(lock, chain(channel_writes, (event, state)), syncing, closes_cycle=True)
 
 
-def write(lock: HeldLock, writes: Iterable[Write], syncing: Syncing) -> tuple[str, ...]:
+def write(
+    lock: HeldLock, writes: Iterable[Write], syncing: Syncing, *, closes_cycle: bool = False
+) -> tuple[str, ...]:
     """Commit writes as a whole, bring the files up, and return what there is to say of it.
 
     Every commit goes through here, since what it rests on was read a while ago: whoever removed
@@ -163,11 +165,12 @@ def write(lock: HeldLock, writes: Iterable[Write], syncing: Syncing) -> tuple[st
 
     Raises:
         StateDirectoryBusyError: if the lock was lost meanwhile; nothing was committed.
+        StateUnusableError: if a cycle that executed commands is to be closed first.
         StorageError: if the operating system refuses.
     """
     lock.check()
     changes = _while_held(lock, locate.place(lock.root, writes))
-    journal_file.commit(lock.root, changes, syncing)
+    journal_file.commit(lock.root, changes, syncing, closes_cycle=closes_cycle)
     return journal_file.finish(lock.root, syncing)
 
 
