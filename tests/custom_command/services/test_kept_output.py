@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -94,6 +95,23 @@ def test_long_output_is_kept_beside_its_record(command: Command) -> None:
     assert record["stdout"] == "\0" * 16 * 1024 + f"...<truncated:{missing} bytes>"
     assert record["stderr"].endswith(f"...<truncated:{20_000 - 16 * 1024} bytes>")
     assert ".journal" not in {path.name for path in (command.folder / "state").iterdir()}
+
+
+def test_what_is_shown_of_output_acts_on_no_terminal_and_no_log(command: Command) -> None:
+    """`registry show` and the summary have it on one line, escaped; JSON says the same."""
+    acting = "\x1b]0;title\x07::error::x\n##vso[task]\u202e"
+    command.folder.joinpath("acting").write_text(acting)
+    expected = {"outcome": "success", "status_code": 200, "stdout": {"equals": "x"}}
+    run = case_object("1", "RUN", "a", expected=expected)
+    ended = execute(command, create("a", "sh -c 'cat acting; cat acting >&2'"), run)
+    shown = command("registry", "show", "a", "--state-dir", "state")
+    as_json = command("registry", "show", "a", "--state-dir", "state", "--json")
+    assert as_json.json()["last_stdout"] == as_json.json()["last_stderr"] == acting
+    assert (ended.code, shown.code) == (3, 0)
+    assert len(shown.out.splitlines()) == len(as_json.json())
+    for printed in (ended.out, shown.out, as_json.out):
+        assert not re.search(r"[\x1b\x07\u202e]|(^|\s)::|##vso", printed), printed
+    assert "\\x1b]0;title" in shown.out
 
 
 def test_each_attempt_has_its_own(command: Command) -> None:
@@ -259,7 +277,9 @@ def test_killed_at_random_artifacts_and_records_agree(tmp_path: Path) -> None:
         command.folder.mkdir()
         command.write("fixture.json", {"schema_version": 1, "name": "x", "cases": cases})
         with command.start(*options) as process:
-            time.sleep(chance.uniform(0.1, 0.8))
+            while not (command.folder / "state/.journal").exists() and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.4))
             process.kill()
         assert command(*options).code in {0, 3}
         state = command.folder / "state"
