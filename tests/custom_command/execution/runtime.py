@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,9 +25,14 @@ _PR_SET_DUMPABLE = 4
 class Runtime:
     """The process, to be used as a context manager."""
 
-    def __init__(self, user: int, environment: Mapping[str, str]) -> None:
-        """Say who it is, and what it has in its environment beside this process's own."""
-        self._words = [sys.executable, __file__, str(user)]
+    def __init__(
+        self, user: int, environment: Mapping[str, str], within: Sequence[str] = ()
+    ) -> None:
+        """Say who it is, what it has in its environment beside this process's own, and within what.
+
+        `within` are the words of a program that starts it.
+        """
+        self._words = [*within, sys.executable, __file__, str(user)]
         inherited = {
             name: value
             for name, value in os.environ.items()

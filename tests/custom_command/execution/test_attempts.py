@@ -22,7 +22,7 @@ import pytest
 from tau_custom_command.cycle.execution import Ended
 from tau_custom_command.execution.invocation import NOBODY
 from tau_custom_command.execution.limits import Limits
-from tau_custom_command.execution.profiles import PROMISES, Promise
+from tau_custom_command.execution.profiles import NOT_WITH_NETWORK, PROMISES, Promise
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
 from tests.custom_command.execution.sandboxes import WHY_NOT, invocation
@@ -267,13 +267,21 @@ def _answer(stack: ExitStack) -> int:
     return int(service.getsockname()[1])
 
 
-def _made(host: Host, profile: SandboxProfile, attempt: Attempt, limits: Limits) -> Ended:
+def _made(
+    host: Host,
+    profile: SandboxProfile,
+    attempt: Attempt,
+    limits: Limits,
+    *,
+    allow_network: bool = False,
+) -> Ended:
     words = (_PYTHON, "-I", "-c", _SOURCE, attempt.name, str(attempt.argument(host)))
     asked = invocation(
         profile,
         host.workspace,
         *words,
         limits=limits,
+        allow_network=allow_network,
         masked=(host.place / "state", host.workspace / ".tau/state"),
     )
     return host.runtime.ended(asked)
@@ -293,6 +301,23 @@ def test_an_attempt_to_get_out_is_stopped(host: Host, profile: SandboxProfile, n
     """Whatever a profile promises, it keeps."""
     attempt = ATTEMPTS[name]
     found = _made(host, profile, attempt, attempt.limits)
+    assert found.started, found.explanation
+    assert found.stdout.text.startswith("STOPPED by"), found
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, attempt in ATTEMPTS.items()
+        if attempt.promise in _kept(RESTRICTED) - NOT_WITH_NETWORK
+    ],
+)
+def test_the_network_opens_nothing_else(host: Host, name: str) -> None:
+    """With the host's network, all other promises hold."""
+    attempt = ATTEMPTS[name]
+    found = _made(host, RESTRICTED, attempt, attempt.limits, allow_network=True)
     assert found.started, found.explanation
     assert found.stdout.text.startswith("STOPPED by"), found
 

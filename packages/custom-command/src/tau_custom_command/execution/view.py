@@ -57,7 +57,7 @@ def view(invocation: Invocation) -> View:
     """
     scratch = _SCRATCH.resolve()
     user = invocation.run_as if os.geteuid() == 0 else os.geteuid()
-    hidden = _outermost(_hidden(user))
+    hidden = list(_hidden(user))
     own = [_reachable(path.resolve(), user) for path in invocation.masked if path.exists()]
     for path in own:
         if any(needed.is_relative_to(path) for needed in _NEEDED):
