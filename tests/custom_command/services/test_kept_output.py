@@ -1,9 +1,11 @@
 """What commands write, in a real cycle: cut in the record, kept as artifacts, masked everywhere."""
 
+import contextlib
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -173,6 +175,32 @@ def test_a_secret_is_given_and_found_nowhere(command: Command, form: tuple[str, 
         assert value.encode() not in written
 
 
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap is not installed")
+def test_a_confined_command_is_given_it_and_no_word_shows_it(command: Command) -> None:
+    """It comes by the environment: not in the words of the sandbox, the shell in it, or its own."""
+    policy = {"allow_shell": True}
+    words = "sh -c 'echo $TOKEN ${#TOKEN}; sleep 1'"
+    cases = [case_object("0", "CREATE", "a", template=words, execution_policy=policy)]
+    cases.append(case_object("1", "RUN", "a"))
+    command.write("fixture.json", {"schema_version": 1, "name": "x", "cases": cases})
+    options = (*RUN[:-3], "--policy-allow-shell", "--no-policy-require-approval")
+    seen: set[bytes] = set()
+    ended = subprocess.Popen(
+        [COMMAND, *options, "--secret", "TOKEN"],
+        cwd=command.folder,
+        env=environment({"TOKEN": SECRET}),
+    )
+    while ended.poll() is None:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                seen.add(path.read_bytes())
+        time.sleep(0.05)
+    assert ended.returncode == 0
+    assert audit(command.folder, "a")["stdout"] == f"*** {len(SECRET)}\n"
+    assert any(b"bwrap" in words and b"${#TOKEN}" in words for words in seen)
+    assert not any(SECRET.encode() in words for words in seen)
+
+
 def test_a_denied_variable_of_the_runtime_is_masked(command: Command) -> None:
     """A command that gets at it all the same cannot have it written anywhere."""
     command.folder.joinpath("found").write_text(f"key: {SECRET}\n")
@@ -279,7 +307,7 @@ def test_killed_at_random_artifacts_and_records_agree(tmp_path: Path) -> None:
         with command.start(*options) as process:
             while not (command.folder / "state/.journal").exists() and process.poll() is None:
                 time.sleep(0.001)
-            time.sleep(chance.uniform(0, 0.4))
+            time.sleep(chance.uniform(0, 0.15))
             process.kill()
         assert command(*options).code in {0, 3}
         state = command.folder / "state"
