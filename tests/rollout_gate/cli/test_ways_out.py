@@ -1,6 +1,7 @@
 """There is always a way out: what stops a rollout works whatever is wrong, and nothing is lost."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -184,6 +185,49 @@ class TestJudged:
         assert (top / "policy.toml").read_text().count('"1m"') == 0
         assert f"policy.toml is as it was judged; {path} has changed" in (top / NOTES).read_text()
 
+    def test_status_tells_of_a_policy_that_was_edited(self, gate: Gate) -> None:
+        """Or is gone, while the rollout is open; the rollout goes on by what was kept."""
+        assert gate("policy", "init", "p.toml").code == 0
+        gate.begin("--policy", "p.toml")
+        path, kept = gate.folder / "p.toml", "goes on by the policy as it was kept"
+        assert kept not in gate("status").out
+        text = path.read_text()
+        path.write_text(text + "# a comment changes nothing\n")
+        assert kept not in gate("status").out
+        path.write_text(text.replace('"30m"', '"1m"'))
+        assert f"warning         policy: {path} is another now: the rollout {kept};" in (
+            gate("status").out
+        )
+        (warning,) = json.loads(gate("status", "--json").out)["warnings"]
+        assert "'policy adopt' takes the other" in warning
+        path.write_text("no policy")
+        assert "is another now" in gate("status").out
+        path.unlink()
+        assert f"policy: {path} is gone: the rollout {kept}" in gate("status").out
+        assert gate(*BACK).code == 0
+        assert kept not in gate("status").out
+
+    def test_a_policy_that_was_read_from_a_pipe_is_not_waited_for(self, gate: Gate) -> None:
+        """Neither by `status` nor by the rollback: it is there no more, or another."""
+        assert gate("policy", "init", "p.toml").code == 0
+        pipe = gate.folder / "pipe"
+        os.mkfifo(pipe)
+        writing = os.open(pipe, os.O_RDWR)  # so that whoever opened it to read would wait for ever
+        os.write(writing, (gate.folder / "p.toml").read_bytes())
+        gate.begin("--policy", "p.toml")
+        (gate.folder / "p.toml").unlink()
+        pipe.rename(gate.folder / "p.toml")
+        assert "is another now" in gate("status").out
+        assert gate("evaluate").code == 3
+        top = self.unpacked(gate)
+        assert (top / "policy.toml").read_text().count('"30m"') == 1
+        for kept in (gate.root / "inputs").iterdir():
+            kept.unlink()
+        done = gate("evaluate")
+        assert done.code == 5
+        assert "p.toml: is no file, and the policy was kept nowhere else" in done.err
+        os.close(writing)
+
     def test_a_report_that_was_overwritten(self, gate: Gate) -> None:
         """The evidence holds the one that was judged; a file that is as it was needs no word."""
         promoted(gate)
@@ -211,6 +255,7 @@ class TestJudged:
         promoted(gate)
         for said in (gate(*BACK).out, gate("explain").out):
             assert "cp -a" not in said
+            assert "Preserve the state directory:" not in said
             assert "Nothing can be seen at" in said
 
     def test_an_edited_policy_that_is_given_names_both_ways_out(self, gate: Gate) -> None:

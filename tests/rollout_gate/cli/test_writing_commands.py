@@ -364,7 +364,7 @@ class TestRollback:
         incident = "20260101T000300Z-1.4.0"
         archive, state_dir = gate.root / "evidence" / f"{incident}.tar.gz", gate.folder / STATE_DIR
         for expected in (
-            f"evidence: {ROLLOUT_DIR}/evidence/{incident}.tar.gz",
+            f"evidence: {gate.root}/evidence/{incident}.tar.gz",
             f"tau-custom-command on {state_dir}",
             f"cp -a {state_dir} {state_dir}.{incident}",
             "2026-01-01T00:03:00Z",
@@ -372,14 +372,26 @@ class TestRollback:
             "git revert --no-edit v1.3.2..HEAD",
             "Validate again",
             "start --release VERSION --rollback-to 1.3.2 --channel stable",
-            f"--rollout-dir {ROLLOUT_DIR} --surface custom-command={state_dir} --cycle-interval 5m",
+            f"--rollout-dir {gate.root} --surface custom-command={state_dir} --cycle-interval 5m",
         ):
             assert expected in done.out
         explained = gate("explain", "--now-unix-ms", now)
         assert explained.code == 4
-        for again in (archive.name, f"cp -a {state_dir} ", "git revert --no-edit v1.3.2..HEAD"):
+        for again in (
+            str(archive),
+            f"--rollout-dir {gate.root} ",
+            f"cp -a {state_dir} ",
+            "git revert --no-edit v1.3.2..HEAD",
+        ):
             assert again in explained.out
-        assert f"evidence        {ROLLOUT_DIR}/evidence/{archive.name}" in gate("status").out
+        assert f"evidence        {archive}" in gate("status").out
+        elsewhere = Gate(gate.folder / "elsewhere")
+        elsewhere.folder.mkdir()
+        where = ("--rollout-dir", f"../{ROLLOUT_DIR}")
+        assert f"{ROLLOUT_DIR}/evidence/{archive.name}" in elsewhere("status", *where).out
+        assert f"--rollout-dir {elsewhere.folder}/../{ROLLOUT_DIR} " in (
+            elsewhere("explain", *where, "--now-unix-ms", now).out
+        )
         subprocess.run(["tar", "-xzf", archive], cwd=gate.folder, check=True)  # noqa: S607 - found by PATH
         top = gate.folder / incident
         subprocess.run(

@@ -447,6 +447,10 @@ def test_waiting_is_no_help_where_something_is_to_be_done() -> None:
     assert commands_of(answer(gates=(FROZEN_GATE, SOAK_GATE))) == [
         "tau-rollout-gate resume --reason 'WHY IT MAY GO ON'"
     ]
+    # To resume is no help as long as something else is to be done.
+    assert commands_of(answer(gates=(FROZEN_GATE, SIGNOFF, SOAK_GATE))) == [
+        "tau-rollout-gate signoff init"
+    ]
     assert commands_of(stuck(gates=(failing("a", surface=None),))) == ["tau-rollout-gate evaluate"]
     assert "asks again" in explained(stuck(gates=(failing("a", surface=None),)))
 

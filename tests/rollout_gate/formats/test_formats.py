@@ -220,7 +220,7 @@ def said_by_openmetrics(one: Answer) -> Said:
         if sample.value == 1
     )
     (info,) = families["tau_rollout_info"].samples
-    assert info.labels["phase"] == shown(one.phase)
+    assert info.labels["phase"] == shown(one.phase_now)
     reasons: list[Sample] = families["tau_rollout_reason_info"].samples
     assert [sample.labels["number"] for sample in reasons] == [
         str(number) for number in range(1, len(reasons) + 1)
@@ -748,3 +748,18 @@ def test_the_metrics_hold_the_figures() -> None:
         ({"trigger": "failure_streak_breach", "surface": "custom-command"}, 1),
     ]
     assert "tau_rollout_earliest_promotion_timestamp_seconds" not in families_of(stuck())
+
+
+def test_after_an_advance_the_metrics_are_of_the_phase_that_was_entered() -> None:
+    """Its name and its share; the soak was that of the phase before, and is left out."""
+    families = families_of(promoted(advanced=True))
+    (info,) = families["tau_rollout_info"].samples
+    assert (info.labels["phase"], info.labels["next_phase"]) == ("canary-2", "")
+    assert families["tau_rollout_canary_ratio"].samples[0].value == 0.25
+    assert not [name for name in families if "soak" in name or "earliest" in name]
+    last = promoted(
+        verdict=Verdict.COMPLETE, next_phase=None, next_canary_percent=None, advanced=True
+    )
+    assert families_of(last)["tau_rollout_soak_held_seconds"].samples[0].value == 1800
+    (info,) = families_of(promoted())["tau_rollout_info"].samples
+    assert (info.labels["phase"], info.labels["next_phase"]) == ("canary-1", "canary-2")

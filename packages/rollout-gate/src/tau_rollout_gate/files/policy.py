@@ -16,6 +16,7 @@ BUILT_IN = "built-in"
 """What stands for the built-in policy where one is named; a file of that name is `./built-in`."""
 
 _BUILT_IN = "default_policy.toml"
+_PIPES = ("/dev/", "/proc/")
 _ABOUT_A_COPY = """\
 # A policy of tau-rollout-gate, to edit. What each line is for stands in the built-in one, which
 # 'tau-rollout-gate policy show' prints; 'policy lint FILE' finds what is probably a mistake.
@@ -48,7 +49,8 @@ def pinned_policy(given: Path | None, rollout: Rollout, root: Path) -> Policy:
     that is lost, from where it was at the start.
 
     Raises:
-        PolicyRefusedError: if it cannot be read.
+        NamedFileError: if it cannot be read.
+        PolicyRefusedError: if it is none.
         RolloutUnusableError: if it is not the one that the rollout is judged by.
     """
     if given is None:
@@ -57,6 +59,8 @@ def pinned_policy(given: Path | None, rollout: Rollout, root: Path) -> Policy:
             if policy_digest(kept) == rollout.policy_sha256:
                 return kept
     path = given or policy_path(rollout)
+    if given is None and path is not None and path.exists() and not path.is_file():
+        raise NamedFileError(f"{path}: is no file, and the policy was kept nowhere else")
     policy = load_policy(path)
     found = policy_digest(policy)
     if found != rollout.policy_sha256:
@@ -78,6 +82,30 @@ def pinned_policy(given: Path | None, rollout: Rollout, root: Path) -> Policy:
 def policy_path(rollout: Rollout) -> Path | None:
     """Tell where the policy of a rollout was read from; None for the built-in one."""
     return None if rollout.policy_file is None else Path(rollout.policy_file)
+
+
+def is_as_pinned(rollout: Rollout) -> bool:
+    """Tell whether the policy's own file is still what the rollout is judged by.
+
+    What was read from a pipe is not looked for again: another would be waited for.
+    """
+    path = policy_path(rollout)
+    if path is not None and not path.is_file():
+        return False
+    with suppress(NamedFileError, PolicyRefusedError):
+        return policy_digest(load_policy(path)) == rollout.policy_sha256
+    return False
+
+
+def policy_notes(rollout: Rollout) -> tuple[str, ...]:
+    """Say of an open rollout that the file of its policy changed since, or is gone."""
+    path = policy_path(rollout)
+    if not rollout.is_open or is_as_pinned(rollout) or str(path).startswith(_PIPES):
+        return ()
+    named = "the built-in policy" if path is None else str(path)
+    what = "is another now" if path is None or path.exists() else "is gone"
+    kept = "the rollout goes on by the policy as it was kept; 'policy adopt' takes the other"
+    return (f"policy: {named} {what}: {kept}",)
 
 
 def kept_policy_path(root: Path, rollout: Rollout) -> Path:

@@ -163,14 +163,13 @@ def steps(around: Surroundings) -> Iterator[Step]:
             f"Stop the runner: end every job that starts {runner} on {state_dir}, and wait for one "
             "that runs."
         )
-    yield Step(
-        "Preserve the state directory:",
-        tuple(
-            shlex.join(["cp", "-a", each, f"{each.rstrip('/') or each}.{incident}"])
-            for each in around.state_dirs.values()
-            if each not in around.gone
-        ),
+    copies = tuple(
+        shlex.join(["cp", "-a", each, f"{each.rstrip('/') or each}.{incident}"])
+        for each in around.state_dirs.values()
+        if each not in around.gone
     )
+    if copies:
+        yield Step("Preserve the state directory:", copies)
     for each in around.gone:
         yield Step(
             f"Nothing can be seen at {each}: find out where it is now, and preserve that too."

@@ -81,9 +81,11 @@ def _after_recovery(rollout: Rollout) -> str:
     return "'rollback --reason'" if rollout.fired_triggers else "'resume --reason' if it is right"
 
 
-def standing_text(standing: Standing, warnings: Sequence[str] = ()) -> str:
-    """Say where the rollout stands, a line each: what, then how."""
-    rows = [*_standing_rows(standing), *(("warning", one) for one in warnings)]
+def standing_text(
+    standing: Standing, warnings: Sequence[str] = (), *, archive: str | None = None
+) -> str:
+    """Say where the rollout stands, a line each: what, then how; `archive` is its evidence."""
+    rows = [*_standing_rows(standing, archive), *(("warning", one) for one in warnings)]
     starts = aligned([(name,) for name, _ in rows])
     return "".join(f"{start}{shown(text)}\n" for start, (_, text) in zip(starts, rows, strict=True))
 
@@ -131,7 +133,7 @@ def report_json(report: LedgerReport) -> str:
     )
 
 
-def _standing_rows(standing: Standing) -> Iterator[tuple[str, str]]:
+def _standing_rows(standing: Standing, archive: str | None) -> Iterator[tuple[str, str]]:
     rollout, last = standing.rollout, standing.last
     yield "release", f"{rollout.release} on {rollout.channel}, {_status(rollout)}"
     yield "phase", f"{rollout.phase}, since {utc(rollout.phase_entered_unix_ms)}"
@@ -146,7 +148,7 @@ def _standing_rows(standing: Standing) -> Iterator[tuple[str, str]]:
     if rollout.is_open:
         yield "verdict", "not judged here; 'tau-rollout-gate evaluate' does"
     if rollout.status is RolloutStatus.ROLLED_BACK:
-        yield "evidence", last.archive or "none; 'tau-rollout-gate rollback' captures it"
+        yield "evidence", archive or "none; 'tau-rollout-gate rollback' captures it"
         if last.action is Action.CAPTURE:
             yield from (("not captured", one) for one in last.reasons)
     yield "cycle interval", in_words(rollout.cycle_interval_ms)

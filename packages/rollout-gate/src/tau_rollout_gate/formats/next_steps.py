@@ -10,6 +10,7 @@ from tau_rollout_gate.decision.answer import Answer, GateResult, Verdict
 from tau_rollout_gate.evidence.values import UNPACKERS
 from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.context import Surroundings
+from tau_rollout_gate.policy.findings import PROMOTION_NOT_FROZEN
 
 _ADVANCE = "advance"
 
@@ -34,7 +35,10 @@ def next_steps(answer: Answer, around: Surroundings) -> Iterator[Typed]:
     elif answer.verdict is Verdict.ROLLBACK:
         yield _typed("rollback --reason 'WHAT HAPPENED'", None, around)
     elif answer.verdict is Verdict.HOLD:
-        words = [(_words(gate), gate.surface) for gate in phrases.causes(answer).causes]
+        gates = phrases.causes(answer).causes
+        if sum(map(phrases.is_by_hand, gates)) > 1:  # to resume helps once all else is done
+            gates = tuple(gate for gate in gates if gate.name != PROMOTION_NOT_FROZEN)
+        words = [(_words(gate), gate.surface) for gate in gates]
         reports = [one.removeprefix(_ADVANCE) for one, _ in words if one.startswith(f"{_ADVANCE} ")]
         by_hand = [one for one in words if not one[0].startswith(_ADVANCE)]
         if reports or not by_hand:

@@ -8,6 +8,12 @@ from tau_rollout_gate.policy.findings import GateStatus
 
 _PREFIX = "tau_rollout"
 
+_OF_THE_PHASE = {
+    "_soak_required_seconds",
+    "_soak_held_seconds",
+    "_earliest_promotion_timestamp_seconds",
+}
+
 _Sample = tuple[dict[str, str], int | float]
 
 
@@ -19,8 +25,9 @@ def render(answer: Answer) -> str:
 def _lines(answer: Answer) -> Iterator[str]:
     where = {
         "release": answer.release,
-        "phase": answer.phase,
-        "next_phase": answer.next_phase or "",
+        "phase": answer.phase_now,
+        # Of a phase that was just entered the next one is not known here.
+        "next_phase": "" if answer.advanced else answer.next_phase or "",
         "policy_sha256": answer.policy_sha256,
     }
     yield from _family("_info", "What is rolled out, and where it stands.", [(where, 1)])
@@ -56,7 +63,7 @@ def _lines(answer: Answer) -> Iterator[str]:
     )
     soak, at_ms = answer.soak, answer.soak.earliest_promotion_unix_ms
     for name, help_text, value in (
-        ("_canary_ratio", "The share of the canary.", answer.canary_percent / 100),
+        ("_canary_ratio", "The share of the canary.", answer.canary_percent_now / 100),
         ("_soak_required_seconds", "How long the gates have to hold.", soak.required_ms / 1000),
         ("_soak_held_seconds", "How long the gates have held.", soak.held_ms / 1000),
         (
@@ -66,7 +73,9 @@ def _lines(answer: Answer) -> Iterator[str]:
         ),
         ("_evaluated_timestamp_seconds", "When this was judged.", answer.evaluated_unix_ms / 1000),
     ):
-        if value is not None:
+        # The soak is that of the phase that was judged.
+        is_left = answer.phase_now != answer.phase and name in _OF_THE_PHASE
+        if value is not None and not is_left:
             yield from _family(name, help_text, [({}, value)])
 
 

@@ -223,7 +223,7 @@ def _of_a_hold(answer: Answer) -> Iterator[str]:
     anew = begins_anew(answer)
     if anew is not None:
         yield f"The soak begins anew {anew}: {seconds(answer.soak.required_ms)} from then."
-        beside = _together([gate for gate in gates if gate.surface is None and _is_by_hand(gate)])
+        beside = _together([gate for gate in gates if gate.surface is None and is_by_hand(gate)])
         if beside:
             yield f"And not before {beside}."
         return
@@ -232,7 +232,7 @@ def _of_a_hold(answer: Answer) -> Iterator[str]:
     if since is not None:
         at = max(at, since + required)
     is_served = since is None or answer.soak.held_ms >= required
-    by_hand = _together([gate for gate in gates if _is_by_hand(gate)])
+    by_hand = _together([gate for gate in gates if is_by_hand(gate)])
     if at > answer.evaluated_unix_ms:
         yield _not_before(at, by_hand, answer, waits_for_clock=bool(clocks))
     elif not is_served and since is not None:
@@ -277,7 +277,8 @@ def _follows(gate: GateResult, gates: Sequence[GateResult]) -> bool:
     return wants_cycles and not names.isdisjoint({CYCLE_IN_WINDOW, *FLAW_NAMES})
 
 
-def _is_by_hand(gate: GateResult) -> bool:
+def is_by_hand(gate: GateResult) -> bool:
+    """Tell whether somebody has to do something: neither clean cycles nor the clock help."""
     return not gate.cycles_help and gate.passes_from_unix_ms is None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tau_rollout_gate.evidence.report import parse_named
 from tau_rollout_gate.evidence.values import SurfaceEvidence
+from tau_rollout_gate.files.capture import EVIDENCE_FOLDER
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.evaluate import Question, pinned_state_dirs
@@ -20,13 +21,14 @@ def surroundings(
 ) -> Surroundings:
     """Gather what surrounds a question about the rollout that the last decision left.
 
+    Its paths are absolute, since what is left to do may be done from anywhere.
     `default_rollout_dir` is the directory that commands take where no option names one.
     """
     rollout = last.rollout_after
     state_dirs = pinned_state_dirs(question, rollout)
     return Surroundings(
         rollout=rollout,
-        rollout_dir=str(question.rollout_dir),
+        rollout_dir=str(question.rollout_dir.absolute()),
         state_dirs=state_dirs,
         place=()
         if question.rollout_dir == default_rollout_dir
@@ -35,10 +37,17 @@ def surroundings(
         reports={parse_named(each)[0]: each for each in question.reports},
         signoff=None if question.signoff is None else str(question.signoff),
         surfaces=surfaces or {},
-        archive=last.archive,
+        archive=archive_of(last, question.rollout_dir),
         lacking=last.reasons if last.action is Action.CAPTURE else (),
         gone=tuple(one for one in state_dirs.values() if not lexists(one)),
     )
+
+
+def archive_of(last: Entry, root: Path) -> str | None:
+    """The evidence that a rollback captured, wherever it was asked for; None without any."""
+    if last.archive is None:
+        return None
+    return str(root.absolute() / EVIDENCE_FOLDER / Path(last.archive).name)
 
 
 def _options(question: Question) -> Iterator[str]:

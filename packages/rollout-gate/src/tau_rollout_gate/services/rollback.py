@@ -16,7 +16,7 @@ from tau_rollout_gate.errors import (
 from tau_rollout_gate.files.archive import Source, safe_name
 from tau_rollout_gate.files.capture import Captured, capture
 from tau_rollout_gate.files.inputs import digest_of, kept_file
-from tau_rollout_gate.files.policy import kept_policy_path, load_policy, policy_path
+from tau_rollout_gate.files.policy import is_as_pinned, kept_policy_path, load_policy, policy_path
 from tau_rollout_gate.files.rollout_directory import entries
 from tau_rollout_gate.files.stopping import known_rollout, stopping
 from tau_rollout_gate.policy.policy import policy_digest
@@ -106,7 +106,10 @@ def _told(problems: Sequence[str]) -> tuple[str, ...]:
 def _state_dirs(asked: Asked, rollout: Rollout) -> dict[str, str]:
     """Tell where each surface's files are: as given now, else as pinned."""
     given = asked.question.surfaces
-    return {pin.name: given.get(pin.name, pin.state_dir) for pin in rollout.surfaces}
+    return {
+        pin.name: str(Path(given.get(pin.name, pin.state_dir)).absolute())
+        for pin in rollout.surfaces
+    }
 
 
 def _sources(
@@ -127,9 +130,7 @@ def _sources(
 def _policy(root: Path, rollout: Rollout) -> Source:
     """The policy as it was judged by, if that was kept; else as it is now."""
     now, kept = policy_path(rollout), kept_policy_path(root, rollout)
-    is_same = False
-    with suppress(RolloutGateError):
-        is_same = policy_digest(load_policy(now)) == rollout.policy_sha256
+    is_same = is_as_pinned(rollout)
     try:
         is_kept = policy_digest(load_policy(kept)) == rollout.policy_sha256
     except RolloutGateError:

@@ -38,9 +38,9 @@ def command(
         typer.echo(f"note: {printable(note)}", err=True)
     around = Surroundings(
         rollout=done.rollout,
-        rollout_dir=str(asked.question.rollout_dir),
+        rollout_dir=str(asked.question.rollout_dir.absolute()),
         state_dirs=done.state_dirs,
-        archive=None if done.captured is None else str(done.captured.path),
+        archive=None if done.captured is None else str(done.captured.path.absolute()),
         lacking=done.problems,
         gone=tuple(one for one in done.state_dirs.values() if not lexists(one)),
     )

@@ -2,7 +2,9 @@
 
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Dated, PlainFormat, asks
+from tau_rollout_gate.files.policy import policy_notes
 from tau_rollout_gate.formats.decisions import standing_json, standing_text
+from tau_rollout_gate.services.context import archive_of
 from tau_rollout_gate.services.evaluate import clock_warning, load_pinned
 
 
@@ -10,11 +12,15 @@ from tau_rollout_gate.services.evaluate import clock_warning, load_pinned
 def command(question: Dated, output_format: PlainFormat) -> None:
     """Say where the rollout stands; judges nothing.
 
-    Exits 5 if there is no rollout, or its files do not belong together. What may be done next is
-    for 'evaluate' to say.
+    Warns where the policy's file has changed since. Exits 5 if there is no rollout, or its files do
+    not belong together. What may be done next is for 'evaluate' to say.
 
     Example: tau-rollout-gate status --json
     """
     standing = load_pinned(question)
-    render = standing_json if output_format == "json" else standing_text
-    print_text(render(standing, clock_warning(question.now_unix_ms)))
+    warnings = (*clock_warning(question.now_unix_ms), *policy_notes(standing.rollout))
+    if output_format == "json":
+        print_text(standing_json(standing, warnings))
+    else:
+        archive = archive_of(standing.last, question.rollout_dir)
+        print_text(standing_text(standing, warnings, archive=archive))
