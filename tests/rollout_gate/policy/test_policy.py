@@ -9,7 +9,7 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tau_rollout_gate.contract.strict_toml import LARGEST_BYTES
+from tau_rollout_gate.contract.small_toml import LARGEST_BYTES
 from tau_rollout_gate.errors import PolicyRefusedError
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate

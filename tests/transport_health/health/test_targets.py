@@ -73,8 +73,11 @@ def test_a_target_is_found_by_its_name() -> None:
         ("[targets.a]\nstate_dir='x'\nlabel=''", "targets.a.label: must be a string that"),
         ("[targets.a]\nstate_dir='x'\n[targets.a]\nstate_dir='y'", "not TOML"),
         ("[[[", "not TOML"),
-        ("a = " + "[" * 5000, "not TOML"),
+        ("a = " + "[" * 1500, "arrays and tables are nested too deeply"),
         ('[targets.a]\nstate_dir="a\\u0000b"', "targets.a.state_dir: "),
+        ("a" + ".a" * 1_000_000 + " = 1", "is larger than 64 KiB"),
+        ("a" + ".a" * 1_000 + " = 1", "line 1 is longer than 2000 bytes"),
+        ("a = " + "9" * 1_900, "a: is not a known table"),
     ],
     ids=lambda text: text[:30],
 )
@@ -95,7 +98,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         with pytest.raises(UnreadableError, match="cannot be read"):
             read_targets(path)
     (tmp_path / "t").write_bytes(b"\xff")
-    with pytest.raises(TargetError, match="not TOML"):
+    with pytest.raises(TargetError, match="not UTF-8 text"):
         read_targets(tmp_path / "t")
 
 
@@ -110,6 +113,16 @@ def test_a_named_file_that_is_not_there_is_exit_5(inspector: Inspector) -> None:
     (inspector.folder / ".tau/targets.toml").mkdir(parents=True)
     assert inspector("targets", "list").code == 5
     assert inspector("targets", "add", "a", "--state-dir", "b").code == 5
+
+
+@pytest.mark.parametrize("file", ["/dev/zero", "a.toml"])
+def test_a_file_that_is_no_targets_file_is_exit_5(file: str, inspector: Inspector) -> None:
+    """A file that cannot be used is no wrong usage; one without an end is read to a limit only."""
+    (inspector.folder / "a.toml").write_text("[[[", encoding="utf-8")
+    for command in (["inspect", "--all"], ["status", "voice"], ["targets", "list"]):
+        done = inspector(*command, "--targets", file)
+        assert (done.code, done.out) == (5, "")
+        assert done.err.startswith(f"error: {file}: ")
 
 
 def test_no_table_is_no_target() -> None:

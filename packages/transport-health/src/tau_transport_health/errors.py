@@ -35,9 +35,15 @@ class FormRefusedError(TransportHealthError):
 
 
 class TargetError(TransportHealthError):
-    """A target that is not known, or a targets file that cannot be used."""
+    """A target that is not known, or a name that none can have."""
 
     exit_code = ExitCode.USAGE
+
+
+class TargetsFileError(TargetError):
+    """A targets file that is none: what was asked for cannot be answered."""
+
+    exit_code = ExitCode.CANNOT_ANSWER
 
 
 class UnreadableError(TransportHealthError):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from tau_rollout_gate.contract import strict_toml
+from tau_rollout_gate.contract import small_toml
 from tau_rollout_gate.contract.forms import Form, first_problem
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import FormRefusedError, NamedFileError
@@ -90,7 +90,7 @@ def parse_signoff(raw: bytes, *, path: str) -> Signoff:
         NamedFileError: if it is not TOML, or not of the checklist's form; the text says where.
     """
     try:
-        value = strict_toml.decode(raw)
+        value = small_toml.decode(raw)
     except FormRefusedError as error:
         raise NamedFileError(f"{path}: {error}") from None
     try:

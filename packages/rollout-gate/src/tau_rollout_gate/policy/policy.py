@@ -20,7 +20,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from tau_rollout_gate.contract import strict_toml
+from tau_rollout_gate.contract import small_toml
 from tau_rollout_gate.contract.forms import (
     Count,
     Form,
@@ -189,7 +189,7 @@ def json_of_toml(raw: bytes, source: str) -> str:
     """
     try:
         # A date becomes an object, which no field takes.
-        return json.dumps(strict_toml.decode(raw), default=lambda _: {"": "a date"})
+        return json.dumps(small_toml.decode(raw), default=lambda _: {"": "a date"})
     except FormRefusedError as error:
         raise refused(source, [str(error)]) from None
 

@@ -9,7 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tau_transport_health.errors import OutputError, TargetError, UnreadableError
+from tau_transport_health.errors import (
+    FormRefusedError,
+    OutputError,
+    TargetError,
+    TargetsFileError,
+    UnreadableError,
+)
 from tau_transport_health.files.owner import denied
 from tau_transport_health.health.targets import Target, checked_name, parse_targets
 
@@ -31,7 +37,7 @@ def read_targets(path: Path, *, is_named: bool = True) -> dict[str, Target]:
 
     Raises:
         UnreadableError: if it cannot be read, or was named and is not there.
-        TargetError: if it is not a targets file; the text names it and what is wrong.
+        TargetsFileError: if it is not a targets file; the text names it and what is wrong.
     """
     targets = _parsed(_read(path, is_named=is_named), path)
     folder = path.parent if path.is_file() else Path()
@@ -56,7 +62,8 @@ def add_target(path: Path, name: str, *, state_dir: str, label: str | None) -> N
         label: Its label; None for its name, or for what it has.
 
     Raises:
-        TargetError: if the name may not be used, or the file is not a targets file.
+        TargetError: if the name may not be used.
+        TargetsFileError: if the file is not a targets file.
         OutputError: if the file cannot be written.
     """
     if state_dir.strip():  # a blank one is refused as it is
@@ -83,7 +90,8 @@ def remove_target(path: Path, name: str) -> None:
     """Take a target out of the file; the rest of the file stays as it is.
 
     Raises:
-        TargetError: if it is not in the file, or the file is not a targets file.
+        TargetError: if it is not in the file.
+        TargetsFileError: if the file is not a targets file.
         OutputError: if the file cannot be written.
     """
     checked_name(name)
@@ -155,7 +163,7 @@ def _lock(folder: int, path: Path) -> None:
 
 def _read(path: Path, *, is_named: bool) -> bytes:
     try:
-        return path.read_bytes() if path.is_file() else _piped(path)
+        return _beginning(path) if path.is_file() else _piped(path)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not is_named and not path.is_symlink():
             return b""
@@ -166,15 +174,22 @@ def _read(path: Path, *, is_named: bool) -> bytes:
 @cache
 def _piped(path: Path) -> bytes:
     """What a pipe holds, which can be read once; `watch` asks again and again."""
-    return path.read_bytes()
+    return _beginning(path)
+
+
+def _beginning(path: Path) -> bytes:
+    """What a file holds, or so much of it that it shows to be too large: a device has no end."""
+    from tau_transport_health.contract.small_toml import LARGEST_BYTES  # noqa: PLC0415 - as below
+
+    with path.open("rb") as file:
+        return file.read(LARGEST_BYTES + 1)
 
 
 def _parsed(raw: bytes, path: Path) -> dict[str, Target]:
-    import tomllib  # noqa: PLC0415 - start-up counts, and few have a targets file
+    # Imported here since start-up counts, and few have a targets file.
+    from tau_transport_health.contract import small_toml  # noqa: PLC0415
 
     try:
-        return parse_targets(tomllib.loads(raw.removeprefix(_MARK).decode()))
-    except (ValueError, RecursionError) as error:  # not UTF-8, or not TOML
-        raise TargetError(f"{path}: not TOML: {error}") from None
-    except TargetError as error:
-        raise TargetError(f"{path}: {error}") from None
+        return parse_targets(small_toml.decode(raw))
+    except (FormRefusedError, TargetError) as error:
+        raise TargetsFileError(f"{path}: {error}") from None
