@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from contextlib import suppress
 from hashlib import sha256
 
@@ -123,6 +124,31 @@ def test_a_report_in_json(report: object, status: ReportStatus, detail: str) -> 
         {"result": None},
         {"outcome": 1},
         {"conclusion": ""},
+        {"rollout_gate": "hold"},
+        {"numRuntimeErrorTestSuites": 1},
+        {"anyFailed": True},
+        {"flakyFailures": 1},
+        {"fatal_errors": ["a"]},
+        {"xfailed": 1},
+        {"unexpected": 1},
+        {"unsuccessful": 1},
+        {"not_ok": 1},
+        {"never_ran": 1},
+        {"exit_status": 1},
+        {"exceptions": ["a"]},
+        {"crash": True},
+        {"dry_run": True},
+        {"is_valid": False},
+        {"passRate": 0.5},
+        {"pass_rate": "50%"},
+        {"success_percent": 99},
+        {"failure_rate": 0.5},
+        {"result": {"kind": "failed"}},
+        {"statuses": ["ok", "Failed"]},
+        {"results": {"a": "timed out"}},
+        {"testCases": {"a": "not ok"}},
+        {"checks": {"a": True, "b": False}},
+        {"tests": {"a": "FAIL"}},
     ],
 )
 def test_what_stands_beside_the_counts_may_not_contradict_them(beside: dict[str, object]) -> None:
@@ -173,6 +199,15 @@ def test_what_says_the_same_beside_the_counts_passes() -> None:
         "total_surfaces": 3,
         "passed_surfaces": 3,
         "max_errors": 5,
+        "stop_on_error": True,
+        "no_errors": True,
+        "pass_rate": 1.0,
+        "passing_percentage": 100,
+        "success_rate": "100 %",
+        "failure_rate": "0.0%",
+        "verdicts": ["pass", "ok"],
+        "results": "results.json",
+        "checks": {"a": True, "b": "passed", "took_ms": 3},
         "duration_ms": 12,
         "name": "failed",
         "surfaces": [surface, {"passed": True}, {"passed": 1, "result": {"took_ms": 1}}],
@@ -320,6 +355,21 @@ def test_what_is_no_report_is_refused(raw: bytes | str, words: str) -> None:
             "is of the release ''",
         ),
         (
+            '<properties><property name="Release" value="1.3.2"/></properties><testcase/>',
+            OTHER,
+            "is of the release '1.3.2'",
+        ),
+        (
+            '<testsuite release="1.3.2"><testcase/></testsuite>',
+            OTHER,
+            "is of the release '1.3.2'",
+        ),
+        (
+            '<properties><property name="a.rerunFailing" value="2"/></properties><testcase/>',
+            PASSED,
+            "all 1 passed",
+        ),
+        (
             '<properties><property name="python" value="3.11"/></properties><testcase/>',
             PASSED,
             "all 1 passed",
@@ -361,7 +411,18 @@ def test_a_case_may_say_that_it_passed(word: str) -> None:
         '<testsuite skips="1"><testcase/></testsuite>',
         '<testsuite status="failed"><testcase/></testsuite>',
         '<testsuite tests="1" passed="0"><testcase/></testsuite>',
+        '<testsuite total="2"><testcase/></testsuite>',
+        '<testsuite Tests="2"><testcase/></testsuite>',
+        '<testsuite reruns="1"><testcase/></testsuite>',
         "<testcase/><errors/>",
+        "<testcase><flakyFailure/></testcase>",
+        "<testcase><rerunError/></testcase>",
+        "<testcase><exception/></testcase>",
+        '<testcase><status value="failed"/></testcase>',
+        '<testcase><outcome type="error">ok</outcome></testcase>',
+        '<testcase/><counters total="4" passed="1"/>',
+        '<testcase><properties><property name="status" value="failed"/></properties></testcase>',
+        '<testcase/><properties><property name="failures">2</property></properties>',
     ],
 )
 def test_a_case_that_says_anything_else_did_not_pass(case: str) -> None:
@@ -484,6 +545,38 @@ def test_a_report_may_nest_as_deep_and_be_as_wide_as_it_likes() -> None:
     wide = judged(f"<testsuites>{'<testsuite><testcase/></testsuite>' * depth}</testsuites>")
     assert (wide.status, wide.total) == (PASSED, depth)
     assert time.monotonic() - started < SECONDS_FOR_A_HOSTILE_FILE
+
+
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        ("[" + "1," * 1_000_001, "values"),
+        (f"<testsuite>{'<a/>' * 1_000_001}</testsuite>", "elements"),
+        (f"<testsuite {'a= ' * 1_000_001}/>", "attributes"),
+    ],
+    ids=["values", "elements", "attributes"],
+)
+def test_what_would_cost_far_more_than_it_has_bytes_is_refused(raw: str, what: str) -> None:
+    """Before it is read: 16 MiB of the shortest values took more than a GB."""
+    assert refusal(raw) == f"has more than 1,000,000 {what}, the most"
+
+
+def test_elements_within_each_other_have_a_limit() -> None:
+    """They are the only ones that are kept."""
+    words = refusal("<testsuite>" * 100_001 + "</testsuite>" * 100_001)
+    assert words.endswith("nests more than 100,000 elements, the most")
+
+
+def test_a_wide_report_costs_no_memory() -> None:
+    """No element is kept once it ended."""
+    raw = f"<testsuites>{'<testsuite><testcase/></testsuite>' * 20_000}</testsuites>".encode()
+    tracemalloc.start()
+    try:
+        judged(raw)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(raw)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from tau_rollout_gate.contract.rollout import UsedReport
 from tau_rollout_gate.errors import FormRefusedError, NamedFileError, RefusedError
-from tau_rollout_gate.evidence.report_forms import Said, read_report
+from tau_rollout_gate.evidence.report_forms import read_report
+from tau_rollout_gate.evidence.said import Said
 from tau_rollout_gate.evidence.values import ReportEvidence, ReportStatus
 from tau_rollout_gate.versions import is_same_release
 
