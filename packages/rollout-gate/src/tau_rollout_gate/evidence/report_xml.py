@@ -186,8 +186,8 @@ def _mark(element: "Element", name: str, tag: str) -> str | None:
     if about is Meaning.BAD:
         return f"it has <{tag}>"
     if about is Meaning.STATUS:
-        said = objection({tag: text}) if text else None
-        return said or objection({tag: [_value(one) for one in element.attrib.values()]})
+        values = [_value(one) for one in element.attrib.values()]
+        return (objection({tag: text}) if text else None) or objection({tag: values})
     return _objection(element.attrib)
 
 
