@@ -408,6 +408,7 @@ class TestUsage:
 
 ALL_COMMANDS = [
     *(["run"], ["validate"], ["recover"], ["new"], ["schema"]),
+    *(["approve"], ["approvals"], ["revoke"]),
     *(["registry", "list"], ["registry", "show"], ["channels", "repair"]),
 ]
 
@@ -438,6 +439,8 @@ def test_no_summary_is_cut(command: Command, group: list[str]) -> None:
         ["registry", "list"],
         ["registry", "show", "greet"],
         ["channels", "repair"],
+        ["approve", "greet", "--by", "alice"],
+        ["approvals"],
     ],
     ids=lambda words: words[0],
 )

@@ -50,6 +50,9 @@ MOST_PROBLEMS = 10_000
 LARGEST_STATE_FILE_BYTES = 256 * MIB
 """A file that is read as a whole: `state.json`, a channel's log that is repaired."""
 
+LARGEST_NAMED_FILE_BYTES = 1024 * MIB
+"""A program, or a file that a template names: what an approval can cover."""
+
 LONGEST_LINE_BYTES = 64 * MIB
 """A line of a log."""
 

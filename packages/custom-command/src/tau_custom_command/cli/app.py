@@ -15,6 +15,9 @@ class _CommandLine(ErrorBorder, LazyGroup):
     lazy = {  # noqa: RUF012 - typer's groups are made anew from their class
         "run": ("run:run", "Process a fixture in one cycle and check every result."),
         "validate": ("validate:validate", "Check a fixture without running it."),
+        "approve": ("approve:approve", "Approve a command as it is now."),
+        "approvals": ("approvals:approvals", "List what is approved, and whether it counts."),
+        "revoke": ("revoke:revoke", "Withdraw the approval of a command."),
         "recover": ("recover:recover", "Mend what is broken in a state directory."),
         "new": ("new:new", "Write a starter fixture to edit."),
         "schema": ("schema:schema", "Print the JSON Schema of the fixture or of a state file."),

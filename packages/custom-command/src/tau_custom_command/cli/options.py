@@ -44,7 +44,8 @@ def _seconds(written: str | float) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
+    """A text that can be recorded: in UTF-8, and not too long."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -142,7 +143,7 @@ CaseSuffix = Annotated[
     option(
         "CASE_SUFFIX",
         "Text appended to every case id; --fresh chooses one.",
-        callback=_text,
+        callback=text,
         metavar="TEXT",
         show_default=False,
     ),
@@ -226,6 +227,7 @@ ArtifactDays = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes it is only shown.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show it; nothing is changed.")]
 PolicyRequireApproval = Annotated[
     bool, option("POLICY_REQUIRE_APPROVAL", "Commands run only after an approval.")
 ]

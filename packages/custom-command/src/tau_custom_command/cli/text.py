@@ -41,11 +41,11 @@ def cases_as_text(settlements: Sequence[Settlement], channel_store: Path) -> str
     for settlement in settlements:
         kinds.setdefault(_kind(settlement), []).append(settlement)
     rows = [
-        (_MARKS[kind], _cut(printable(each.case.case_id), _LONGEST_ID), kind, _told(each))
+        (_MARKS[kind], cut(printable(each.case.case_id), _LONGEST_ID), kind, _told(each))
         for kind in _MARKS
         for each in kinds[kind][:CASES_SHOWN]
     ]
-    told = iter(_aligned(rows))
+    told = iter(aligned(rows))
     lines: list[str] = []
     for kind in _MARKS:
         lines += islice(told, min(len(kinds[kind]), CASES_SHOWN))
@@ -66,10 +66,11 @@ def _kind(settlement: Settlement) -> str:
 
 def _told(settlement: Settlement) -> str:
     tried = f" after {attempts(settlement)}" if settlement.retry_attempts else ""
-    return _cut(account(settlement)) + tried
+    return cut(account(settlement)) + tried
 
 
-def _cut(text: str, most: int = _LONGEST_TEXT) -> str:
+def cut(text: str, most: int = _LONGEST_TEXT) -> str:
+    """A text of at most so many characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -183,18 +184,18 @@ def registry_as_text(records: Sequence[CommandRecord]) -> str:
             record.operation,
             str(record.last_status_code),
             utc(record.updated_unix_ms),
-            _cut(printable(record.template)),
+            cut(printable(record.template)),
         )
         for record in records
     ]
-    return "\n".join(_aligned([head, *rows], right={1, 3}))
+    return "\n".join(aligned([head, *rows], right={1, 3}))
 
 
 def record_as_text(record: CommandRecord) -> str:
     """One command, a line a key; what is of an execution only after one."""
     executed = bool(record.last_command_line)
     return "\n".join(
-        f"{name + ':':<18} {_cut(printable(_value(value)), _LONGEST_VALUE)}"
+        f"{name + ':':<18} {cut(printable(_value(value)), _LONGEST_VALUE)}"
         for name, value in msgspec.to_builtins(record).items()
         if executed or name in _OF_ITS_CHANGE or not name.startswith("last_")
     )
@@ -207,7 +208,8 @@ def _value(value: object) -> str:
 _OF_ITS_CHANGE = {"last_status_code", "last_outcome"}
 
 
-def _aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> Iterator[str]:
+def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> Iterator[str]:
+    """Yield rows as lines, each column as wide as it must be; some of them to the `right`."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (

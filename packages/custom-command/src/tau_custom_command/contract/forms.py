@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from msgspec import Meta, Struct, json
 
 from tau_custom_command.contract import json_values, strict_json
-from tau_custom_command.contract.form_errors import MistakenFormError, read_form
+from tau_custom_command.contract.form_errors import Form, MistakenFormError, read_form
 from tau_custom_command.errors import FormRefusedError
 
 LARGEST_INTEGER = 2**63 - 1
@@ -32,6 +32,29 @@ PROBLEMS_SHOWN = 5
 """How many wrong fields of a state file a message names; a file is wrong in one place or in all."""
 
 
+def read_document(raw: bytes, form: type[Form]) -> Form:
+    """Read the form that the bytes of a file, or of a line, hold.
+
+    Raises:
+        FormRefusedError: where they are not strict JSON of this form; the text names each field
+            that is wrong.
+    """
+    try:
+        value = strict_json.decode(raw)
+    except strict_json.JsonRefusedError as error:
+        raise FormRefusedError(str(error)) from None
+    if isinstance(value, dict) and not json_values.same(value.get("schema_version", 1), 1):
+        found = json_values.describe(value["schema_version"])
+        raise FormRefusedError(f"schema_version: {found} is not known; this program reads 1")
+    try:
+        return read_form(value, form)
+    except MistakenFormError as error:
+        told = [": ".join(filter(None, each)) for each in error.mistakes]
+        if (more := len(told) - PROBLEMS_SHOWN) > 0:
+            told[PROBLEMS_SHOWN:] = [f"and {more} more"]
+        raise FormRefusedError("; ".join(told)) from None
+
+
 class FileForm(Struct, frozen=True):
     """A file or a line of the contract, or a part of one."""
 
@@ -51,20 +74,7 @@ class FileForm(Struct, frozen=True):
             FormRefusedError: where `raw` is not strict JSON of this form; the text names each
                 field that is wrong.
         """
-        try:
-            value = strict_json.decode(raw)
-        except strict_json.JsonRefusedError as error:
-            raise FormRefusedError(str(error)) from None
-        if isinstance(value, dict) and not json_values.same(value.get("schema_version", 1), 1):
-            found = json_values.describe(value["schema_version"])
-            raise FormRefusedError(f"schema_version: {found} is not known; this program reads 1")
-        try:
-            return read_form(value, cls)
-        except MistakenFormError as error:
-            told = [": ".join(filter(None, each)) for each in error.mistakes]
-            if (more := len(told) - PROBLEMS_SHOWN) > 0:
-                told[PROBLEMS_SHOWN:] = [f"and {more} more"]
-            raise FormRefusedError("; ".join(told)) from None
+        return read_document(raw, cls)
 
     @classmethod
     def is_read(cls, raw: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Where the files of the contract are, relative to the state directory."""
 
 STATE_FILE = "state.json"
+APPROVALS = "approvals.json"
 EVENT_LOG = "runtime-events.jsonl"
 CHANNEL_STORE = "channel-store/custom-command"
 CHANNEL_LOGS = ("log.jsonl", "context.jsonl")

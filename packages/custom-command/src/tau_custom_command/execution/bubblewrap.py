@@ -20,12 +20,10 @@ from typing import BinaryIO
 from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.execution import obstacles, seccomp
 from tau_custom_command.execution.handle import Handle
-from tau_custom_command.execution.invocation import Invocation
+from tau_custom_command.execution.invocation import Invocation, search_path
 from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
 from tau_custom_command.execution.shell import Shell
 from tau_custom_command.execution.view import view
-
-_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _OUT_OF_MEANS = (errno.E2BIG, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _DEATH_BY_SIGNAL = 128
@@ -113,7 +111,7 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
         "TERM": "dumb",
         "NO_COLOR": "1",
         **invocation.environment,
-        "PATH": _path(),
+        "PATH": search_path(),
         "HOME": seen.scratch,
         "TMPDIR": seen.scratch,
     }
@@ -225,12 +223,6 @@ def _filter(stack: ExitStack, *, allow_network: bool) -> BinaryIO:
     writer.write(seccomp.program(machine, allow_network=allow_network))
     writer.close()
     return reader
-
-
-def _path() -> str:
-    """The runtime's PATH; without what depends on where one stands, which may be writable."""
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    return os.pathsep.join(each for each in folders if each.startswith("/")) or _USUAL_PATH
 
 
 def _user(number: int) -> tuple[int | None, int | None, list[int] | None]:

@@ -1,5 +1,6 @@
 """What is to be run, and how far it is confined: all that a sandbox has to know."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,14 @@ from tau_custom_command.policy.model import SandboxProfile
 
 NOBODY = 65_534
 """The user that confined commands run as where the runtime is root, unless another is named."""
+
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def search_path() -> str:
+    """The runtime's PATH; without what depends on where one stands, which may be writable."""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    return os.pathsep.join(each for each in folders if each.startswith("/")) or _USUAL_PATH
 
 
 class Invocation(NamedTuple):

@@ -1,15 +1,15 @@
 """The one module that changes state files: carries out what was decided, and what the journal says.
 
 Carrying a change out again changes nothing more, so what was cut off can be done once more from the
-journal; there is no other way of writing. Files are 0600 and folders 0700 whatever the umask, since
-output may hold secrets. Symbolic links are not followed.
+journal; what belongs to no cycle is replaced as a whole. Files are 0600 and folders 0700 whatever
+the umask, since output may hold secrets. Symbolic links are not followed.
 """
 
 import contextlib
 import errno
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
@@ -18,7 +18,7 @@ from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
 from tau_custom_command.storage import locate
 from tau_custom_command.storage.folders import FILE_MODE, FolderWalk, walking
 from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors
-from tau_custom_command.storage.sync import Syncing
+from tau_custom_command.storage.sync import NOT_TO_DISK, Syncing, sync_file, sync_folder
 
 
 class BroughtUp(NamedTuple):
@@ -47,6 +47,19 @@ def bring_up(root: Path, changes: Iterable[Change]) -> BroughtUp:
                     if remark is not None:
                         remarks.append(f"{root / path}: {remark}")
     return BroughtUp(paths=tuple(paths), remarks=tuple(remarks))
+
+
+def replace_now(root: Path, path: str, content: bytes) -> None:
+    """Put a whole file in the place of what is there, on the disk once this returns.
+
+    For what belongs to no cycle: it is never half written, without the journal.
+
+    Raises:
+        OSError: if the operating system refuses; what was there is then still there.
+    """
+    with closing(FolderWalk(root, make_missing=False)) as folders:
+        _replace_file(path, content, folders, sync=sync_file)
+    sync_folder(root)
 
 
 def create_file(path: Path, content: bytes) -> None:
@@ -163,12 +176,19 @@ def _write_lines(log: int, change: AppendAt) -> None:
         raise
 
 
-def _replace_file(path: str, content: bytes, folders: FolderWalk) -> None:
+def _replace_file(
+    path: str,
+    content: bytes,
+    folders: FolderWalk,
+    *,
+    sync: Callable[[int], None] = NOT_TO_DISK.file,
+) -> None:
     new = f"{path}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     with opened_for_writing(folders.open(new, flags)) as file:
         try:
             write_whole(file, content, 0)
+            sync(file)
             folders.rename(new, path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):

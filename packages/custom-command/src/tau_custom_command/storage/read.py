@@ -45,11 +45,11 @@ def read_file(path: Path, *, most_bytes: int) -> bytes | None:
         except FileNotFoundError:
             return None
         with file:
-            _refuse_size(os.fstat(file.fileno()).st_size, most_bytes)
+            refuse_size(os.fstat(file.fileno()).st_size, most_bytes)
             raw = bytearray()  # its size is not known where it is a pipe or a device
             while block := file.read(min(_PIECE_BYTES, most_bytes + 1 - len(raw))):
                 raw += block
-            _refuse_size(len(raw), most_bytes)
+            refuse_size(len(raw), most_bytes)
             return bytes(raw)
 
 
@@ -71,7 +71,7 @@ def read_open(descriptor: int) -> bytes:
         OSError: if it cannot be read, is no file, or is larger than any that the runtime writes.
     """
     refuse_what_is_no_file(descriptor)
-    _refuse_size(os.fstat(descriptor).st_size, LARGEST_STATE_FILE_BYTES)
+    refuse_size(os.fstat(descriptor).st_size, LARGEST_STATE_FILE_BYTES)
     with open(descriptor, "rb", closefd=False) as file:
         return file.read()
 
@@ -176,7 +176,12 @@ def opened(path: Path) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def _refuse_size(size: int, most_bytes: int) -> None:
+def refuse_size(size: int, most_bytes: int) -> None:
+    """Refuse what is larger than it may be.
+
+    Raises:
+        OSError: if it is.
+    """
     if size > most_bytes:
         most = f"{most_bytes // MIB} MiB"
         raise OSError(errno.EFBIG, f"it has more than {most}, the most; shorten it or move it away")

@@ -1,0 +1,35 @@
+"""`revoke`: withdraws the approval of a command."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from tau_custom_command.cli import approval_text, complete, options
+from tau_custom_command.cli.output import print_answer
+from tau_custom_command.services.approve import revoke as revoke_approval
+
+
+def revoke(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", autocompletion=complete.command_names, help="The command's name."
+        ),
+    ],
+    *,
+    state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
+    wait: options.Wait = 0.0,
+    output_format: options.Format = "text",
+    as_json: options.AsJson = False,
+) -> None:
+    """Withdraw the approval of a command.
+
+    It counts from the next run on. Exits 3 if nobody approved the command.
+
+    Example: tau-custom-command revoke greet --state-dir .tau/greet
+    """
+    approval = revoke_approval(state_dir, name, wait_seconds=wait)
+    value = msgspec.to_builtins(approval)
+    told = approval_text.revocation_as_text(approval)
+    print_answer(told, value, output_format, as_json=as_json)
