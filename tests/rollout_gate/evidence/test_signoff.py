@@ -322,6 +322,18 @@ def test_what_is_no_checklist_is_refused(raw: bytes, words: str) -> None:
     assert raised.value.exit_code is ExitCode.CANNOT_ANSWER
 
 
+def test_all_that_is_wrong_with_the_form_is_told_at_once() -> None:
+    """A line each, in the order of the form; where it is no TOML, that comes first of all."""
+    raw = b"release = 1\nreviewers = ['ann', 2]\nowner = []\n[preflight]\nharness_passed = true\n"
+    with pytest.raises(NamedFileError) as raised:
+        parse_signoff(raw, path="s.toml")
+    places = [line.split(": ")[:2] for line in str(raised.value).splitlines()]
+    wrong = ["release", "owner", "reviewers[1]", "preflight.harness_passed"]
+    assert places == [["s.toml", place] for place in wrong]
+    with pytest.raises(NamedFileError, match=r"\As.toml: not TOML: .*line 6.*\Z"):
+        parse_signoff(raw + b"= 1", path="s.toml")
+
+
 @given(st.binary(max_size=100) | st.text(max_size=60).map(str.encode))
 def test_no_bytes_end_in_a_traceback(raw: bytes) -> None:
     """Any file is a checklist, most often a blank one, or is refused with its name."""

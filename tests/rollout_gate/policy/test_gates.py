@@ -556,6 +556,7 @@ def signoff(*problems: str | None, fields: tuple[str, ...] = ()) -> SignoffEvide
         (signoff(None, None), PASS, "all 2 items have evidence"),
         (signoff(None, "blank"), FAIL, "1 open: preflight.item-1: blank"),
         (signoff(None, fields=("owner: blank",)), FAIL, "1 open: owner: blank"),
+        (signoff(fields=("s: a", "s: b"))._replace(is_readable=False), UNKNOWN, "s: a; s: b"),
         (
             signoff("a", "b", "c", "d"),
             FAIL,

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from tau_rollout_gate.contract import small_toml
-from tau_rollout_gate.contract.forms import Form, first_problem
+from tau_rollout_gate.contract.forms import Form, problems
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import FormRefusedError, NamedFileError
 
@@ -87,7 +87,8 @@ def parse_signoff(raw: bytes, *, path: str) -> Signoff:
         path: The file, as the operator named it.
 
     Raises:
-        NamedFileError: if it is not TOML, or not of the checklist's form; the text says where.
+        NamedFileError: if it is not TOML, or not of the checklist's form; the text says where, of
+            the form in a line for each thing that is wrong.
     """
     try:
         value = small_toml.decode(raw)
@@ -96,7 +97,7 @@ def parse_signoff(raw: bytes, *, path: str) -> Signoff:
     try:
         return Signoff.model_validate(value)
     except ValidationError as error:
-        raise NamedFileError(f"{path}: {first_problem(error)}") from None
+        raise NamedFileError("\n".join(f"{path}: {one}" for one in problems(error))) from None
 
 
 def checklist(surfaces: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:

@@ -56,7 +56,11 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
             checklist = read_signoff(signoff, rollout, now_unix_ms=now_unix_ms, judged=judged)
         except NamedFileError as error:
             checklist = SignoffEvidence(
-                path=str(signoff), problems=(str(error),), items=(), inputs=(), is_readable=False
+                path=str(signoff),
+                problems=tuple(str(error).splitlines()),
+                items=(),
+                inputs=(),
+                is_readable=False,
             )
     return Evidence(
         surfaces=_surfaces(rollout, state_dirs),

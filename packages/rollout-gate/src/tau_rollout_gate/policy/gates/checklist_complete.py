@@ -1,5 +1,6 @@
 """The sign-off checklist has nothing open."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from tau_rollout_gate.contract.rollout import Rollout
@@ -41,7 +42,7 @@ class ChecklistCompleteGate(RolloutGate):
             )
         return Finding(
             status=GateStatus.FAIL if signoff.is_readable else GateStatus.UNKNOWN,
-            observed=_open_in_words(signoff) if signoff.is_readable else signoff.problems[0],
+            observed=_open_in_words(signoff) if signoff.is_readable else _first(signoff.problems),
             evidence=where,
             remedy="fill in what is open; 'signoff verify' lists it item by item (paths in it "
             "count from the repository's root: run it there)",
@@ -52,6 +53,9 @@ class ChecklistCompleteGate(RolloutGate):
 def _open_in_words(signoff: SignoffEvidence) -> str:
     problems = [*signoff.problems]
     problems += [f"{item.key}: {item.problem}" for item in signoff.items if item.problem]
-    shown = "; ".join(problems[:_MOST_SHOWN])
+    return f"{len(problems)} open: {_first(problems)}"
+
+
+def _first(problems: Sequence[str]) -> str:
     more = len(problems) - _MOST_SHOWN
-    return f"{len(problems)} open: {shown}" + (f"; and {more} more" if more > 0 else "")
+    return "; ".join(problems[:_MOST_SHOWN]) + (f"; and {more} more" if more > 0 else "")
