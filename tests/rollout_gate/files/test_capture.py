@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import example, given
@@ -67,8 +68,45 @@ def state_dir(tmp_path: Path) -> Path:
     return state
 
 
+def poured(writing: int, content: bytes) -> None:
+    """Write content into a pipe, and close it."""
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(content)
+
+
 class TestArchive:
     """What went in comes out."""
+
+    @pytest.mark.parametrize("size", [0, 5, 300_000])
+    def test_a_pipe_that_is_attached_is_a_file_of_its_content(
+        self, tmp_path: Path, size: int
+    ) -> None:
+        """Read to its end, however much it holds at a time; an empty one is noted."""
+        content = os.urandom(size)
+        reading, writing = os.pipe()
+        writer = Thread(target=poured, args=(writing, content))
+        writer.start()
+        piped = Source(path=Path(f"/dev/fd/{reading}"), name="attached/1-x", pipe_bytes=1_000_000)
+        archive = captured(tmp_path / "r", piped)
+        writer.join()
+        os.close(reading)
+        top = unpacked(archive, tmp_path / "out")
+        assert (top / "attached" / "1-x").read_bytes() == content
+        assert archive.lacking == ()
+        assert archive.left_out == (() if size else ("attached/1-x is a pipe that held nothing",))
+
+    def test_a_pipe_without_an_end_is_cut(self, tmp_path: Path) -> None:
+        """Its beginning is there, and that it is one is told."""
+        reading, writing = os.pipe()
+        os.write(writing, b"x" * 1001)
+        piped = Source(path=Path(f"/dev/fd/{reading}"), name="attached/1-x", pipe_bytes=1000)
+        archive = captured(tmp_path / "r", piped)
+        os.close(writing)
+        os.close(reading)
+        assert (unpacked(archive, tmp_path / "out") / "attached/1-x").read_bytes() == b"x" * 1000
+        assert archive.lacking == (
+            "attached/1-x: is a pipe with more than 1000 bytes, which are its beginning",
+        )
 
     def test_plain_tools_read_it(self, tmp_path: Path) -> None:
         """Byte for byte, with empty folders and files, each listed in the manifest."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 
 from tau_rollout_gate.files.storage import closing, refuse_what_is_no_file, storage_errors
@@ -24,6 +25,7 @@ from tau_rollout_gate.printable import printable
 MANIFEST = "SHA256SUMS"
 NOTES = "NOTES.txt"
 
+_BLOCK = 1024 * 1024
 _DEEPEST_FOLDER = 64
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
@@ -39,6 +41,8 @@ class Source(NamedTuple):
             there.
         private: The names of what is left out right below it: its writer's own files.
         note: What is to be known of it; empty for nothing.
+        pipe_bytes: How much of a pipe is read, as a file of that content; of one below a folder
+            nothing ever is.
     """
 
     path: Path
@@ -46,6 +50,7 @@ class Source(NamedTuple):
     may_be_missing: bool = False
     private: frozenset[str] = frozenset()
     note: str = ""
+    pipe_bytes: int = 0
 
 
 def safe_name(name: str) -> str:
@@ -104,8 +109,11 @@ class Archive:
                 self._note(source.name, f"was not there: {source.path}")
                 return
             with closing(opened):
-                if stat.S_ISDIR(os.fstat(opened).st_mode):
+                mode = os.fstat(opened).st_mode
+                if stat.S_ISDIR(mode):
                     self._add_tree(source.name, opened, depth=0, private=source.private)
+                elif source.pipe_bytes and stat.S_ISFIFO(mode):
+                    self._add_piped(source.name, opened, source.pipe_bytes)
                 else:
                     self._add_opened(source.name, opened)
 
@@ -172,6 +180,20 @@ class Archive:
             self._lack(name, f"{reading.problem}; its last {reading.missing} bytes are 0")
         elif reading.missing:
             self._note(name, f"shrank while it was read: its last {reading.missing} bytes are 0")
+
+    def _add_piped(self, name: str, descriptor: int, most_bytes: int) -> None:
+        """Add what a pipe holds. Its length is known only at its end, so that it is kept so far."""
+        os.set_blocking(descriptor, True)
+        with TemporaryFile() as kept:
+            while kept.tell() <= most_bytes and (piece := os.read(descriptor, _BLOCK)):
+                kept.write(piece)
+            size = min(kept.tell(), most_bytes)
+            if kept.tell() > size:
+                self._lack(name, f"is a pipe with more than {size} bytes, which are its beginning")
+            elif size == 0:
+                self._note(name, "is a pipe that held nothing")
+            kept.seek(0)
+            self._add(name, _Reading(kept.read), size, self.seconds)
 
     def _add(self, name: str, reading: "_Reading", size: int, seconds: float) -> None:
         info = self._info(name, seconds)

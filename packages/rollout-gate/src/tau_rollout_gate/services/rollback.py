@@ -29,6 +29,9 @@ PRIVATE_FILES = frozenset({".journal", ".journal.done", ".lock", "approvals.json
 """What is private to the runtime (state-files.md), or to the volume; no evidence, not opened."""
 
 _BUILT_IN_POLICY = Path(__file__).parents[1] / "default_policy.toml"
+_LONGEST_PIPE_BYTES = 256 * 1024 * 1024
+"""The most that is taken from a pipe that is attached, which need not have an end."""
+
 _MOST_TOLD = 20
 """How many things that could not be captured a decision names; the archive names all."""
 
@@ -124,7 +127,8 @@ def _sources(
     yield _policy(root, rollout)
     yield from _judged(root, rollout, [Path(one) for one in state_dirs.values()])
     for number, path in enumerate(attached, start=1):
-        yield Source(path=path, name=f"attached/{number}-{safe_name(path.name)}")
+        name = f"attached/{number}-{safe_name(path.name)}"
+        yield Source(path=path, name=name, pipe_bytes=_LONGEST_PIPE_BYTES)
 
 
 def _policy(root: Path, rollout: Rollout) -> Source:
