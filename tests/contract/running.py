@@ -52,6 +52,41 @@ def run_fixture(fixture: Path, state_dir: Path, *options: str) -> tuple[Ended, d
     return ended, json.loads(ended.stdout) if ended.stdout else {}
 
 
+def execute_runs(folder: Path) -> Path:
+    """Execute RUNs that end in every way, in a cycle; return the state directory.
+
+    They succeed, fail, drift, are not found, are refused, take too long, die of a signal, and write
+    much, no text, or nothing.
+    """
+    policy = {"allow_shell": True, "sandbox_profile": "unrestricted"}
+    templates = {
+        "fine": "echo {{word}}",
+        "fails": "sh -c 'echo out; echo err >&2; exit 3'",
+        "long": "sh -c 'head -c 2000000 /dev/zero; head -c 20000 /dev/zero >&2'",
+        "bytes": r"printf '\\377\\n'",
+        "dies": "sh -c 'kill -9 $$'",
+        "slow": "sleep 60",
+        "none": "no-such-program",
+    }
+    cases: list[dict[str, Any]] = []
+    for name, template in templates.items():
+        about = {"command_name": name, "template": template, "execution_policy": policy}
+        cases.append({"case_id": f"0-{name}", "operation": "CREATE", **about})
+        run = {"case_id": f"1-{name}", "operation": "RUN", "command_name": name}
+        cases.append(run | {"timeout_ms": 500} if name == "slow" else run)
+    cases[1]["arguments"] = {"word": "x"}
+    missing = {"case_id": "2-fine", "operation": "RUN", "command_name": "fine"}
+    drifts = {"outcome": "success", "status_code": 200, "stdout": {"equals": "y"}}
+    cases += [missing, cases[1] | {"case_id": "3-fine", "expected": drifts}]
+    fixture = folder / "execute.json"
+    fixture.write_text(json.dumps({"schema_version": 1, "name": "execute", "cases": cases}))
+    options = ("--policy-sandbox-profile=unrestricted", "--policy-allow-shell")
+    executing = ("--run-mode=execute", "--no-policy-require-approval")
+    ended, _ = run_fixture(fixture, folder / "state", *executing, *options)
+    assert ended.exit_code == 3, ended
+    return folder / "state"
+
+
 def schema_of(form: str) -> dict[str, Any]:
     """Return the published schema of a form."""
     schema: dict[str, Any] = json.loads(STATE_CONTRACT.joinpath(f"{form}.schema.json").read_bytes())
@@ -91,6 +126,8 @@ def state_files(state_dir: Path) -> Iterator[tuple[str, Path]]:
         ".journal.done": "",
     }
     for path in sorted(state_dir.rglob("*")):
+        if path.parent.name == "artifacts" and path.suffix == ".txt":
+            continue  # bytes that a command wrote
         if path.is_file() and forms[path.name]:
             yield forms[path.name], path
 

@@ -25,7 +25,13 @@ from tau_transport_health.health.targets import BUILT_IN
 from tau_transport_health.log.counts import count_events
 from tau_transport_health.log.decode import recognised
 from tests import forking
-from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
+from tests.contract.running import (
+    COMMAND,
+    CONTRACTS,
+    STATE_CONTRACT,
+    execute_runs,
+    run_fixture,
+)
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
 TARGET = BUILT_IN["custom-command"]
@@ -149,6 +155,15 @@ def test_what_a_fixture_leaves_is_read(path: Path, tmp_path: Path) -> None:
     assert report["warnings"] == []
     healthy = summary["health_state"] == "healthy"
     assert (done.returncode, report["rollout_gate"]) == ((0, "pass") if healthy else (3, "hold"))
+
+
+def test_what_executed_runs_leave_is_sound(tmp_path: Path) -> None:
+    """Every line of their channels is read, and each artifact has the digest that its line says."""
+    state_dir = execute_runs(tmp_path)
+    words = ("channels", "verify", "custom-command", "--json", "--state-dir", state_dir)
+    done = forking.run(INSPECTOR, *words, cwd=Path.cwd(), env=os.environ, timeout=PATIENCE_SECONDS)
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["problems"], answer["artifacts"]) == (0, [], 2)
 
 
 def test_a_history_is_read_whole(state_dir: Path) -> None:

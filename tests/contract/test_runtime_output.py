@@ -15,6 +15,7 @@ from tests.contract.running import (
     CONTRACTS,
     closed,
     errors_of,
+    execute_runs,
     run_fixture,
     schema_of,
     start,
@@ -167,3 +168,10 @@ def test_only_the_owner_can_read_what_is_left(umask: int, tmp_path: Path) -> Non
     ended = start("run", CONTRACTS / "rollout-pass.json", "--state-dir", state_dir, umask=umask)
     assert ended.exit_code == 0, ended
     assert modes(tmp_path / "made") == {(True, 0o700), (False, 0o600)}
+
+
+def test_the_output_of_executed_runs_conforms(tmp_path: Path) -> None:
+    """However they end, and whatever they write: audits, artifacts and the records of commands."""
+    state_dir = execute_runs(tmp_path)
+    assert violations(state_dir) == []
+    assert {form for form, _ in state_files(state_dir)} >= {"artifact-index", "channel-log"}

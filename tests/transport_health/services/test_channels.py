@@ -128,7 +128,7 @@ def store(tmp_path: Path) -> Store:
 
 def problems(store: Store, channel: str | None = None) -> list[tuple[str, int | None, str]]:
     """Return what is unsound: file, line, reason."""
-    verification = verify(store.read, channel)
+    verification = verify(store.read, channel, now_unix_ms=NOW_UNIX_MS)
     assert verification.exit_code == (ExitCode.NO if verification.problem_count else ExitCode.YES)
     return [(f"{p.channel}/{p.file}", p.line, p.reason) for p in verification.problems]
 
@@ -450,7 +450,7 @@ def test_hostile_text_is_harmless(store: Store) -> None:
     assert len(text) < 3000
     store.path.joinpath(f"{ESCAPE}x").mkdir()
     folder.joinpath("context.jsonl").write_bytes(line_of({ESCAPE: 1}))
-    assert not unprintable(verification_text(verify(store.read, None)))
+    assert not unprintable(verification_text(verify(store.read, None, now_unix_ms=NOW_UNIX_MS)))
 
 
 @pytest.mark.parametrize(
@@ -459,7 +459,10 @@ def test_hostile_text_is_harmless(store: Store) -> None:
 def test_a_name_never_leads_out_of_the_store(store: Store, name: str) -> None:
     """What is no channel of the store is refused before anything is opened."""
     store.channel()
-    for ask in (lambda: last_entries(store.read, name, last=1), lambda: verify(store.read, name)):
+    for ask in (
+        lambda: last_entries(store.read, name, last=1),
+        lambda: verify(store.read, name, now_unix_ms=NOW_UNIX_MS),
+    ):
         with pytest.raises(NoChannelError, match="is not a channel's name"):
             ask()
 
@@ -519,7 +522,7 @@ def test_a_sound_store(store: Store) -> None:
     """Where all is sound, it says so, with what was looked at."""
     store.artifacts(store.channel(), artifact())
     store.channel("registry", entries=0)
-    verification = verify(store.read, None)
+    verification = verify(store.read, None, now_unix_ms=NOW_UNIX_MS)
     assert (verification.exit_code, verification.remedy) == (ExitCode.YES, None)
     assert verification_text(verification) == (
         f"{store.path}: sound; 2 channels, 5 lines, 1 artifacts"
@@ -582,7 +585,7 @@ def test_an_unsound_file(
     assert reason in found[0][2]
     assert problems(store, "disk-usage") == found
     assert problems(store, "registry") == []
-    text = verification_text(verify(store.read, None))
+    text = verification_text(verify(store.read, None, now_unix_ms=NOW_UNIX_MS))
     assert f"disk-usage/{file}" in text
     assert (
         f"tau-custom-command channels repair --state-dir {store.state_dir}, which moves them aside "
@@ -626,6 +629,18 @@ def test_an_unsound_artifact(store: Store, changes: Json, reason: str) -> None:
     assert reason in words
 
 
+@pytest.mark.parametrize(("expires_in_ms", "unsound"), [(1, [1, 2]), (0, [2]), (-1, [2])])
+def test_an_artifact_that_has_expired_may_be_gone(
+    store: Store, expires_in_ms: int, unsound: list[int]
+) -> None:
+    """Its writer removes the file first and its line after; one that is there has to be sound."""
+    expires_unix_ms = NOW_UNIX_MS + expires_in_ms
+    gone = artifact("gone.txt", expires_unix_ms=expires_unix_ms)
+    other = artifact(expires_unix_ms=expires_unix_ms, bytes=3)
+    store.artifacts(store.channel(), gone, other)
+    assert [line for _, line, _ in problems(store)] == unsound
+
+
 def test_a_description_that_is_no_file(store: Store) -> None:
     """A folder in the place of a file is named."""
     folder = store.channel()
@@ -638,7 +653,7 @@ def test_many_problems_are_counted(store: Store) -> None:
     """All problems are counted; of each channel the first ones are told."""
     folder = store.channel()
     folder.joinpath("log.jsonl").write_bytes(b"{}\n" * 500)
-    verification = verify(store.read, None)
+    verification = verify(store.read, None, now_unix_ms=NOW_UNIX_MS)
     assert (verification.problem_count, len(verification.problems)) == (500, PROBLEMS_KEPT)
     assert "and 480 more" in verification_text(verification)
 

@@ -118,11 +118,19 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A line of `artifacts/index.jsonl`: a file beside the record, its size and digest."""
+    """A line of `artifacts/index.jsonl`: a file beside the record, its size and digest.
+
+    It may be removed at `expires_unix_ms`, or never where that is None.
+    """
 
     relative_path: str
     size_bytes: int
     checksum_sha256: str
+    expires_unix_ms: int | None
+
+    def has_expired(self, now_unix_ms: int) -> bool:
+        """Tell whether its writer may have removed the file by now."""
+        return self.expires_unix_ms is not None and self.expires_unix_ms <= now_unix_ms
 
 
 def is_channel_name(name: str) -> bool:
@@ -199,6 +207,7 @@ def parse_artifact(line: bytes) -> Artifact:
         relative_path=found["relative_path"],
         size_bytes=found["bytes"],
         checksum_sha256=found["checksum_sha256"],
+        expires_unix_ms=found["expires_unix_ms"],
     )
 
 

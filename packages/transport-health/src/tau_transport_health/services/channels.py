@@ -98,14 +98,14 @@ def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntr
     )
 
 
-def verify(store: ChannelStore, channel: str | None) -> Verification:
-    """What is unsound in a channel, or in all of them.
+def verify(store: ChannelStore, channel: str | None, *, now_unix_ms: int) -> Verification:
+    """What is unsound in a channel, or in all of them; an artifact that has expired may be gone.
 
     Raises:
         NoChannelError: if there is no channel store, or no such channel.
     """
     names, others = ([store.checked(channel)], {}) if channel is not None else store.names()
-    readers = [_verified(store, name) for name in names]
+    readers = [_verified(store, name, now_unix_ms) for name in names]
     problems = [
         ChannelProblem(channel=name, file="", line=None, reason=reason)
         for name, reason in others.items()
@@ -209,7 +209,7 @@ def _summary(store: ChannelStore, channel: str) -> ChannelSummary:
     )
 
 
-def _verified(store: ChannelStore, channel: str) -> _Reader:
+def _verified(store: ChannelStore, channel: str, now_unix_ms: int) -> _Reader:
     reader = _Reader(store, channel)
     reader.read_log(LOG, lambda _file, _number, line: parse_log_entry(line))
     reader.read_log(CONTEXT, lambda _file, _number, line: check_context_entry(line))
@@ -218,7 +218,7 @@ def _verified(store: ChannelStore, channel: str) -> _Reader:
         for log in reader.missing:
             reader.add(log, None, "is missing")
     reader.artifacts = reader.read_index(
-        lambda _file, number, line: _check_artifact(reader, number, line)
+        lambda _file, number, line: _check_artifact(reader, number, line, now_unix_ms)
     )
     _check_description(reader)
     return reader
@@ -237,7 +237,7 @@ def _check_description(reader: _Reader) -> None:
         reader.add(DESCRIPTION, None, str(error))
 
 
-def _check_artifact(reader: _Reader, number: int, line: bytes) -> None:
+def _check_artifact(reader: _Reader, number: int, line: bytes, now_unix_ms: int) -> None:
     """Check a line of the index, and the file that it names."""
     artifact = parse_artifact(line)
     parts = path_parts(artifact.relative_path)
@@ -251,6 +251,8 @@ def _check_artifact(reader: _Reader, number: int, line: bytes) -> None:
             while size == artifact.size_bytes and (block := file.read(_BLOCK_BYTES)):
                 digest.update(block)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and artifact.has_expired(now_unix_ms):
+            return  # its writer removes the file first, and then the line
         reader.add(
             _INDEX_PATH,
             number,

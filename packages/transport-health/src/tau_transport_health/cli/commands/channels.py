@@ -78,6 +78,6 @@ def verify_channels(
 
     Example: tau-transport-health channels verify custom-command
     """
-    found = verify(store_of(question), channel)
+    found = verify(store_of(question), channel, now_unix_ms=question.now())
     answer(formats.verification_json(found) if as_json else formats.verification_text(found))
     raise typer.Exit(found.exit_code)
