@@ -14,7 +14,7 @@ COPIES = (
     "cli/main.py",
 )
 
-OF_TWO = ("files/output.py", "files/owner.py", "contract/small_toml.py")
+OF_TWO = ("files/output.py", "files/owner.py", "watch/keyboard.py", "contract/small_toml.py")
 
 
 @pytest.mark.parametrize("module", [*COPIES, *OF_TWO])

@@ -5,10 +5,7 @@ Only the command `watch` imports this module, since rich costs start-up time.
 
 import gc
 import signal
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console, RenderableType
@@ -17,6 +14,7 @@ from rich.live import Live
 from tau_rollout_gate.errors import RefusedError, RolloutGateError
 from tau_rollout_gate.services.evaluate import Question
 from tau_rollout_gate.services.report import look
+from tau_rollout_gate.watch.keyboard import quiet_keyboard
 from tau_rollout_gate.watch.view import problem, view
 
 LONGEST_REDRAW_SECONDS = 1.0
@@ -38,7 +36,7 @@ def watch_rollout(
     if not console.is_terminal or console.is_dumb_terminal:
         raise RefusedError("watch needs a terminal to draw in; for one look use evaluate")
     sight = look(question, default_rollout_dir=default_rollout_dir)
-    with _quiet_keyboard(), Live(console=console, screen=True, auto_refresh=False) as live:
+    with quiet_keyboard(), Live(console=console, screen=True, auto_refresh=False) as live:
         try:
             shown = view(sight, interval_seconds=interval_seconds)
             while True:
@@ -60,22 +58,3 @@ def _draw(live: Live, shown: RenderableType, seconds: float) -> None:
     while (left := until - time.monotonic()) > 0:
         live.update(shown, refresh=True)
         time.sleep(min(left, LONGEST_REDRAW_SECONDS))
-
-
-@contextmanager
-def _quiet_keyboard() -> Iterator[None]:
-    """Show nothing of what is typed, and forget it at the end rather than leave it to the shell."""
-    if not sys.stdin.isatty():
-        yield
-        return
-    import termios  # noqa: PLC0415 - only where there is a terminal
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    quiet = termios.tcgetattr(descriptor)
-    quiet[3] &= ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)

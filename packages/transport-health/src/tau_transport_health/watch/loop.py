@@ -7,7 +7,6 @@ import gc
 import os
 import select
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from rich.live import Live
 
 from tau_transport_health.errors import ExitCode, NoTargetError, TransportHealthError
 from tau_transport_health.services.inspect import Question
+from tau_transport_health.watch.keyboard import quiet_keyboard
 from tau_transport_health.watch.snapshot import aged, sight_of
 from tau_transport_health.watch.view import view
 
@@ -45,7 +45,7 @@ def watch_targets(question: Question, *, interval_seconds: float) -> None:
         raise NoTerminalError("watch needs a terminal to draw in; for one look use inspect")
     sight = sight_of(question, shows=NoTargetError)
     with (
-        _quiet_keyboard(),
+        quiet_keyboard(),
         _wake_on_resize() as resized,
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
@@ -63,26 +63,6 @@ def watch_targets(question: Question, *, interval_seconds: float) -> None:
             # A second Ctrl-C must not keep the terminal from being put back.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             raise
-
-
-@contextmanager
-def _quiet_keyboard() -> Iterator[None]:
-    """Show nothing of what is typed, and forget it at the end rather than leave it to the shell."""
-    if not sys.stdin.isatty():
-        yield
-        return
-    import termios  # noqa: PLC0415 - only where there is a terminal
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    quiet = termios.tcgetattr(descriptor)
-    quiet[3] &= ~termios.ECHO
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, quiet)
-    try:
-        yield
-    finally:
-        with suppress(termios.error):  # the terminal is gone
-            termios.tcsetattr(descriptor, termios.TCSAFLUSH, before)
 
 
 @contextmanager
