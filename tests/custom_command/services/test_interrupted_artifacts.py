@@ -73,3 +73,32 @@ def test_killed_at_any_call_artifacts_and_records_agree(
         )
         assert found == 3, point.label
     forks.close()
+
+
+ERRORS = {"pwrite64": "ENOSPC", "fsync": "EIO", "syncfs": "EIO"}
+"""What each kind of call fails with here; the others are refused (EACCES)."""
+
+
+@needs_strace
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("shard", range(4))
+def test_whatever_call_fails_artifacts_and_records_agree(
+    shard: int, begun: Path, tmp_path: Path
+) -> None:
+    """Exit 5, and once the fault is gone the next runs make good."""
+    (begun / "stores").touch()
+    since, forks = START_UNIX_MS + 2 * DAY_MS, Forks()
+    clean = shutil.copytree(begun, tmp_path / "clean")
+    _, points = forks.run_traced(clean, calls=[*CHANGING, *OPENING])
+    for number in range(shard, len(points), 4):
+        point = points[number]
+        folder = shutil.copytree(begun, tmp_path / str(number))
+        inject = f"{point.name}:error={ERRORS.get(point.name, 'EACCES')}:when={point.ordinal}"
+        code, _ = forks.run_traced(folder, calls=[point.name], inject=inject)
+        assert code == 5, point.label
+        cycle(folder)
+        store_on(folder, 2)
+        state = folder / "state"
+        found = assert_artifacts_are_those_of_the_records(state, since_unix_ms=since)
+        assert found == 3, point.label
+    forks.close()
