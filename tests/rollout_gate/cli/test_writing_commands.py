@@ -91,6 +91,8 @@ class TestStart:
             ["--surface", b"voice=\xff"],
             ["--expect", "voice:runtime_version=1"],
             ["--expect", "custom-command:health=1"],
+            ["--expect", "custom-command:release=1.4.1"],
+            ["--surface", "voice=s", "--surface", "memory=./x/../s"],
             ["--by", b"\xff"],
             ["--channel", "nightly"],
             ["--now-unix-ms", str(2**63)],
@@ -110,6 +112,15 @@ class TestStart:
         assert done.out == ""
         assert done.err
         assert gate.contents() == {}
+
+    def test_each_surface_has_a_directory_of_its_own(self, gate: Gate) -> None:
+        """What one of them did is no evidence of the other, by whatever name it goes."""
+        (gate.folder / "s").mkdir()
+        (gate.folder / "link").symlink_to("s")
+        surfaces = ("--surface", "voice=s", "--surface", "memory=link")
+        done = gate("start", "--release", "1.4.0", "--rollback-to", "1.3.2", *surfaces)
+        assert done.code == 2
+        assert "is given for voice and for memory: each surface has a state dir" in done.err
 
     def test_a_policy_that_cannot_be_used(self, gate: Gate) -> None:
         """Exit 5, and nothing is written."""

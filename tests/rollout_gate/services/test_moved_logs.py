@@ -421,3 +421,25 @@ def test_a_forged_completion_is_refused_by_every_command(canary: Canary) -> None
         assert canary.gate("verify").code == 3
         named = done["rollout_after"] | {"decisions": {"count": 3, "sha256": digest(line)}}
         (root / "rollout.json").write_text(json.dumps(named))
+
+
+def test_a_surface_whose_directory_became_that_of_another_holds(tmp_path: Path) -> None:
+    """Before canary-1 and after it; what its files say is still judged, and there is a way out."""
+    canary = Canary(tmp_path)
+    other = tmp_path / "other"
+    shutil.copytree(canary.state_dir, other)
+    assert canary("rollback", "--reason", "for the next one") == 0
+    canary.now += MINUTE
+    surfaces = ("--surface", "custom-command=s", "--surface", "memory=other")
+    assert canary("start", "--release", "1.5.0", "--rollback-to", "1.3.2", *surfaces) == 0
+    other.rename(tmp_path / "away")
+    other.symlink_to("s")
+    (tmp_path / "r2.json").write_text('{"total": 1, "passed": 1, "failed": 0}')
+    assert canary("advance", "--validation", "r2.json") == 3
+    told = f"{other} is the directory of custom-command: each surface has its own"
+    assert told in " ".join(canary.said.out.split())
+    elsewhere = ("--surface", "memory=away")
+    assert canary("advance", "--validation", "r2.json", *elsewhere) == 0
+    canary.cycle(2, **failed(streak=1))
+    assert canary("evaluate", "--surface", "memory=s") == 4
+    assert "memory" in canary.said.out

@@ -10,12 +10,19 @@ from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.surface import elsewhere
 from tau_rollout_gate.evidence.values import (
     Evidence,
+    Flaw,
+    FlawFound,
     ReportEvidence,
     SignoffEvidence,
     SurfaceEvidence,
 )
 from tau_rollout_gate.files.named import read_named_file
-from tau_rollout_gate.files.state_directory import read_surface
+from tau_rollout_gate.files.state_directory import (
+    EVENT_LOG,
+    STATE_FILE,
+    read_surface,
+    which_folder,
+)
 from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
 from tau_rollout_gate.policy.policy import Policy
 
@@ -71,9 +78,22 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
 
 
 def _surfaces(rollout: Rollout, state_dirs: Mapping[str, str]) -> dict[str, SurfaceEvidence]:
-    if not rollout.is_open:
-        return {}
-    return {pin.name: _surface(pin, state_dirs[pin.name]) for pin in rollout.surfaces}
+    found: dict[str, SurfaceEvidence] = {}
+    of_whom: dict[object, str] = {}
+    for pin in rollout.surfaces if rollout.is_open else ():
+        state_dir = state_dirs[pin.name]
+        evidence = _surface(pin, state_dir)
+        other = of_whom.setdefault(which_folder(state_dir), pin.name)
+        if other != pin.name:  # what is told of the one is no evidence of the other
+            state, log = (str(Path(state_dir, name)) for name in (STATE_FILE, EVENT_LOG))
+            details = {
+                state: f"{state_dir} is the directory of {other}: each surface has its own",
+                log: "so there is neither a state.json nor a log of its own",
+            }
+            none = [FlawFound(flaw=Flaw.NO_FILES, detail=details[one], file=one) for one in details]
+            evidence = evidence._replace(flaws=(*none, *evidence.flaws))
+        found[pin.name] = evidence
+    return found
 
 
 def _surface(pin: SurfacePin, state_dir: str) -> SurfaceEvidence:

@@ -42,6 +42,15 @@ _LINES_FOR_AGREEMENT = 2
 _LINES_BETWEEN_LOOKS_AT_THE_NUMBER = 64
 
 
+def which_folder(path: str) -> tuple[int, int] | str:
+    """What two paths of one folder have in common, be it by links or by mounts."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
+
+
 def read_surface(
     pin: SurfacePin, state_dir: Path, *, sleep: Callable[[float], None]
 ) -> SurfaceEvidence:

@@ -11,7 +11,7 @@ from tau_rollout_gate.contract.rollout import Channel, RollbackTarget, Rollout, 
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.policy.lint import KNOWN_SURFACES
 from tau_rollout_gate.policy.policy import Policy, policy_digest
-from tau_rollout_gate.versions import parse_version
+from tau_rollout_gate.versions import is_same_release, parse_version
 
 if TYPE_CHECKING:
     from semver import Version
@@ -249,6 +249,11 @@ def _check_surfaces(
             )
         for name, value in fields.items():
             _check_expectation(surface, name, value)
+        if not is_same_release(fields.get("release", opening.release), opening.release):
+            raise RefusedError(
+                f"--expect: {surface}:release={fields['release']} is not the release, "
+                f"{opening.release}: no cycle could ever be both"
+            )
 
 
 def _check_expectation(surface: str, name: str, value: str) -> None:

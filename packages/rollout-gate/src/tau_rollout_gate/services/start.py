@@ -8,6 +8,7 @@ from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError, RolloutUnusableError
 from tau_rollout_gate.files.policy import kept_policy, load_policy
 from tau_rollout_gate.files.rollout_directory import changing, find, find_completed
+from tau_rollout_gate.files.state_directory import which_folder
 from tau_rollout_gate.policy.lint import LintFinding, lint
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.ledger import Action, Entry
@@ -33,6 +34,7 @@ def start(
         policy_file=None if question.policy is None else absolute(question.policy),
     )
     _refuse_nesting(root, opening.surfaces)
+    _refuse_sharing(opening.surfaces)
     now = now_unix_ms(question.now_unix_ms)
     # First without the lock, so that what is refused does not even make the directory.
     standing = find(root)
@@ -78,6 +80,18 @@ def _refuse_nesting(root: Path, surfaces: Mapping[str, str]) -> None:
             raise RefusedError(
                 f"--rollout-dir: {root} and the state directory of {name}, {state_dir}, are one or "
                 "lie one in the other: give each a place of its own"
+            )
+
+
+def _refuse_sharing(surfaces: Mapping[str, str]) -> None:
+    """Refuse one directory for two surfaces: what one of them did would count for the other."""
+    of_whom: dict[object, str] = {}
+    for name, state_dir in surfaces.items():
+        other = of_whom.setdefault(which_folder(state_dir), name)
+        if other != name:
+            raise RefusedError(
+                f"--surface: {state_dir} is given for {other} and for {name}: each surface has a "
+                "state directory of its own"
             )
 
 
