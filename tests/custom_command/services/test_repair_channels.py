@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tau_custom_command.contract.channel import ArtifactEntry
 from tau_custom_command.errors import StorageError
 from tests.custom_command.cases import case_object
 from tests.custom_command.running import Command, Runtime, StateFiles
@@ -83,6 +84,31 @@ def test_one_channel(spoilt: Runtime) -> None:
     assert len(repair(spoilt)[1]) == 3
     code, (message,) = repair(spoilt, "nobody")
     assert (code, "there is no channel 'nobody'" in message) == (5, True)
+
+
+def test_the_index_of_artifacts_is_a_log_as_the_others(runtime: Runtime) -> None:
+    """Lines that name no artifact are moved, and the files stay: nobody can tell whose they are."""
+    runtime.run(case_object("a", "CREATE"))
+    folder = runtime.state_dir / STORE / "greet/artifacts"
+    folder.mkdir()
+    (folder / "a.txt").write_bytes(b"x")
+    line = ArtifactEntry(
+        id="a",
+        run_id="1",
+        artifact_type="stdout",
+        relative_path="artifacts/a.txt",
+        bytes=1,
+        checksum_sha256="0" * 64,
+        created_unix_ms=0,
+        expires_unix_ms=None,
+    ).as_line()
+    (folder / "index.jsonl").write_bytes(b"{}\n" + line + b'{"torn')
+    index = f"{STORE}/greet/artifacts/index.jsonl"
+    assert repair(runtime, "--yes") == (0, [f"move lines 1, 3 of {index} to {index}.corrupt"])
+    assert (folder / "index.jsonl").read_bytes() == line
+    assert (folder / "index.jsonl.corrupt").read_bytes() == b'{}\n{"torn\n'
+    assert (folder / "a.txt").read_bytes() == b"x"
+    assert repair(runtime) == (0, [])
 
 
 def test_text_for_people(spoilt: Runtime, command: Command) -> None:

@@ -1,5 +1,7 @@
 """`channels repair`: moves lines that are no entries from a channel's logs to `.corrupt` files.
 
+The index of its artifacts is one of them; a file that no line names any more stays where it is.
+
 The event log is never repaired: a line that leaves it would be a break of the chain anyway, and the
 one that stays says where.
 """
@@ -7,9 +9,9 @@ one that stays says where.
 from collections.abc import Iterator
 from pathlib import Path
 
-from tau_custom_command.contract.channel import ChannelLogEntry, ContextEntry
+from tau_custom_command.contract.channel import ArtifactEntry, ChannelLogEntry, ContextEntry
 from tau_custom_command.contract.forms import FileForm
-from tau_custom_command.contract.paths import CHANNEL_LOGS, CHANNEL_STORE
+from tau_custom_command.contract.paths import ARTIFACT_INDEX, CHANNEL_LOGS, CHANNEL_STORE
 from tau_custom_command.contract.writes import AppendLines, ReplaceFile
 from tau_custom_command.errors import StorageError
 from tau_custom_command.services.recover import journal_recovered
@@ -20,7 +22,7 @@ from tau_custom_command.storage.state_directory import channel_names, write
 from tau_custom_command.storage.sync import TO_DISK
 
 _LINES_NAMED = 10
-_FORMS: tuple[type[FileForm], ...] = (ChannelLogEntry, ContextEntry)
+_FORMS: tuple[type[FileForm], ...] = (ChannelLogEntry, ContextEntry, ArtifactEntry)
 
 
 def repair(
@@ -40,7 +42,7 @@ def repair(
             raise StorageError(f"{root / CHANNEL_STORE}: there is no channel {channel!r}")
         steps = journal_recovered(root, carry_out=carry_out)
         for name in channels if channel is None else (channel,):
-            for log, form in zip(CHANNEL_LOGS, _FORMS, strict=True):
+            for log, form in zip((*CHANNEL_LOGS, ARTIFACT_INDEX), _FORMS, strict=True):
                 path = f"{CHANNEL_STORE}/{name}/{log}"
                 steps += tuple(_log_repaired(lock, path, form, carry_out=carry_out))
     return steps
