@@ -18,8 +18,9 @@ from tau_custom_command.policy.approvals import (
     BrokenApprovals,
     NotApproved,
     Subject,
-    approved,
+    approval_in,
     problem,
+    refusal,
     unknown,
 )
 from tau_custom_command.policy.model import ExecutionPolicy
@@ -35,12 +36,8 @@ def _reason(
 ) -> str | None:
     """Why a command may not run; None if it may."""
     given_by = approval_of() if approval is None else approval
-    approvals = NO_APPROVALS.with_(given_by)
-    found = approved(approvals, subject, arguments or {}, now_unix_ms=now_unix_ms)
-    if isinstance(found, NotApproved):
-        return found.reason
-    assert found == given_by
-    return None
+    assert approval_in(NO_APPROVALS.with_(given_by), SUBJECT.command_name) == given_by
+    return refusal(given_by, subject, arguments or {}, now_unix_ms=now_unix_ms)
 
 
 def test_what_was_approved_is_approved() -> None:
@@ -123,12 +120,14 @@ def test_the_order_of_keys_says_nothing() -> None:
 
 def test_nobody_approved_another_command() -> None:
     """An approval is of one name."""
-    assert _reason(replace(SUBJECT, command_name="other")) == "nobody approved it"
+    assert approval_in(NO_APPROVALS.with_(approval_of()), "other") == NotApproved(
+        "nobody approved it ('tau-custom-command approve' does)"
+    )
 
 
 def test_what_is_broken_approves_nothing() -> None:
     """Unknown is no, and the reason is told."""
-    found = approved(BrokenApprovals("x.json: not JSON"), SUBJECT, {}, now_unix_ms=0)
+    found = approval_in(BrokenApprovals("x.json: not JSON"), SUBJECT.command_name)
     assert found == NotApproved("nothing is approved: x.json: not JSON")
 
 

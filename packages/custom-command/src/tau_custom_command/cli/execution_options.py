@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from tau_custom_command.cli.options import option, path, whole_number
-from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.durations import parse_duration
 from tau_custom_command.policy.model import ExecutionPolicy
@@ -163,12 +162,8 @@ def executing(
         stop_timeout_ms=limits.timeout_ms if stop_timeout_ms is None else stop_timeout_ms,
         secrets=secrets,
         environment=os.environ,
-        not_approved=_not_approved,
+        state_dir=state_dir,
         masked=(state_dir.resolve(),),
         workspace=given.workspace,
         run_as=given.run_as,
     )
-
-
-def _not_approved(record: CommandRecord) -> str | None:
-    return f"nobody has approved the command {record.command_name!r}"

@@ -130,30 +130,30 @@ class NotApproved(NamedTuple):
     reason: str
 
 
-def approved(
-    approvals: Approvals | BrokenApprovals,
-    subject: Subject,
-    arguments: Mapping[str, object],
-    *,
-    now_unix_ms: int,
+def approval_in(
+    approvals: Approvals | BrokenApprovals, command_name: str
 ) -> Approval | NotApproved:
-    """The approval under which a command may run with these arguments, or why there is none.
+    """The approval that somebody gave of a command, whether or not it still counts."""
+    if isinstance(approvals, BrokenApprovals):
+        return NotApproved(f"nothing is approved: {approvals.reason}")
+    if approval := approvals.of(command_name):
+        return approval
+    return NotApproved("nobody approved it ('tau-custom-command approve' does)")
+
+
+def refusal(
+    approval: Approval, subject: Subject, arguments: Mapping[str, object], *, now_unix_ms: int
+) -> str | None:
+    """Why a command may not run under an approval of it; None if it may.
 
     Args:
-        approvals: Those of the state directory.
+        approval: The approval.
         subject: The command as it is now.
         arguments: By the names of their placeholders: the case's over the defaults, and captured
             values as `capture.NAME`.
         now_unix_ms: The time.
     """
-    if isinstance(approvals, BrokenApprovals):
-        return NotApproved(f"nothing is approved: {approvals.reason}")
-    approval = approvals.of(subject.command_name)
-    if approval is None:
-        return NotApproved("nobody approved it")
-    if reason := void(approval, subject, now_unix_ms=now_unix_ms) or _unpinned(approval, arguments):
-        return NotApproved(reason)
-    return approval
+    return void(approval, subject, now_unix_ms=now_unix_ms) or _unpinned(approval, arguments)
 
 
 def void(approval: Approval, subject: Subject, *, now_unix_ms: int) -> str | None:

@@ -6,7 +6,7 @@ leaves out says nothing there (runbooks/custom-command-ops.md, "Which policy cou
 
 from collections.abc import Iterable, Iterator
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -46,6 +46,26 @@ def as_written(policy: ExecutionPolicy) -> EffectivePolicy:
     said["allowed_env"] = folded(said["allowed_env"]) or None
     said["denied_env"] = folded(said["denied_env"])
     return EffectivePolicy(**said)
+
+
+@overload
+def effective(
+    registered: ExecutionPolicy,
+    stated: Iterable[ExecutionPolicy],
+    options: ExecutionPolicy,
+    *,
+    approved: Literal[True],
+) -> EffectivePolicy: ...
+
+
+@overload
+def effective(
+    registered: ExecutionPolicy,
+    stated: Iterable[ExecutionPolicy],
+    options: ExecutionPolicy,
+    *,
+    approved: bool,
+) -> EffectivePolicy | Denied: ...
 
 
 def effective(

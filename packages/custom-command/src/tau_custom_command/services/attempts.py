@@ -27,24 +27,27 @@ from tau_custom_command.cycle.pattern_match import Matcher
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.cycle.settle import delay_ms, tried
 from tau_custom_command.execution.cancellation import Cancellation
-from tau_custom_command.execution.invocation import Invocation
+from tau_custom_command.execution.invocation import Invocation, search_path
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.masking import MASK, masked, masked_text
 from tau_custom_command.execution.run import run as run_command
 from tau_custom_command.execution.sandbox import NotStartedError
 from tau_custom_command.execution.secrets import Secrets, denied_variables
 from tau_custom_command.fixture.model import Case, StreamName
+from tau_custom_command.policy.approvals import NotApproved
 from tau_custom_command.policy.command_line import Refusal, fill
-from tau_custom_command.policy.effective import Denied, EffectivePolicy, effective
+from tau_custom_command.policy.effective import EffectivePolicy, as_written
 from tau_custom_command.policy.model import ExecutionPolicy
+from tau_custom_command.policy.rules import CAPTURE
+from tau_custom_command.services.admit import Admission, Terms, admit
 from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.subject import Surroundings
 
 
 class Executing(NamedTuple):
     """How RUNs are executed: what the operator allows, bounds and gives.
 
-    `not_approved` says why a registered command is not approved, None where it is; it is asked
-    again just before a process starts. `masked` are folders that no confined command may look into.
+    Approvals are those of `state_dir`. `masked` are folders that no confined command may look into.
     What the runtime's `environment` has under a denied name is masked, as the secrets are.
     """
 
@@ -55,10 +58,17 @@ class Executing(NamedTuple):
     stop_timeout_ms: int
     secrets: Secrets
     environment: Mapping[str, str]
-    not_approved: Callable[[CommandRecord], str | None]
+    state_dir: Path
     masked: tuple[Path, ...]
     workspace: Path | None
     run_as: int
+
+    @property
+    def terms(self) -> Terms:
+        """What the operator says of approvals, and of where commands run."""
+        profile = as_written(self.options).sandbox_profile
+        around = Surroundings(profile, self.workspace, self.run_as, search_path())
+        return Terms(self.options, self.state_dir, around)
 
     def hidden(self) -> Secrets:
         """What no fixture may hold: the secrets, and the runtime's variables of denied names."""
@@ -72,7 +82,7 @@ class Run(NamedTuple):
     case: Case
     record: CommandRecord
     invocation: Invocation
-    is_approved: bool
+    admission: Admission
 
 
 class Settling(NamedTuple):
@@ -105,7 +115,8 @@ def prepared(
     results = tried(attempt, executing.attempts, sleep_ms=clock.sleep_ms)
     if case.operation != Operation.RUN or results[-1].outcome is not Outcome.SUCCESS:
         return Settling(results)
-    run = _run(case, registry[case.command_name], executing, captured)
+    now_unix_ms = clock.wall_unix_ms()
+    run = _run(case, registry[case.command_name], executing, captured, now_unix_ms=now_unix_ms)
     if isinstance(run, Run):
         return run
     execution = Execution(run, result_of(case, run), clock.wall_unix_ms())
@@ -113,25 +124,27 @@ def prepared(
 
 
 def _run(
-    case: Case, record: CommandRecord, executing: Executing, captured: Captured
+    case: Case,
+    record: CommandRecord,
+    executing: Executing,
+    captured: Captured,
+    *,
+    now_unix_ms: int,
 ) -> Run | Ended:
     """What is to be started by all that is said of it, or why not."""
-    not_approved = executing.not_approved(record)
-    policy = effective(
-        record.execution_policy,
-        case.own_policies.values(),
-        executing.options,
-        approved=not_approved is None,
-    )
-    if isinstance(policy, Denied):
-        explanation = f"{policy.reason}: {not_approved}"
-        return _refused(record, FailureReason.APPROVAL_REQUIRED, explanation)
+    arguments = record.default_arguments | case.arguments
+    given = arguments | {CAPTURE + name: value for name, value in captured.values.items()}
+    stated = case.own_policies.values()
+    admission = admit(record, stated, given, executing.terms, now_unix_ms=now_unix_ms)
+    if isinstance(admission, NotApproved):
+        return _refused(record, FailureReason.APPROVAL_REQUIRED, admission.reason)
+    policy = admission.policy
     if case.retry_until is not UNSET and not record.read_only:
         explanation = "retry_until is for a command that is registered with read_only"
         return _refused(record, FailureReason.POLICY_DENIED, explanation)
     line = fill(
         record.template,
-        record.default_arguments | case.arguments,
+        arguments,
         policy,
         captures=captured.values,
         secrets=executing.secrets.environment.keys(),
@@ -156,7 +169,7 @@ def _run(
         case=case,
         record=record,
         invocation=Invocation(
-            words=line.words,
+            words=admission.words(line.words),
             environment={
                 **line.environment,
                 **executing.secrets.environment,
@@ -171,7 +184,7 @@ def _run(
             secrets=secrets,
             run_as=executing.run_as,
         ),
-        is_approved=not_approved is None,
+        admission=admission,
     )
 
 
@@ -211,7 +224,7 @@ def attempted(run: Run, executing: Executing, attending: Attending) -> Settling:
     while True:
         ended = run_command(
             run.invocation,
-            about_to_start=partial(_about_to_start, run, executing, attending, executions),
+            about_to_start=partial(_about_to_start, run, attending, executions),
             cancelled=attending.cancelled,
         )
         secrets = secrets_of(case, ended, attending.matches)
@@ -271,10 +284,9 @@ def _is_set_within(milliseconds: int, attending: Attending) -> bool:
     return bool(select.select([attending.stopping], [], [], milliseconds / 1000)[0])
 
 
-def _about_to_start(
-    run: Run, executing: Executing, attending: Attending, before: tuple[Execution, ...]
-) -> None:
-    if run.is_approved and (reason := executing.not_approved(run.record)):
+def _about_to_start(run: Run, attending: Attending, before: tuple[Execution, ...]) -> None:
+    now_unix_ms = attending.clock.wall_unix_ms()
+    if reason := run.admission.withdrawn(now_unix_ms=now_unix_ms):
         raise NotStartedError(FailureReason.APPROVAL_REQUIRED, reason)
     line = masked_text(shlex.join(run.invocation.words), run.invocation.secrets)
     attending.about_to_start(line, before)
