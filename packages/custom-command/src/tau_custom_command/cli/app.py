@@ -15,6 +15,7 @@ class _CommandLine(ErrorBorder, LazyGroup):
     lazy = {  # noqa: RUF012 - typer's groups are made anew from their class
         "run": ("run:run", "Process a fixture in one cycle and check every result."),
         "validate": ("validate:validate", "Check a fixture without running it."),
+        "accept": ("accept:accept", "Have a fixture expect what its last cycle came to."),
         "approve": ("approve:approve", "Approve a command as it is now."),
         "approvals": ("approvals:approvals", "List what is approved, and whether it counts."),
         "revoke": ("revoke:revoke", "Withdraw the approval of a command."),

@@ -8,6 +8,7 @@ the umask, since output may hold secrets. Symbolic links are not followed.
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -71,6 +72,27 @@ def create_file(path: Path, content: bytes) -> None:
     with storage_errors(path, "create"):
         path.parent.mkdir(parents=True, exist_ok=True)
         _create(path, content)
+
+
+def rewrite_file(path: Path, content: bytes) -> None:
+    """Replace a file of the operator's own as a whole; its mode stays, and a link stays one.
+
+    Raises:
+        StorageError: if it is no file, or the operating system refuses; it is then as it was.
+    """
+    with storage_errors(path, "write"):
+        target = path.resolve()
+        with target.open("rb") as file:
+            refuse_what_is_no_file(file.fileno())
+            mode = os.fstat(file.fileno()).st_mode
+        new = target.with_name(f"{target.name}.new")
+        _create(new, content)
+        try:
+            new.chmod(stat.S_IMODE(mode))
+            new.replace(target)
+        except OSError:
+            new.unlink()
+            raise
 
 
 def store_file(root: Path, path: str, content: bytes, syncing: Syncing) -> None:
