@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from tests import forking
 from tests.custom_command.cases import case_object
 from tests.custom_command.running import (
     COMMAND,
+    PATIENCE_SECONDS,
     Command,
     Finished,
     Json,
@@ -97,6 +99,28 @@ def test_long_output_is_kept_beside_its_record(command: Command) -> None:
     assert record["stdout"] == "\0" * 16 * 1024 + f"...<truncated:{missing} bytes>"
     assert record["stderr"].endswith(f"...<truncated:{20_000 - 16 * 1024} bytes>")
     assert ".journal" not in {path.name for path in (command.folder / "state").iterdir()}
+
+
+@pytest.mark.parametrize("profile", ["unrestricted", "restricted"])
+@pytest.mark.parametrize("umask", [0o002, 0o027])
+def test_a_command_has_the_umask_of_the_operator(tmp_path: Path, profile: str, umask: int) -> None:
+    """Not that of the runtime, whose files are its owner's alone."""
+    if profile == "restricted" and shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    policy = {"allow_shell": True, "sandbox_profile": profile}
+    cases = [
+        case_object("0", "CREATE", "a", template="sh -c umask", execution_policy=policy),
+        case_object("1", "RUN", "a"),
+    ]
+    Command(tmp_path).write("fixture.json", {"schema_version": 1, "name": "x", "cases": cases})
+    words = (*RUN, "--no-policy-require-approval")
+    done = forking.run(
+        COMMAND, *words, cwd=tmp_path, env=environment(), timeout=PATIENCE_SECONDS, umask=umask
+    )
+    assert done.returncode == 0, done
+    assert audit(tmp_path, "a")["stdout"] == f"{umask:04o}\n"
+    modes = {path.stat().st_mode & 0o077 for path in (tmp_path / "state").rglob("*")}
+    assert modes == {0}
 
 
 def test_what_is_shown_of_output_acts_on_no_terminal_and_no_log(command: Command) -> None:

@@ -11,6 +11,7 @@ from tau_custom_command.cli.options import option, path, whole_number
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.durations import parse_duration
 from tau_custom_command.policy.model import ExecutionPolicy
+from tau_custom_command.printable import printable
 
 if TYPE_CHECKING:
     from tau_custom_command.services.attempts import Executing
@@ -152,7 +153,7 @@ def executing(
     sources = secret_sources.sources_of(given.secrets, os.environ)
     secrets = secret_sources.read(sources, os.environ)
     for warning in secrets.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        typer.echo(printable(f"warning: {warning}"), err=True)
     stop_timeout_ms = given.stop_timeout_ms
     return Executing(
         options=policy,
@@ -166,4 +167,12 @@ def executing(
         masked=(state_dir.resolve(),),
         workspace=given.workspace,
         run_as=given.run_as,
+        umask=_umask(),
     )
+
+
+def _umask() -> int:
+    """The umask of this process, which can be told only by setting one."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask

@@ -211,8 +211,8 @@ Secret = Annotated[
     list[str] | None,
     option(
         "SECRET",
-        "A variable of the runtime that commands get, or what a file holds: masked wherever it is "
-        "written. Repeatable.",
+        "Execute mode: a variable of the runtime that RUNs get, or what a file holds; masked where "
+        "it would be written. Repeatable.",
         callback=_secrets,
         metavar="NAME[=file:PATH]",
     ),
@@ -221,7 +221,7 @@ ArtifactDays = Annotated[
     int,
     option(
         "ARTIFACT_DAYS",
-        "Days after which output that is longer than its record holds is removed, or 'never'.",
+        "Execute mode: days after which output that its record cuts is removed, or 'never'.",
         parser=_days,
         metavar="N",
     ),

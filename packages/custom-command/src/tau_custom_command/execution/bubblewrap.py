@@ -138,6 +138,7 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
             user=user,
             group=group,
             extra_groups=extra_groups,
+            umask=invocation.umask,
         )
     except subprocess.SubprocessError as error:
         raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, str(error)) from None

@@ -35,6 +35,8 @@ class Invocation(NamedTuple):
             inherit.
         secrets: Values that are masked wherever its output or its command line is kept.
         run_as: The user of a confined command, by number, where the runtime is root.
+        umask: The one for the files that it makes; -1 for the runtime's as it is then. That is one
+            for state files while a cycle is at work.
     """
 
     words: tuple[str, ...]
@@ -47,3 +49,4 @@ class Invocation(NamedTuple):
     denied_names: frozenset[str] = frozenset()
     secrets: tuple[bytes, ...] = ()
     run_as: int = NOBODY
+    umask: int = -1

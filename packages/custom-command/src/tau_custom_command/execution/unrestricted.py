@@ -64,6 +64,7 @@ class _Process:
                 stdout=self._outputs.stdout,
                 stderr=self._outputs.stderr,
                 start_new_session=True,  # so that nothing asks on the terminal either
+                umask=self._invocation.umask,
             )
         except OSError as error:
             raise NotStartedError(

@@ -48,7 +48,8 @@ class Executing(NamedTuple):
     """How RUNs are executed: what the operator allows, bounds and gives.
 
     Approvals are those of `state_dir`. `masked` are folders that no confined command may look into.
-    What the runtime's `environment` has under a denied name is masked, as the secrets are.
+    What the runtime's `environment` has under a denied name is masked, as the secrets are. `umask`
+    is the operator's: that of the runtime is for state files while a cycle is at work.
     """
 
     options: ExecutionPolicy
@@ -62,6 +63,7 @@ class Executing(NamedTuple):
     masked: tuple[Path, ...]
     workspace: Path | None
     run_as: int
+    umask: int
 
     @property
     def terms(self) -> Terms:
@@ -183,6 +185,7 @@ def _run(
             denied_names=policy.denied_env,
             secrets=secrets,
             run_as=executing.run_as,
+            umask=executing.umask,
         ),
         admission=admission,
     )
