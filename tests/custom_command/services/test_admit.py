@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.custom_command.cases import case_object, fixture_object, malformed, success
-from tests.custom_command.running import START_UNIX_MS, Command, Finished, Json
+from tests.custom_command.running import COMMAND, START_UNIX_MS, Command, Finished, Json
 
 APPROVED = {"sandbox_profile": "unrestricted"}
 """A registered policy that asks for more than the options, so that it counts once approved."""
@@ -200,6 +200,27 @@ def test_it_is_looked_at_again_before_each_start(executing: Executing) -> None:
         (True, "non_zero_exit"),
         (False, "approval_required"),
     ]
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_what_is_withdrawn_starts_no_more(executing: Executing, code: int) -> None:
+    """In the middle of a cycle: neither another RUN of the command nor another attempt at one."""
+    executing.write("tool", f"{COMMAND} revoke greet && exit {code}")
+    executing.approve()
+    denied = malformed(403, "custom_command_policy_denied")
+    arguments = {"who": "you"}
+    cases = [
+        case_object("2", "RUN", arguments=arguments, expected=denied if code else success("RUN")),
+        case_object("3", "RUN", arguments=arguments, expected=denied),
+    ]
+    done = executing.cycle(*cases, options=("--retry-max-attempts", "3"))
+    assert done.code == 0, done
+    log = ".tau/custom-command/channel-store/custom-command/greet/log.jsonl"
+    lines = (executing.command.folder / log).read_bytes().splitlines()
+    audits = [json.loads(line)["payload"].get("run_audit") for line in lines]
+    failures = [each["failure_reason"] for each in audits if each]
+    refused = ["approval_required"]
+    assert failures == (["non_zero_exit", *refused] if code else [None]) + refused
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tau_custom_command.services.approve import (
 )
 from tau_custom_command.services.subject import Surroundings
 from tau_custom_command.storage.approvals import read_approvals
-from tau_custom_command.storage.lock import locked
+from tau_custom_command.storage.lock import APPROVALS_LOCK_FILE, locked
 from tests.custom_command.cases import case_object
 from tests.custom_command.running import START_UNIX_MS, Json, Runtime
 
@@ -125,8 +125,8 @@ def test_nothing_but_approvals_changes(approving: Approving) -> None:
     approving.give()
     revoke(root, "greet", wait_seconds=0)
     after = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    assert after.keys() - before.keys() == {root / "approvals.json"}
-    assert all(after[path] == content for path, content in before.items() if path.name != ".lock")
+    assert after.keys() - before.keys() == {root / "approvals.json", root / ".approvals.lock"}
+    assert all(after[path] == content for path, content in before.items())
 
 
 SPEC: Json = {"name": "greet", "template": "tool -- {{who}}"}
@@ -309,7 +309,7 @@ def test_an_approval_is_withdrawn(approving: Approving) -> None:
 
 
 def test_two_at_once_do_not_lose_one(approving: Approving) -> None:
-    """Approvals are read and written under the lock of the state directory."""
+    """Approvals are read and written under a lock of their own."""
     names = [f"c{number}" for number in range(8)]
     for name in names:
         approving.create(name=name)
@@ -322,11 +322,19 @@ def test_two_at_once_do_not_lose_one(approving: Approving) -> None:
     for thread in threads:
         thread.join()
     assert [each.subject.command_name for each in kept(approving).approvals] == names
-    with locked(approving.runtime.state_dir, wait_seconds=0):
+    with locked(approving.runtime.state_dir, wait_seconds=0, file=APPROVALS_LOCK_FILE) as lock:
         with pytest.raises(StateDirectoryBusyError):
             approving.give()
         with pytest.raises(StateDirectoryBusyError):
             revoke(approving.runtime.state_dir, "c0", wait_seconds=0)
+        lock.check()
+
+
+def test_a_cycle_that_is_at_work_is_not_waited_for(approving: Approving) -> None:
+    """What may run no more is told so at once."""
+    with locked(approving.runtime.state_dir, wait_seconds=0):
+        given = approving.give().approval
+        assert revoke(approving.runtime.state_dir, "greet", wait_seconds=0) == given
 
 
 @pytest.mark.parametrize("operation", ["CREATE", "UPDATE"])

@@ -29,6 +29,7 @@ class Terms(NamedTuple):
 class _Approved(NamedTuple):
     approval: Approval
     subject: Subject
+    state_dir: Path
 
 
 class Admission(NamedTuple):
@@ -47,9 +48,12 @@ class Admission(NamedTuple):
         """Look once more, just before a start: why the approval counts no more; None if it does."""
         if self.approved is None:
             return None
-        if self.approved.approval.is_expired(now_unix_ms=now_unix_ms):
+        approval, subject, state_dir = self.approved
+        if approval_in(read_approvals(state_dir), subject.command_name) != approval:
+            return "its approval was withdrawn, or replaced, before it could start"
+        if approval.is_expired(now_unix_ms=now_unix_ms):
             return "its approval expired before it could start"
-        return still(self.approved.subject)
+        return still(subject)
 
 
 def admit(
@@ -88,4 +92,6 @@ def _approved(
         return approval
     subject = subject_of(record, terms.around)
     reason = refusal(approval, subject, arguments, now_unix_ms=now_unix_ms)
-    return _Approved(approval, subject) if reason is None else NotApproved(reason)
+    if reason is not None:
+        return NotApproved(reason)
+    return _Approved(approval, subject, terms.state_dir)

@@ -1,6 +1,7 @@
 """`approve`, `approvals`, `revoke`: who approved exactly which command."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from tau_custom_command.policy.rules import denial
 from tau_custom_command.policy.words import words_of
 from tau_custom_command.services.subject import Surroundings, subject_of
 from tau_custom_command.storage.approvals import put_aside, read_approvals, write_approvals
-from tau_custom_command.storage.lock import HeldLock, locked
+from tau_custom_command.storage.lock import APPROVALS_LOCK_FILE, HeldLock, locked
 from tau_custom_command.storage.state_directory import read_state
 
 
@@ -65,12 +66,12 @@ def approve(request: ApprovalRequest, *, now_unix_ms: int) -> ApprovalReport:
 
     Raises:
         NotRegisteredError: if the command is not registered.
-        StateDirectoryBusyError: if a runner is at work there, or the lock is lost.
+        StateDirectoryBusyError: if another approves there at the moment, or the lock is lost.
         StateUnusableError: if the state cannot be read, or what would be approved cannot be told.
         StorageError: if there is no state, or a file cannot be read or written.
     """
     _records(request.state_dir)  # before the lock, which would make a directory
-    with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
+    with _approvals_locked(request.state_dir, request.wait_seconds) as lock:
         subject = subject_of(_record(request), request.around)
         if missing := "; ".join(unknown(subject)):
             where = "" if subject.program else f"; PATH is {request.around.path}"
@@ -118,13 +119,13 @@ def revoke(root: Path, command_name: str, *, wait_seconds: float) -> Approval:
 
     Raises:
         NotRegisteredError: if there is none.
-        StateDirectoryBusyError: if a runner is at work there, or the lock is lost.
+        StateDirectoryBusyError: if another approves there at the moment, or the lock is lost.
         StateUnusableError: if the approvals cannot be read; none of them counts.
         StorageError: if there is no such directory, or a file cannot be written.
     """
     if not root.is_dir():
         raise StorageError(f"{root}: there is no such directory; pass --state-dir")
-    with locked(root, wait_seconds=wait_seconds) as lock:
+    with _approvals_locked(root, wait_seconds) as lock:
         approvals = _whole(root)
         approval = approvals.of(command_name)
         if approval is None:
@@ -134,6 +135,11 @@ def revoke(root: Path, command_name: str, *, wait_seconds: float) -> Approval:
             )
         write_approvals(lock, approvals.without(command_name))
     return approval
+
+
+def _approvals_locked(root: Path, wait_seconds: float) -> AbstractContextManager[HeldLock]:
+    """Hold a lock that no cycle holds: an approval can be withdrawn while one is at work."""
+    return locked(root, wait_seconds=wait_seconds, file=APPROVALS_LOCK_FILE)
 
 
 def _written(

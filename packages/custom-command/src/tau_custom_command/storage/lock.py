@@ -1,4 +1,4 @@
-"""One runner at a time: the lock of a state directory."""
+"""One runner at a time: the lock of a state directory; and one that writes its approvals."""
 
 import contextlib
 import fcntl
@@ -14,15 +14,18 @@ from tau_custom_command.storage.folders import make_folder, own_umask
 from tau_custom_command.storage.read import storage_errors
 
 _LOCK_FILE = ".lock"
+APPROVALS_LOCK_FILE = ".approvals.lock"
+"""For what may be done while a cycle is at work."""
 _FILE_MODE = 0o600
 _POLL_SECONDS = 0.05
 
 
 class HeldLock(NamedTuple):
-    """The lock of the state directory `root`, as long as it is held."""
+    """A lock of the state directory `root`, as long as it is held."""
 
     root: Path
     descriptor: int
+    file: str = _LOCK_FILE
 
     def check(self) -> None:
         """Hold that the lock file is still the one that is held: else it keeps nobody out.
@@ -34,20 +37,20 @@ class HeldLock(NamedTuple):
             StateDirectoryBusyError: if it is not.
             StorageError: if the operating system refuses.
         """
-        path = self.root / _LOCK_FILE
+        path = self.root / self.file
         with storage_errors(path, "check"):
             is_held = _is_at(path, self.descriptor)
         if not is_held:
             raise StateDirectoryBusyError(
-                f"{self.root}: the lock is lost: {_LOCK_FILE} was removed, or the directory was "
+                f"{self.root}: the lock is lost: {self.file} was removed, or the directory was "
                 "moved or replaced, while this was at work, so another runner may have run here; "
                 "nothing more was written: run it again, and leave both in place until it ends"
             )
 
 
 @contextmanager
-def locked(root: Path, *, wait_seconds: float) -> Iterator[HeldLock]:
-    """Hold the lock of the state directory, which is made if it is not there, with `own_umask`.
+def locked(root: Path, *, wait_seconds: float, file: str = _LOCK_FILE) -> Iterator[HeldLock]:
+    """Hold a lock of the state directory, which is made if it is not there, with `own_umask`.
 
     The lock is `flock` on a file of its own, which the kernel releases when the process ends,
     however it ends. The file names the holder for those who find it locked.
@@ -59,26 +62,26 @@ def locked(root: Path, *, wait_seconds: float) -> Iterator[HeldLock]:
     with own_umask():
         with storage_errors(root, "open"):
             make_folder(root)
-        with _held(root, wait_seconds) as lock:
+        with _held(root, wait_seconds, file) as lock:
             yield lock
 
 
 @contextmanager
-def _held(root: Path, wait_seconds: float) -> Iterator[HeldLock]:
+def _held(root: Path, wait_seconds: float, file: str) -> Iterator[HeldLock]:
     deadline = time.monotonic() + wait_seconds
-    while (lock := _taken(root / _LOCK_FILE)) is None:
+    while (lock := _taken(root / file)) is None:
         if time.monotonic() >= deadline:
-            holder = _holder(root / _LOCK_FILE)
+            holder = _holder(root / file)
             raise StateDirectoryBusyError(
                 f"{root}: locked by {holder}; wait for it to end, or pass --wait 30s"
             )
         time.sleep(_POLL_SECONDS)
     try:
-        with storage_errors(root / _LOCK_FILE, "write"):
+        with storage_errors(root / file, "write"):
             os.fchmod(lock, _FILE_MODE)
             os.ftruncate(lock, 0)
             os.pwrite(lock, b"%d\n" % os.getpid(), 0)
-        yield HeldLock(root=root, descriptor=lock)
+        yield HeldLock(root=root, descriptor=lock, file=file)
     finally:
         os.close(lock)
 

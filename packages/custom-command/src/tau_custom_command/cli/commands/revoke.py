@@ -25,7 +25,7 @@ def revoke(
 ) -> None:
     """Withdraw the approval of a command.
 
-    It counts from the next run on. Exits 3 if nobody approved the command.
+    It is not started again, also in a cycle that is at work. Exits 3 if nobody approved it.
 
     Example: tau-custom-command revoke greet --state-dir .tau/greet
     """
