@@ -274,6 +274,20 @@ def test_a_registered_command_that_holds_a_secret_does_not_run(command: Command)
     assert "holds the value of a secret" in said(ended)
 
 
+@pytest.mark.parametrize("template", ["echo {{token}}", "echo {{Token}} x"])
+@pytest.mark.parametrize("arguments", [{}, {"token": "x"}, {"Token": "x"}])
+def test_nothing_may_be_called_as_a_secret_is(
+    command: Command, template: str, arguments: Json
+) -> None:
+    """Neither a placeholder nor an argument, in any case of letters: it could take its place."""
+    case = case_object("1", "RUN", "a", arguments=arguments)
+    options = ("--secret", "TOKEN")
+    ended = execute(command, create("a", template), case, options=options, TOKEN=SECRET)
+    assert ended.code == 3
+    record = audit(command.folder, "a")
+    assert (record["executed"], record["failure_reason"]) == (False, "policy_denied")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
