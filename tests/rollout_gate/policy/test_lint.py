@@ -143,7 +143,27 @@ action = "roll back"
             '"failure_streak", equals = 3',
             ["phases[1].gates[2]: failure_streak lets failure_streak = 3 pass, at which the "],
         ),
-        ('"failure_streak", equals = 0', '"failure_streak", at_least = 1', []),
+        (
+            '"failure_streak", equals = 0',
+            '"failure_streak", at_least = 1',
+            ["phases[1].gates[2]: failure_streak holds only in a cycle that is bad"],
+        ),
+        (
+            '"last_cycle_failed", equals = 0',
+            '"last_cycle_failed", equals = 1',
+            ["phases[1].gates[3]: last_cycle_failed holds only in a cycle that is bad"],
+        ),
+        (
+            '{ kind = "report_passes", name = "validation_report", report = "validation" },',
+            "",
+            ["phases[0].gates: none wants a validation report before canary-1"],
+        ),
+        (
+            'cycle_interval = "5m"',
+            'cycle_interval = "999ms"',
+            ["cycle_interval: is 999 ms: no runtime runs so often, and gaps restart each soak"],
+        ),
+        ('cycle_interval = "5m"', 'cycle_interval = "1s"', []),
         (
             '"failure_streak", equals = 0',
             '"failure_streak", at_least = 3',
@@ -217,6 +237,91 @@ def test_a_surface_that_no_gate_of_single_cycles_is_for_is_told(
     missing = surfaces[-1] if surfaces else "custom-command"
     assert [one.place for one in about] == [f"phases[{n}].gates" for n in (1, 2, 3, 4)] * found
     assert all(missing in one.problem for one in about)
+
+
+PREFLIGHT = """
+schema_version = 1
+name = "mine"
+cycle_interval = "5m"
+[[phases]]
+name = "preflight"
+canary_percent = 0
+soak = "0s"
+gates = [{ kind = "report_passes", name = "report" }]
+[[phases]]
+name = "canary"
+canary_percent = 100
+soak = "30m"
+"""
+HEALTHY = '{ kind = "signal", name = "health", signal = "health_state", equals = "healthy" }'
+NOT_MALFORMED = '{ kind = "signal", name = "m", signal = "malformed_cases", at_most = 0 }'
+SHORT = '{ kind = "signal", name = "queue", signal = "queue_depth", at_most = 0 }'
+IDLE_AT_WORK = (
+    '{ kind = "work_advances", name = "work", work = [{ surface = "custom-command", codes = '
+    '["healthy_cycle"], counters = ["duplicate_skips", "backlog_cases"] }] }'
+)
+AT_WORK = '{ kind = "work_advances", name = "work" }'
+
+
+@pytest.mark.parametrize(
+    ("gates", "trigger", "told"),
+    [
+        ([HEALTHY, NOT_MALFORMED, AT_WORK], 'signal = "failure_streak"\nat_least = 3', []),
+        (
+            [SHORT, AT_WORK],
+            'signal = "failure_streak"\nat_least = 3',
+            [
+                "a cycle of custom-command with a failed case; no trigger fires",
+                "a cycle of custom-command with malformed input; no trigger fires",
+            ],
+        ),
+        ([SHORT, NOT_MALFORMED, AT_WORK], 'signal = "failed_cases"\nat_least = 1', []),
+        (
+            [HEALTHY, NOT_MALFORMED, AT_WORK],
+            'signal = "failure_streak"\nat_least = 4',
+            ["none fires at three cycles of custom-command in a row with a failed case"],
+        ),
+        (
+            [HEALTHY, NOT_MALFORMED, AT_WORK],
+            'signal = "failure_streak"\nat_least = 3\nsurfaces = ["voice"]',
+            ["none fires at three cycles of custom-command in a row with a failed case"],
+        ),
+        (
+            [HEALTHY, NOT_MALFORMED, SHORT],
+            'signal = "failure_streak"\nat_least = 3',
+            [
+                "for work: cycles that do nothing serve the soak",
+                "for work: cycles that only skip what was done before serve the soak",
+            ],
+        ),
+        (
+            [
+                HEALTHY,
+                NOT_MALFORMED,
+                IDLE_AT_WORK,
+            ],
+            'signal = "failure_streak"\nat_least = 3',
+            ["do nothing serve the", "skip what was done before serve the", "leave cases over"],
+        ),
+        (
+            [
+                HEALTHY,
+                NOT_MALFORMED,
+                '{ kind = "signal", name = "a", signal = "applied_cases", at_least = 1 }',
+            ],
+            'signal = "failure_streak"\nat_least = 3',
+            [],
+        ),
+    ],
+)
+def test_what_lets_a_bad_or_idle_canary_pass_is_told(
+    gates: list[str], trigger: str, told: list[str]
+) -> None:
+    """Tried on cycles that failed, were malformed or did no work; on rows of them for triggers."""
+    text = f"{PREFLIGHT}gates = [{', '.join(gates)}]\n{TRIGGER}{trigger}\n"
+    found = [one.problem for one in lint(parse_policy(text.encode(), source="policy.toml"))]
+    assert len(found) == len(told), found
+    assert all(words in line for words, line in zip(told, found, strict=True)), found
 
 
 def test_a_policy_without_triggers_is_told() -> None:

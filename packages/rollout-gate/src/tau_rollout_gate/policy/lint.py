@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
-from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
+from tau_rollout_gate.policy.gates.interface import CycleGate, Gate, RolloutGate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
 from tau_rollout_gate.policy.gates.reason_code_present import ReasonCodePresentGate
@@ -18,6 +18,7 @@ from tau_rollout_gate.policy.gates.report_passes import ReportPassesGate
 from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.gates.work_advances import WorkAdvancesGate
 from tau_rollout_gate.policy.policy import Phase, Policy, share_a_surface
+from tau_rollout_gate.policy.probes import BAD, FAILED_ROW, GOOD
 from tau_rollout_gate.policy.signals import Comparison
 from tau_rollout_gate.policy.triggers.interface import Trigger
 from tau_rollout_gate.policy.triggers.new_reason_code import NewReasonCodeTrigger
@@ -139,8 +140,16 @@ def _of_gate(policy: Policy, phase: Phase, gate: Gate, place: str) -> Iterator[L
             problem=f"{gate.name} stops nobody here: only before {policy.first_canary.name} does "
             "a report have to be given",
         )
-    if isinstance(gate, SignalGate):
-        yield from _of_duel(gate, policy.triggers, place)
+    duels = [*_of_duel(gate, policy.triggers, place)] if isinstance(gate, SignalGate) else []
+    yield from duels
+    if isinstance(gate, CycleGate) and not duels and _wants_bad(gate):
+        problem = f"{gate.name} holds only in a cycle that is bad"
+        yield LintFinding(place=place, problem=problem)
+
+
+def _wants_bad(gate: CycleGate) -> bool:
+    is_held_by_bad = any(gate.holds(cycle) for cycle in (*BAD.values(), *FAILED_ROW))
+    return is_held_by_bad and gate.holds(GOOD) is False
 
 
 def _of_duel(gate: SignalGate, triggers: Iterable[Trigger], place: str) -> Iterator[LintFinding]:
