@@ -51,10 +51,10 @@ def run(  # noqa: PLR0913 - of what subprocess.run takes
     server = _server(command, env)
     assert server.stdin is not None
     assert server.stdout is not None
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.NamedTemporaryFile() as out_file, tempfile.NamedTemporaryFile() as err_file:
         words = [os.fsdecode(argument) for argument in arguments]
-        files = [Path(folder, name) for name in ("out", "err")]
-        outputs = [output or str(file) for file in files]
+        files = out_file, err_file
+        outputs = [output or file.name for file in files]
         request = [bool(strace), outputs, str(cwd), dict(env), umask, words]
         server.stdin.write(json.dumps(request).encode() + b"\n")
         child = int(server.stdout.readline())
@@ -63,7 +63,7 @@ def run(  # noqa: PLR0913 - of what subprocess.run takes
             if is_late:
                 os.kill(child, signal.SIGKILL)
             code = int(server.stdout.readline())
-        out, err = (b"" if output else file.read_bytes() for file in files)
+        out, err = (file.read() for file in files)
     if is_late:
         raise subprocess.TimeoutExpired([command, *arguments], timeout, out, err)
     return subprocess.CompletedProcess([command, *arguments], code, out, err)
