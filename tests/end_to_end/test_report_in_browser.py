@@ -1,7 +1,8 @@
 """The pages of `report` in a real browser: they fit, follow light and dark, and ask nobody.
 
 Each page is shown in a frame of the width wanted, since a window of Chromium's is no narrower than
-500 pixels. The frame's own document measures it; the screenshot shows that something is drawn.
+500 pixels; they stand side by side, since starting the browser takes longest. A frame's own
+document measures it; the screenshot shows that something is drawn.
 """
 
 import html
@@ -12,9 +13,10 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +41,15 @@ WIDTHS = (360, 1280)
 HEIGHT = 700
 FRAME = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <style>
-  body {{ margin: 0 }}
-  iframe {{ display: block; border: 0; width: {width}px; height: {height}px }}
-</style><iframe srcdoc="{page}"></iframe><script>
-onload = () => {{
-  const page = document.querySelector("iframe").contentDocument, root = page.documentElement;
+  body {{ display: flex; margin: 0 }}
+  iframe {{ border: 0; flex: none; height: {height}px }}
+</style>{frames}<script>
+const probeOf = frame => {{
+  const page = frame.contentDocument, root = page.documentElement;
   const shown = [...page.querySelectorAll(".chart")].filter(chart => chart.checkVisibility());
   const texts = shown.flatMap(chart => [...chart.querySelectorAll("text")])
     .filter(text => text.checkVisibility());
-  const probe = document.createElement("pre");
-  probe.id = "probe";
-  probe.textContent = JSON.stringify({{
+  return {{
     overflow: root.scrollWidth - root.clientWidth,
     height: root.scrollHeight,
     background: getComputedStyle(page.body).backgroundColor,
@@ -58,19 +58,28 @@ onload = () => {{
     smallest_text: Math.min(...texts.map(text => text.getBoundingClientRect().height)),
     outside: texts.filter(text => text.getBoundingClientRect().left < 0
       || text.getBoundingClientRect().right > root.clientWidth).length,
-  }});
-  document.body.append(probe);
+  }};
+}};
+onload = () => {{
+  const probes = document.createElement("pre");
+  probes.id = "probes";
+  probes.textContent = JSON.stringify([...document.querySelectorAll("iframe")].map(probeOf));
+  document.body.append(probes);
 }};
 </script>"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the browser made of a page: measures, console lines, and the top of the picture."""
+    """What the browser made of a page: measures, and the rows at the top of its picture."""
 
     probe: dict[str, Any]
-    console: list[str]
     pixels: list[bytes]
+
+    @property
+    def brightness(self) -> float:
+        """Return how bright the corner is, from 0 to 255."""
+        return sum(self.pixels[0][:3]) / 3
 
 
 def history(state_dir: Path, cycles: int, *, failing: int) -> None:
@@ -140,26 +149,34 @@ def page_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Pa
     return make
 
 
-def show(page: Path, folder: Path, *, width: int, dark: bool = False) -> Shown:
-    """Show a page in a frame of this width, in light or dark."""
-    frame, picture = folder / "frame.html", folder / "shot.png"
-    text = html.escape(page.read_text("utf-8"))
-    frame.write_text(FRAME.format(page=text, width=width, height=HEIGHT), "utf-8")
+def show(pages: Sequence[Path], folder: Path, *, dark: bool = False) -> tuple[list[Shown], str]:
+    """Show pages in frames of each width, in light or dark; return them and the console's lines."""
+    frames, picture = folder / "frames.html", folder / "shot.png"
+    widths = WIDTHS * len(pages)
+    texts = [html.escape(page.read_text("utf-8")) for page in pages for _ in WIDTHS]
+    framed = "".join(
+        f'<iframe style="width: {width}px" srcdoc="{text}"></iframe>'
+        for width, text in zip(widths, texts, strict=True)
+    )
+    frames.write_text(FRAME.format(frames=framed, height=HEIGHT), "utf-8")
     ran = browse(
-        frame,
+        frames,
         folder,
-        f"--window-size={max(width, 500)},{HEIGHT}",
+        f"--window-size={sum(widths)},{HEIGHT}",
         f"--blink-settings=preferredColorScheme={0 if dark else 1}",
         f"--screenshot={picture}",
         "--dump-dom",
     )
-    probe = re.search(r'<pre id="probe">(.*?)</pre>', ran.stdout)
-    assert probe is not None, ran.stderr
-    return Shown(
-        probe=json.loads(html.unescape(probe[1])),
-        console=console(ran.stderr),
-        pixels=top_rows(picture.read_bytes(), 160),
-    )
+    probes = re.search(r'<pre id="probes">(.*?)</pre>', ran.stdout)
+    assert probes is not None, ran.stderr
+    rows, size = top_rows(picture.read_bytes(), 160)
+    shown = [
+        Shown(probe=probe, pixels=[row[(end - width) * size : end * size] for row in rows])
+        for probe, width, end in zip(
+            json.loads(html.unescape(probes[1])), widths, accumulate(widths), strict=True
+        )
+    ]
+    return shown, console(ran.stderr)
 
 
 def browse(page: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -175,13 +192,13 @@ def browse(page: Path, folder: Path, *options: str) -> subprocess.CompletedProce
     )
 
 
-def console(stderr: str) -> list[str]:
+def console(stderr: str) -> str:
     """Return what pages wrote to the console: errors, refusals and failed requests among it."""
-    return [line for line in stderr.splitlines() if "CONSOLE" in line]
+    return "\n".join(line for line in stderr.splitlines() if "CONSOLE" in line)
 
 
-def top_rows(png: bytes, count: int) -> list[bytes]:
-    """Return the first rows of a picture, decoded: RGB or RGBA of 8 bits, as browsers write it."""
+def top_rows(png: bytes, count: int) -> tuple[list[bytes], int]:
+    """Return the first rows of a picture, decoded, and the bytes of a pixel: three or four."""
     width, _, depth, kind = struct.unpack(">IIBB", png[16:26])
     size = {2: 3, 6: 4}[kind]
     assert depth == 8
@@ -199,36 +216,35 @@ def top_rows(png: bytes, count: int) -> list[bytes]:
         unfilter(raw[start], row, above, size)
         above = bytes(row)
         rows.append(above)
-    return rows
+    return rows, size
 
 
 def unfilter(kind: int, row: bytearray, above: bytes, size: int) -> None:
     """Undo one of the five filters of PNG (ISO/IEC 15948, 9.2) in place."""
-    for at, value in enumerate(row):
+    corners = bytes(size) + above
+    for at, (value, up, corner) in enumerate(zip(row, above, corners, strict=False)):
         left = row[at - size] if at >= size else 0
-        corner = above[at - size] if at >= size else 0
-        estimate = left + above[at] - corner
-        paeth = min((left, above[at], corner), key=lambda near: abs(estimate - near))
-        guess = (0, left, above[at], (left + above[at]) // 2, paeth)[kind]
-        row[at] = (value + guess) & 0xFF
+        if kind == 1:
+            row[at] = (value + left) & 0xFF
+        elif kind == 2:
+            row[at] = (value + up) & 0xFF
+        elif kind == 3:
+            row[at] = (value + (left + up) // 2) & 0xFF
+        elif kind == 4:
+            by_left, by_up = abs(up - corner), abs(left - corner)
+            by_corner = abs(left + up - 2 * corner)
+            near = up if by_up <= by_corner else corner
+            row[at] = (value + (left if by_left <= min(by_up, by_corner) else near)) & 0xFF
 
 
-def brightness(shown: Shown) -> float:
-    """Return how bright the corner of the picture is, from 0 to 255."""
-    return sum(shown.pixels[0][:3]) / 3
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize(("cycles", "failing"), [(1, 0), (3000, 20), (100_000, 0)])
-def test_the_page_fits_in_light_and_dark(
-    page_of: Callable[[int, int], Path], tmp_path: Path, width: int, cycles: int, failing: int
-) -> None:
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_fits(page_of: Callable[[int, int], Path], tmp_path: Path, *, dark: bool) -> None:
     """Drawn, no wider than the window, with charts that can be read, in both colour schemes."""
-    page = page_of(cycles, failing)
-    light = show(page, tmp_path, width=width)
-    dark = show(page, tmp_path, width=width, dark=True)
-    for shown in (light, dark):
-        assert shown.console == []
+    of = [(1, 0), (3000, 20), (100_000, 0)]
+    pages = [page_of(cycles, failing) for cycles, failing in of]
+    found, said = show(pages, tmp_path, dark=dark)
+    assert said == ""
+    for shown, (cycles, _) in zip(found, [each for each in of for _ in WIDTHS], strict=True):
         assert shown.probe["overflow"] == 0
         assert shown.probe["outside"] == 0
         assert shown.probe["height"] > HEIGHT
@@ -236,13 +252,11 @@ def test_the_page_fits_in_light_and_dark(
         assert shown.probe["bars"] >= (2 if cycles == 1 else 100)
         assert shown.probe["smallest_text"] >= 10
         assert len(set(shown.pixels)) > 20, "the top of the page is blank"
-    assert brightness(light) > 200
-    assert brightness(dark) < 60
-    assert page.stat().st_size < 1_000_000
+        assert shown.brightness < 60 if dark else shown.brightness > 200
+    assert max(page.stat().st_size for page in pages) < 1_000_000
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_page_of_a_rollout_fits_in_light_and_dark(tmp_path: Path, width: int) -> None:
+def test_the_page_of_a_rollout_fits_in_light_and_dark(tmp_path: Path) -> None:
     """Held, then rolled back: drawn, no wider than the window, silent, in both colour schemes."""
     folder = tmp_path / "release"
     folder.mkdir()
@@ -250,22 +264,20 @@ def test_the_page_of_a_rollout_fits_in_light_and_dark(tmp_path: Path, width: int
     release.enters_canary_1()
     for _ in range(3):
         release.cycle(after_ms=5 * MINUTE)
-    page = folder / "page.html"
-    for code, charts in ((3, 1), (4, 0)):
-        if code == 4:
-            release.gate("rollback", "--reason", "users see errors", code=0)
-        release.gate("report", "--output", "page.html", code=code)
-        light = show(page, tmp_path, width=width)
-        dark = show(page, tmp_path, width=width, dark=True)
-        for shown in (light, dark):
-            assert shown.console == []
+    release.gate("report", "--output", "held.html", code=3)
+    release.gate("rollback", "--reason", "users see errors", code=0)
+    release.gate("report", "--output", "back.html", code=4)
+    pages = [folder / "held.html", folder / "back.html"]
+    for dark in (False, True):
+        found, said = show(pages, tmp_path, dark=dark)
+        assert said == ""
+        assert [shown.probe["charts"] for shown in found] == [1, 1, 0, 0]
+        for shown in found:
             assert shown.probe["overflow"] == 0
             assert shown.probe["height"] > HEIGHT
-            assert shown.probe["charts"] == charts
             assert len(set(shown.pixels)) > 20, "the top of the page is blank"
-        assert brightness(light) > 200
-        assert brightness(dark) < 60
-    assert page.stat().st_size < 100_000
+            assert shown.brightness < 60 if dark else shown.brightness > 200
+    assert max(page.stat().st_size for page in pages) < 100_000
 
 
 def test_the_page_opened_as_a_file_is_silent(
@@ -274,16 +286,16 @@ def test_the_page_opened_as_a_file_is_silent(
     """As an operator opens it: nothing on the console, no request, and it can be printed."""
     paper = tmp_path / "page.pdf"
     ran = browse(page_of(3000, 20), tmp_path, f"--print-to-pdf={paper}")
-    assert console(ran.stderr) == []
+    assert console(ran.stderr) == ""
     assert paper.read_bytes().startswith(b"%PDF-")
 
 
 def test_these_tests_would_notice(page_of: Callable[[int, int], Path], tmp_path: Path) -> None:
-    """A page that is too wide and asks another host does not go unnoticed by what is above."""
+    """A page that is too wide and asks another host does not go unnoticed beside a good one."""
     bad = tmp_path / "bad.html"
     text = page_of(1, 0).read_text("utf-8")
     wide = '<svg style="display: block" width="2000" height="9"></svg>'
     bad.write_text(text.replace("</footer>", f'</footer>{wide}<img src="https://x.test/y.png">'))
-    shown = show(bad, tmp_path, width=360)
-    assert shown.probe["overflow"] > 0
-    assert len(shown.console) > 0
+    found, said = show([page_of(1, 0), bad], tmp_path)
+    assert [shown.probe["overflow"] > 0 for shown in found] == [False, False, True, True]
+    assert "x.test" in said
