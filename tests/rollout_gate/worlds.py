@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,12 @@ UNCHAINED = "voice"
 
 SIGNED_OFF = SignoffEvidence(path="signoff.toml", problems=(), items=(), inputs=())
 EMPTY = LogPosition(cycle_number=None, event_sha256=None)
+
+
+@cache
+def _place() -> tempfile.TemporaryDirectory[str]:
+    """Return where the files of one world after another lie: a folder each takes most of a look."""
+    return tempfile.TemporaryDirectory()
 
 
 def altered(*changes: tuple[str, str]) -> Policy:
@@ -156,10 +163,11 @@ class World:
 
     def found(self, files: Mapping[str, bytes] | None = None) -> Found:
         """Return the answer and its evidence, its own files or others in their place."""
-        with tempfile.TemporaryDirectory() as folder:
-            state_dir = Path(folder)
-            self.write(state_dir, files)
-            return self.found_in(state_dir)
+        state_dir = Path(_place().name)
+        for left in state_dir.iterdir():
+            left.unlink()
+        self.write(state_dir, files)
+        return self.found_in(state_dir)
 
     def write(self, state_dir: Path, files: Mapping[str, bytes] | None = None) -> None:
         """Write its own files, or others in their place, into a state directory."""
