@@ -206,11 +206,19 @@ def test_what_follows_from_the_numbers_may_be_given(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_used(cases: str, message: str, tmp_path: Path) -> None:
     """It exits with 5, and names the file and the place in it."""
     path = file_with(tmp_path, cases)
-    done = run(SHIPPED, path)
+    done = run(path)
     assert done.exit_code == 5
     assert message in done.stderr
     assert done.stderr.startswith(f"error: {path}: ")
     assert done.stdout == ""
+
+
+def test_a_file_that_cannot_be_used_behind_one_that_can(tmp_path: Path) -> None:
+    """Half an answer is none: nothing is printed of the first."""
+    path = file_with(tmp_path, "cases = []")
+    done = run(SHIPPED, path)
+    assert (done.exit_code, done.stdout) == (5, "")
+    assert done.stderr.startswith(f"error: {path}: ")
 
 
 def test_a_policy_that_is_not_there(tmp_path: Path) -> None:
