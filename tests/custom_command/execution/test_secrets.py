@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tau_custom_command.errors import StorageError
+from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.masking import masked
 from tau_custom_command.execution.secrets import (
     LARGEST_BYTES,
@@ -167,6 +168,8 @@ def test_no_value_is_shown() -> None:
     secrets = read(sources_of(["TOKEN", "A"], ENVIRONMENT), ENVIRONMENT)
     assert repr(secrets) == "Secrets(TOKEN, A)"
     assert "hunter22" not in f"{secrets} {[secrets]!r} {secrets!s}"
+    invocation = Invocation(("x",), environment=secrets.environment, secrets=secrets.values)
+    assert repr([invocation]) == "[Invocation('x')]"
 
 
 def test_a_secret_is_found_wherever_it_stands() -> None:

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from tau_custom_command.cli import execution_options
+from tau_custom_command.cycle.plan import CycleLimits
+from tau_custom_command.policy.model import ExecutionPolicy
 from tests import forking
 from tests.custom_command.cases import case_object
 from tests.custom_command.running import (
@@ -272,6 +275,17 @@ def test_a_registered_command_that_holds_a_secret_does_not_run(command: Command)
     assert (ended.code, audit(command.folder, "a")["failure_reason"]) == (3, "policy_denied")
     assert not (command.folder / SECRET).exists()
     assert "holds the value of a secret" in said(ended)
+
+
+def test_what_is_handed_on_shows_no_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not where it is printed, and so in no traceback."""
+    monkeypatch.setenv("TOKEN", SECRET)
+    given = execution_options.DEFAULTS._replace(secrets=("TOKEN",))
+    limits = CycleLimits(
+        queue_limit=1, processed_case_cap=1, retry_max_attempts=1, retry_base_delay_ms=0
+    )
+    found = execution_options.executing(given, ExecutionPolicy(), limits, tmp_path)
+    assert (repr(found), found.secrets.values) == ("Executing(Secrets(TOKEN))", (SECRET.encode(),))
 
 
 @pytest.mark.parametrize("template", ["echo {{token}}", "echo {{Token}} x"])

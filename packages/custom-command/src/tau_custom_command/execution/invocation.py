@@ -50,3 +50,7 @@ class Invocation(NamedTuple):
     secrets: tuple[bytes, ...] = ()
     run_as: int = NOBODY
     umask: int = -1
+
+    def __repr__(self) -> str:
+        """The program alone: variables may hold secrets, and this shows in tracebacks and logs."""
+        return f"Invocation({self.words[0]!r})"

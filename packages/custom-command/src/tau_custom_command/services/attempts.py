@@ -65,6 +65,10 @@ class Executing(NamedTuple):
     run_as: int
     umask: int
 
+    def __repr__(self) -> str:
+        """No value: this shows in tracebacks and logs."""
+        return f"Executing({self.secrets})"
+
     @property
     def terms(self) -> Terms:
         """What the operator says of approvals, and of where commands run."""
