@@ -1,6 +1,7 @@
 """Variables of the environment that an argument never sets: they change what a program loads.
 
-Known by name, compared exactly: as with `programs`, the first line of defence.
+Known by name, compared exactly: as with `programs`, the first line of defence, and no whole one.
+Who wants to know which variables arguments can set lists them in `allowed_env`.
 """
 
 _NAMES = frozenset(
@@ -17,7 +18,11 @@ _NAMES = frozenset(
         *("CLASSPATH", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"),
         *("AWKLIBPATH", "AWKPATH", "DOTNET_STARTUP_HOOKS"),
         # Programs that others start.
-        *("EDITOR", "LESSOPEN", "PAGER", "SHELL", "SSH_ASKPASS", "VISUAL"),
+        *("EDITOR", "LESSOPEN", "PAGER", "RSYNC_RSH", "RUSTC_WRAPPER", "SHELL", "SSH_ASKPASS"),
+        "VISUAL",
+        # Options and files of settings that name such programs.
+        *("CURL_HOME", "EXINIT", "FPATH", "KUBECONFIG", "MAKEFILES", "MAKEFLAGS", "PSQLRC"),
+        *("TAR_OPTIONS", "VIMINIT", "WGETRC", "XDG_CONFIG_HOME"),
     )
 )
 _BEGINNINGS = ("LD_", "DYLD_", "PYTHON", "PERL5", "RUBY", "GIT_", "LUA_")
