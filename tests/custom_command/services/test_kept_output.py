@@ -344,6 +344,7 @@ def test_what_cannot_be_stored_is_exit_5(command: Command) -> None:
     assert not list((command.folder / folder).rglob("*.txt*"))
 
 
+@pytest.mark.exhaustive
 def test_killed_at_random_artifacts_and_records_agree(tmp_path: Path) -> None:
     """RUNs side by side, each of which writes more than a record holds: at any moment."""
     names = [f"c{number}" for number in range(6)]
