@@ -1,5 +1,6 @@
 """What the tests of the command runtime ask for by name."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,3 +29,12 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenarios]:
     forks = Forks()
     yield Scenarios(tmp_path_factory.mktemp("scenarios"), forks)
     forks.close()
+
+
+@pytest.fixture
+def workspace() -> Iterator[Path]:
+    """A folder that everybody may write in, below folders that everybody may pass."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        path = Path(name)
+        path.chmod(0o777)
+        yield path

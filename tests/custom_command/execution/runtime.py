@@ -81,6 +81,7 @@ class Runtime:
             "limits": asked.limits,
             "workspace": str(asked.workspace),
             "masked": [str(path) for path in asked.masked],
+            "run_as": asked.run_as,
         }
         self._process.stdin.write(json.dumps(told) + "\n")
         self._process.stdin.flush()
@@ -96,6 +97,7 @@ def _invocation(told: dict[str, Any]) -> Invocation:
         limits=Limits(*told["limits"]),
         workspace=Path(told["workspace"]),
         masked=tuple(map(Path, told["masked"])),
+        run_as=told["run_as"],
     )
 
 

@@ -307,6 +307,18 @@ def test_what_an_unrestricted_command_starts_at_once_is_limited_too(
     assert found.stdout.text.split() == ["2048", "2048"]
 
 
+@pytest.mark.parametrize("attempt", range(20))
+def test_what_an_unrestricted_command_takes_at_once_counts_too(
+    attempt: int, workspace: Path
+) -> None:
+    """It never has more memory than its limit for long: it gets none, or is killed for it."""
+    del attempt
+    words = ("dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1")
+    asked = invocation(SandboxProfile.UNRESTRICTED, workspace, *words)
+    found = ended(asked._replace(limits=Limits(memory_bytes=64 * 2**20)))
+    assert found.failure is FailureReason.NON_ZERO_EXIT
+
+
 @pytest.mark.parametrize("profile", ALL)
 def test_a_command_that_computes_too_long_is_named(
     profile: SandboxProfile, workspace: Path
@@ -320,9 +332,9 @@ def test_a_command_that_computes_too_long_is_named(
 
 @pytest.mark.parametrize("profile", ALL)
 def test_a_file_that_grows_too_large_is_named(profile: SandboxProfile, workspace: Path) -> None:
-    """The same for the largest file."""
+    """The same for the largest file; unrestricted, from a moment after the start on."""
     limits = Limits(file_bytes=2**16)
-    script = "exec head -c 100000 /dev/zero > large"
+    script = "sleep 0.5; exec head -c 100000 /dev/zero > large"
     found = ended(invocation(profile, workspace, "bash", "-c", script, limits=limits))
     assert found.failure is FailureReason.NON_ZERO_EXIT
     assert found.signal == signal.SIGXFSZ

@@ -19,6 +19,7 @@ class _CommandLine(ErrorBorder, LazyGroup):
         "approve": ("approve:approve", "Approve a command as it is now."),
         "approvals": ("approvals:approvals", "List what is approved, and whether it counts."),
         "revoke": ("revoke:revoke", "Withdraw the approval of a command."),
+        "doctor": ("doctor:doctor", "Show what this machine can enforce when commands run."),
         "recover": ("recover:recover", "Mend what is broken in a state directory."),
         "new": ("new:new", "Write a starter fixture to edit."),
         "schema": ("schema:schema", "Print the JSON Schema of the fixture or of a state file."),

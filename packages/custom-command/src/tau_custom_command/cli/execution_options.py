@@ -164,7 +164,7 @@ def executing(
         secrets=secrets,
         environment=os.environ,
         state_dir=state_dir,
-        masked=(state_dir.resolve(),),
+        masked=(state_dir.absolute(),),
         workspace=given.workspace,
         run_as=given.run_as,
         umask=_umask(),

@@ -12,20 +12,40 @@ from tau_custom_command.policy.model import SandboxProfile
 class Promise(StrEnum):
     """Something that a command cannot do, or that is done to it; in words for people."""
 
-    HOMES_HIDDEN = "homes cannot be read"
-    OWN_FILES_HIDDEN = "state and rollout directories cannot be read or replaced"
-    FILES_OF_OTHERS = "it is no privileged user: what others may not read stays closed"
-    READ_ONLY = "nothing is written or changed outside the scratch directory"
-    READ_ONLY_OUTSIDE = "nothing is written or changed outside the scratch directory and workspace"
-    NO_NETWORK = "no network, not even this machine's"
-    NO_SOCKETS_OF_THE_HOST = "no socket under /run, /tmp, /var/tmp or a home can be reached"
-    PROCESSES_HIDDEN = "other processes cannot be seen, signalled, traced or read"
-    NO_PRIVILEGES = "no privileges can be had: no setuid programs, no devices, no mounts"
-    FEWER_SYSTEM_CALLS = "no user namespaces, io_uring, keyrings, or typing into terminals"
-    NOTHING_IS_LEFT = "everything that it started is gone before its result is recorded"
-    PROCESSES_LIMITED = "the number of its processes is limited"
-    SESSION_ENDED = "what is left of its session is ended; what left the session is not"
-    LIMITED = "limits on time, processor, memory, the size of files and of output; no core files"
+    HOMES_HIDDEN = "homes are hidden"
+    OWN_FILES_HIDDEN = "state and rollouts are hidden"
+    """They cannot be moved away either."""
+
+    FILES_OF_OTHERS = "closed files stay closed"
+    """Those that only root, or only another user, may read."""
+
+    READ_ONLY = "writes in scratch alone"
+    """Nothing else can be changed, neither modes nor times."""
+
+    READ_ONLY_OUTSIDE = "writes in scratch and workspace"
+    NO_NETWORK = "no network"
+    """Not even this machine's own, nor sockets that have a path, wherever it is."""
+
+    NO_SOCKETS_OF_THE_HOST = "no sockets of the host"
+    """None under `/run`, `/tmp`, `/var/tmp` or a home, also where the network is allowed."""
+
+    PROCESSES_HIDDEN = "no processes but its own"
+    """Others cannot be seen, signalled, traced or read."""
+
+    NO_PRIVILEGES = "no privileges"
+    """There are none to be had: by setuid programs, devices, mounts, or settings of the kernel."""
+
+    FEWER_SYSTEM_CALLS = "fewer system calls"
+    """No namespaces, io_uring, keyrings, or typing into terminals; see `seccomp`."""
+
+    NOTHING_IS_LEFT = "nothing that it starts is left"
+    """It is gone before the result is recorded, and when the runtime is killed."""
+
+    SESSION_ENDED = "nothing of its session is left"
+    """What left the session is."""
+
+    PROCESSES_LIMITED = "limit of processes"
+    LIMITED = "limits of time, memory and files"
 
 
 _CONFINED = frozenset(

@@ -119,6 +119,8 @@ def _explanations(course: Course, limits: Limits) -> Iterator[str]:
         return
     if course.exit.code and course.stopped_for is None:
         yield _of_the_end(course.exit.code, course.exit.signal, limits)
+    if course.exit.was_too_large:
+        yield "a process was killed that took more memory at its start than its limit"
     if not course.exit.was_limited:
         yield "the kernel's limits did not hold: it ran as another user than the runtime"
     if not course.exit.all_gone:

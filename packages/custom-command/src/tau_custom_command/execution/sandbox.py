@@ -29,8 +29,8 @@ class Exit(NamedTuple):
     """How a command's process ended.
 
     Its exit code, 128 + n for a death by signal n; that signal; whether processes that it had
-    started were left and had to be ended; whether all of them are gone; and whether the kernel's
-    limits held.
+    started were left and had to be ended; whether all of them are gone; whether the kernel's limits
+    held; and whether one was ended that took too much memory before they did.
     """
 
     code: int
@@ -38,6 +38,7 @@ class Exit(NamedTuple):
     left_behind: bool
     all_gone: bool = True
     was_limited: bool = True
+    was_too_large: bool = False
 
 
 class Process(Protocol):

@@ -28,12 +28,17 @@ tau_found() {
 if tau_found "$1"; then printf +; else printf -; fi >&0
 IFS= read -r tau_seal || exit 1
 trap 'printf %s "$tau_seal" >&2' EXIT
+shopt -s execfail 2>/dev/null
 exec "$@" </dev/null
+trap - EXIT
+printf %s "$tau_seal" >&2
+exit 126
 """
 """Says whether the program is there, and waits for a line.
 
 That line is the seal. Where the kernel does not execute the program, it stands at the end of stderr
-after the reason. A command cannot write it: it was never in an environment or an argument.
+after the reason. A command cannot write it: it was never in an environment or an argument. A shell
+ends where it cannot execute; bash forgets its trap then, unless it is told to go on.
 """
 
 _LIMIT_FLAGS = {

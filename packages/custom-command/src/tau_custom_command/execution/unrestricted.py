@@ -54,6 +54,7 @@ class _Process:
         self._environment = environment
         self._outputs = outputs
         self._is_limited = True
+        self._was_too_large = False
 
     def start(self) -> None:
         try:
@@ -87,9 +88,14 @@ class _Process:
         # The leader is waited for last: until then its number, which is the session's, is its own.
         left_behind, all_gone = session.end(self._popen.pid)
         status = self._popen.wait()
-        if status < 0:
-            return Exit(128 - status, -status, left_behind, all_gone, self._is_limited)
-        return Exit(status, None, left_behind, all_gone, self._is_limited)
+        return Exit(
+            code=status if status >= 0 else 128 - status,
+            signal=-status if status < 0 else None,
+            left_behind=left_behind,
+            all_gone=all_gone,
+            was_limited=self._is_limited,
+            was_too_large=self._was_too_large,
+        )
 
     def refusal(self, stderr: bytes) -> str | None:
         del stderr  # what the kernel refuses, `start` tells
@@ -99,16 +105,21 @@ class _Process:
         """Set the kernel's limits, also for what the command has started by now.
 
         Set from outside once it runs: a shell that sets them first would take as long again as a
-        short command. What is started later inherits them.
+        short command. What is started later inherits them; what took too much memory before they
+        were set is ended.
         """
         # Its processes are not counted: the kernel would count all others of the user too.
         limits = tuple(kernel_limits(self._invocation.limits, counts_processes=False))
+        most_bytes = self._invocation.limits.memory_bytes
         leader = self._popen.pid
         for pid in (leader, *session.members(leader)):
             try:
                 for limit in limits:
                     resource.prlimit(pid, limit.kind, (limit.soft, limit.hard))
-            except ProcessLookupError:
+                if most_bytes is not None and _address_space(pid) > most_bytes:
+                    os.kill(pid, signal.SIGKILL)
+                    self._was_too_large = True
+            except (ProcessLookupError, FileNotFoundError):
                 continue
             except PermissionError:  # a program that is another user's while it runs, as sudo is
                 self._is_limited = False
@@ -118,6 +129,11 @@ class _Process:
             self._popen.kill()
             session.end(self._popen.pid)
             self._popen.wait()
+
+
+def _address_space(pid: int) -> int:
+    """How many bytes of it a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_bytes().split()[0]) * resource.getpagesize()
 
 
 def _environment(invocation: Invocation) -> Mapping[str, str]:

@@ -24,19 +24,22 @@ _NEEDED = tuple(map(Path, ("/bin", "/etc", "/lib", "/sbin", "/usr", *map(str, _O
 """What no program runs without: never hidden, even if an account of the system has its home there.
 """
 
-_FOR_THE_NETWORK = tuple(
+CERTIFICATES = tuple(
     map(
         Path,
         (
-            "/etc/resolv.conf",
-            "/etc/hosts",
-            "/etc/nsswitch.conf",
             "/etc/ssl/cert.pem",
             "/etc/ssl/ca-bundle.pem",
             "/etc/ssl/certs/ca-certificates.crt",
             "/etc/pki/tls/certs/ca-bundle.crt",
         ),
     )
+)
+"""Where systems keep whom to trust, each its own place."""
+
+_FOR_THE_NETWORK = (
+    *map(Path, ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")),
+    *CERTIFICATES,
 )
 """How names are resolved and who is trusted: often links that lead to what is hidden."""
 

@@ -1,0 +1,154 @@
+"""Where nothing can be confined, commands are refused, and it is told how they can be."""
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tau_custom_command.cycle.execution import Ended, FailureReason
+from tau_custom_command.execution.obstacles import Facts, explain, facts
+from tau_custom_command.execution.seccomp import MACHINES, program
+from tau_custom_command.policy.model import SandboxProfile
+from tests.custom_command.execution.runtime import Runtime
+from tests.custom_command.execution.sandboxes import WHY_NOT, invocation
+
+NOTHING = Facts(unprivileged=None, most=None, apparmor=None, is_filtered=False)
+NO_NAMESPACE = (
+    "No permissions to create new namespace, likely because the kernel does not allow"
+    " non-privileged user namespaces."
+)
+needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make such a machine")
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "remedy"),
+    [
+        (NO_NAMESPACE, {"unprivileged": "0"}, "sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("Creating new namespace failed", {"most": "0"}, "sysctl -w user.max_user_namespaces"),
+        (
+            "setting up uid map: Permission denied",
+            {"apparmor": "1"},
+            "profile bwrap /usr/bin/bwrap",
+        ),
+        ("loopback: Failed RTM_NEWADDR", {"apparmor": "1"}, "/etc/apparmor.d/bwrap"),
+        (NO_NAMESPACE, {"is_filtered": True}, "seccomp=unconfined"),
+        (NO_NAMESPACE, {"unprivileged": "1", "most": "9", "apparmor": "0"}, "the kernel refuses"),
+        ("Can't mount proc on /newroot/proc", {}, "systempaths=unconfined"),
+        ("Can't find source path /srv/x: Permission denied", {}, "--run-as UID"),
+        ("Unknown option --disable-userns", {}, "0.8.0 is the first"),
+        ("something else", {}, "the sandbox could not be set up"),
+    ],
+)
+def test_each_obstacle_has_its_remedy(said: str, found: Mapping[str, Any], remedy: str) -> None:
+    """By what bubblewrap says and what the kernel has; and what was said is told too."""
+    told = explain(said, NOTHING._replace(**found))
+    assert remedy in told
+    assert told.endswith(said)
+
+
+def test_an_obstacle_that_says_nothing() -> None:
+    """Is one all the same."""
+    assert explain("", NOTHING) == "the sandbox could not be set up"
+
+
+def test_the_facts_are_those_of_the_kernel() -> None:
+    """Read from where they are; what is not there is not known."""
+    most = Path("/proc/sys/user/max_user_namespaces")
+    assert facts().most == (most.read_text().strip() if most.exists() else None)
+
+
+def refused(within: tuple[str, ...], workspace: Path, environment: Mapping[str, str]) -> Ended:
+    """What comes of a command that a runtime is to confine on such a machine."""
+    with Runtime(os.geteuid(), environment, within) as runtime:
+        return runtime.ended(invocation(SandboxProfile.RESTRICTED, workspace, "true"))
+
+
+@pytest.mark.parametrize("profile", [SandboxProfile.RESTRICTED, SandboxProfile.WORKSPACE_WRITE])
+def test_without_bubblewrap(profile: SandboxProfile, workspace: Path) -> None:
+    """Refused, never run in another way; unrestricted, which needs none, runs."""
+    with Runtime(os.geteuid(), {"PATH": str(workspace)}) as runtime:
+        found = runtime.ended(invocation(profile, workspace, "/bin/true"))
+        assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
+        assert "apt install bubblewrap" in found.explanation
+        asked = invocation(SandboxProfile.UNRESTRICTED, workspace, "/bin/true")
+        assert runtime.ended(asked).exit_code == 0
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("exit 3", "the sandbox could not be set up"),
+        ("exit 0", "the sandbox could not be set up"),
+        ("echo 'bwrap: Unknown option --disable-userns' >&2; exit 1", "0.8.0 is the first"),
+        ("kill -9 $$", "the sandbox could not be set up"),
+    ],
+)
+def test_a_bubblewrap_that_confines_nothing(script: str, why: str, workspace: Path) -> None:
+    """Whatever it does, a command whose sandbox does not report is not started."""
+    fake = workspace / "bwrap"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    found = refused((), workspace, {"PATH": f"{workspace}:/usr/bin:/bin"})
+    assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
+    assert found.explanation.startswith((why, "bubblewrap is too old"))
+
+
+@needs_bubblewrap
+@as_root
+def test_in_a_container_whose_proc_is_masked(workspace: Path) -> None:
+    """As in a nested container: the kernel then mounts no /proc that would show more."""
+    within = ("unshare", "-m", "sh", "-c", 'mount --bind /dev/null /proc/keys && exec "$@"', "sh")
+    found = refused(within, workspace, {})
+    assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
+    assert "systempaths=unconfined" in found.explanation
+
+
+@needs_bubblewrap
+@as_root
+def test_under_a_filter_that_forbids_namespaces(workspace: Path) -> None:
+    """As in a container with the usual filter."""
+    (workspace / "filter").write_bytes(program(MACHINES[platform.machine()], allow_network=True))
+    script = f'exec 9<{workspace}/filter; exec bwrap --dev-bind / / --seccomp 9 -- "$@"'
+    found = refused(("sh", "-c", script, "sh"), workspace, {})
+    assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
+    assert "seccomp=unconfined" in found.explanation
+
+
+@needs_bubblewrap
+@as_root
+def test_root_is_never_confined_as_root(workspace: Path) -> None:
+    """A view that is read-only still shows root the files that only root may read."""
+    with Runtime(0, {}) as runtime:
+        asked = invocation(SandboxProfile.RESTRICTED, workspace, "true", run_as=0)
+        found = runtime.ended(asked)
+    assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
+    assert "--run-as UID" in found.explanation
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("shell", ["bash", "busybox"])
+def test_the_shell_of_another_system(shell: str, workspace: Path) -> None:
+    """What waits in the sandbox is /bin/sh: bash on some systems, busybox on others."""
+    program_file = shutil.which(shell)
+    if program_file is None or os.geteuid() != 0:
+        pytest.skip(f"needs root and {shell}")
+    shell_file = workspace / "sh"
+    shutil.copy(program_file, shell_file)
+    mounted = f'mount --bind {shell_file} "$(readlink -f /bin/sh)" && exec "$@"'
+    with Runtime(0, {}, ("unshare", "-m", program_file, "-c", mounted, "sh")) as runtime:
+
+        def ended(*words: str) -> Ended:
+            return runtime.ended(invocation(SandboxProfile.RESTRICTED, workspace, *words))
+
+        assert ended("sh", "-c", "exit 7").exit_code == 7
+        assert ended("sh", "-c", "ulimit -v; ulimit -f").stdout.text == "4194304\n2097152\n"
+        assert ended("cat", "/proc/self/limits").stdout.text.count("256") >= 2
+        assert ended("nowhere").failure is FailureReason.EXECUTABLE_NOT_FOUND
+        assert ended("/etc/passwd").failure is FailureReason.SPAWN_ERROR
+        assert ended("sh", "-c", "exit 126").failure is FailureReason.NON_ZERO_EXIT
