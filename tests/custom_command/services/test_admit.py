@@ -97,6 +97,9 @@ def test_what_is_approved_runs(executing: Executing) -> None:
     reason = executing.why_refused()
     assert "asks for the sandbox_profile unrestricted, which the options do not allow" in reason
     assert "nobody approved it" in reason
+    told = executing.cycle(case_object("2", "RUN", arguments={"who": "you"}))
+    assert told.code == 3
+    assert "approve the commands, if they are right" in told.out
     executing.approve()
     audit = executing.run()["run_audit"]
     tool = str(executing.tools / "tool")

@@ -11,6 +11,7 @@ import msgspec
 from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
 from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.channel_records import account, attempts
+from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.cycle.settle import Disposition, Settlement
 from tau_custom_command.durations import utc
 from tau_custom_command.errors import Problem
@@ -111,11 +112,21 @@ def _advice_on(failed: Sequence[Settlement]) -> str:
     if any(settlement.is_executed for settlement in failed):
         again = "a RUN that was started runs again only with --fresh or --rerun KEY"
         return f"mend what they tell, or correct the fixture; {again}"
+    if all(_needs_approval(settlement) for settlement in failed):
+        approve = "'tau-custom-command approve NAME --by WHO --dry-run' shows what that would cover"
+        return (
+            f"approve the commands, if they are right: {approve}; the next cycle tries them again"
+        )
     if drifted and all(outcome is Outcome.RETRYABLE_FAILURE for outcome in drifted):
         return "mend what these cases call, which is not available; the next cycle tries them again"
     if drifted:
         return "correct the fixture, or the registry that it runs against"
     return "they failed as expected, and the next cycle tries them again"
+
+
+def _needs_approval(settlement: Settlement) -> bool:
+    failures = [execution.ended.failure for execution in settlement.executions[-1:]]
+    return settlement.drifted and failures == [FailureReason.APPROVAL_REQUIRED]
 
 
 def run_as_json(event: RuntimeEvent, snapshot: HealthSnapshot) -> dict[str, Any]:
