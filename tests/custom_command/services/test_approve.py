@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tau_custom_command.storage.approvals import read_approvals
 from tau_custom_command.storage.lock import APPROVALS_LOCK_FILE, locked
 from tests.custom_command.cases import case_object
 from tests.custom_command.running import START_UNIX_MS, Json, Runtime
+from tests.custom_command.tracing import CHANGING, OPENING, needs_strace, run_words_traced
 
 DAY_MS = 86_400_000
 
@@ -357,3 +359,37 @@ def test_a_fixture_approves_nothing(approving: Approving, operation: str) -> Non
         )
     assert path.read_bytes() == before
     assert kept(approving).approvals == (report.approval,)
+
+
+@needs_strace
+def test_killed_or_refused_at_any_call_the_approvals_are_whole(
+    approving: Approving, tmp_path: Path
+) -> None:
+    """They are the earlier ones or the new ones, byte for byte; a refusal is told, with exit 5."""
+    approving.create(f"{approving.tools}/tool {{{{who}}}}")
+    approving.give(approved_by="bob")
+    root, words = approving.runtime.state_dir, ["approve", "greet", "--by", "alice"]
+    before = (root / "approvals.json").read_bytes()
+    words += ["--now-unix-ms", str(START_UNIX_MS), "--state-dir"]
+    clean = shutil.copytree(root, tmp_path / "clean")
+    done, points = run_words_traced(clean, [*words, clean], calls=[*CHANGING, *OPENING])
+    assert done.returncode == 0, done
+    after = (clean / "approvals.json").read_bytes()
+    of_files = [point for point in points if "FOLDER" in point.label]
+    found: set[bytes] = set()
+    for number, point in enumerate(of_files):
+        for how in ("signal=SIGKILL", "error=ENOSPC"):
+            folder = shutil.copytree(root, tmp_path / f"{number}-{how}")
+            inject = f"{point.name}:{how}:when={point.ordinal}"
+            ended, _ = run_words_traced(folder, [*words, folder], calls=[point.name], inject=inject)
+            held = (folder / "approvals.json").read_bytes()
+            assert held in {before, after}, point.label
+            assert ended.returncode in {-9, 5}, (point.label, ended)
+            if ended.returncode == 5:
+                assert b"error: " in ended.stderr
+                assert b"Traceback" not in ended.stderr
+            assert not isinstance(read_approvals(folder), BrokenApprovals)
+            found.add(held)
+            assert approving.give(state_dir=folder).approval.approved_by == "alice"
+    assert found == {before, after}
+    assert len(of_files) > 5
