@@ -18,6 +18,7 @@ import pytest
 from tau_custom_command.cli import execution_options
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.policy.model import ExecutionPolicy
+from tau_custom_command.services.stopping import noted
 from tests import forking
 from tests.custom_command.cases import case_object
 from tests.custom_command.running import (
@@ -284,7 +285,8 @@ def test_what_is_handed_on_shows_no_value(tmp_path: Path, monkeypatch: pytest.Mo
     limits = CycleLimits(
         queue_limit=1, processed_case_cap=1, retry_max_attempts=1, retry_base_delay_ms=0
     )
-    found = execution_options.executing(given, ExecutionPolicy(), limits, tmp_path)
+    with noted() as stopping:
+        found = execution_options.executing(given, ExecutionPolicy(), limits, tmp_path, stopping)
     assert (repr(found), found.secrets.values) == ("Executing(Secrets(TOKEN))", (SECRET.encode(),))
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command.services.attempts import Settling
-from tau_custom_command.services.workers import STOPPING, Workers, working
+from tau_custom_command.services.prepare import Settling
+from tau_custom_command.services.stopping import STOPPING, noted
+from tau_custom_command.services.workers import Workers, working
 
 NOTHING = Settling([])
 
@@ -30,7 +31,7 @@ def test_jobs_run_at_once_and_no_more_than_asked() -> None:
         meeting.wait()
         return NOTHING
 
-    with working(3) as workers:
+    with noted() as stopping, working(3, stopping) as workers:
         for place in range(3):
             assert workers.has_room
             workers.start(place, meet)
@@ -43,13 +44,13 @@ def test_a_thread_is_used_again() -> None:
     """One job after another makes no second thread: starting one takes longer than many a job."""
     used: set[int] = set()
 
-    def noted() -> Settling:
+    def remembered() -> Settling:
         used.add(threading.get_ident())
         return NOTHING
 
-    with working(8) as workers:
+    with noted() as stopping, working(8, stopping) as workers:
         for place in range(20):
-            workers.start(place, noted)
+            workers.start(place, remembered)
             assert outcomes(workers, 1) == {place: NOTHING}
     assert len(used) == 1
 
@@ -60,7 +61,7 @@ def test_an_error_is_told_where_it_is_waited_for() -> None:
     def failing() -> Settling:
         raise OSError("no")
 
-    with working(1) as workers:
+    with noted() as stopping, working(1, stopping) as workers:
         workers.start(0, failing)
         assert isinstance(outcomes(workers, 1)[0], OSError)
         workers.start(1, lambda: NOTHING)
@@ -76,14 +77,14 @@ def test_a_signal_wakes_whoever_waits_and_ends_nothing(number: signal.Signals) -
         end.wait(60)
         return NOTHING
 
-    with working(1) as workers:
+    with noted() as stopping, working(1, stopping) as workers:
         workers.start(0, waiting)
         threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
         assert workers.wait(60) is None
-        assert (workers.stopped_by, workers.is_impatient) == (number, False)
+        assert (stopping.stopped_by, stopping.is_impatient) == (number, False)
         os.kill(os.getpid(), number)
         assert workers.wait(60) is None
-        assert workers.is_impatient
+        assert stopping.is_impatient
         end.set()
         assert outcomes(workers, 1) == {0: NOTHING}
     assert signal.getsignal(number) == before
@@ -93,10 +94,10 @@ def test_what_was_ignored_at_the_start_is_ignored() -> None:
     """As under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with working(1) as workers:
+        with noted() as stopping, working(1, stopping) as workers:
             os.kill(os.getpid(), signal.SIGHUP)
             assert workers.wait(0.01) is None
-            assert workers.stopped_by is None
+            assert stopping.stopped_by is None
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -112,7 +113,7 @@ def test_the_end_waits_for_what_runs(tmp_path: Path) -> None:
         return NOTHING
 
     def fails_meanwhile() -> None:
-        with working(1) as workers:
+        with noted() as stopping, working(1, stopping) as workers:
             workers.start(0, slow)
             begun.wait(60)
             raise RuntimeError

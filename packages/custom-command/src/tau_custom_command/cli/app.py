@@ -20,6 +20,8 @@ class _CommandLine(ErrorBorder, LazyGroup):
         "approvals": ("approvals:approvals", "List what is approved, and whether it counts."),
         "revoke": ("revoke:revoke", "Withdraw the approval of a command."),
         "doctor": ("doctor:doctor", "Show what this machine can enforce when commands run."),
+        "pause": ("pause:pause", "Have no cycle begin until `unpause`."),
+        "unpause": ("pause:unpause", "Let cycles run again."),
         "recover": ("recover:recover", "Mend what is broken in a state directory."),
         "new": ("new:new", "Write a starter fixture to edit."),
         "schema": ("schema:schema", "Print the JSON Schema of the fixture or of a state file."),

@@ -7,27 +7,20 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from tau_custom_command.cli.options import option, path, whole_number
+from tau_custom_command.cli.options import milliseconds, option, path, whole_number
 from tau_custom_command.cycle.plan import CycleLimits
-from tau_custom_command.durations import parse_duration
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.printable import printable
+from tau_custom_command.services.stopping import Stopping
 
 if TYPE_CHECKING:
-    from tau_custom_command.services.attempts import Executing
+    from tau_custom_command.services.prepare import Executing
 
 _MIB = 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
 LONGEST_TIMEOUT_MS = 7 * _DAY_MS
 MOST_PARALLEL = 256
 NOBODY = 65_534
-
-
-def _milliseconds(written: str | int) -> int:
-    try:
-        return written if isinstance(written, int) else parse_duration(written)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
 
 
 RunTimeoutMs = Annotated[
@@ -54,7 +47,7 @@ StopTimeout = Annotated[
         "STOP_TIMEOUT",
         "Execute mode: how long RUNs may go on after SIGTERM, such as 10s; by default as long as "
         "their own limit lets them.",
-        parser=_milliseconds,
+        parser=milliseconds,
         metavar="DURATION",
     ),
 ]
@@ -130,7 +123,11 @@ DEFAULTS = ExecutionOptions()
 
 
 def executing(
-    given: ExecutionOptions, policy: ExecutionPolicy, attempts: CycleLimits, state_dir: Path
+    given: ExecutionOptions,
+    policy: ExecutionPolicy,
+    attempts: CycleLimits,
+    state_dir: Path,
+    stopping: Stopping,
 ) -> "Executing":
     """How RUNs are executed, by the options, the operator's policy, and where the state is.
 
@@ -140,7 +137,7 @@ def executing(
     # Imported only here: record mode, the default, has no use for any of it.
     from tau_custom_command.execution import secrets as secret_sources  # noqa: PLC0415
     from tau_custom_command.execution.limits import Limits  # noqa: PLC0415
-    from tau_custom_command.services.attempts import Executing  # noqa: PLC0415
+    from tau_custom_command.services.prepare import Executing  # noqa: PLC0415
 
     limits = Limits(
         timeout_ms=given.run_timeout_ms,
@@ -161,6 +158,7 @@ def executing(
         limits=limits,
         max_parallel=given.max_parallel or os.cpu_count() or 1,
         stop_timeout_ms=limits.timeout_ms if stop_timeout_ms is None else stop_timeout_ms,
+        stopping=stopping,
         secrets=secrets,
         environment=os.environ,
         state_dir=state_dir,

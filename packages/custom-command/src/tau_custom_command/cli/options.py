@@ -44,6 +44,22 @@ def _seconds(written: str | float) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
+def milliseconds(written: str | int) -> int:
+    """A duration that was given."""
+    try:
+        return written if isinstance(written, int) else parse_duration(written)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def interval(written: str | int) -> int:
+    """A duration that was given, above 0."""
+    found = milliseconds(written)
+    if not found:
+        raise typer.BadParameter("must be longer than 0")
+    return found
+
+
 def text(value: str) -> str:
     """A text that can be recorded: in UTF-8, and not too long."""
     try:
@@ -137,6 +153,25 @@ RetryBaseDelayMs = Annotated[
 ]
 Fresh = Annotated[
     bool, option("FRESH", "Do every case anew, also one that an earlier cycle did.", "--fresh")
+]
+Every = Annotated[
+    int | None,
+    option(
+        "EVERY",
+        "Run a cycle so often, as --fresh does, until SIGTERM; such as 5m.",
+        parser=interval,
+        metavar="DURATION",
+    ),
+]
+Jitter = Annotated[
+    int | None,
+    option(
+        "JITTER",
+        "With --every: a host's cycles begin up to so much later, always by the same; a tenth of "
+        "it by default.",
+        parser=milliseconds,
+        metavar="DURATION",
+    ),
 ]
 CaseSuffix = Annotated[
     str,

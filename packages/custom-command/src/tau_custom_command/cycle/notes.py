@@ -2,7 +2,7 @@
 
 That it began; before each process, that it is about to start; what came of each case. So after a
 crash no finished case is lost, and a RUN that was started is never silently run again: it ends as
-interrupted (runbooks/custom-command-ops.md, "Crash safety").
+interrupted (runbooks/custom-command-ops.md, "Stopping, and crashes").
 """
 
 from collections.abc import Iterable, Iterator

@@ -6,7 +6,6 @@ journal as it happens (`cycle.notes`).
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
 
 from tau_custom_command.cycle import notes
 from tau_custom_command.cycle.artifacts import Attempt
@@ -20,28 +19,15 @@ from tau_custom_command.cycle.schedule import Schedule
 from tau_custom_command.cycle.settle import Settlement, settle
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.pattern import PatternSearch
-from tau_custom_command.services.attempts import (
-    Attending,
-    Executing,
-    Run,
-    Settling,
-    attempted,
-    prepared,
-)
+from tau_custom_command.services.attempts import Attending, attempted
 from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.prepare import Executing, Run, Settling, prepared
 from tau_custom_command.services.workers import Workers, working
 from tau_custom_command.storage.journal import Notebook
 from tau_custom_command.storage.journal_format import NoteKind
 
 Keep = Callable[[str, Attempt, Ended], Ended]
 """Stores what a record does not hold of how a run of a channel ended, and returns what it does."""
-
-
-class Executed(NamedTuple):
-    """The settled cases of a cycle in the order of its queue, and the signal that stopped it."""
-
-    settlements: tuple[Settlement, ...]
-    stopped_by: int | None
 
 
 def execute(  # noqa: PLR0913 - what is to be done, how, and where it is written
@@ -53,24 +39,24 @@ def execute(  # noqa: PLR0913 - what is to be done, how, and where it is written
     clock: Clock,
     keep: Keep,
     progress: Iterator[object],
-) -> Executed:
-    """Settle the cases of a plan, as many at once as may be; `progress` is moved on with each.
+) -> tuple[Settlement, ...]:
+    """Settle the cases of a plan, as many at once as may be; return them in their order.
 
-    Once a signal asks to stop, no other case starts, and those that run may finish within
-    `executing.stop_timeout_ms`; a second signal ends them at once.
+    `progress` is moved on with each. Once a signal asks to stop, no other case starts, and those
+    that run may finish within `executing.stop_timeout_ms`; a second signal ends them at once.
 
     Raises:
         StorageError: if the journal cannot be written. Nothing runs any more then.
     """
     notebook.add(NoteKind.BEGAN, notes.encode(notes.Began.of(plan, unix_ms=clock.wall_unix_ms())))
-    with PatternSearch() as matches, working(executing.max_parallel) as workers:
+    with PatternSearch() as matches, working(executing.max_parallel, executing.stopping) as workers:
         cycle = _Cycle(plan, registry, executing, notebook, clock, keep, matches, workers)
         try:
             for _ in cycle.settled():
                 next(progress, None)
         finally:
             cycle.cancelled.set()  # where something went wrong, what runs would go on
-    return Executed(cycle.settlements(), workers.stopped_by)
+    return cycle.settlements()
 
 
 class _Cycle:
@@ -89,7 +75,7 @@ class _Cycle:
     ) -> None:
         self._plan, self._registry, self._executing = plan, registry, executing
         self._notebook, self._clock, self._keep = notebook, clock, keep
-        self._matches, self._workers = matches, workers
+        self._matches, self._workers, self._stopping = matches, workers, executing.stopping
         self._schedule = Schedule(plan.queue, waits_for(plan.queue, registry))
         self._captured = Captured.before_any(plan.secret_captures)
         self._settled: dict[int, Settlement] = {}
@@ -127,18 +113,18 @@ class _Cycle:
 
     def _next(self) -> int | None:
         """The place of a case that is to start now, if any is."""
-        if self._workers.stopped_by is not None or not self._workers.has_room:
+        if self._stopping.stopped_by is not None or not self._workers.has_room:
             return None
         return self._schedule.next()
 
     def _patience_seconds(self) -> float | None:
         """How long what runs may go on; None where nothing but its own limits bounds it."""
-        if self._workers.stopped_by is None or self.cancelled.is_set():
+        if self._stopping.stopped_by is None or self.cancelled.is_set():
             return None
         now_ms = self._clock.monotonic_ms()
         if self._stops_at_ms is None:
             self._stops_at_ms = now_ms + self._executing.stop_timeout_ms
-        if self._workers.is_impatient or now_ms >= self._stops_at_ms:
+        if self._stopping.is_impatient or now_ms >= self._stops_at_ms:
             self.cancelled.set()
             return None
         return (self._stops_at_ms - now_ms) / 1000
@@ -161,7 +147,6 @@ class _Cycle:
             about_to_start=about_to_start,
             keep=keep,
             matches=self._matches,
-            stopping=self._workers.stopping,
             cancelled=self.cancelled,
         )
         return attempted(run, self._executing, attending)

@@ -29,6 +29,7 @@ from tau_custom_command.limits import LARGEST_FIXTURE_BYTES, MIB, NO_RELEASE, is
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.close_interrupted import close_interrupted
+from tau_custom_command.services.pause import refuse_paused
 from tau_custom_command.services.write_closed import Track, write_closed
 from tau_custom_command.storage import artifacts, read
 from tau_custom_command.storage.journal import noting
@@ -38,8 +39,7 @@ from tau_custom_command.storage.state_directory import OpenedState, open_state
 from tau_custom_command.storage.sync import NOT_TO_DISK, TO_DISK, Syncing
 
 if TYPE_CHECKING:
-    from tau_custom_command.services.attempts import Executing
-    from tau_custom_command.services.execute import Executed
+    from tau_custom_command.services.prepare import Executing
 
 
 class RunRequest(NamedTuple):
@@ -68,16 +68,12 @@ class RunRequest(NamedTuple):
 
 
 class RunReport(NamedTuple):
-    """What a cycle did: its event, the health after it, and what is worth telling people.
-
-    `stopped_by` is the number of the signal that ended it before all cases had started.
-    """
+    """What a cycle did: its event, the health after it, and what is worth telling people."""
 
     event: RuntimeEvent
     health: HealthSnapshot
     settlements: tuple[Settlement, ...]
     warnings: tuple[str, ...]
-    stopped_by: int | None = None
 
     @property
     def has_drifted(self) -> bool:
@@ -127,16 +123,15 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
     _refuse_secrets(request, loaded)
     syncing = _syncing(request)
     with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
+        refuse_paused(lock.root)
         opened = _opened(request, lock, syncing, clock, track)
         registry = Registry.of(() if opened.state is None else opened.state.commands)
         planned = _plan(request, loaded, opened, clock)
         started_ms = clock.monotonic_ms()
         if request.executing is None:
-            settled, stopped_by = _recorded(planned, registry, request, clock, track), None
+            settled = _recorded(planned, registry, request, clock, track)
         else:
-            settled, stopped_by = _executed(
-                planned, registry, request, request.executing, lock, clock, track
-            )
+            settled = _executed(planned, registry, request, request.executing, lock, clock, track)
         closed = close(
             planned,
             settled,
@@ -150,7 +145,6 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
         health=closed.state.health,
         settlements=closed.settlements,
         warnings=(*opened.warnings, *remarks, *loaded.warnings),
-        stopped_by=stopped_by,
     )
 
 
@@ -229,7 +223,7 @@ def _executed(  # noqa: PLR0913, PLR0917 - what was planned, what was asked for,
     lock: HeldLock,
     clock: Clock,
     track: Track,
-) -> "Executed":
+) -> tuple[Settlement, ...]:
     """Settle the cases, RUNs by running them; the journal notes how far it is."""
     from tau_custom_command.services.execute import execute  # noqa: PLC0415 - record mode has no use
 

@@ -1,5 +1,8 @@
 """`run`: processes a fixture in one cycle, and says what came of it."""
 
+import os
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import typer
@@ -20,7 +23,9 @@ from tau_custom_command.policy.model import (
 )
 from tau_custom_command.printable import printable
 from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.repeat import Pace, repeat
 from tau_custom_command.services.run_cycle import RunRequest, run_cycle
+from tau_custom_command.services.stopping import Stopping, noted
 from tau_custom_command.storage.rotation import RotationLimits
 
 
@@ -33,6 +38,8 @@ def run(
     processed_case_cap: options.ProcessedCaseCap = 10_000,
     retry_max_attempts: options.RetryMaxAttempts = None,
     retry_base_delay_ms: options.RetryBaseDelayMs = 0,
+    every: options.Every = None,
+    jitter: options.Jitter = None,
     fresh: options.Fresh = False,
     case_suffix: options.CaseSuffix = "",
     release: options.Release = None,
@@ -71,17 +78,19 @@ def run(
     """Process a fixture in one cycle and check every result.
 
     Exits 0 if every result was as expected, 3 if one was not, 5 if the fixture or the state cannot
-    be used, or the state directory is locked. With --run-mode execute, SIGTERM lets RUNs finish
-    that have started, and starts no others (143).
+    be used, or the state directory is locked or paused. With --run-mode execute, SIGTERM lets RUNs
+    finish that have started, and starts no others (143). With --every it goes on until SIGTERM (0),
+    whatever comes of a cycle, and reads the fixture anew each time.
 
     Example: tau-custom-command run greet.toml --state-dir .tau/greet
     """
-    if fresh and case_suffix:
-        raise typer.BadParameter(
-            "chooses a suffix itself; leave out --case-suffix", param_hint="--fresh"
-        )
-    if release is not None and release_file is not None:
-        raise typer.BadParameter("leave out --release", param_hint="--release-file")
+    _refuse_together(
+        {
+            "--every": (every, {"--case-suffix": case_suffix, "--now-unix-ms": now_unix_ms}),
+            "--fresh": (fresh, {"--case-suffix": case_suffix}),
+            "--release-file": (release_file, {"--release": release}),
+        }
+    )
     executes = run_mode == "execute"
     limits = CycleLimits(
         queue_limit=queue_limit,
@@ -117,9 +126,8 @@ def run(
         state_dir=state_dir,
         limits=limits,
         default_policy=policy,
-        executing=executing(execution, policy, limits, state_dir) if executes else None,
         case_suffix=case_suffix,
-        fresh=fresh,
+        fresh=fresh or every is not None,
         release=release,
         release_file=release_file,
         rerun=tuple(rerun or ()),
@@ -133,17 +141,47 @@ def run(
     if no_fsync:
         typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
-    report = run_cycle(request, clock=clock, track=track)
-    for warning in report.warnings:
-        typer.echo(printable(warning), err=True)
-    cases = text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE)
     as_json |= output_format == "json"
-    print_text(cases, err=as_json)
-    value = text.run_as_json(report.event, report.health)
-    print_answer(text.run_as_text(report, state_dir), value, output_format, as_json=as_json)
-    if report.stopped_by is not None:
-        raise typer.Exit(128 + report.stopped_by)
-    raise typer.Exit(ExitCode.NO if report.has_drifted else ExitCode.YES)
+
+    def cycle(stopping: Stopping) -> bool:
+        """Run a cycle and print it; tell whether every result was as expected."""
+        how = executing(execution, policy, limits, state_dir, stopping) if executes else None
+        report = run_cycle(request._replace(executing=how), clock=clock, track=track)
+        for warning in report.warnings:
+            typer.echo(printable(warning), err=True)
+        print_text(text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE), err=as_json)
+        value = text.run_as_json(report.event, report.health)
+        print_answer(text.run_as_text(report, state_dir), value, output_format, as_json=as_json)
+        return not report.has_drifted
+
+    if every is None and not executes:
+        raise typer.Exit(ExitCode.YES if cycle(Stopping()) else ExitCode.NO)
+    with noted() as stopping:
+        if every is not None:
+            pace = Pace.of(
+                every,
+                every // 10 if jitter is None else jitter,
+                host=os.uname().nodename,
+                state_dir=state_dir,
+            )
+            repeat(partial(cycle, stopping), pace, clock=clock, stopping=stopping, complain=_tell)
+            raise typer.Exit(ExitCode.YES)
+        is_as_expected = cycle(stopping)
+    if stopping.stopped_by is not None:
+        raise typer.Exit(128 + stopping.stopped_by)
+    raise typer.Exit(ExitCode.YES if is_as_expected else ExitCode.NO)
+
+
+def _refuse_together(given: Mapping[str, tuple[object, Mapping[str, object]]]) -> None:
+    """Refuse each option whose value says what another one says too."""
+    for name, (value, others) in given.items():
+        for other, other_value in others.items():
+            if value and other_value not in {None, ""}:
+                raise typer.BadParameter(f"leave out {other}", param_hint=name)
+
+
+def _tell(message: str) -> None:
+    typer.echo(f"error: {printable(message)}", err=True)
 
 
 def _policy(

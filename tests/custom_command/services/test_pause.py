@@ -1,0 +1,67 @@
+"""While a state directory is paused, no cycle begins in it (custom-command-ops.md, "Pausing")."""
+
+import stat
+
+import pytest
+
+from tests.custom_command.cases import case_object, fixture_bytes
+from tests.custom_command.running import Command
+
+RUN = ("run", "fixture.json", "--state-dir", "state")
+
+
+@pytest.fixture
+def ran(command: Command) -> Command:
+    """Return the command, after a cycle."""
+    (command.folder / "fixture.json").write_bytes(fixture_bytes(case_object()))
+    assert command(*RUN).code == 0
+    return command
+
+
+def test_a_paused_directory_is_refused_until_it_is_unpaused(ran: Command) -> None:
+    """Whoever comes by is told since when, by whom, why, and how to go on; nothing is written."""
+    files = sorted(ran.folder.joinpath("state").rglob("*"))
+    now = ("--now-unix-ms", "1767225600000")
+    said = ran(
+        "pause", "--reason", "the hall\x1b[2J is moved", "--by", "Ann", "--state-dir", "state", *now
+    )
+    assert (said.code, said.out) == (0, "state: paused; no cycle begins until unpause\n")
+    refused = ran(*RUN)
+    assert (refused.code, refused.err) == (
+        5,
+        (
+            "error: state: paused since 2026-01-01 00:00:00Z by Ann: the hall\\x1b[2J is moved; "
+            "'tau-custom-command unpause --state-dir state' lets cycles run again\n"
+        ),
+    )
+    assert ran("unpause", "--state-dir", "state").out == "state: cycles run again\n"
+    assert sorted(ran.folder.joinpath("state").rglob("*")) == files
+    assert ran(*RUN).code == 0
+    assert ran("unpause", "--state-dir", "state").out == "state: was not paused\n"
+
+
+def test_only_its_owner_can_read_why(ran: Command) -> None:
+    """As all that the runtime writes; the login name stands where no other is given."""
+    said = ran("pause", "--reason", "x", "--state-dir", "state", env={"LOGNAME": "rob"})
+    assert said.code == 0, said
+    path = ran.folder / "state/paused.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert '"by": "rob"' in path.read_text()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[", '{"schema_version": 2}'])
+def test_what_cannot_be_read_counts_as_paused(ran: Command, content: str) -> None:
+    """Unknown is no; and unpause gets out of it."""
+    (ran.folder / "state/paused.json").write_text(content)
+    refused = ran(*RUN)
+    assert (refused.code, "counts as paused" in refused.err) == (5, True)
+    assert ran("unpause", "--state-dir", "state").code == 0
+    assert ran(*RUN).code == 0
+
+
+def test_what_is_asked_wrongly(command: Command) -> None:
+    """No reason, or no directory."""
+    assert command("pause", "--reason", " ").code == 2
+    assert command("pause").code == 2
+    assert command("pause", "--reason", "x", "--state-dir", "none").code == 5
+    assert command("unpause", "--state-dir", "none").code == 5

@@ -1,0 +1,180 @@
+"""`run --every`: a cycle so often, until it is asked to stop (custom-command-ops.md, "A timer")."""
+
+import fcntl
+import itertools
+import json
+import os
+import random
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tau_custom_command.services.repeat import Pace
+from tests.custom_command.cases import case_object, fixture_bytes
+from tests.custom_command.running import Command, Json
+
+EVERY = ("run", "fixture.json", "--state-dir", "state", "--every")
+EXECUTE = ("--run-mode", "execute", "--no-policy-require-approval", "--stop-timeout", "10s")
+UNCONFINED = ("--policy-sandbox-profile", "unrestricted")
+STOPS = int(os.environ.get("TAU_TEST_STOPS", "10"))
+"""How often a loop is stopped at a random moment; 200 where there is time."""
+
+
+def write(folder: Path, *cases: Json) -> None:
+    """Write a fixture."""
+    (folder / "fixture.json").write_bytes(fixture_bytes(*cases))
+
+
+def events(folder: Path) -> list[Json]:
+    """Return the lines of the event log, which must be chained, and end with what the state is."""
+    log = folder / "state/runtime-events.jsonl"
+    raw = log.read_bytes().splitlines() if log.exists() else []
+    lines = [json.loads(line) for line in raw]
+    digests = [None, *(sha256(line).hexdigest() for line in raw)]
+    assert [line["previous_sha256"] for line in lines] == digests[:-1]
+    return lines
+
+
+def until(wanted: Callable[[], object]) -> None:
+    """Wait for something, a minute at most."""
+    for _ in range(6_000):
+        if wanted():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+@contextmanager
+def looping(command: Command, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """Give a loop that runs; it ends well when it is asked to stop."""
+    with command.start(*EVERY, *options) as process:
+        yield process
+        assert process.poll() is None, process.communicate()
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "Traceback" not in err
+
+
+@given(
+    interval=st.integers(1, 10**9),
+    due=st.integers(0, 10**12),
+    late=st.integers(-10, 10**12),
+)
+def test_what_is_late_is_left_out(interval: int, due: int, late: int) -> None:
+    """The next cycle is due on the beat, after now, and not a beat later than it could be."""
+    after = Pace(interval, 0).after(due, due + late)
+    assert (after - due) % interval == 0
+    assert after > due + late
+    assert after - interval <= max(due, due + late)
+
+
+def test_a_host_keeps_its_offset(tmp_path: Path) -> None:
+    """Within the jitter, the same each time, and another one for another host or directory."""
+    offsets = [
+        Pace.of(1_000_000, 100_000, host=host, state_dir=tmp_path / name).offset_ms
+        for host in ("a", "b", "c")
+        for name in ("x", "y")
+    ]
+    assert all(0 <= offset <= 100_000 for offset in offsets)
+    assert len(set(offsets)) == 6
+    again = Pace.of(1_000_000, 100_000, host="a", state_dir=tmp_path / "z/../x")
+    assert again.offset_ms == offsets[0]
+    assert Pace.of(9, 0, host="a", state_dir=tmp_path).offset_ms == 0
+
+
+def test_each_cycle_is_new_work_and_reads_the_fixture_anew(command: Command) -> None:
+    """A fixture that is refused is told once, leaves no event, and the loop goes on after it."""
+    write(command.folder, case_object())
+    with looping(command, "100ms") as process:
+        until(lambda: len(events(command.folder)) >= 2)
+        (command.folder / "fixture.json").write_text("{")
+        time.sleep(0.5)
+        count = len(events(command.folder))
+        time.sleep(0.3)
+        assert len(events(command.folder)) == count
+        write(command.folder, case_object(), case_object("020", "LIST", ""))
+        until(lambda: events(command.folder)[-1]["discovered_cases"] == 2)
+        assert process.poll() is None
+    assert {event["duplicate_skips"] for event in events(command.folder)} == {0}
+
+
+def test_a_refusal_is_told_once(command: Command) -> None:
+    """As long as it stays the same: here, while cycles are paused."""
+    write(command.folder, case_object())
+    assert command("run", "fixture.json", "--state-dir", "state").code == 0
+    assert command("pause", "--reason", "x", "--state-dir", "state").code == 0
+    with command.start(*EVERY, "50ms") as process:
+        time.sleep(0.8)
+        assert len(events(command.folder)) == 1
+        assert command("unpause", "--state-dir", "state").code == 0
+        until(lambda: len(events(command.folder)) > 1)
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.count("paused since")) == (0, 1)
+
+
+def test_a_lock_that_is_held_skips_the_cycle(command: Command) -> None:
+    """It is held for a cycle, and free between two."""
+    write(command.folder, case_object())
+    with looping(command, "100ms"):
+        until(lambda: events(command.folder))
+        with (command.folder / "state/.lock").open("r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            count = len(events(command.folder))
+            time.sleep(0.4)
+            assert len(events(command.folder)) == count
+        until(lambda: len(events(command.folder)) > count)
+
+
+def test_a_cycle_that_takes_longer_skips_and_never_overlaps(command: Command) -> None:
+    """The next one begins on a later beat."""
+    policy = {"sandbox_profile": "unrestricted"}
+    create = case_object("0", "CREATE", "a", template="sleep 0.5", execution_policy=policy)
+    write(command.folder, create, case_object("1", "RUN", "a"))
+    with looping(command, "200ms", *EXECUTE, *UNCONFINED):
+        until(lambda: len(events(command.folder)) >= 3)
+    found = events(command.folder)
+    ends = [event["timestamp_unix_ms"] for event in found]
+    assert all(later - earlier >= 500 for earlier, later in itertools.pairwise(ends))
+    assert {event["failed_cases"] for event in found} == {0}
+
+
+@pytest.mark.parametrize("mode", [(), (*EXECUTE, *UNCONFINED)], ids=["record", "execute"])
+def test_it_is_stopped_at_any_moment_and_loses_nothing(
+    command: Command, mode: tuple[str, ...]
+) -> None:
+    """What was begun is written; it ends well, and what comes next finds all in order."""
+    policy = {"sandbox_profile": "unrestricted"}
+    create = case_object("0", "CREATE", "a", template="sleep 0.02", execution_policy=policy)
+    write(command.folder, create, *(case_object(f"{n}", "RUN", "a") for n in range(1, 4)))
+    chance = random.Random()  # noqa: S311 - any moment will do
+    for _ in range(STOPS):
+        with command.start(*EVERY, "20ms", *mode) as process:
+            time.sleep(chance.uniform(0.3, 0.7))
+            process.terminate()
+            _, err = process.communicate(timeout=60)
+        # Before its handlers are there, the program ends as any other does.
+        assert process.returncode in {0, 143, -15}, err
+        assert "Traceback" not in err
+    found = events(command.folder)
+    assert len(found) > STOPS
+    assert {event["failed_cases"] for event in found} == {0}
+    assert not any(event["recovered"] for event in found)
+    state = json.loads((command.folder / "state/state.json").read_bytes())
+    assert state["last_cycle"]["cycle_number"] == len(found)
+    assert command("recover", "--state-dir", "state").out == "state: nothing to recover\n"
+
+
+def test_what_is_asked_wrongly(command: Command) -> None:
+    """No time, no unit, or what does not go together."""
+    write(command.folder, case_object())
+    for options in (("0s",), ("5",), ("5m", "--case-suffix=-x"), ("5m", "--now-unix-ms=1")):
+        assert command(*EVERY, *options).code == 2
