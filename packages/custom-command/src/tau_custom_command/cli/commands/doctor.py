@@ -25,7 +25,7 @@ def doctor(
     output_format: options.Format = "text",
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what this machine can enforce when commands run for real.
+    """Show what this machine can enforce when commands run.
 
     Each promise is tried with a real process, under each profile that makes it, with the state
     directory, the workspace and the user that are given. Exits 0 if all can be enforced, 3 if not.
