@@ -164,7 +164,27 @@ def _small_fixture() -> bytes:
         "template": "echo {{who}}",
         "expected": {"outcome": "success", "status_code": 201},
     }
-    return json.dumps(rollout | {"cases": [create, *rollout["cases"]]}).encode()
+    checked = {
+        "case_id": "001-greet",
+        "operation": "RUN",
+        "command_name": "greet",
+        "arguments": {"who": "world"},
+        "capture": {
+            "version": {"stdout": "json", "pointer": "/version", "secret": True},
+            "line": {"stderr": "matches", "pattern": "(?m)^(.*)$", "group": 1},
+        },
+        "timeout_ms": 1000,
+        "retry_until": {"attempts": 3, "every_ms": 10},
+        "expected": {
+            "outcome": "success",
+            "status_code": 200,
+            "exit_code": 3,
+            "stdout": {"equals": "a", "contains": "a", "matches": "^a+$"},
+            "stderr": {"json": {"a": [1, None]}, "json_contains": {"a": 1.5}},
+            "max_duration_ms": 5,
+        },
+    }
+    return json.dumps(rollout | {"cases": [create, checked, *rollout["cases"]]}).encode()
 
 
 def _leave_in_journal(state_dir: Path, later: Path) -> None:

@@ -146,6 +146,17 @@ def test_it_ends_with_a_runtime_that_is_killed() -> None:
         time.sleep(0.02)
 
 
+def test_a_wish_to_stop_does_not_end_it() -> None:
+    """A service manager may tell every process; the runtime decides what ends, and when."""
+    before = _workers(os.getpid())
+    with PatternSearch() as searching:
+        searching("a", "a")
+        (pid,) = _workers(os.getpid()) - before
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            os.kill(pid, number)
+        assert searching("a", "a") == ("a",)
+
+
 def test_ctrl_c_does_not_reach_it(search: PatternSearch) -> None:
     """It is in a group of its own; the runtime decides what an interruption means."""
     search("a", "a")
