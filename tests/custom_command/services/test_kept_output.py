@@ -278,6 +278,29 @@ def test_a_registered_command_that_holds_a_secret_does_not_run(command: Command)
     assert "holds the value of a secret" in said(ended)
 
 
+def test_a_secret_file_is_read_anew_in_each_cycle(command: Command) -> None:
+    """So a key that is renewed reaches the next cycle, masked as the one before."""
+    key = command.folder / "key"
+    key.touch(mode=0o600)
+    key.write_text(f"{SECRET}-1")
+    cases = [create("a", "sh -c 'echo $KEY ${KEY##*-}'"), case_object("1", "RUN", "a")]
+    command.write("fixture.json", {"schema_version": 1, "name": "x", "cases": cases})
+    options = ("--no-policy-require-approval", "--every", "300ms", "--secret", "KEY=file:key")
+    printed: set[str] = set()
+    with command.start(*RUN, *options) as process:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(printed) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+            with contextlib.suppress(FileNotFoundError):  # before the first cycle
+                printed.add(audit(command.folder, "a")["stdout"])
+            if printed:
+                key.write_text(f"{SECRET}-2")
+        process.terminate()
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+    assert (process.returncode, printed) == (0, {"*** 1\n", "*** 2\n"}), err
+    assert SECRET.encode() not in everything(command.folder) + (out + err).encode()
+
+
 def test_what_is_handed_on_shows_no_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not where it is printed, and so in no traceback."""
     monkeypatch.setenv("TOKEN", SECRET)
