@@ -221,6 +221,15 @@ def test_an_index_that_is_no_file_is_refused(root: Path) -> None:
         removed(root, day=999)
 
 
+@pytest.mark.parametrize("path", ["notes", "three/artifacts"])
+def test_a_file_among_the_folders_stops_nothing(root: Path, path: str) -> None:
+    """What has no index has no artifacts; it stays, and the others go."""
+    (root / STORE / path).write_bytes(b"mine")
+    assert removed(root, day=999) == ()
+    assert (root / STORE / path).read_bytes() == b"mine"
+    assert files(root)["two/artifacts/index.jsonl"] == b""
+
+
 def test_without_the_lock_nothing_is_removed(root: Path) -> None:
     """Another runner may be at work there."""
     before = files(root)

@@ -94,10 +94,10 @@ def remove_expired(lock: HeldLock, syncing: Syncing, *, now_unix_ms: int) -> tup
 
 
 def _index(path: str, folders: FolderWalk) -> bytes:
-    """What an index holds; nothing where there is none."""
+    """What an index holds; nothing where there is none, as where a file lies among the channels."""
     try:
         descriptor = folders.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return b""
     try:
         return read_open(descriptor)
