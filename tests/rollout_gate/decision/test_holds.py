@@ -388,12 +388,17 @@ def test_what_to_type_next_is_what_helps(gate: Gate, name: str) -> None:
 
 
 def test_what_to_type_next_of_a_policy_s_gates(gate: Gate) -> None:
-    """What the last cycle shows is diagnosed; what nobody did yet is named with its blank."""
+    """What the last cycle shows is diagnosed; what nobody did yet is named with its blank.
+
+    A rollout that is frozen is told to resume once nothing else is to be done.
+    """
     canary = Canary(gate)
     last_cycle(backlog_cases=2, reason_codes=["queue_backpressure_applied"])(canary)
     assert typed_next(canary)[0] == DIAGNOSE
     canary.run("freeze", "--reason", "the hall is moved", expected=0)
-    assert typed_next(canary)[0] == "tau-rollout-gate resume --reason 'WHY IT MAY GO ON'"
+    assert typed_next(canary) == [DIAGNOSE]  # to resume is no help yet
+    canary.next_cycles(1)
+    assert typed_next(canary) == ["tau-rollout-gate resume --reason 'WHY IT MAY GO ON'"]
     canary.run("rollback", "--reason", "anew", expected=0)
     assert typed_next(canary, expected=4) == []  # its steps are listed instead
     gate.begin("--now-unix-ms", str(canary.now))
