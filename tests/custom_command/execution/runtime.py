@@ -58,6 +58,11 @@ class Runtime:
         """End it."""
         self._process.communicate()
 
+    @property
+    def pid(self) -> int:
+        """Which process it is."""
+        return self._process.pid
+
     def ended(self, asked: Invocation) -> Ended:
         """Have it run a command to its end."""
         answer = self._ask(asked, is_apart=False)

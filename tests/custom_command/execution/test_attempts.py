@@ -363,6 +363,7 @@ def test_in_a_bare_sandbox_it_is_within_reach(host: Host) -> None:
 
 
 @needs_bubblewrap
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("longest_ms", [1, 30])
 def test_a_runtime_that_is_killed_leaves_nothing(host: Host, longest_ms: int) -> None:
     """200 times within 1 ms of the spawn, and as often at any time until the command runs.
@@ -409,3 +410,27 @@ def test_a_daemon_is_gone_before_the_result_is_told(
     found = host.runtime.ended(asked)
     assert not _processes(mark)
     assert (found.left_behind, found.timed_out) == (True, ending == "sleep 77")
+
+
+@needs_bubblewrap
+@pytest.mark.skipif(not AM_ROOT, reason="only root can mount something")
+@pytest.mark.parametrize("user", [ROOT, SOMEBODY])
+@pytest.mark.parametrize("profile", PROMISES)
+def test_what_is_mounted_meanwhile_does_not_arrive(
+    profile: SandboxProfile, user: int, workspace: Path
+) -> None:
+    """Where mounts are shared, as with systemd, a sandbox would have it too, and writable."""
+    place = Path("/opt", f"tau-later-{os.getpid()}")
+    place.mkdir()
+    script = f"sleep 1.5; : > {place}/file"
+    try:
+        with Runtime(user, {}, ("unshare", "--mount", "--propagation", "shared")) as runtime:
+            asked = invocation(profile, workspace, "sh", "-c", script)
+            there = ("nsenter", "--mount", "--target", str(runtime.pid))
+            mounting = "sleep 0.7; mount -t tmpfs -o mode=0777 later " + str(place)
+            with subprocess.Popen([*there, "sh", "-c", mounting]):
+                found = runtime.ended(asked)
+        is_through = profile is SandboxProfile.UNRESTRICTED
+        assert (found.started, found.exit_code == 0) == (True, is_through), found
+    finally:
+        place.rmdir()

@@ -36,6 +36,11 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make such 
             "profile bwrap /usr/bin/bwrap",
         ),
         ("loopback: Failed RTM_NEWADDR", {"apparmor": "1"}, "/etc/apparmor.d/bwrap"),
+        (
+            "unshare: unshare failed: Operation not permitted",
+            {"apparmor": "1"},
+            "profile unshare /",
+        ),
         (NO_NAMESPACE, {"is_filtered": True}, "seccomp=unconfined"),
         (NO_NAMESPACE, {"unprivileged": "1", "most": "9", "apparmor": "0"}, "the kernel refuses"),
         ("Can't mount proc on /newroot/proc", {}, "systempaths=unconfined"),

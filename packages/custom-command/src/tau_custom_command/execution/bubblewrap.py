@@ -8,7 +8,6 @@ nothing done; and as that word never comes from a runtime that died, nothing sta
 import errno
 import os
 import platform
-import pwd
 import shutil
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.execution import obstacles, seccomp
 from tau_custom_command.execution.handle import Handle
 from tau_custom_command.execution.invocation import Invocation, search_path
+from tau_custom_command.execution.launch import launch
 from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
 from tau_custom_command.execution.shell import Shell
 from tau_custom_command.execution.view import view
@@ -124,10 +124,10 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
         *(("--share-net",) if invocation.allow_network else ()),
         *("--", *shell.words(invocation, environment)),
     ]
-    user, group, extra_groups = _user(invocation.run_as)
+    how = launch(invocation.run_as)
     try:
         outer = subprocess.Popen(  # noqa: S603 - the words were judged by the policy
-            words,
+            [*how.words, *words],
             env=environment,
             cwd="/",
             stdin=shell.inner_end.fileno(),
@@ -135,9 +135,9 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
             stderr=outputs.stderr,
             pass_fds=(filter_reader.fileno(),),
             start_new_session=True,
-            user=user,
-            group=group,
-            extra_groups=extra_groups,
+            user=how.user,
+            group=how.group,
+            extra_groups=how.extra_groups,
             umask=invocation.umask,
         )
     except subprocess.SubprocessError as error:
@@ -224,19 +224,3 @@ def _filter(stack: ExitStack, *, allow_network: bool) -> BinaryIO:
     writer.write(seccomp.program(machine, allow_network=allow_network))
     writer.close()
     return reader
-
-
-def _user(number: int) -> tuple[int | None, int | None, list[int] | None]:
-    """User, group and further groups of bubblewrap: nobody's where the runtime is root."""
-    if os.geteuid() != 0:
-        return None, None, None
-    if number == 0:
-        raise NotStartedError(
-            FailureReason.SANDBOX_UNAVAILABLE,
-            "root is not confined by a view that is read-only; name another user: --run-as UID",
-        )
-    try:
-        group = pwd.getpwuid(number).pw_gid
-    except KeyError:
-        group = number
-    return number, group, []

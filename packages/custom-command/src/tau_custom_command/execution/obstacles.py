@@ -11,14 +11,19 @@ NO_BUBBLEWRAP = (
     " (apt install bubblewrap, dnf install bubblewrap, apk add bubblewrap)"
 )
 
+NO_UNSHARE = (
+    "the program unshare is not there, which keeps mounts of the host away from commands; install"
+    " the package util-linux"
+)
+
 NO_LINUX = "commands are confined by Linux alone, from 5.14 on; run it there, or in a container"
 
 _APPARMOR_PROFILE = """\
 abi <abi/4.0>,
 include <tunables/global>
-profile bwrap /usr/bin/bwrap flags=(unconfined) {
+profile {name} /usr/bin/{name} flags=(unconfined) {{
   userns,
-}"""
+}}"""
 
 
 class Facts(NamedTuple):
@@ -67,14 +72,21 @@ def explain(said: str, found: Facts) -> str:
             "/proc is masked here, as in a container; start that with"
             " --security-opt systempaths=unconfined (podman: --security-opt unmask=ALL)"
         )
-    elif any(each in words for each in ("namespace", "uid map", "gid map", "setgroups", "rtm_")):
-        remedy = _about_namespaces(found)
+    elif any(each in words for each in _OF_NAMESPACES):
+        remedy = _about_namespaces("unshare" if words.startswith("unshare") else "bwrap", found)
     else:
         remedy = "the sandbox could not be set up"
     return f"{remedy}: {said}" if said else remedy
 
 
-def _about_namespaces(found: Facts) -> str:
+_OF_NAMESPACES = (
+    *("namespace", "uid map", "gid map", "setgroups", "rtm_"),
+    *("unshare: unshare failed", "uid_map", "gid_map", "cannot change root filesystem propagation"),
+)
+"""Words that bubblewrap and unshare say where user namespaces are refused or of no use."""
+
+
+def _about_namespaces(program: str, found: Facts) -> str:
     if found.unprivileged == "0":
         return (
             "the kernel lets only root make user namespaces;"
@@ -84,9 +96,9 @@ def _about_namespaces(found: Facts) -> str:
         return "the kernel allows no user namespaces; sysctl -w user.max_user_namespaces=10000 does"
     if found.apparmor == "1":
         return (
-            "AppArmor keeps bubblewrap from making user namespaces; write this profile to"
-            f" /etc/apparmor.d/bwrap, and load it with apparmor_parser -r /etc/apparmor.d/bwrap\n"
-            f"{_APPARMOR_PROFILE}\n"
+            f"AppArmor keeps {program} from making user namespaces; write this profile to"
+            f" /etc/apparmor.d/{program}, and load it with apparmor_parser -r"
+            f" /etc/apparmor.d/{program}\n{_APPARMOR_PROFILE.format(name=program)}\n"
         )
     if found.is_filtered:
         return (
