@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -49,6 +50,11 @@ def until(wanted: Callable[[], object]) -> None:
             return
         time.sleep(0.01)
     raise TimeoutError
+
+
+def has_more_events(folder: Path, count: int) -> bool:
+    """Tell whether the event log has more lines than so many."""
+    return len(events(folder)) > count
 
 
 @contextmanager
@@ -160,7 +166,7 @@ def test_it_is_stopped_at_any_moment_and_loses_nothing(
         before = len(events(command.folder))
         with command.start(*EVERY, "20ms", *mode) as process:
             if number % 2:  # else it may also be stopped while it starts
-                until(lambda before=before: len(events(command.folder)) > before)
+                until(partial(has_more_events, command.folder, before))
             time.sleep(chance.uniform(0, 0.3))
             process.terminate()
             _, err = process.communicate(timeout=60)
