@@ -74,6 +74,12 @@ Rerun = Annotated[
         metavar="KEY",
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Show what execute mode would start; nothing is started or written."
+    ),
+]
 MaxMemoryBytes = Annotated[
     int,
     whole_number(

@@ -23,7 +23,7 @@ from tau_custom_command.execution.invocation import Invocation, search_path
 from tau_custom_command.execution.launch import launch
 from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
 from tau_custom_command.execution.shell import Shell
-from tau_custom_command.execution.view import view
+from tau_custom_command.execution.view import View, view
 
 _OUT_OF_MEANS = (errno.E2BIG, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _DEATH_BY_SIGNAL = 128
@@ -41,6 +41,10 @@ class Bubblewrap:
             except OSError as error:
                 raise _cannot_start(error) from None
             yield process
+
+    def described(self, invocation: Invocation) -> tuple[str, ...]:
+        """The words of bubblewrap; see `Sandbox.described`."""
+        return ("bwrap", *_confining(view(invocation), invocation))
 
 
 class _Process:
@@ -118,10 +122,8 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
     # No status is asked for: in writing it to a runtime that died, bubblewrap would die too, at a
     # moment when its first process waits for it, and nothing would end that one any more.
     words = [
-        *(_executable(), *seen.words, "--chdir", seen.working_directory),
-        *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"),
-        *("--new-session", "--cap-drop", "ALL", "--seccomp", str(filter_reader.fileno())),
-        *(("--share-net",) if invocation.allow_network else ()),
+        *(_executable(), *_confining(seen, invocation)),
+        *("--seccomp", str(filter_reader.fileno())),
         *("--", *shell.words(invocation, environment)),
     ]
     how = launch(invocation.run_as)
@@ -166,6 +168,16 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
         own=own,
         shell=shell,
         working_directory=seen.working_directory,
+    )
+
+
+def _confining(seen: View, invocation: Invocation) -> tuple[str, ...]:
+    """What bubblewrap is told to confine a command by, but for the filter of system calls."""
+    return (
+        *(*seen.words, "--chdir", seen.working_directory),
+        *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"),
+        *("--new-session", "--cap-drop", "ALL"),
+        *(("--share-net",) if invocation.allow_network else ()),
     )
 
 

@@ -27,17 +27,33 @@ _SANDBOXES: dict[SandboxProfile, Sandbox] = {
 _PERHAPS_OUT_OF_MEMORY = (signal.SIGABRT, signal.SIGSEGV, signal.SIGTRAP, signal.SIGBUS)
 
 
+def obstacle(invocation: Invocation) -> NotStartedError | None:
+    """Try with a real process whether a command could start, confined as it asks.
+
+    Returns:
+        Why it could not, and what to do; None where it could.
+    """
+    try:
+        with _pipes() as pipes, _SANDBOXES[invocation.profile].prepare(invocation, pipes.outputs):
+            return None
+    except NotStartedError as error:
+        return error
+
+
 def probe(invocation: Invocation) -> str | None:
     """Try with a real process whether a command could be confined as it asks.
 
     Returns:
         Why it cannot, and how it could; None where it can, or where only the program is missing.
     """
-    try:
-        with _pipes() as pipes, _SANDBOXES[invocation.profile].prepare(invocation, pipes.outputs):
-            return None
-    except NotStartedError as error:
-        return None if error.failure is FailureReason.EXECUTABLE_NOT_FOUND else str(error)
+    error = obstacle(invocation)
+    is_there = error is None or error.failure is FailureReason.EXECUTABLE_NOT_FOUND
+    return None if is_there else str(error)
+
+
+def described(invocation: Invocation) -> tuple[str, ...]:
+    """The words of what confines a command, as they would be given; none where nothing does."""
+    return _SANDBOXES[invocation.profile].described(invocation)
 
 
 def run(

@@ -82,3 +82,11 @@ class Sandbox(Protocol):
             NotStartedError: where what the profile promises cannot be had here, or there is no
                 such program.
         """
+
+    def described(self, invocation: Invocation) -> tuple[str, ...]:
+        """The words of the program that confines a command, without those that only set it up.
+
+        Raises:
+            NotStartedError: where a path of the operator's cannot be had together with the
+                promises.
+        """

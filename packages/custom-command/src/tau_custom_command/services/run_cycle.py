@@ -126,7 +126,7 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
         refuse_paused(lock.root)
         opened = _opened(request, lock, syncing, clock, track)
         registry = Registry.of(() if opened.state is None else opened.state.commands)
-        planned = _plan(request, loaded, opened, clock)
+        planned = planned_cycle(request, loaded, opened, clock)
         started_ms = clock.monotonic_ms()
         if request.executing is None:
             settled = _recorded(planned, registry, request, clock, track)
@@ -176,9 +176,14 @@ def _opened(
     return opened._replace(warnings=(*opened.warnings, *told))
 
 
-def _plan(
+def planned_cycle(
     request: RunRequest, loaded: LoadedFixture, opened: OpenedState, clock: Clock
 ) -> CyclePlan:
+    """Name the cycle that comes next, and choose which cases of a fixture it takes.
+
+    Raises:
+        StateUnusableError: as `plan`.
+    """
     cases = loaded.fixture.cases
     number, suffix = opened.chain_end.cycle_number + 1, request.case_suffix
     identity = CycleIdentity(

@@ -1,9 +1,9 @@
 """`run`: processes a fixture in one cycle, and says what came of it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -28,6 +28,9 @@ from tau_custom_command.services.run_cycle import RunRequest, run_cycle
 from tau_custom_command.services.stopping import Stopping, noted
 from tau_custom_command.storage.rotation import RotationLimits
 
+if TYPE_CHECKING:
+    from tau_custom_command.services.prepare import Executing
+
 
 def run(
     fixture: options.FixturePath,
@@ -40,6 +43,7 @@ def run(
     retry_base_delay_ms: options.RetryBaseDelayMs = 0,
     every: options.Every = None,
     jitter: options.Jitter = None,
+    dry_run: execution_options.DryRun = False,
     fresh: options.Fresh = False,
     case_suffix: options.CaseSuffix = "",
     release: options.Release = None,
@@ -80,7 +84,8 @@ def run(
     Exits 0 if every result was as expected, 3 if one was not, 5 if the fixture or the state cannot
     be used, or the state directory is locked or paused. With --run-mode execute, SIGTERM lets RUNs
     finish that have started, and starts no others (143). With --every it goes on until SIGTERM (0),
-    whatever comes of a cycle, and reads the fixture anew each time.
+    whatever comes of a cycle, and reads the fixture anew each time. --dry-run shows what --run-mode
+    execute would start, and under which policy.
 
     Example: tau-custom-command run greet.toml --state-dir .tau/greet
     """
@@ -89,6 +94,7 @@ def run(
             "--every": (every, {"--case-suffix": case_suffix, "--now-unix-ms": now_unix_ms}),
             "--fresh": (fresh, {"--case-suffix": case_suffix}),
             "--release-file": (release_file, {"--release": release}),
+            "--dry-run": (dry_run, {"--every": every}),
         }
     )
     executes = run_mode == "execute"
@@ -154,6 +160,13 @@ def run(
         print_answer(text.run_as_text(report, state_dir), value, output_format, as_json=as_json)
         return not report.has_drifted
 
+    if dry_run:
+        _show(
+            request,
+            partial(executing, execution, policy, limits, state_dir),
+            clock,
+            as_json=as_json,
+        )
     if every is None and not executes:
         raise typer.Exit(ExitCode.YES if cycle(Stopping()) else ExitCode.NO)
     with noted() as stopping:
@@ -178,6 +191,20 @@ def _refuse_together(given: Mapping[str, tuple[object, Mapping[str, object]]]) -
         for other, other_value in others.items():
             if value and other_value not in {None, ""}:
                 raise typer.BadParameter(f"leave out {other}", param_hint=name)
+
+
+def _show(
+    request: RunRequest, how: Callable[[Stopping], "Executing"], clock: Clock, *, as_json: bool
+) -> NoReturn:
+    """Print what a cycle would start, and exit."""
+    from tau_custom_command.cli import dry_run_text  # noqa: PLC0415 - only this needs it
+    from tau_custom_command.services.dry_run import dry_run  # noqa: PLC0415 - as above
+
+    with noted() as stopping:
+        foreseen = dry_run(request, how(stopping), clock)
+    told, value = dry_run_text.foreseen_as_text(foreseen), dry_run_text.foreseen_as_json(foreseen)
+    print_answer(told, value, "text", as_json=as_json)
+    raise typer.Exit(ExitCode.NO if any(each.drifts for each in foreseen) else ExitCode.YES)
 
 
 def _tell(message: str) -> None:

@@ -1,0 +1,91 @@
+"""`run --dry-run` shows what execute mode would start, and starts nothing."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.custom_command.cases import case_object, fixture_bytes
+from tests.custom_command.running import Command, Json
+
+UNCONFINED = ("--policy-sandbox-profile", "unrestricted", "--no-policy-require-approval")
+DRY = ("run", "fixture.json", "--state-dir", "state", "--dry-run")
+
+
+def create(name: str, template: str) -> Json:
+    """Return a case that registers a command, before all others."""
+    return case_object(f"0-{name}", "CREATE", name, template=template)
+
+
+def write(folder: Path, *cases: Json) -> None:
+    """Write a fixture."""
+    (folder / "fixture.json").write_bytes(fixture_bytes(*cases))
+
+
+def test_what_would_start_is_shown_and_nothing_is_started_or_written(command: Command) -> None:
+    """Words, policy, approval and sandbox; also of what the fixture itself registers first."""
+    write(
+        command.folder,
+        create("a", "touch started {{what}}"),
+        case_object("1", "RUN", "a", arguments={"what": "x y"}),
+    )
+    shown = command(*DRY, *UNCONFINED)
+    assert (shown.code, shown.out.splitlines()) == (
+        0,
+        [
+            "1  would start  touch started 'x y'",
+            "    policy    unrestricted; allows nothing more; 5 names denied",
+            "    approval  none, and none is asked for",
+            "    sandbox   none: it may what the runtime may",
+            "1 RUN would start; nothing was started or written",
+        ],
+    )
+    assert sorted(os.listdir(command.folder)) == ["fixture.json"]
+
+
+def test_programs_are_told_the_same(command: Command) -> None:
+    """Every case; of a RUN that would start, all that it would start with but values."""
+    capture = {"v": {"stdout": "matches", "pattern": "(x)"}}
+    write(
+        command.folder,
+        create("a", "echo x"),
+        create("b", "echo {{capture.v}}"),
+        case_object("1", "RUN", "a", capture=capture),
+        case_object("2", "RUN", "b", arguments={"N": "v"}),
+        case_object("3", "RUN", "none"),
+    )
+    shown = command(*DRY, *UNCONFINED, "--json")
+    *_, first, second, third = shown.json()
+    assert shown.code == 3
+    assert (first["run"]["argv"], first["result"]) == (["echo", "x"], None)
+    assert (second["run"]["argv"], second["run"]["variables"]) == (
+        ["echo", "{{capture.v}}"],
+        ["N"],
+    )
+    assert (third["run"], third["would_drift"]) == (None, True)
+    assert third["result"]["status_code"] == 404
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+def test_what_would_be_refused_is_told_with_its_reason(command: Command) -> None:
+    """An approval that is missing, and a program that is; an approval that is there is named."""
+    write(command.folder, create("a", "true"), create("b", "no-such-program"))
+    assert command("run", "fixture.json", "--state-dir", "state").code == 0
+    write(command.folder, case_object("1", "RUN", "a"), case_object("2", "RUN", "b"))
+    shown = command(*DRY)
+    assert (shown.code, shown.out.count("nobody approved it")) == (3, 2)
+    assert command("approve", "a", "--by", "Ann", "--state-dir", "state").code == 0
+    shown = command(*DRY, "--policy-sandbox-profile", "restricted")
+    assert "1  would start  /" in shown.out
+    assert "    approval  by Ann, without an end" in shown.out
+    assert "    sandbox   bwrap --ro-bind / / " in shown.out
+    shown = command(*DRY, "--no-policy-require-approval")
+    assert "there is no program 'no-such-program' in the sandbox" in shown.out
+
+
+def test_what_is_asked_wrongly(command: Command) -> None:
+    """It shows one cycle."""
+    write(command.folder, create("a", "true"))
+    assert command(*DRY, "--every", "5m").code == 2
+    assert command("run", "none.json", "--dry-run").code == 5
