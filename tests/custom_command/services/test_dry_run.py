@@ -1,6 +1,5 @@
 """`run --dry-run` shows what execute mode would start, and starts nothing."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_what_would_start_is_shown_and_nothing_is_started_or_written(command: Co
             "1 RUN would start; nothing was started or written",
         ],
     )
-    assert sorted(os.listdir(command.folder)) == ["fixture.json"]
+    assert [path.name for path in command.folder.iterdir()] == ["fixture.json"]
 
 
 def test_programs_are_told_the_same(command: Command) -> None:

@@ -300,6 +300,34 @@ def test_recover_closes_what_was_cut_off(command: Command) -> None:
     assert command("recover", "--state-dir", "state").out == "state: nothing to recover\n"
 
 
+@pytest.mark.parametrize("damage", ["", "no entry", "compressed"])
+def test_a_state_that_was_put_back_runs_nothing_again(command: Command, damage: str) -> None:
+    """What was executed since is known from the channels; where it is not, that has to be taken."""
+    folder, state = command.folder, command.folder / "state/state.json"
+    assert execute(command, create("a", MARKS)).code == 0
+    older = state.read_bytes()
+    cases = [run(f"{n}", "a", arguments={"name": n, "seconds": 0}) for n in range(1, 4)]
+    assert execute(command, *cases, options=("--max-channel-log-bytes=1",)).code == 0
+    assert execute(command, run("4", "a", arguments={"name": 4, "seconds": 0})).code == 0
+    state.write_bytes(older)
+    channel = folder / "state/channel-store/custom-command/a"
+    if damage == "no entry":
+        with (channel / "log.jsonl").open("a") as log:
+            log.write("{}\n")
+    if damage == "compressed":
+        (channel / "log.jsonl.1").rename(channel / "log.jsonl.1.gz")
+    ended = execute(command, *cases)
+    if damage:
+        assert (ended.code, "--accept-lost-keys" in ended.err) == (5, True), ended
+        ended = execute(command, *cases, options=("--accept-lost-keys",))
+    assert ended.code == 0, ended
+    assert ended.json()["executed_runs"] == (3 if damage else 0)
+    assert len(marks(folder, "marks")) == 4 + ended.json()["executed_runs"]
+    if not damage:
+        keys = StateFiles(folder / "state").state()["executed_run_keys"]
+        assert keys == [f"RUN:a:{n}" for n in range(1, 5)]
+
+
 def marks(folder: Path, name: str) -> list[str]:
     """Return the lines that the commands have left."""
     path = folder / name

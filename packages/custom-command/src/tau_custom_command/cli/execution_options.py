@@ -80,6 +80,15 @@ DryRun = Annotated[
         "--dry-run", help="Show what execute mode would start; nothing is started or written."
     ),
 ]
+AcceptLostKeys = Annotated[
+    bool,
+    option(
+        "ACCEPT_LOST_KEYS",
+        "Execute mode: run although a state was put back and it cannot be told which RUNs were "
+        "executed since; they may run twice.",
+        "--accept-lost-keys",
+    ),
+]
 MaxMemoryBytes = Annotated[
     int,
     whole_number(

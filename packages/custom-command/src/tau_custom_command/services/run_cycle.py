@@ -29,6 +29,7 @@ from tau_custom_command.limits import LARGEST_FIXTURE_BYTES, MIB, NO_RELEASE, is
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.close_interrupted import close_interrupted
+from tau_custom_command.services.executed_keys import with_executed_keys
 from tau_custom_command.services.pause import refuse_paused
 from tau_custom_command.services.write_closed import Track, write_closed
 from tau_custom_command.storage import artifacts, read
@@ -48,7 +49,8 @@ class RunRequest(NamedTuple):
     `fresh` has every case be new work, by a suffix of its own in the place of `case_suffix`. The
     event tells the `release`, or what the file `release_file` holds when the cycle runs. RUNs are
     executed as `executing` says, else only recorded; `rerun` names keys of executed ones to be run
-    once more. What they write is kept for `artifact_days`; None for ever.
+    once more. Where the state was put back and a channel's log cannot be read, what it executed is
+    not known, which `accept_lost_keys` takes. Output is kept for `artifact_days`; None for ever.
     """
 
     fixture: Path
@@ -64,6 +66,7 @@ class RunRequest(NamedTuple):
     release_file: Path | None = None
     executing: "Executing | None" = None
     rerun: tuple[str, ...] = ()
+    accept_lost_keys: bool = False
     artifact_days: int | None = None
 
 
@@ -173,7 +176,11 @@ def _opened(
     if request.executing is None:  # the only mode that leaves artifacts
         return opened
     told = artifacts.remove_expired(lock, syncing, now_unix_ms=clock.wall_unix_ms())
-    return opened._replace(warnings=(*opened.warnings, *told))
+    state = opened.state
+    if state is not None and opened.chain_end.warning is not None:
+        # The state may be older than what was executed, and no RUN is silently run again.
+        state = with_executed_keys(lock.root, state, accept_lost=request.accept_lost_keys)
+    return opened._replace(state=state, warnings=(*opened.warnings, *told))
 
 
 def planned_cycle(
