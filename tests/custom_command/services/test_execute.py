@@ -152,6 +152,23 @@ def test_a_failure_is_tried_again_only_where_it_is_asked(command: Command) -> No
     assert outcomes == ["retryable_failure", "retryable_failure", "success"]
 
 
+def test_what_is_tried_until_it_holds_counts_once(command: Command) -> None:
+    """The last attempt alone; each is in the channel's log. Only a command that reads may be."""
+    template = "sh -c 'echo x >> tries; wc -l < tries'"
+    spec = {"name": "a", "template": template, "read_only": True}
+    until = {"attempts": 9, "every_ms": 1}
+    expected = {"outcome": "success", "status_code": 200, "stdout": {"contains": "3"}}
+    case = run("1", "a", retry_until=until, expected=expected)
+    ended = execute(command, create("a", template) | {"command_spec": spec}, case)
+    assert ended.code == 0, ended
+    said = ended.json()
+    assert (said["executed_runs"], said["failed_cases"], said["retryable_failures"]) == (3, 0, 0)
+    assert len(payloads(command.folder, "a")) == 4
+    refused = execute(command, create("b", template), run("1", "b", retry_until=until))
+    assert payloads(command.folder, "b")[-1]["run_audit"]["failure_reason"] == "policy_denied"
+    assert refused.code == 3
+
+
 def test_commands_run_side_by_side(command: Command) -> None:
     """Two that wait for each other come to their ends, where two may run."""
     meet = "sh -c 'mkfifo -m 600 $0 2>/dev/null; echo x > $0' {{pipe}}"

@@ -150,7 +150,7 @@ _RUN_FAILURES = {
 
 
 def _run_failures(settlements: Sequence[Settlement]) -> dict[str, int]:
-    attempts = chain.from_iterable(settlement.executions for settlement in settlements)
+    attempts = chain.from_iterable(settlement.counted for settlement in settlements)
     failures = Counter(attempt.failure for attempt in attempts)
     return {
         name: sum(failures[reason] for reason in reasons) for name, reasons in _RUN_FAILURES.items()

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.attempt import Execution
 from tau_custom_command.cycle.evaluation import Result, drifts
@@ -39,6 +41,11 @@ class Settlement(NamedTuple):
     executions: tuple[Execution, ...] = ()
 
     @property
+    def counted(self) -> tuple[Execution, ...]:
+        """The attempts whose failures count: the last one where a case says until when it tries."""
+        return self.executions if self.case.retry_until is UNSET else self.executions[-1:]
+
+    @property
     def is_executed(self) -> bool:
         """Whether a process of it was started: then it is settled for good, whatever came of it."""
         return any(execution.ended.started for execution in self.executions)
@@ -66,15 +73,14 @@ def settle(
     nothing, but for what a record holds of its last execution.
     """
     result = attempts[-1]
+    counted = attempts if case.retry_until is UNSET else attempts[-1:]
     settlement = Settlement(
         case=case,
         result=result,
         drifted=drifts(case.expected, result) or any(each.differences for each in executions[-1:]),
         change=RegistryChange(),
         retry_attempts=len(attempts) - 1,
-        retryable_failures=sum(
-            attempt.outcome is Outcome.RETRYABLE_FAILURE for attempt in attempts
-        ),
+        retryable_failures=sum(attempt.outcome is Outcome.RETRYABLE_FAILURE for attempt in counted),
         settled_unix_ms=now_unix_ms,
         executions=tuple(executions),
     )
