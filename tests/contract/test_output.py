@@ -97,6 +97,13 @@ def test_what_cannot_be_written_is_refused_at_once(output: ModuleType, tmp_path:
     assert names_in(tmp_path) == ["full", "loop", "pipe"]
 
 
+def test_what_is_in_the_way_is_named(output: ModuleType, tmp_path: Path) -> None:
+    """What is made beside the file that it replaces, not that file."""
+    new = tmp_path / ".tau.prom.new"
+    new.mkdir()
+    assert refusal(output, tmp_path / "tau.prom") == f"{new}: cannot be written: Is a directory"
+
+
 def test_nothing_is_written_beside_a_state(output: ModuleType, tmp_path: Path) -> None:
     """Not through a link either: a state directory is its runtime's alone."""
     (tmp_path / "state").mkdir()

@@ -588,6 +588,25 @@ class TestWhatIsNoFile:
         with pytest.raises(StorageError, match="cannot write"):
             write_all(tmp_path, writes)
 
+    def test_what_is_in_the_way_is_named(self, tmp_path: Path) -> None:
+        """A file is made beside the one that it replaces; not that one is a folder, or a link."""
+        (tmp_path / "a").mkdir()
+        new = tmp_path / "a/state.json.new"
+        replace = ReplaceFile(path="a/state.json", content=b"{}")
+        new.mkdir()
+        with pytest.raises(StorageError, match=rf"^{new}: cannot write: Is a directory$"):
+            write_all(tmp_path, [replace])
+        new.rmdir()
+        new.symlink_to("nowhere")
+        with pytest.raises(StorageError, match=rf"^{new}: cannot write: it is a symbolic link"):
+            write_all(tmp_path, [replace])
+        os.mkfifo(tmp_path / ".lock")
+        with (
+            pytest.raises(StorageError, match="open: it is not a regular file"),
+            lock.locked(tmp_path, wait_seconds=0),
+        ):
+            pass
+
     def test_it_is_not_read(self, tmp_path: Path) -> None:
         """Reading says what is wrong, by the path."""
         pipe = tmp_path / "pipe"

@@ -102,7 +102,7 @@ def test_what_stands_in_its_way_is_told(root: Path, tmp_path: Path) -> None:
     attempt = Attempt(CYCLE, 7, "RUN:x:7", 1)
     with (
         locked(root, wait_seconds=0) as lock,
-        pytest.raises(StorageError, match=f"{CYCLE}-7-1-stdout.txt: cannot write"),
+        pytest.raises(StorageError, match=f"{CYCLE}-7-1-stdout.txt.new: cannot write: it is a sym"),
     ):
         store(lock, "two", attempt, ended, NOT_TO_DISK, now_unix_ms=0, days=1)
     link.unlink()

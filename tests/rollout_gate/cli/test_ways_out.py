@@ -2,10 +2,12 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -61,6 +63,26 @@ def _link(path: Path) -> None:
     path.symlink_to("elsewhere")
 
 
+def _folder_with_a_file(path: Path) -> None:
+    path.mkdir()
+    (path / "file").touch()
+
+
+def _dangling_link(path: Path) -> None:
+    path.symlink_to(path.parents[3] / "nowhere")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Have every file end at `size` bytes, as on a disk that is full."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
 DAMAGE: list[tuple[str, Callable[[Path], None]]] = [
     (name, damage)
     for name in ("rollout.json", "decisions.jsonl")
@@ -104,29 +126,58 @@ class TestRollback:
     def test_an_archive_that_cannot_be_written(self, gate: Gate) -> None:
         """It is rolled back, the steps are printed, and it can be captured later."""
         gate.begin()
-        (gate.root / "evidence").write_text("in the way")
-        done = gate(*BACK)
+        (gate.folder / "noise").write_bytes(os.urandom(100_000))
+        with files_of_at_most(50_000):
+            done = gate(*BACK, "--attach", "noise")
         assert done.code == 5
+        assert done.out.startswith("rolled back, no evidence captured: ")
         assert "not captured: " in done.out
         assert STEPS in done.out
         assert load(gate.root).rollout.status is RolloutStatus.ROLLED_BACK
         assert "evidence: none" in gate("explain").out
-        (gate.root / "evidence").unlink()
-        assert gate(*BACK).code == 0
+        assert gate(*BACK, "--attach", "noise").code == 0
         assert gate("verify").code == 0
 
     def test_a_disk_that_cannot_be_written(self, gate: Gate) -> None:
         """Nothing is recorded, which is said first; the steps are printed all the same."""
         promoted(gate)
         (gate.folder / STATE_DIR).mkdir(parents=True)
-        (gate.root / "rollout.json.new").mkdir()
-        done = gate(*BACK)
+        with files_of_at_most(0):
+            done = gate(*BACK)
         assert done.code == 5
         assert done.out.startswith("NOT RECORDED")
-        assert "rollout.json.new" in done.out
+        assert "rollout.json" in done.out
         assert STEPS in done.out
         assert f"{STATE_DIR} {gate.folder / STATE_DIR}.incident" in done.out
         assert load(gate.root).rollout.is_open
+
+    @pytest.mark.parametrize("put", [_folder_with_a_file, _dangling_link, os.mkfifo])
+    @pytest.mark.parametrize(
+        "name",
+        [".lock", "rollout.json.new", "decisions.jsonl.corrupt", "evidence", "inputs", "archive"],
+    )
+    def test_what_stands_in_the_way_is_set_aside(
+        self, gate: Gate, name: str, put: Callable[[Path], None]
+    ) -> None:
+        """In the place of a file or folder of the gate's: it is told, kept, and not followed."""
+        promoted(gate)
+        with (gate.root / "decisions.jsonl").open("ab") as ledger:
+            ledger.write(b"half a li")
+        path = gate.root / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        put(path)
+        is_folder = name in {"evidence", "inputs", "archive"} and path.is_dir()
+        done = gate(*BACK)
+        assert done.code in {0, 5}, done.out  # what was in `inputs` is missing now
+        assert "NOT RECORDED" not in done.out
+        assert "evidence captured" in done.out
+        next_one = gate("start", "--release", "1.4.1", "--rollback-to", "1.3.2")
+        assert next_one.code == 0, next_one.err
+        assert is_folder or f"note: {name} was no " in done.err + next_one.err
+        assert is_folder or os.path.lexists(gate.root / f"{name}.1.corrupt")
+        assert not (gate.folder / "nowhere").exists()
 
     def test_after_complete(self, gate: Gate) -> None:
         """Until the next one starts."""
@@ -424,6 +475,7 @@ def test_without_a_trace_of_a_rollout(gate: Gate) -> None:
         done = gate(command, "--reason", "r")
         assert done.code == 5
         assert "neither rollout.json nor decisions.jsonl tells of a rollout" in done.err
+        assert "or move the directory away, and open one by 'start'" in done.err
     assert gate.contents() == before
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tau_custom_command.errors import StateDirectoryBusyError
 from tau_custom_command.storage.folders import make_folder, own_umask
-from tau_custom_command.storage.read import storage_errors
+from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors
 
 _LOCK_FILE = ".lock"
 APPROVALS_LOCK_FILE = ".approvals.lock"
@@ -92,6 +92,7 @@ def _taken(path: Path) -> int | None:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         lock = os.open(path, flags, _FILE_MODE)
         try:
+            refuse_what_is_no_file(lock)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever removed the file while we opened it made it lock nothing.
             if _is_at(path, lock):

@@ -27,10 +27,17 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        if error.errno == errno.ELOOP and path.is_symlink():
+        reason, blamed = error.strerror or error, _blamed(error, path)
+        if error.errno == errno.ELOOP and blamed.is_symlink():
             reason = f"it {NOT_FOLLOWED}"
-        raise StorageError(f"{path}: cannot {action}: {reason}") from error
+        raise StorageError(f"{blamed}: cannot {action}: {reason}") from error
+
+
+def _blamed(error: OSError, path: Path) -> Path:
+    """Name the file that is in the way: it may be the one beside, from which a new one is made."""
+    beside = Path(os.fsdecode(error.filename or b"")).name
+    is_beside = error.filename2 is None and beside.startswith(f"{path.name}.")
+    return path.with_name(beside) if is_beside else path
 
 
 def read_file(path: Path, *, most_bytes: int) -> bytes | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.files.archive import Archive, Source
+from tau_rollout_gate.files.aside import is_in_the_way
 from tau_rollout_gate.files.storage import opened_subfolder, prepared
 from tau_rollout_gate.files.sync import sync_folder
 
@@ -84,7 +85,7 @@ def _incident(release: str, seconds: int, evidence: int) -> str:
 def _remove_left_behind(evidence: int) -> None:
     """Remove what a capture that was killed had written; the lock is held, so none is under way."""
     for name in sorted(os.listdir(evidence)):
-        if name.endswith(".tar.gz.new"):
+        if name.endswith(".tar.gz.new") and not is_in_the_way(name, evidence):
             os.unlink(name, dir_fd=evidence)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tau_rollout_gate.errors import BusyError
+from tau_rollout_gate.files.aside import clear_way, is_in_the_way
 from tau_rollout_gate.files.storage import closing, open_for_writing, storage_errors
 
 LOCK_FILE = ".lock"
@@ -26,6 +27,7 @@ def locked(folder: int, root: Path, *, wait_seconds: float) -> Iterator[None]:
         StorageError: if the operating system refuses.
     """
     with storage_errors(root / LOCK_FILE, "open"):
+        _clear_way(folder)
         lock = open_for_writing(LOCK_FILE, folder, os.O_RDWR)
     with closing(lock):
         deadline = time.monotonic() + wait_seconds
@@ -37,6 +39,16 @@ def locked(folder: int, root: Path, *, wait_seconds: float) -> Iterator[None]:
                 )
             time.sleep(_POLL_SECONDS)
         yield
+
+
+def _clear_way(folder: int) -> None:
+    """Set aside what is no file, under a lock of the folder: else two could each make a lock."""
+    if is_in_the_way(LOCK_FILE, folder):
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            clear_way(LOCK_FILE, folder)
+        finally:
+            fcntl.flock(folder, fcntl.LOCK_UN)
 
 
 def _is_taken(lock: int, root: Path) -> bool:

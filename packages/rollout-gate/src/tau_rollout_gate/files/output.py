@@ -114,4 +114,5 @@ def _told(path: Path) -> Iterator[None]:
     except OSError as error:
         is_unread = error.errno == errno.ENXIO
         reason = "nobody reads from it" if is_unread else error.strerror or str(error)
-        raise OutputError(f"{path}: cannot be written: {reason}") from None
+        named = error.filename if error.filename2 is None and error.filename else path
+        raise OutputError(f"{named}: cannot be written: {reason}") from None

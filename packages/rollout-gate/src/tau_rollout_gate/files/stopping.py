@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import DecisionCount, RecordedInput, Rollout, RolloutFile
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
+from tau_rollout_gate.files.aside import free_name
 from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.record import (
     LEDGER_FILE,
@@ -21,7 +22,6 @@ from tau_rollout_gate.files.record import (
 from tau_rollout_gate.files.rollout_directory import WAIT_SECONDS, Change, find, signals_held
 from tau_rollout_gate.files.storage import (
     append,
-    free_name,
     opened_folder,
     read_whole,
     replace_file,

@@ -6,7 +6,6 @@ symbolic links are not followed: what stands here decides whether a release goes
 
 import contextlib
 import errno
-import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.errors import DeniedError, StorageError
+from tau_rollout_gate.files.aside import clear_way
 from tau_rollout_gate.files.owner import denied
 from tau_rollout_gate.files.sync import sync_folder
 
@@ -79,16 +79,22 @@ def opened_folder(path: Path) -> Iterator[int]:
 def opened_subfolder(path: Path, above: int) -> Iterator[int]:
     """Open the folder `path`, a child of `above`, which is made if it is not there.
 
+    What stands in its place and is no folder is set aside.
+
     Raises:
         StorageError: if the operating system refuses.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
     with storage_errors(path, "open"):
+        clear_way(path.name, above, of_folder=True)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path.name, _FOLDER_MODE, dir_fd=above)
             os.chmod(path.name, _FOLDER_MODE, dir_fd=above)  # mkdir's mode is cut by the umask
             sync_folder(above)
-        folder = os.open(path.name, flags, dir_fd=above)
+        try:
+            folder = os.open(path.name, flags, dir_fd=above)
+        except NotADirectoryError:  # a link to one
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
     with closing(folder):
         yield folder
 
@@ -163,13 +169,6 @@ def append(name: str, line: bytes, folder: int, root: Path, *, after: int) -> No
         _sync_folder(folder, root)
 
 
-def free_name(name: str, folder: int) -> str:
-    """Find a name that nothing has yet, for what cannot be used and is kept aside."""
-    taken = os.listdir(folder)
-    names = (f"{name}.{number}.corrupt" for number in itertools.count(1))
-    return next(one for one in names if one not in taken)
-
-
 def set_aside(name: str, aside: str, folder: int, root: Path) -> None:
     """Give what stands there, whatever it is, another name; where nothing is, nothing is done.
 
@@ -203,6 +202,7 @@ def prepared(name: str, folder: int) -> Iterator[tuple[int, Callable[[], None]]]
         OSError: if the operating system refuses.
     """
     temporary = f"{name}.new"
+    clear_way(temporary, folder)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=folder)  # a process that was killed left it
     descriptor = open_for_writing(temporary, folder, os.O_RDWR | os.O_EXCL)
@@ -279,6 +279,7 @@ def _cut_end(log: int, name: str, folder: int, size: int) -> None:
     spare = os.pread(log, max(os.fstat(log).st_size - size, 0), size)
     if spare:
         flags = os.O_WRONLY | os.O_APPEND
+        clear_way(f"{name}.corrupt", folder)
         with closing(open_for_writing(f"{name}.corrupt", folder, flags)) as corrupt:
             write_whole(corrupt, spare.removesuffix(b"\n") + b"\n")
             os.fsync(corrupt)

@@ -34,6 +34,8 @@ _HEADINGS = ("NUMBER", "TIME", "RELEASE", "PHASE", "DECISION", "BY", "WHY")
 def decided_text(entry: Entry) -> str:
     """Say what was done, in one line."""
     done = _DONE.get(entry.action, f"recorded {entry.verdict}")
+    if entry.action is Action.CAPTURE and entry.archive is None:
+        done = "rolled back, no evidence captured"
     return shown(
         f"{done}: {entry.release} in {entry.rollout_after.phase} "
         f"(decision {entry.counted.token}, by {entry.by})"

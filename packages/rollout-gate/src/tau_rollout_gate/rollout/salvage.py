@@ -42,7 +42,8 @@ def salvaged(file: RolloutFile | None, lines: Sequence[bytes]) -> Salvaged:
         return Salvaged(file.rollout, None)
     if last is None:
         raise RolloutUnusableError(
-            "neither rollout.json nor decisions.jsonl tells of a rollout; put them back from a copy"
+            "neither rollout.json nor decisions.jsonl tells of a rollout: put them back from a "
+            "copy, or move the directory away, and open one by 'start'"
         )
     return Salvaged(last.rollout_after, None)
 
