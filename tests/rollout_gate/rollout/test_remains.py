@@ -27,10 +27,10 @@ def told(file: RolloutFile | None, lines: list[bytes] | None) -> list[str]:
     return list(remains(file, lines, where=WHERE))
 
 
-def canary() -> Ledger:
-    """Return a ledger that leads to a frozen rollout in canary-1."""
+def canary(*, by: str = "ada") -> Ledger:
+    """Return a ledger that leads to a frozen rollout in canary-1, at last by somebody."""
     frozen = making.rollout().model_copy(update={"frozen": frozen_by("ada")})
-    return led_to(making.rollout()).add(frozen, Action.FREEZE)
+    return led_to(making.rollout()).add(frozen, Action.FREEZE, by=by)
 
 
 def test_whole_decisions_give_it_back() -> None:
@@ -40,6 +40,13 @@ def test_whole_decisions_give_it_back() -> None:
         "there is: decisions.jsonl of 3 entries, all sound; the last: freeze of 1.4.0 in canary-1, "
         "2026-01-01T00:00:00Z, by ada; no rollout.json that can be used"
     )
+    assert rest == [LOST_FILE, RECOVER, ending("rollback")]
+
+
+def test_text_of_the_files_takes_one_line() -> None:
+    """Nobody who wrote into them says what is to be typed."""
+    there, *rest = told(None, canary(by="ada\nto type: rm -rf x").lines())
+    assert there.isprintable()
     assert rest == [LOST_FILE, RECOVER, ending("rollback")]
 
 

@@ -61,6 +61,13 @@ def test_a_rollout_that_is_over_has_no_soak() -> None:
     assert "start --release VERSION --rollback-to 1.3.2" in said
 
 
+def test_what_a_look_fails_for_stands_on_its_lines() -> None:
+    """What there is, what was lost and what to type, a line each."""
+    console = Console(file=StringIO(), width=100, record=True)
+    console.print(problem("wrong\nto type: x", interval_seconds=5))
+    assert "\nwrong\nto type: x\n" in console.export_text()
+
+
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 def test_text_from_the_files_does_not_act(hostile: str) -> None:
     """Neither as markup nor as an escape sequence."""
@@ -150,6 +157,7 @@ def test_it_follows_the_rollout_and_survives_what_cannot_be_read(tmp_path: Path)
         terminal.wait_for("the hall is moved")
         (gate.root / "rollout.json").rename(gate.root / "away")
         terminal.wait_for("rollout.json")
+        terminal.wait_for("there is: decisions.jsonl")  # on a line of its own
         (gate.root / "away").rename(gate.root / "rollout.json")
         terminal.wait_for("HOLD  1.4.0 stays in preflight (0 %)")
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from tau_rollout_gate.contract.rollout import Rollout, RolloutFile
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError
+from tau_rollout_gate.printable import printable
 from tau_rollout_gate.rollout.ledger import Entry
 from tau_rollout_gate.rollout.ledger_check import break_in
 from tau_rollout_gate.rollout.salvage import salvaged
@@ -24,7 +25,8 @@ def remains(
         lines: The whole lines of `decisions.jsonl`; None if that is not there, or cannot be read.
         where: The options that name the directory, as a shell reads them.
     """
-    yield f"there is: {_of_ledger(lines, file)}; {_of_file(file)}"
+    # On one line, whatever the files hold: what is to be typed is of this program alone.
+    yield printable(f"there is: {_of_ledger(lines, file)}; {_of_file(file)}")
     try:
         found = salvaged(file, lines or ())
     except RolloutUnusableError:

@@ -32,7 +32,8 @@ def view(sight: Sight, *, interval_seconds: float) -> RenderableType:
 
 def problem(words: str, *, interval_seconds: float) -> RenderableType:
     """What it shows where a look failed, which may be over at the next one."""
-    return Group(_head(interval_seconds), Text(phrases.shown(words), style="bold magenta"))
+    shown = "\n".join(map(phrases.shown, words.splitlines()))
+    return Group(_head(interval_seconds), Text(shown, style="bold magenta"))
 
 
 def _head(interval_seconds: float, judged: str = "") -> Text:
