@@ -14,7 +14,7 @@ from tau_custom_command.execution.obstacles import Facts, explain, facts
 from tau_custom_command.execution.seccomp import MACHINES, program
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
-from tests.custom_command.execution.sandboxes import WHY_NOT, invocation
+from tests.custom_command.execution.sandboxes import WHY_NOT, ended, invocation
 
 NOTHING = Facts(unprivileged=None, most=None, apparmor=None, is_filtered=False)
 NO_NAMESPACE = (
@@ -84,6 +84,17 @@ def test_without_bubblewrap(profile: SandboxProfile, workspace: Path) -> None:
         assert runtime.ended(asked).exit_code == 0
 
 
+@pytest.mark.parametrize("profile", SandboxProfile)
+def test_on_another_system(
+    profile: SandboxProfile, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the kernel has no descriptors of processes nothing is run, unrestricted neither."""
+    monkeypatch.delattr(os, "pidfd_open")
+    found = ended(invocation(profile, workspace, "true"))
+    assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
+    assert found.explanation.startswith("commands are confined by Linux alone")
+
+
 @needs_bubblewrap
 @pytest.mark.parametrize(
     ("script", "why"),
@@ -148,12 +159,12 @@ def test_the_shell_of_another_system(shell: str, workspace: Path) -> None:
     mounted = f'mount --bind {shell_file} "$(readlink -f /bin/sh)" && exec "$@"'
     with Runtime(0, {}, ("unshare", "-m", program_file, "-c", mounted, "sh")) as runtime:
 
-        def ended(*words: str) -> Ended:
+        def run(*words: str) -> Ended:
             return runtime.ended(invocation(SandboxProfile.RESTRICTED, workspace, *words))
 
-        assert ended("sh", "-c", "exit 7").exit_code == 7
-        assert ended("sh", "-c", "ulimit -v; ulimit -f").stdout.text == "4194304\n2097152\n"
-        assert ended("cat", "/proc/self/limits").stdout.text.count("256") >= 2
-        assert ended("nowhere").failure is FailureReason.EXECUTABLE_NOT_FOUND
-        assert ended("/etc/passwd").failure is FailureReason.SPAWN_ERROR
-        assert ended("sh", "-c", "exit 126").failure is FailureReason.NON_ZERO_EXIT
+        assert run("sh", "-c", "exit 7").exit_code == 7
+        assert run("sh", "-c", "ulimit -v; ulimit -f").stdout.text == "4194304\n2097152\n"
+        assert run("cat", "/proc/self/limits").stdout.text.count("256") >= 2
+        assert run("nowhere").failure is FailureReason.EXECUTABLE_NOT_FOUND
+        assert run("/etc/passwd").failure is FailureReason.SPAWN_ERROR
+        assert run("sh", "-c", "exit 126").failure is FailureReason.NON_ZERO_EXIT

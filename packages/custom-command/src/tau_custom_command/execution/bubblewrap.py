@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,7 @@ from tau_custom_command.execution.view import View, view
 
 _OUT_OF_MEANS = (errno.E2BIG, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _DEATH_BY_SIGNAL = 128
+_SIGNALS = frozenset(map(int, signal.Signals))
 
 
 class Bubblewrap:
@@ -64,6 +66,7 @@ class _Process:
         self._first = first
         self._own = own
         self._shell = shell
+        self._is_killed = False
 
     def start(self) -> None:
         # Once the command has ended, bubblewrap ends too, and the kernel takes with it what the
@@ -78,19 +81,25 @@ class _Process:
         self._own.send(signal.SIGTERM)
 
     def kill(self) -> None:
+        self._is_killed = True
         self._first.send(signal.SIGKILL)  # with which the kernel kills all of the sandbox
 
     def finish(self) -> Exit:
         left_behind = self._holds_others()
         self._outer.send_signal(signal.SIGCONT)
-        code = (
-            self._outer.wait()
-        )  # the command's: the sandbox was up, so that it is none of its own
-        if code < 0:  # somebody killed bubblewrap, and the command with it
-            code = _DEATH_BY_SIGNAL - code
+        # The command's, and none of bubblewrap's own, since the sandbox was up.
+        status = self._outer.wait()
+        code = status if status >= 0 else _DEATH_BY_SIGNAL - status
         number = code - _DEATH_BY_SIGNAL
-        is_signal = number in {*map(int, signal.Signals)}
-        return Exit(code, number if is_signal else None, left_behind, self._first.kill())
+        # Where only the first process is left, which is bubblewrap's, there is nothing to wait for:
+        # the kernel takes some milliseconds to put the sandbox away.
+        is_empty = not (left_behind or self._is_killed or status < 0)
+        return Exit(
+            code=code,
+            signal=number if number in _SIGNALS else None,
+            left_behind=left_behind,
+            all_gone=is_empty or self._first.kill(),
+        )
 
     def refusal(self, stderr: bytes) -> str | None:
         return self._shell.refusal(stderr)
@@ -122,7 +131,7 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
     # No status is asked for: in writing it to a runtime that died, bubblewrap would die too, at a
     # moment when its first process waits for it, and nothing would end that one any more.
     words = [
-        *(_executable(), *_confining(seen, invocation)),
+        *(_executable(search_path()), *_confining(seen, invocation)),
         *("--seccomp", str(filter_reader.fileno())),
         *("--", *shell.words(invocation, environment)),
     ]
@@ -152,7 +161,7 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
     try:
         own = stack.enter_context(Handle(heard.pid))
         first = stack.enter_context(Handle(_parent(heard.pid)))
-        stack.callback(first.kill)
+        stack.callback(first.send, signal.SIGKILL)
     except (ProcessLookupError, FileNotFoundError):
         raise NotStartedError(
             FailureReason.SPAWN_ERROR, "the sandbox was killed before the command started"
@@ -204,16 +213,17 @@ def _why_not(outer: "subprocess.Popen[bytes]", outputs: Outputs) -> str:
     return obstacles.explain(lines, obstacles.facts())
 
 
-def _cannot_start(error: OSError | subprocess.SubprocessError) -> NotStartedError:
-    is_passing = isinstance(error, OSError) and error.errno in _OUT_OF_MEANS
+def _cannot_start(error: OSError) -> NotStartedError:
+    is_passing = error.errno in _OUT_OF_MEANS
     return NotStartedError(
         FailureReason.SPAWN_ERROR if is_passing else FailureReason.SANDBOX_UNAVAILABLE,
         f"bubblewrap cannot be started: {error}",
     )
 
 
-def _executable() -> str:
-    found = shutil.which("bwrap")
+@cache  # what it raises is not kept: it may be installed meanwhile
+def _executable(path: str) -> str:
+    found = shutil.which("bwrap", path=path)
     if found is None:
         raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, obstacles.NO_BUBBLEWRAP)
     return found
@@ -227,12 +237,17 @@ def _pipe(stack: ExitStack) -> tuple[BinaryIO, BinaryIO]:
     )
 
 
-def _filter(stack: ExitStack, *, allow_network: bool) -> BinaryIO:
-    """The filter of system calls, to be read from a pipe, which holds all of it."""
+@cache
+def _program(*, allow_network: bool) -> bytes:
     machine = seccomp.MACHINES.get(platform.machine())
     if machine is None:
         raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, obstacles.NO_LINUX)
+    return seccomp.program(machine, allow_network=allow_network)
+
+
+def _filter(stack: ExitStack, *, allow_network: bool) -> BinaryIO:
+    """The filter of system calls, to be read from a pipe, which holds all of it."""
     reader, writer = _pipe(stack)
-    writer.write(seccomp.program(machine, allow_network=allow_network))
+    writer.write(_program(allow_network=allow_network))
     writer.close()
     return reader

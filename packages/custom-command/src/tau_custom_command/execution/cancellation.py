@@ -11,13 +11,14 @@ class Cancellation:
 
     def __init__(self) -> None:
         """Open the descriptor."""
-        self._descriptor = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._reader, self._writer = os.pipe()
         self._is_set = False
 
     def set(self) -> None:
         """Have every command that runs stop, and every one that is about to start not do so."""
-        self._is_set = True
-        os.eventfd_write(self._descriptor, 1)
+        if not self._is_set:
+            self._is_set = True
+            os.write(self._writer, b"x")
 
     def is_set(self) -> bool:
         """Whether commands are to stop."""
@@ -25,8 +26,9 @@ class Cancellation:
 
     def fileno(self) -> int:
         """The descriptor."""
-        return self._descriptor
+        return self._reader
 
     def __del__(self) -> None:
         """Close it."""
-        os.close(self._descriptor)
+        os.close(self._reader)
+        os.close(self._writer)

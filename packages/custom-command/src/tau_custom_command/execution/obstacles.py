@@ -16,7 +16,9 @@ NO_UNSHARE = (
     " the package util-linux"
 )
 
-NO_LINUX = "commands are confined by Linux alone, from 5.14 on; run it there, or in a container"
+NO_LINUX = (
+    "commands are confined by Linux alone, on x86-64 and ARM64 and from 5.14 on; run it there"
+)
 
 _APPARMOR_PROFILE = """\
 abi <abi/4.0>,

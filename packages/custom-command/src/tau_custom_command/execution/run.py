@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from tau_custom_command.cycle.execution import Ended, FailureReason
+from tau_custom_command.execution import obstacles
 from tau_custom_command.execution.bubblewrap import Bubblewrap
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
@@ -34,7 +35,7 @@ def obstacle(invocation: Invocation) -> NotStartedError | None:
         Why it could not, and what to do; None where it could.
     """
     try:
-        with _pipes() as pipes, _SANDBOXES[invocation.profile].prepare(invocation, pipes.outputs):
+        with _pipes() as pipes, _sandbox(invocation).prepare(invocation, pipes.outputs):
             return None
     except NotStartedError as error:
         return error
@@ -75,7 +76,7 @@ def run(
         _check(invocation)
         with (
             _pipes() as pipes,
-            _SANDBOXES[invocation.profile].prepare(invocation, pipes.outputs) as process,
+            _sandbox(invocation).prepare(invocation, pipes.outputs) as process,
         ):
             if cancelled.is_set():
                 return _not_started(
@@ -87,6 +88,15 @@ def run(
             return _attended(invocation, process, pipes.readers, cancelled)
     except NotStartedError as error:
         return _not_started(invocation, error.failure, str(error))
+
+
+def _sandbox(invocation: Invocation) -> Sandbox:
+    """What confines the command; nothing is run where the kernel cannot even hold on to it."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, obstacles.NO_LINUX) from None
+    return _SANDBOXES[invocation.profile]
 
 
 def _attended(

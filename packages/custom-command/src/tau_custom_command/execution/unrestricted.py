@@ -6,7 +6,7 @@ import resource
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.execution import session
 from tau_custom_command.execution.handle import Handle
 from tau_custom_command.execution.invocation import Invocation
-from tau_custom_command.execution.limits import kernel_limits
+from tau_custom_command.execution.limits import KernelLimit, kernel_limits
 from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
 
 
@@ -115,19 +115,26 @@ class _Process:
         """
         # Its processes are not counted: the kernel would count all others of the user too.
         limits = tuple(kernel_limits(self._invocation.limits, counts_processes=False))
-        most_bytes = self._invocation.limits.memory_bytes
         leader = self._popen.pid
-        for pid in (leader, *session.members(leader)):
-            try:
-                for limit in limits:
-                    resource.prlimit(pid, limit.kind, (limit.soft, limit.hard))
-                if most_bytes is not None and _address_space(pid) > most_bytes:
-                    os.kill(pid, signal.SIGKILL)
-                    self._was_too_large = True
-            except (ProcessLookupError, FileNotFoundError):
-                continue
-            except PermissionError:  # a program that is another user's while it runs, as sudo is
-                self._is_limited = False
+        new, known = {leader}, {leader}
+        while new:  # those that one has started before its limits were set
+            for pid in new:
+                self._limit_one(pid, limits)
+            known |= new
+            new = set(session.members(leader)) - known
+
+    def _limit_one(self, pid: int, limits: Sequence[KernelLimit]) -> None:
+        most_bytes = self._invocation.limits.memory_bytes
+        try:
+            for limit in limits:
+                resource.prlimit(pid, limit.kind, (limit.soft, limit.hard))
+            if most_bytes is not None and _address_space(pid) > most_bytes:
+                os.kill(pid, signal.SIGKILL)
+                self._was_too_large = True
+        except (ProcessLookupError, FileNotFoundError):
+            return
+        except PermissionError:  # a program that is another user's while it runs, as sudo is
+            self._is_limited = False
 
     def _leave_nothing(self) -> None:
         if self._popen.returncode is None:

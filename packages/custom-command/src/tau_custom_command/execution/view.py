@@ -20,9 +20,13 @@ from tau_custom_command.policy.model import SandboxProfile
 _SCRATCH = Path("/tmp")  # noqa: S108 - what it stands for inside is a directory of the run's own
 _HIDDEN = (_SCRATCH, Path("/var/tmp"), Path("/run"), Path("/root"), Path("/home"))  # noqa: S108
 _OF_THE_KERNEL = (Path("/dev"), Path("/proc"), Path("/sys"))
-_NEEDED = tuple(map(Path, ("/bin", "/etc", "/lib", "/sbin", "/usr", *map(str, _OF_THE_KERNEL))))
-"""What no program runs without: never hidden, even if an account of the system has its home there.
-"""
+_NEEDED = frozenset(
+    above
+    for path in (*map(Path, ("/bin", "/etc", "/lib", "/sbin", "/usr")), *_OF_THE_KERNEL)
+    for above in (path, *path.parents)
+)
+"""What no program runs without, and what holds it: never hidden, even if an account of the system
+has its home there."""
 
 CERTIFICATES = tuple(
     map(
@@ -63,7 +67,7 @@ def view(invocation: Invocation) -> View:
     hidden = list(_hidden(user))
     own = [_reachable(path.resolve(), user) for path in invocation.masked if path.exists()]
     for path in own:
-        if any(needed.is_relative_to(path) for needed in _NEEDED):
+        if path in _NEEDED:
             raise _refused(f"{path} is to be hidden from commands, and programs need what is in it")
     workspace = _workspace(invocation, hidden)
     inside = _outermost(path for path in own if workspace and path.is_relative_to(workspace))
@@ -99,7 +103,7 @@ def _hidden(user: int) -> Iterator[Path]:
             continue
     for path in (*_HIDDEN, *homes):
         real = path.resolve()
-        if real.is_dir() and not any(needed.is_relative_to(real) for needed in _NEEDED):
+        if real not in _NEEDED and real.is_dir():
             yield real
 
 
