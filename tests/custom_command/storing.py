@@ -60,8 +60,8 @@ class Storing:
         self._plan: CyclePlan = plan(CASES, None, identity, limits)
         self._settlements: list[Settlement] = []
 
-    def all(self, *, until: int = 3) -> None:
-        """Do all that such a cycle writes, or the beginning of it."""
+    def all(self, *, until: int = 3) -> tuple[str, ...]:
+        """Do all that such a cycle writes, or the beginning of it; return what was told."""
         remove_expired(self._lock, TO_DISK, now_unix_ms=self._now_unix_ms)
         with noting(self._lock.root, TO_DISK) as notebook:
 
@@ -92,7 +92,7 @@ class Storing:
             second = self._attempt(1, 2, FailureReason.NON_ZERO_EXIT)
             if until < 3:
                 starts(2)
-                return
+                return ()
             settled(1, first, second)
             notebook.sync()
         closed = close(
@@ -102,7 +102,7 @@ class Storing:
             ended_unix_ms=self._now_unix_ms,
             duration_ms=0,
         )
-        write_closed(self._lock, closed, TO_DISK, rotation=NEVER_ROTATED, track=untracked)
+        return write_closed(self._lock, closed, TO_DISK, rotation=NEVER_ROTATED, track=untracked)
 
     def _attempt(self, place: int, number: int, failure: FailureReason | None) -> Execution:
         ended = Ended(
@@ -119,10 +119,10 @@ class Storing:
         return Execution(kept, result_of(CASES[place], kept), self._now_unix_ms)
 
 
-def store_on(folder: Path, day: int, *, until: int = 3) -> None:
-    """Have such a cycle run on a day."""
+def store_on(folder: Path, day: int, *, until: int = 3) -> tuple[str, ...]:
+    """Have such a cycle run on a day; return what was told."""
     with locked(folder / "state", wait_seconds=0) as lock:
-        Storing(lock, day=day).all(until=until)
+        return Storing(lock, day=day).all(until=until)
 
 
 def assert_artifacts_are_those_of_the_records(state_dir: Path, *, since_unix_ms: int = 0) -> int:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tau_custom_command.errors import StateUnusableError
+from tau_custom_command.storage import state_directory
 from tests.custom_command.one_cycle import cycle
 from tests.custom_command.running import START_UNIX_MS, StateFiles
 from tests.custom_command.storing import (
@@ -44,6 +46,22 @@ def test_no_artifact_is_lost_and_none_is_left_without_its_line(begun: Path) -> N
     payloads = [entry["payload"] for entry in StateFiles(state).entries("greet")]
     reasons = [each["run_audit"]["failure_reason"] for each in payloads if "run_audit" in each][-4:]
     assert reasons == [None, "non_zero_exit", "interrupted", "interrupted"]
+
+
+def test_output_that_would_make_the_state_too_large_is_left_out_of_it(
+    begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cycle is closed all the same: its commands have run, and no later one could be."""
+    state = begun / "state"
+    monkeypatch.setattr(state_directory, "LARGEST_STATE_FILE_BYTES", 10_000)
+    told = "state.json: would have more than 0 MiB with what commands wrote"
+    assert told in store_on(begun, 1)[0]
+    assert StateFiles(state).state()["commands"][0]["last_stdout"] == "...<truncated:16385 bytes>"
+    audits = [each["payload"].get("run_audit") for each in StateFiles(state).entries("greet")]
+    assert len(audits[-1]["stdout"]) > 16_384
+    monkeypatch.setattr(state_directory, "LARGEST_STATE_FILE_BYTES", 1_000)
+    with pytest.raises(StateUnusableError, match="nothing was written"):
+        store_on(begun, 3)
 
 
 @needs_strace

@@ -3,10 +3,12 @@
 What is written is built from these models, so a writer cannot write a key that the schema lacks.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from msgspec import UNSET, Meta, UnsetType
+from msgspec.structs import replace
 
 from tau_custom_command.contract.forms import (
     Count,
@@ -79,6 +81,21 @@ class CommandRecord(FileForm, frozen=True):
     last_duration_ms: DurationMs
     default_arguments: dict[str, Any] = {}  # noqa: RUF012 - msgspec copies it
     read_only: bool = False
+
+    def without_output(self) -> "CommandRecord":
+        """The same with no more of what it ran with and wrote than how much that is."""
+        texts = ("last_command_line", "last_stdout", "last_stderr")
+        return replace(self, **{name: _left_out(getattr(self, name)) for name in texts})
+
+
+_CUT = re.compile(r"\.\.\.<truncated:(\d{1,18}) bytes>\Z", re.ASCII)
+
+
+def _left_out(text: str) -> str:
+    """How long a text is, in the form of one that was cut before; empty where that is empty."""
+    cut = _CUT.search(text)
+    shown, more = (text, 0) if cut is None else (text[: cut.start()], int(cut[1]))
+    return f"...<truncated:{len(shown.encode()) + more} bytes>" if text else ""
 
 
 class HealthSnapshot(FileForm, frozen=True):

@@ -5,6 +5,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tau_custom_command.contract.paths import CHANNEL_STORE, EVENT_LOG, STATE_FILE
 from tau_custom_command.contract.state import ChainLink, StateFile
 from tau_custom_command.contract.vocabulary import REGISTRY_CHANNEL, is_command_name
@@ -142,17 +144,36 @@ def write_cycle(
     """
     root = lock.root
     event = AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
-    state = ReplaceFile(path=STATE_FILE, content=closed.state.as_document())
-    if len(state.content) > LARGEST_STATE_FILE_BYTES:
-        most = f"{LARGEST_STATE_FILE_BYTES // MIB} MiB"
-        raise StateUnusableError(
-            f"{root / STATE_FILE}: would have more than {most}, which is the most that is read "
-            "back; nothing was written: delete commands, or give this fixture another --state-dir"
-        )
+    content, told = _state_within_limit(root / STATE_FILE, closed.state)
+    state = ReplaceFile(path=STATE_FILE, content=content)
     with interruptions_held():
         lock.check()  # rotating comes before the commit, and is for good
         rotate(root, rotated_past, syncing)
-        return write(lock, chain(channel_writes, (event, state)), syncing, closes_cycle=True)
+        writes = chain(channel_writes, (event, state))
+        return (*told, *write(lock, writes, syncing, closes_cycle=True))
+
+
+def _state_within_limit(path: Path, state: StateFile) -> tuple[bytes, tuple[str, ...]]:
+    """The state as bytes that can be read back, and what there is to say of that.
+
+    What commands wrote is left out where it would be too much: the channels have it. A cycle whose
+    commands ran has to be closed, however much that is.
+
+    Raises:
+        StateUnusableError: if it is too large without that, too.
+    """
+    content = state.as_document()
+    if len(content) <= LARGEST_STATE_FILE_BYTES:
+        return content, ()
+    records = tuple(record.without_output() for record in state.commands)
+    content = replace(state, commands=records).as_document()
+    most = f"{path}: would have more than {LARGEST_STATE_FILE_BYTES // MIB} MiB"
+    if len(content) > LARGEST_STATE_FILE_BYTES:
+        raise StateUnusableError(
+            f"{most}, which is the most that is read back; nothing was written: delete commands, "
+            "or give this fixture another --state-dir"
+        )
+    return content, (f"{most} with what commands wrote, which the channels alone have now",)
 
 
 def write(
