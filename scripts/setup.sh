@@ -18,7 +18,7 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
 stamp=.venv/.setup-stamp
 # What some tests start beside Python, each as PROGRAM=DEBIAN-PACKAGE.
-programs=(bwrap=bubblewrap chromium=chromium jq=jq strace=strace)
+programs=(bwrap=bubblewrap chromium=chromium curl=curl jq=jq strace=strace)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 

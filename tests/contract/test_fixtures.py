@@ -71,7 +71,8 @@ REFUSALS: dict[str, tuple[str | None, str | None]] = {
 def documented(fixture: str) -> dict[str, int]:
     """Return the counters above 0 that the README states for a first cycle of `fixture`."""
     text = CONTRACTS.joinpath("README.md").read_text(encoding="utf-8")
-    row = next(line for line in text.splitlines() if line.startswith(f"| `{fixture}.json` | `"))
+    start = (f"| `{fixture}.json` | `", f"| `{fixture}.toml` | `")
+    row = next(line for line in text.splitlines() if line.startswith(start))
     stated = row.split("|")[2].strip().strip("`").split()
     return {name: int(value) for name, _, value in (item.partition("=") for item in stated)}
 

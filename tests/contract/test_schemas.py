@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,12 @@ def test_a_fixture_conforms_to_the_schema_that_it_names(path: Path) -> None:
     schema = strictly(path.parent.joinpath(fixture["$schema"]).read_bytes())
     assert schema == schema_of("fixture")
     assert errors_of(Draft202012Validator(schema), fixture) == []
+
+
+@pytest.mark.parametrize("path", sorted(CONTRACTS.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_fixture_in_toml_conforms_to_the_schema_that_it_names(path: Path) -> None:
+    """The same, for an editor that takes the schema from the first line."""
+    text = path.read_text(encoding="utf-8")
+    schema = strictly(path.parent.joinpath(text.split()[1]).read_bytes())
+    assert schema == schema_of("fixture")
+    assert errors_of(Draft202012Validator(schema), tomllib.loads(text)) == []
