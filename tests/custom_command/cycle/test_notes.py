@@ -126,17 +126,18 @@ def test_what_was_started_and_not_settled_is_interrupted() -> None:
     found = closed(
         {
             "settled": [notes.Settled(place, each) for place, each in enumerate(done)],
-            "starts": [start(3), start(3, first)],
+            "starts": [start(3), start(3, first), start(3, first)],
         }
     )
     interrupted = found.settlements[-1]
     assert [each.ended.failure for each in interrupted.executions] == [
         FailureReason.NON_ZERO_EXIT,
+        FailureReason.NON_ZERO_EXIT,
         FailureReason.INTERRUPTED,
     ]
     assert interrupted.result.status_code == 503
     assert interrupted.result.response_body["reason"] == "interrupted"
-    assert (found.event.failed_cases, found.event.executed_runs) == (1, 2)
+    assert (found.event.failed_cases, found.event.executed_runs) == (1, 3)
     assert found.event.discovered_cases == len(found.settlements) == 3
     assert found.state.executed_run_keys == ("RUN:b:4",)
     again = planned(found.state, ChainEnd(1, found.state.last_cycle.event_sha256))
@@ -150,11 +151,12 @@ def test_the_attempts_that_were_cut_off_are_named() -> None:
     done = [settled(place, registry) for place in (0, 1)]
     first = settled(3, registry, ended(3)).executions[0]
     began = notes.encode(notes.Began.of(planned(), unix_ms=BEGAN_UNIX_MS))
-    starts = [notes.encode(each) for each in (start(2), start(3), start(3, first))]
+    begun = (start(2), start(3), start(3, first), start(3, first))
+    starts = [notes.encode(each) for each in begun]
     ends = [notes.encode(notes.Settled(place, done[0])) for place in (0, 1, 2)]
     cycle_id = planned().identity.cycle_id
     assert list(notes.interrupted_attempts(began, starts, ends)) == [
-        ("b", Attempt(cycle_id, 3, "RUN:b:4", 2))
+        ("b", Attempt(cycle_id, 3, "RUN:b:4", 3))
     ]
 
 

@@ -156,6 +156,18 @@ def test_each_attempt_has_its_own(command: Command) -> None:
     assert not (command.folder / "state/channel-store/custom-command/small/artifacts").exists()
 
 
+def test_many_attempts_take_no_more_room_than_what_they_wrote(command: Command) -> None:
+    """The journal has each of them once, however often a fixture has a RUN tried."""
+    script = "sh -c 'yes x | head -c 10000; false'"
+    cases = (create("a", script), case_object("1", "RUN", "a"))
+    assert execute(command, *cases, options=("--retry-max-attempts=40",)).code == 3
+    entries = StateFiles(command.folder / "state").entries("a")
+    assert sum("run_audit" in entry["payload"] for entry in entries) == 40
+    journal = command.folder / "state/.journal.done"
+    # As a note when it has ended, with all others when the case is settled, and as a log's line.
+    assert journal.stat().st_size < 40 * 3 * 20_000
+
+
 def test_what_has_expired_goes_with_the_next_cycle(command: Command) -> None:
     """In every channel, also one that the cycle does not touch; in record mode nothing goes."""
     script = "head -c 20000 /dev/zero"

@@ -37,7 +37,11 @@ class Began(NamedTuple):
 
 
 class Starts(NamedTuple):
-    """A process of the case at a place of the queue is about to start, after other attempts."""
+    """A process of the case at a place of the queue is about to start.
+
+    `before` are the attempts at it that have ended since the note before: together the notes grow
+    with the attempts, not with their square.
+    """
 
     place: int
     case: Case
@@ -79,7 +83,7 @@ def closed_after_a_crash(
     for raw in settled:
         note = json.decode(raw, type=Settled)
         ended[note.place] = note.settlement
-    started = {note.place: note for raw in starts for note in (json.decode(raw, type=Starts),)}
+    started = _last_starts(starts)
     registry = Registry.of(() if before is None else before.commands)
     settlements = [
         carried_out(ended[place], registry)
@@ -111,11 +115,20 @@ def interrupted_attempts(
     """Yield the attempts that a crash ended, each with the channel of its case."""
     cycle_id = json.decode(began, type=Began).plan.identity.cycle_id
     ended = {json.decode(raw, type=Settled).place for raw in settled}
-    notes = (json.decode(raw, type=Starts) for raw in starts)
-    for place, note in {note.place: note for note in notes}.items():
+    for place, note in _last_starts(starts).items():
         if place not in ended:
             number = len(note.before) + 1
             yield note.case.channel, Attempt(cycle_id, place, note.case.key, number)
+
+
+def _last_starts(starts: Iterable[bytes]) -> dict[int, Starts]:
+    """The last start of each case, with all attempts before it."""
+    last: dict[int, Starts] = {}
+    for raw in starts:
+        note = json.decode(raw, type=Starts)
+        ended = last[note.place].before if note.place in last else ()
+        last[note.place] = note._replace(before=(*ended, *note.before))
+    return last
 
 
 def _interrupted(note: Starts, registry: Registry) -> Settlement:

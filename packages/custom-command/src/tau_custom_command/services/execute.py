@@ -134,7 +134,7 @@ class _Cycle:
 
         def about_to_start(command_line: str, before: tuple[Execution, ...]) -> None:
             unix_ms = self._clock.wall_unix_ms()
-            note = notes.Starts(place, run.case, unix_ms, command_line, before)
+            note = notes.Starts(place, run.case, unix_ms, command_line, before[-1:])
             self._notebook.add(NoteKind.STARTS, notes.encode(note))
             self._notebook.sync()
 
