@@ -300,7 +300,7 @@ def test_a_secret_file_is_read_anew_in_each_cycle(command: Command) -> None:
     options = ("--no-policy-require-approval", "--every", "300ms", "--secret", "KEY=file:key")
     printed: set[str] = set()
     with command.start(*RUN, *options) as process:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + 3 * PATIENCE_SECONDS
         while len(printed) < 2 and time.monotonic() < deadline:
             time.sleep(0.1)
             with contextlib.suppress(FileNotFoundError):  # before the first cycle
