@@ -100,12 +100,14 @@ class Surroundings(NamedTuple):
         return f"tau-transport-health diagnose {surface} {where}"
 
     def _run(self, words: str, surface: str) -> str:
-        """A cycle that counts: no duplicate, and told its release where the others are."""
+        """A cycle that counts: no duplicate, told its release and executed where others are."""
         words = words.replace(" --fresh", "")
         read = self.surfaces.get(surface)
-        is_told = any(cycle.event.release is not None for cycle in (read.cycles if read else ()))
-        if is_told and " --release " not in words:
+        cycles = read.cycles if read else ()
+        if any(cycle.event.release is not None for cycle in cycles) and " --release " not in words:
             words += f" --release {shlex.quote(self.rollout.release)}"
+        if any(cycle.event.run_mode == "execute" for cycle in cycles) and "run-mode" not in words:
+            words += " --run-mode execute"
         return f"{words} --fresh"
 
     def event_at(self, surface: str | None, place: EvidenceRef | None) -> Event | None:
@@ -158,11 +160,25 @@ def steps(around: Surroundings) -> Iterator[Step]:
     if rollout.canary_entered_unix_ms is not None:
         yield Step(f"Set the share of {rollout.release} back to 0 % (it was in {rollout.phase}).")
     for name, state_dir in around.state_dirs.items():
+        if name == CHAINED_SURFACE and state_dir not in around.gone:
+            because = shlex.quote(f"{rollout.release} is rolled back")
+            where = shlex.join(["--state-dir", state_dir])
+            yield Step(
+                f"Pause the runner on {state_dir}, and wait for a cycle that runs; each job that "
+                "starts one is refused then:",
+                (f"tau-custom-command pause --reason {because} {where}",),
+            )
+            continue
         runner = "tau-custom-command" if name == CHAINED_SURFACE else f"the runner of {name}"
         yield Step(
             f"Stop the runner: end every job that starts {runner} on {state_dir}, and wait for one "
             "that runs."
         )
+    unpause = tuple(
+        shlex.join(["tau-custom-command", "unpause", "--state-dir", state_dir])
+        for name, state_dir in around.state_dirs.items()
+        if name == CHAINED_SURFACE and state_dir not in around.gone
+    )
     copies = tuple(
         shlex.join(["cp", "-a", each, f"{each.rstrip('/') or each}.{incident}"])
         for each in around.state_dirs.values()
@@ -184,7 +200,8 @@ def steps(around: Surroundings) -> Iterator[Step]:
     )
     yield Step(
         f"Validate again: run the validation on {target.rollback_version}; start the runner only "
-        "if it passes."
+        "if it passes" + (":" if unpause else "."),
+        unpause,
     )
     ref = target.rollback_ref
     since = target.rollback_version if ref is None else ref
