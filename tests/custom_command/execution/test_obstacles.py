@@ -168,3 +168,16 @@ def test_the_shell_of_another_system(shell: str, workspace: Path) -> None:
         assert run("nowhere").failure is FailureReason.EXECUTABLE_NOT_FOUND
         assert run("/etc/passwd").failure is FailureReason.SPAWN_ERROR
         assert run("sh", "-c", "exit 126").failure is FailureReason.NON_ZERO_EXIT
+
+
+@needs_bubblewrap
+@as_root
+@pytest.mark.parametrize("user", [0, 65_533])
+def test_where_mounts_are_shared_and_unshare_is_missing(user: int, workspace: Path) -> None:
+    """Refused: what is mounted on the host meanwhile would arrive."""
+    (workspace / "bwrap").symlink_to(str(shutil.which("bwrap")))
+    shared = (str(shutil.which("unshare")), "--mount", "--propagation", "shared")
+    with Runtime(user, {"PATH": str(workspace)}, shared) as runtime:
+        found = runtime.ended(invocation(SandboxProfile.RESTRICTED, workspace, "true"))
+    assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
+    assert "install the package util-linux" in found.explanation

@@ -1,9 +1,12 @@
 """A command is run to its end under each profile, and what came of it is told the same in each."""
 
 import os
+import resource
+import shutil
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.run import run
 from tau_custom_command.policy.model import SandboxProfile
+from tests.custom_command.execution.runtime import Runtime
 from tests.custom_command.execution.sandboxes import ALL, CONFINED, ended, invocation
 
 SHORT = Limits(timeout_ms=400, stop_grace_ms=300, drain_ms=300)
@@ -359,3 +363,72 @@ def _runs(words: str) -> bool:
 def test_nobody_is_the_user_of_confined_commands() -> None:
     """Where the runtime is root, unless another is named."""
     assert Invocation(("true",)).run_as == 65_534
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_without_descriptors_nothing_is_started(profile: SandboxProfile, workspace: Path) -> None:
+    """However many there are: it runs, or it is a start that failed, and nothing is left of it."""
+    asked = invocation(profile, workspace, "true")
+    assert ended(asked).exit_code == 0
+    cancelled = Cancellation()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    came_to = set()
+    with ExitStack() as stack:
+        highest = max(map(int, _descriptors()))
+        while (filling := os.dup(0)) < highest:
+            stack.callback(os.close, filling)
+        os.close(filling)
+        before, children = _descriptors(), _children()
+        for more in range(16):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + more, hard))
+            try:
+                found = run(asked, about_to_start=lambda: None, cancelled=cancelled)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            came_to.add((found.started, found.failure))
+            assert _descriptors() == before
+            assert _children() == children
+    assert came_to == {(True, None), (False, FailureReason.SPAWN_ERROR)}
+
+
+@pytest.mark.parametrize("profile", ALL)
+def test_memory_without_a_limit(profile: SandboxProfile, workspace: Path) -> None:
+    """What `allow_large_memory` comes to."""
+    limits = Limits(memory_bytes=None)
+    found = ended(invocation(profile, workspace, "sh", "-c", "ulimit -v", limits=limits))
+    assert found.stdout.text == "unlimited\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a program that is root's")
+def test_a_program_of_another_user_is_not_limited(workspace: Path) -> None:
+    """Unrestricted, as sudo is: the kernel lets no one else limit it, and that is told."""
+    program = Path("/opt", f"tau-sleep-{os.getpid()}")
+    shutil.copy(str(shutil.which("sleep")), program)
+    program.chmod(0o4755)
+    try:
+        with Runtime(65_533, {}) as runtime:
+            asked = invocation(SandboxProfile.UNRESTRICTED, workspace, str(program), "0.3")
+            found = runtime.ended(asked)
+    finally:
+        program.unlink()
+    assert (found.exit_code, found.failure) == (0, None)
+    assert "limits did not hold" in found.explanation
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs commands as somebody else")
+@pytest.mark.parametrize("profile", CONFINED)
+def test_a_user_without_an_account(profile: SandboxProfile, workspace: Path) -> None:
+    """Commands may run as a number that nobody else has, with a group of the same number."""
+    found = ended(invocation(profile, workspace, "id", "-u", run_as=54_321))
+    assert found.stdout.text == "54321\n"
+    found = ended(invocation(profile, workspace, "id", "-G", run_as=54_321))
+    assert found.stdout.text == "54321\n"
+
+
+def _children() -> list[str]:
+    own = os.getpid()
+    return sorted(
+        child
+        for thread in Path(f"/proc/{own}/task").iterdir()
+        for child in (thread / "children").read_text().split()
+    )

@@ -1,5 +1,6 @@
 """Runs a command once, and says what came of it. It never raises for what a command does."""
 
+import errno
 import os
 import shlex
 import signal
@@ -92,11 +93,19 @@ def run(
 
 def _sandbox(invocation: Invocation) -> Sandbox:
     """What confines the command; nothing is run where the kernel cannot even hold on to it."""
+    if not _has_descriptors_of_processes():
+        raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, obstacles.NO_LINUX)
+    return _SANDBOXES[invocation.profile]
+
+
+def _has_descriptors_of_processes() -> bool:
     try:
         os.close(os.pidfd_open(os.getpid()))
-    except (AttributeError, OSError):
-        raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, obstacles.NO_LINUX) from None
-    return _SANDBOXES[invocation.profile]
+    except AttributeError:
+        return False
+    except OSError as error:
+        return error.errno != errno.ENOSYS  # without room for one more, the kernel has them
+    return True
 
 
 def _attended(
@@ -194,7 +203,7 @@ class _Pipes:
     """The two pipes that a command writes into."""
 
     def __init__(self, stack: ExitStack) -> None:
-        self._writers = ExitStack()
+        self._writers = stack.enter_context(ExitStack())
         descriptors = []
         for _ in range(2):
             reader, writer = os.pipe()
@@ -219,5 +228,4 @@ def _pipes() -> Iterator[_Pipes]:
             raise NotStartedError(
                 FailureReason.SPAWN_ERROR, f"there is no pipe for its output: {error.strerror}"
             ) from None
-        stack.callback(pipes.close_outputs)
         yield pipes
