@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tau_custom_command.cycle.execution import Ended, FailureReason
-from tau_custom_command.execution.obstacles import Facts, explain, facts
-from tau_custom_command.execution.seccomp import MACHINES, program
+from tau_custom_command.execution.bubblewrap.obstacles import Facts, explain, facts
+from tau_custom_command.execution.bubblewrap.seccomp import MACHINES, program
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
 from tests.custom_command.execution.sandboxes import WHY_NOT, ended, invocation

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command.execution import seccomp
-from tau_custom_command.execution.seccomp import MACHINES, Machine
+from tau_custom_command.execution.bubblewrap import seccomp
+from tau_custom_command.execution.bubblewrap.seccomp import MACHINES, Machine
 
 ALLOWED, KILLED = 0x7FFF0000, 0x80000000
 NO_PERMISSION, MISSING, NO_ACCESS = 0x50001, 0x50026, 0x5000D

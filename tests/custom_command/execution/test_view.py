@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tau_custom_command.cycle.execution import FailureReason
+from tau_custom_command.execution.bubblewrap.view import view
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.sandbox import NotStartedError
-from tau_custom_command.execution.view import view
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
 from tests.custom_command.execution.sandboxes import WHY_NOT, ended, invocation

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from tau_custom_command.cycle.execution import Ended, FailureReason
-from tau_custom_command.execution import obstacles
-from tau_custom_command.execution.bubblewrap import Bubblewrap
+from tau_custom_command.execution.bubblewrap import obstacles
+from tau_custom_command.execution.bubblewrap.process import Bubblewrap
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.limits import Limits, leave_no_core

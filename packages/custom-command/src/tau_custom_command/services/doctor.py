@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_custom_command.cycle.execution import Ended
+from tau_custom_command.execution.bubblewrap.view import CERTIFICATES
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.probes import PROBES, Probe
 from tau_custom_command.execution.profiles import PROMISES
 from tau_custom_command.execution.run import probe, run
-from tau_custom_command.execution.view import CERTIFICATES
 from tau_custom_command.policy.model import SandboxProfile
 
 _AT_A_TIME = 8

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tau_custom_command.cycle.execution import FailureReason
-from tau_custom_command.execution import obstacles, seccomp
+from tau_custom_command.execution.bubblewrap import obstacles, seccomp
+from tau_custom_command.execution.bubblewrap.launch import launch
+from tau_custom_command.execution.bubblewrap.shell import Shell
+from tau_custom_command.execution.bubblewrap.view import View, view
 from tau_custom_command.execution.handle import Handle
 from tau_custom_command.execution.invocation import Invocation, search_path
-from tau_custom_command.execution.launch import launch
 from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
-from tau_custom_command.execution.shell import Shell
-from tau_custom_command.execution.view import View, view
 
 _OUT_OF_MEANS = (errno.E2BIG, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _DEATH_BY_SIGNAL = 128

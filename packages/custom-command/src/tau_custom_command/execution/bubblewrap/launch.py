@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_custom_command.cycle.execution import FailureReason
-from tau_custom_command.execution import obstacles
+from tau_custom_command.execution.bubblewrap import obstacles
 from tau_custom_command.execution.sandbox import NotStartedError
 
 
