@@ -198,6 +198,15 @@ def test_a_state_that_does_not_belong_to_its_log(
     assert (found.snapshot is None) is bool({Flaw.NO_FILES, Flaw.INVALID_STATE} & set(expected))
 
 
+@pytest.mark.parametrize("last", [[5, 5], [5, 4]], ids=["twice", "swapped"])
+def test_a_line_ahead_continues_the_one_that_the_state_names(last: list[int]) -> None:
+    """Any other was not written after it: the last line twice, or the last two swapped."""
+    log = b"".join([*LINES[:4], *(LINES[at] for at in last)])
+    found = evidence(SIX, log, state=state_of(SIX))
+    (told,) = (one.detail for one in found.flaws if one.flaw is Flaw.DISAGREES)
+    assert told == "the log's last line does not continue the one that last_cycle names"
+
+
 def test_agreement_just_after_a_rotation() -> None:
     """The last two lines may lie in the rotated file, or in both."""
     older = state_of(History(lines=LINES[:5]))

@@ -260,8 +260,20 @@ def test_the_state_may_belong_to_either_of_the_last_two_lines(place: int) -> Non
         chain(4)[:3],
         [*chain(4), line_of(event(number=5)), line_of(event(number=6))],
         [*chain(4)[:3], line_of(event(number=4, health_reason="edited"))],
+        [*chain(4), chain(4)[-1]],
+        [*chain(4)[:2], chain(4)[3], chain(4)[2]],
+        [*chain(4), line_of(event(number=5, previous_sha256="0" * 64))],
     ],
-    ids=["no log", "an older log", "last line removed", "two ahead", "last line edited"],
+    ids=[
+        "no log",
+        "an older log",
+        "last line removed",
+        "two ahead",
+        "last line edited",
+        "last line twice",
+        "last lines swapped",
+        "another line ahead",
+    ],
 )
 def test_a_state_of_another_line_disagrees(lines: list[bytes]) -> None:
     """Removed, edited or newer by two: state and log do not belong together."""

@@ -13,7 +13,8 @@ from tau_rollout_gate.evidence.log import Line
 def disagreement(snapshot: Snapshot, last_lines: Sequence[Line]) -> str | None:
     """How a state and the end of its log disagree, or None.
 
-    The state may belong to either of the last two lines, since a writer appends the line first.
+    The state may belong to either of the last two lines, since a writer appends the line first,
+    which continues the one before.
     Where the writer does not chain its events, that cannot be told; then the healths are compared,
     and the state must not be newer than the log's last line, whose time it takes over.
 
@@ -31,8 +32,11 @@ def disagreement(snapshot: Snapshot, last_lines: Sequence[Line]) -> str | None:
     if line.event is None:
         return None  # an invalid line, which is told as such
     differing = _differences(last_cycle, line.event)
+    ahead = last_lines[-1].event
     if line is last_lines[-1]:
         differing += _differences_of_health(snapshot.health, line.event)
+    elif ahead is not None and ahead.previous_sha256 != line.sha256:
+        differing.append("the log's last line does not continue the one that last_cycle names")
     return differing[0] if differing else None
 
 

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tau_transport_health.contract.event import Event, line_digest, parse_event
-from tau_transport_health.contract.state import HealthState, State
+from tau_transport_health.contract.state import HealthSnapshot, HealthState, LastCycle, State
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.health.remedies import Hold
 
@@ -80,7 +80,8 @@ class Reading(_Files):
         """How state and log disagree, or None; None too where agreement does not apply.
 
         The state belongs to one of the last two lines, since a writer appends the line first.
-        Where it is the last one, its numbers are that line's.
+        Where it is the last one, its numbers are that line's; where it is the other, the last one
+        continues that.
         """
         if self.state is None or self.log_problem is not None:
             return None
@@ -91,35 +92,47 @@ class Reading(_Files):
             return None
         if not any(map(self._is_named, self.last_lines)):
             return "the last cycle that the state names is not at the end of the event log"
-        is_last = self._is_named(self.last_lines[-1])
-        if not is_last:
-            event = _event_or_reason(self.last_lines[0], self)
-        if not isinstance(event, Event):
-            return None  # named as an invalid line
-        pairs: list[tuple[str, object, object]] = [
-            ("cycle_id", last_cycle.cycle_id, event.cycle_id),
-            ("cycle_number", last_cycle.cycle_number, event.cycle_number),
-        ]
-        if is_last:
-            health = self.state.health
-            pairs += [
-                ("failure_streak", health.failure_streak, event.failure_streak),
-                ("queue_depth", health.queue_depth, event.backlog_cases),
-                ("last_cycle_failed", health.last_cycle_failed, event.failed_cases),
-                ("last_cycle_duplicates", health.last_cycle_duplicates, event.duplicate_skips),
-                ("updated_unix_ms", health.updated_unix_ms, event.timestamp_unix_ms),
-            ]
-        differing = (
-            f"{name} is {of_state!r:.40} in the state, {of_event!r:.40} in its event"
-            for name, of_state, of_event in pairs
-            if of_state != of_event
-        )
-        return next(differing, None)
+        if len(self.last_lines) > 1 and self._is_named(self.last_lines[0]):
+            return self._disagreement_behind(last_cycle, event)
+        return _first_difference(last_cycle, event, self.state.health)
+
+    def _disagreement_behind(self, last_cycle: LastCycle, ahead: Event | str | None) -> str | None:
+        """How a state disagrees with the last line but one, which it names, and the one ahead."""
+        named = self.last_lines[0]
+        if isinstance(ahead, Event) and ahead.previous_sha256 != line_digest(named):
+            return "the log's last line does not continue the one that the state names"
+        return _first_difference(last_cycle, _event_or_reason(named, self), None)
 
     def _is_named(self, line: bytes) -> bool:
         """Whether the state names this line as that of its last cycle."""
         last_cycle = None if self.state is None else self.state.last_cycle
         return last_cycle is not None and last_cycle.event_sha256 == line_digest(line)
+
+
+def _first_difference(
+    last_cycle: LastCycle, event: Event | str | None, health: HealthSnapshot | None
+) -> str | None:
+    """In what a state is not as the line that it names; `health` is None where that is not last."""
+    if not isinstance(event, Event):
+        return None  # named as an invalid line
+    pairs: list[tuple[str, object, object]] = [
+        ("cycle_id", last_cycle.cycle_id, event.cycle_id),
+        ("cycle_number", last_cycle.cycle_number, event.cycle_number),
+    ]
+    if health is not None:
+        pairs += [
+            ("failure_streak", health.failure_streak, event.failure_streak),
+            ("queue_depth", health.queue_depth, event.backlog_cases),
+            ("last_cycle_failed", health.last_cycle_failed, event.failed_cases),
+            ("last_cycle_duplicates", health.last_cycle_duplicates, event.duplicate_skips),
+            ("updated_unix_ms", health.updated_unix_ms, event.timestamp_unix_ms),
+        ]
+    differing = (
+        f"{name} is {of_state!r:.40} in the state, {of_event!r:.40} in its event"
+        for name, of_state, of_event in pairs
+        if of_state != of_event
+    )
+    return next(differing, None)
 
 
 def _event_or_reason(line: bytes, reading: Reading) -> Event | str:
