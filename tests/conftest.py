@@ -8,6 +8,9 @@ import pytest
 
 from tests import forking
 
+UNMEASURED = ("exhaustive", "hypothesis", "unmeasured")
+"""Marks of tests of very many inputs; hypothesis sets its own."""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
@@ -15,15 +18,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
 
     A measured process takes twice as long to start, and there are very many. What the command line
     does is covered by the tests in `cli/` and `watch/`; what a room does, by those that call it.
-    Exhaustive tests cover nothing that the others do not, and are not measured at all.
+    Tests of very many inputs cover nothing that the others do not, and are not measured at all:
+    each branch has an example that was written for it, and none is met by chance.
     """
     coverage = sys.modules.get("coverage")
-    is_exhaustive = item.get_closest_marker("exhaustive") is not None
-    paused = coverage.Coverage.current() if coverage and is_exhaustive else None
+    is_measured = not any(item.get_closest_marker(name) for name in UNMEASURED)
+    paused = None if is_measured or not coverage else coverage.Coverage.current()
     if paused:
         paused.stop()
-    is_measured = item.path.parent.name in {"cli", "watch"}
-    names = [] if is_measured else [name for name in os.environ if name.startswith("COVERAGE_")]
+    is_shown = is_measured and item.path.parent.name in {"cli", "watch"}
+    names = [] if is_shown else [name for name in os.environ if name.startswith("COVERAGE_")]
     kept = {name: os.environ.pop(name) for name in names}
     try:
         return (yield)

@@ -530,6 +530,7 @@ OF_ALL = fixture_object(
 )
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("variable", "value", "has_effect"), VARIABLES, ids=[name for name, _, _ in VARIABLES]
 )
@@ -656,6 +657,7 @@ HOSTILE_INPUTS: list[tuple[str, Prepare, list[str | bytes]]] = [
 ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("prepare", "options"),
     [(prepare, options) for _, prepare, options in HOSTILE_INPUTS],
@@ -683,6 +685,7 @@ def prepare_again(prepare: Prepare, content: bytes) -> bool:
         return (Path(folder) / "s" / "state.json").read_bytes() == content
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("depth", range(249, 257))
 def test_depth_is_refused_or_works(command: Command, depth: int) -> None:
     """There is no depth of nesting that loads but then cannot be written."""
@@ -969,6 +972,7 @@ HOSTILE_FIXTURES = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("arguments", [["validate"], ["run"]], ids=" ".join)
 @pytest.mark.parametrize("what", HOSTILE_FIXTURES)
 def test_hostile_text_never_reaches_the_terminal(
@@ -1077,6 +1081,7 @@ def with_closed(command: Command, closed: str, *words: str | Path) -> Finished:
 CLOSED = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("closed", CLOSED)
 @pytest.mark.parametrize(
     ("fixture", "code"), [(GOOD, 0), (DRIFTING, 3)], ids=["as expected", "drift"]
@@ -1091,6 +1096,7 @@ def test_a_run_with_closed_streams(command: Command, closed: str, fixture: Json,
     assert "Traceback" not in done.err
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("closed", CLOSED)
 def test_a_refusal_with_closed_streams(command: Command, closed: str) -> None:
     """What is wrong is the exit code's to say where nothing can be; it never goes to stdout."""

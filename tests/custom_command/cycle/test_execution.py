@@ -31,6 +31,12 @@ def test_a_long_one_is_cut_between_characters(character: str, shift: int) -> Non
     assert more == f"{len(content) + 7 - len(head.encode())} bytes>"
 
 
+def test_bytes_that_are_no_text() -> None:
+    """They are told, and a sign stands for each."""
+    shown = stream(b"gr\xfc\xdfe")
+    assert (shown.text, shown.is_whole, shown.is_lossy) == ("gr\ufffd\ufffde", True, True)
+
+
 @given(st.binary(max_size=40))
 def test_what_is_no_text_is_told(content: bytes) -> None:
     """Bytes that are no UTF-8 are shown as a sign that stands for them."""

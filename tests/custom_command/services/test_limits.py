@@ -216,6 +216,7 @@ def test_no_more_problems_are_told_than_anybody_reads(tmp_path: Path) -> None:
     assert mib < SMALL_MIB
 
 
+@pytest.mark.unmeasured
 def test_exactly_the_most_problems_are_all_told() -> None:
     """At the limit nothing is left out, and nothing says that there is more."""
     cases = [case_object(f"{number:05d}", template=1) for number in range(limits.MOST_PROBLEMS)]

@@ -22,7 +22,7 @@ from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import explain, github, text
 from tau_rollout_gate.formats.layout import Look
-from tau_rollout_gate.formats.phrases import ago, headline, shown
+from tau_rollout_gate.formats.phrases import ago, document, headline, shown
 from tau_rollout_gate.formats.renderers import RENDERERS
 from tau_rollout_gate.policy.findings import GateStatus
 from tests.rollout_gate.answers import (
@@ -269,6 +269,7 @@ def test_every_answer_is_text_that_utf_8_can_hold(one: Answer) -> None:
         assert render(one).encode().endswith(b"\n")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_hostile_text_acts_on_no_reader(situation: str, hostile: str) -> None:
@@ -527,6 +528,13 @@ def test_json_holds_the_very_text(one: Answer) -> None:
     assert [each["observed"] for each in value["triggers"]] == [
         readable(each.observed) for each in one.triggers
     ]
+
+
+def test_json_prints_nothing_that_acts() -> None:
+    """What no terminal prints is escaped, which to a JSON parser is the same text."""
+    said = "é\x7f\u202e"
+    assert '"said": "é\\u007f\\u202e"' in document(said=said)
+    assert json.loads(document(said=said))["said"] == said
 
 
 # JUnit

@@ -165,6 +165,7 @@ def test_what_to_do_is_there() -> None:
     assert "Type next" not in said
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_text_from_the_files_does_nothing_in_the_page(situation: str, hostile: str) -> None:

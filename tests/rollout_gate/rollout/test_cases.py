@@ -58,6 +58,7 @@ def test_the_shipped_cases_pass() -> None:
     ).read_text("utf-8")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

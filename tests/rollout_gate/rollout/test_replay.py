@@ -295,6 +295,7 @@ def test_a_stricter_policy_never_promotes_earlier(
     assert first(stricter) >= first(BUILT_IN)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("stricter", STRICTER)
 def test_nor_over_the_shipped_histories(stricter: Policy) -> None:
     """Each phase is left no earlier."""

@@ -251,6 +251,7 @@ class TestWrongUsage:
             "deployment, multi-agent, multi-channel, billing\n"
         )
 
+    @pytest.mark.unmeasured
     @pytest.mark.parametrize(
         "arguments",
         [
@@ -424,6 +425,7 @@ class TestHostileFiles:
         if command == "status":
             assert "invalid:    1 lines of the event log\n" in done.out
 
+    @pytest.mark.unmeasured
     @pytest.mark.parametrize("command", COMMANDS)
     @pytest.mark.parametrize("digits", [16, 30, 400, 4300])
     @pytest.mark.parametrize("key", ["updated_unix_ms", "cycle_duration_ms", "queue_depth"])

@@ -63,6 +63,7 @@ def test_a_command_says_what_it_does_whole_and_shows_an_example(inspector: Inspe
             assert inspector(*example.split()[1:]).code != 2, example
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("command", [name for name in OPTIONS if "--json" in OPTIONS[name]])
 def test_json_is_asked_for_in_either_way(command: str, inspector: Inspector) -> None:
     """`--json` and `--format json` print the same; `--format text` is what is printed anyway."""
@@ -118,6 +119,7 @@ def test_a_call_imports_one_command() -> None:
     assert commands == {PACKAGE, f"{PACKAGE}.inspect"}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("command", OPTIONS)
 def test_a_command_has_the_options_that_mean_something_to_it(
     command: str, inspector: Inspector

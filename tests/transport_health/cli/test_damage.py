@@ -500,6 +500,7 @@ COMMANDS: dict[str, tuple[bool, Callable[..., None]]] = {
 """The command, whether it has `--json`, and what it must say of a damage."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_damage_is_told_and_never_passes(

@@ -110,6 +110,7 @@ def test_a_version_must_be_there() -> None:
         (raw(good()) * 2, "not JSON: Extra data"),
         (b"\xef\xbb\xbf" + raw(good()), "BOM"),
         (b"\xff" + raw(good()), "not UTF-8 text (byte 0)"),
+        (b'{"a": 1,\n"b": nan}', "line 2, column 6: not JSON"),
         (b'{"schema_version":1,"schema_version":1}', "'schema_version' stands twice"),
         (b'{"schema_version":NaN}', "NaN is not a JSON number"),
         (b'{"schema_version":-Infinity}', "-Infinity is not a JSON number"),

@@ -232,6 +232,21 @@ def test_ids_are_remembered_in_bounded_memory() -> None:
     assert verdict_on(lines, state_at(lines[-1])).state is ChainState.WHOLE
 
 
+@pytest.mark.parametrize(
+    ("index", "state", "unread"),
+    [(4, ChainState.UNREAD, (f"{LOG}.1",)), (3, ChainState.WHOLE, ()), (1, ChainState.BROKEN, ())],
+)
+def test_a_file_that_was_not_read(index: int, state: ChainState, unread: tuple[str, ...]) -> None:
+    """It may hold the cycles that are missing, or none; a line of an older cycle cannot follow."""
+    verifier = ChainVerifier(state_at(LINES[index]))
+    for number, line in enumerate(LINES[:3], start=1):
+        verifier.take(f"{LOG}.2", number, line, read(line))
+    verifier.take_unread(f"{LOG}.1")
+    verifier.take(LOG, 1, LINES[index], read(LINES[index]))
+    verdict = verifier.verdict(None)
+    assert (verdict.state, verdict.unread) == (state, unread)
+
+
 def test_a_line_too_long_to_read() -> None:
     """A line of which only the beginning was read cannot be vouched for."""
     verifier = ChainVerifier(state_at(LINES[-1]))
