@@ -14,7 +14,14 @@ COPIES = (
     "cli/main.py",
 )
 
-OF_TWO = ("files/output.py", "files/owner.py", "watch/keyboard.py", "contract/small_toml.py")
+OF_TWO = (
+    "contract/json_text.py",
+    "contract/long_json.py",
+    "contract/small_toml.py",
+    "files/output.py",
+    "files/owner.py",
+    "watch/keyboard.py",
+)
 
 
 @pytest.mark.parametrize("module", [*COPIES, *OF_TWO])

@@ -22,7 +22,7 @@ MOST_VALUES = 10_000_000
 
 _LONGEST_QUOTE = 40
 _STRING_OR_MARK = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|([,[{])', re.DOTALL)
-_TOO_DEEP = f"not usable: arrays and objects are nested too deeply (the most is {DEEPEST_NESTING})"
+TOO_DEEP = f"not usable: arrays and objects are nested too deeply (the most is {DEEPEST_NESTING})"
 
 
 class JsonRefusedError(ValueError):
@@ -40,22 +40,18 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller's
         raise JsonRefusedError("line 1: a byte order mark (BOM) comes first; save the file without")
     _refuse_many_values(raw)
     try:
-        value = _DECODER.decode(raw.decode("utf-8"))
-        # Only an escape can make half of a surrogate pair.
+        value = DECODER.decode(raw.decode("utf-8"))
         if b"\\u" in raw:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
+            refuse_half_pairs(value)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise JsonRefusedError(f"line {line}: not UTF-8 text (byte {error.start})") from None
-    except UnicodeEncodeError as error:
-        half = ascii(error.object[error.start : error.end][:_LONGEST_QUOTE])
-        raise JsonRefusedError(f"{half} holds half of a surrogate pair") from None
     except json.JSONDecodeError as error:
         raise JsonRefusedError(
             f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
         ) from None
     except RecursionError:
-        raise JsonRefusedError(_TOO_DEEP) from None
+        raise JsonRefusedError(TOO_DEEP) from None
     except JsonRefusedError:
         raise
     except ValueError as error:  # an integer of more digits than Python converts
@@ -63,6 +59,19 @@ def decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller's
     if raw.count(b"[") + raw.count(b"{") > DEEPEST_NESTING:
         _refuse_deep_nesting(value)
     return value
+
+
+def refuse_half_pairs(value: object) -> None:
+    """Refuse a value with half of a surrogate pair in it, which only an escape can make.
+
+    Raises:
+        JsonRefusedError: if there is one.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start : error.end][:_LONGEST_QUOTE])
+        raise JsonRefusedError(f"{half} holds half of a surrogate pair") from None
 
 
 def _object_without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -85,11 +94,12 @@ def _finite_float(digits: str) -> float:
     return value
 
 
-_DECODER = json.JSONDecoder(
+DECODER = json.JSONDecoder(
     object_pairs_hook=_object_without_repeated_keys,
     parse_constant=_refuse_constant,
     parse_float=_finite_float,
 )
+"""Decodes text by these rules, but for halves of surrogate pairs and deep nesting."""
 
 
 def _refuse_many_values(raw: bytes) -> None:
@@ -113,4 +123,4 @@ def _refuse_deep_nesting(value: object) -> None:
         if not inner:
             return
         level = inner
-    raise JsonRefusedError(_TOO_DEEP)
+    raise JsonRefusedError(TOO_DEEP)
