@@ -42,7 +42,7 @@ def is_valid(form: str, raw: bytes) -> bool:
     """Tell whether the gate takes a value of a form."""
     try:
         if form == "state":
-            parse_snapshot(raw)
+            parse_snapshot([raw])
         else:
             parse_event(raw)
     except RolloutGateError:

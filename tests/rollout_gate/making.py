@@ -1,6 +1,7 @@
 """Rollouts, histories and evidence to test with, built by hand as the runtime writes them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +16,7 @@ from tau_rollout_gate.contract.rollout import (
     Rollout,
     RolloutStatus,
 )
+from tau_rollout_gate.evidence.lines import LogPart, ReadPart, read_part
 from tau_rollout_gate.evidence.values import Cycle, Evidence, SurfaceEvidence
 
 Json = dict[str, Any]
@@ -52,6 +54,16 @@ def malformed(*, cases: int = 1) -> Json:
         "reason_codes": ["malformed_inputs_observed", "command_runs_recorded"],
         "malformed_cases": cases,
     }
+
+
+def read_parts(parts: Sequence[LogPart], one: SurfacePin) -> tuple[ReadPart, ...]:
+    """Return what decides of the parts of a log, oldest first, for a surface that is pinned so."""
+    seen = None if one.seen is None else one.seen.position
+    pinned = [place for place in (one.sound_from, one.phase_from, seen) if place is not None]
+    return tuple(
+        read_part(part, is_newest=part is parts[-1], evidence_from=one.evidence_from, pinned=pinned)
+        for part in parts
+    )
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ def state(**changes: object) -> Json:
 
 def parse(value: object) -> Snapshot:
     """Parse a value."""
-    return parse_snapshot(json.dumps(value).encode())
+    return parse_snapshot([json.dumps(value).encode()])
 
 
 def test_what_is_read() -> None:
@@ -74,4 +74,4 @@ def test_what_is_refused(value: object, words: str) -> None:
 def test_what_is_no_json() -> None:
     """It is refused as such."""
     with pytest.raises(FormRefusedError):
-        parse_snapshot(b"{")
+        parse_snapshot([b"{"])

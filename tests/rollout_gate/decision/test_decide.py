@@ -604,7 +604,7 @@ def test_a_missing_file_is_put_back_where_the_other_is_there() -> None:
 
 def test_a_torn_line_that_the_state_names_is_not_mended_by_a_cycle() -> None:
     """The next one would leave a break; and a state that disagrees then only follows."""
-    state = parse_snapshot(json.dumps(soaked().state()).encode())
+    state = parse_snapshot([json.dumps(soaked().state()).encode()])
     found = remedies(
         Flaw.TORN_TAIL,
         Flaw.DISAGREES,

@@ -22,7 +22,7 @@ from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.errors import RefusedError, RolloutUnusableError
 from tau_rollout_gate.evidence.history import RecordedHistory
-from tau_rollout_gate.evidence.log import LogPart
+from tau_rollout_gate.evidence.lines import LogPart
 from tau_rollout_gate.evidence.surface import elsewhere
 from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS, Evidence
 from tau_rollout_gate.files.state_directory import EVENT_LOG, STATE_FILE, read_surface

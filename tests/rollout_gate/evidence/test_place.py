@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tau_rollout_gate.contract.pin import Break, LogPosition, Seen, SurfacePin
-from tau_rollout_gate.evidence.log import LogPart, RawLog, Segment, lines_of
+from tau_rollout_gate.evidence.lines import Line, LogPart, ReadLog, Segment
 from tau_rollout_gate.evidence.place import seams, window
 from tau_rollout_gate.evidence.values import Flaw
-from tests.rollout_gate.making import ENTERED, MINUTE, History, digest, pin
+from tests.rollout_gate.making import ENTERED, MINUTE, History, digest, pin, read_parts
 
 LOG = "runtime-events.jsonl"
 NINE = History().every(MINUTE, 9)
@@ -45,17 +45,22 @@ def rotated(history: History = NINE) -> list[Segment]:
     ]
 
 
-def log_of(*files: Segment, read: int = 1) -> RawLog:
+def log_of(*files: Segment, read: int = 1) -> ReadLog:
     """Return a log of which the newest files were read, whole."""
     lines = {
         digest(NINE.lines[start]): tuple(line[:-1] for line in NINE.lines[start:end])
         for start, end in pairwise((0, *CUTS, 9))
     }
-    parts = tuple(
+    parts = [
         LogPart(path=one.path, offset=0, lines=lines[str(one.first_sha256)], segment=one)
         for one in files[-read:]
-    )
-    return RawLog(path=LOG, parts=parts, segments=files)
+    ]
+    return ReadLog(path=LOG, parts=read_parts(parts, pin()), segments=files)
+
+
+def lines_of(log: ReadLog) -> tuple[Line, ...]:
+    """Return the lines of a log that was read."""
+    return tuple(line for part in log.parts for line in part.lines)
 
 
 class TestSeams:
@@ -99,16 +104,16 @@ class TestSeams:
         """So it is not told twice."""
         files = [*rotated()[:2], *rotated()[3:]]
         log = log_of(*files)
-        evidence = tuple(lines_of(log.parts))
+        evidence = lines_of(log)
         assert not list(seams(log, evidence, is_chained=True))
         assert list(seams(log, evidence[1:], is_chained=True))
 
 
-def placed(log: RawLog, **changes: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any field of a pin
+def placed(log: ReadLog, **changes: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any field of a pin
     """Return where the evidence, what has to be whole, and the phase start; and what is wrong."""
     values: dict[str, Any] = {"evidence_from": at(4, *CUTS), "phase_from": at(4, *CUTS)}
     one: SurfacePin = pin(**(values | changes))
-    found = window(one, log, tuple(lines_of(log.parts)), is_chained=True)
+    found = window(one, log, lines_of(log), is_chained=True)
     return found.start, found.sound, found.phase, found.flaw and found.flaw.flaw
 
 
@@ -149,6 +154,6 @@ class TestWindow:
         position = History(lines=history.lines[:number]).position(*CUTS)
         one = pin(evidence_from=at(4, *CUTS), phase_from=at(4, *CUTS), seen=Seen(position=position))
         log = log_of(*rotated(), read=3)
-        found = window(one, log, tuple(lines_of(log.parts)), is_chained=True).flaw
+        found = window(one, log, lines_of(log), is_chained=True).flaw
         assert (found and found.lost) == lost
         assert found is None or found.flaw is Flaw.CYCLE_GONE

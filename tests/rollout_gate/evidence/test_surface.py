@@ -12,10 +12,20 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.evidence.history import RecordedHistory
-from tau_rollout_gate.evidence.log import LogPart, RawLog, Segment, event_of
-from tau_rollout_gate.evidence.surface import RawState, assemble
+from tau_rollout_gate.evidence.lines import LogPart, ReadLog, Segment, event_of
+from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
-from tests.rollout_gate.making import ENTERED, HOUR, MINUTE, History, Json, digest, failed, pin
+from tests.rollout_gate.making import (
+    ENTERED,
+    HOUR,
+    MINUTE,
+    History,
+    Json,
+    digest,
+    failed,
+    pin,
+    read_parts,
+)
 
 LOG = "runtime-events.jsonl"
 BEGINNING = LogPosition(cycle_number=None, event_sha256=None)
@@ -27,7 +37,7 @@ def unchained(count: int = 5, **changes: Any) -> History:  # noqa: ANN401 - any 
     return History().every(MINUTE, count, **(CHAIN_KEYS | changes))
 
 
-def state_of(history: History, **changes: object) -> RawState:
+def state_of(history: History, **changes: object) -> ReadState:
     """Return the state of a history; `...` leaves a key out."""
     line = {"cycle_id": "-", "cycle_number": 1} | history.last()
     chained = History(lines=[json.dumps(line).encode() + b"\n"])
@@ -38,10 +48,10 @@ def state_of(history: History, **changes: object) -> RawState:
         del value["last_cycle"]
     value |= changes
     kept = {key: item for key, item in value.items() if item is not ...}
-    return RawState(path="state.json", raw=json.dumps(kept).encode())
+    return read_state("state.json", [json.dumps(kept).encode()])
 
 
-def log_of(*files: bytes, problem: str | None = None) -> RawLog:
+def log_of(pinned: SurfacePin, *files: bytes, problem: str | None = None) -> ReadLog:
     """Return a log as it is read from the beginning of its files, oldest first."""
     parts = []
     for rotation, content in zip(reversed(range(len(files))), files, strict=True):
@@ -50,7 +60,8 @@ def log_of(*files: bytes, problem: str | None = None) -> RawLog:
         segment = segment_of(name, lines)
         parts.append(LogPart(path=name, offset=0, lines=tuple(lines), torn=torn, segment=segment))
     segments = tuple(part.segment for part in parts if part.segment is not None)
-    return RawLog(path=LOG, parts=tuple(parts), segments=segments, problem=problem)
+    read = read_parts(parts, pinned)
+    return ReadLog(path=LOG, parts=read, segments=segments, problem=problem)
 
 
 def segment_of(path: str, lines: Sequence[bytes]) -> Segment | None:
@@ -71,13 +82,13 @@ def evidence(
     history: History,
     *files: bytes,
     since: LogPosition | None = BEGINNING,
-    state: RawState | None = None,
+    state: ReadState | None = None,
     problem: str | None = None,
     **changes: Any,  # noqa: ANN401 - any field
 ) -> SurfaceEvidence:
     """Return the evidence of a history, or of other bytes in the place of its log."""
     pinned: SurfacePin = pin(**({"evidence_from": since, "phase_from": since} | changes))
-    log = log_of(*(files or (b"".join(history.lines),)), problem=problem)
+    log = log_of(pinned, *(files or (b"".join(history.lines),)), problem=problem)
     return assemble(pinned, state or state_of(history), log)
 
 
@@ -111,9 +122,9 @@ def test_the_inputs_are_the_window_alone() -> None:
     """Of the log, offset, length and digest are those of the bytes since the position."""
     found = evidence(SIX, b"".join(LINES[:4]), b"".join(LINES[4:]), since=at(SIX, 2))
     state, older, newer = found.inputs
-    raw = state_of(SIX).raw
-    assert raw is not None
-    assert (state.path, state.sha256, state.offset) == ("state.json", sha256(raw).hexdigest(), None)
+    assert (state.path, state.offset) == ("state.json", None)
+    assert state.sha256 == state_of(SIX).sha256
+    assert read_state("x", [b"{", b"not", b" JSON"]).sha256 == sha256(b"{not JSON").hexdigest()
     window = b"".join(LINES[2:4])
     assert (older.path, older.offset, older.length) == (
         f"{LOG}.1",
@@ -152,18 +163,18 @@ def test_the_end_of_the_log_may_be_an_invalid_line() -> None:
     assert flaws(evidence(history, b"".join(other), since=since))[0] is Flaw.CHAIN_BROKEN
 
 
-BAD_STATE = RawState(path="state.json", raw=b"{}")
-NO_STATE = RawState(path="state.json", raw=None)
-NO_RIGHTS = RawState(path="state.json", raw=None, problem="cannot be read: Permission denied")
+BAD_STATE = read_state("state.json", [b"{}"])
+NO_STATE = ReadState(path="state.json")
+NO_RIGHTS = ReadState(path="state.json", problem="cannot be read: Permission denied")
 OTHER = History().every(MINUTE, 6, cycle_duration_ms=99)
 
 
-def health(**changes: object) -> RawState:
+def health(**changes: object) -> ReadState:
     """Return the state of the six cycles with something else in its health."""
     return state_of(SIX, health=SIX.state()["health"] | changes)
 
 
-def last_cycle(**changes: object) -> RawState:
+def last_cycle(**changes: object) -> ReadState:
     """Return the state of the six cycles with something else in its last cycle."""
     return state_of(SIX, last_cycle=SIX.state()["last_cycle"] | changes)
 
@@ -189,7 +200,7 @@ def last_cycle(**changes: object) -> RawState:
     ],
 )
 def test_a_state_that_does_not_belong_to_its_log(
-    state: RawState, expected: list[Flaw], words: str
+    state: ReadState, expected: list[Flaw], words: str
 ) -> None:
     """It may name either of the last two lines; the numbers of the last one are its own."""
     found = evidence(SIX, state=state)
@@ -396,10 +407,10 @@ def test_a_phase_whose_line_is_gone() -> None:
 def test_no_log_at_all() -> None:
     """No file is one flaw, and nothing else follows from it."""
     state = state_of(SIX)
-    nothing = RawLog(path=LOG, parts=())
+    nothing = ReadLog(path=LOG, parts=())
     (found,) = assemble(pin(evidence_from=at(SIX, 2)), state, nothing).flaws
     assert (found.flaw, found.detail, found.file) == (Flaw.NO_FILES, f"{LOG} does not exist", LOG)
-    unreadable = RawLog(path=LOG, parts=(), problem="cannot be read: no")
+    unreadable = ReadLog(path=LOG, parts=(), problem="cannot be read: no")
     (found,) = assemble(pin(), state, unreadable).flaws
     assert (found.flaw, found.detail) == (Flaw.NO_FILES, "cannot be read: no")
     both = assemble(pin(), NO_STATE, nothing)
@@ -426,8 +437,9 @@ def middle(first_number: int | None, *lines: bytes) -> SurfaceEvidence:
     segment = Segment(path=LOG, first_sha256=digest(LINES[0]), first_number=first_number)
     part = LogPart(path=LOG, offset=len(LINES[0]), lines=raw, segment=segment)
     since = at(SIX, 2)
-    log = RawLog(path=LOG, parts=(part,), segments=(segment,))
-    return assemble(pin(evidence_from=since, phase_from=since), state_of(SIX), log)
+    pinned = pin(evidence_from=since, phase_from=since)
+    log = ReadLog(path=LOG, parts=read_parts([part], pinned), segments=(segment,))
+    return assemble(pinned, state_of(SIX), log)
 
 
 def test_lines_are_placed_by_number_where_the_beginning_was_not_read() -> None:
@@ -447,8 +459,9 @@ def test_lines_are_placed_by_number_where_the_beginning_was_not_read() -> None:
         path=LOG, offset=len(LINES[0]), lines=(LINES[1][:-1],), torn=b"{", segment=segment
     )
     since = at(SIX, 2)
-    log = RawLog(path=LOG, parts=(torn,))
-    found = assemble(pin(evidence_from=since, phase_from=since), state_of(SIX), log)
+    pinned = pin(evidence_from=since, phase_from=since)
+    log = ReadLog(path=LOG, parts=read_parts([torn], pinned))
+    found = assemble(pinned, state_of(SIX), log)
     assert found.flaws[0].line == 3
 
 
@@ -490,7 +503,7 @@ def test_a_writer_that_does_not_chain() -> None:
     ids=["pinned", "by-name", "by-state", "by-line"],
 )
 def test_a_writer_that_once_chained_must_for_good(
-    history: History, state: RawState | None, changes: Json, expected: Flaw
+    history: History, state: ReadState | None, changes: Json, expected: Flaw
 ) -> None:
     """Whatever tells that it does: lines without the keys break the chain."""
     found = evidence(history, state=state, **changes)

@@ -19,7 +19,7 @@ from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.history import RecordedHistory
-from tau_rollout_gate.evidence.log import LogPart
+from tau_rollout_gate.evidence.lines import LogPart
 from tau_rollout_gate.evidence.values import Cycle, Evidence, SignoffEvidence, SurfaceEvidence
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.formats.layout import Look

@@ -3,7 +3,7 @@
 The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from hashlib import sha256
 from itertools import chain
@@ -19,8 +19,9 @@ from tau_rollout_gate.contract.forms import (
     Read,
     Sha256,
     Version,
-    json_of,
+    object_of,
 )
+from tau_rollout_gate.contract.long_json import Fold, Items, pieces_of
 from tau_rollout_gate.errors import FormRefusedError
 
 FAILING_STREAK = 3
@@ -104,6 +105,7 @@ _COUNTS = (
     *("failure_streak", *chain.from_iterable(COUNTERS_OF_CODES.values())),
     *("discovered_cases", "queued_cases", "applied_cases", "executed_cases", "artifact_records"),
 )
+_KEYS = frozenset({*_Line.model_fields, *_COUNTS})
 _CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
 _OPTIONAL = {name for name, field in _Line.model_fields.items() if field.default is None} | {
     "timeline"
@@ -158,16 +160,16 @@ def parse_event(line: bytes) -> Event:
     """
     if len(line) > LONGEST_LINE_BYTES:
         raise FormRefusedError(f"the line is longer than {LONGEST_LINE_BYTES // 1024 // 1024} MiB")
-    value = json_of(line)
-    if not isinstance(value, dict):
-        raise FormRefusedError("the line is not an object")
+    steps = _Steps()
+    folds = {"timeline": Fold(steps.take, ("status", "error_code"))}
+    value = object_of(pieces_of(line), "the line", _KEYS, folds)
     _check_nulls(value)
     _check_chain_keys(value)
     parsed = _Line.of(value)
     event = Event(
         **{name: getattr(parsed, name) for name in _READ},
         counters=MappingProxyType(_counters(value)),
-        timeline=None if "timeline" not in value else timeline_of(value["timeline"]),
+        timeline=None if "timeline" not in value else steps.timeline(value["timeline"]),
     )
     if reason := contradiction_of(event):
         raise FormRefusedError(reason)
@@ -189,26 +191,42 @@ def contradiction_of(event: Event) -> str | None:
     return None
 
 
-def timeline_of(items: object) -> Timeline:
+def timeline_of(items: Iterable[object]) -> Timeline:
     """What decides of a browser's steps.
 
     Raises:
         FormRefusedError: if they are not of the contract's form.
     """
-    if not isinstance(items, list):
-        raise FormRefusedError("timeline: must be an array")
-    failed = None
-    for number, item in enumerate(items, start=1):
-        status = item.get("status") if isinstance(item, dict) else None
-        if not isinstance(status, str):
-            raise FormRefusedError(f"timeline[{number - 1}]: must be an object with a status")
-        error = item.get("error_code")
-        if not (error is None or isinstance(error, str)):
-            raise FormRefusedError(f"timeline[{number - 1}].error_code: must be text")
-        if failed is None and (status != "ok" or error is not None):
-            code = "" if error is None else f", error_code {error}"
-            failed = f"timeline item {number}: status {status}{code}"
-    return Timeline(len(items), failed)
+    steps = _Steps()
+    steps.take(items)
+    return Timeline(steps.length, steps.failed)
+
+
+class _Steps:
+    """Takes a browser's steps, some together: there may be very many."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.failed: str | None = None
+
+    def take(self, items: Iterable[object]) -> None:
+        for item in items:
+            status = item.get("status") if isinstance(item, dict) else None
+            if not isinstance(item, dict) or not isinstance(status, str):
+                raise FormRefusedError(f"timeline[{self.length}]: must be an object with a status")
+            error = item.get("error_code")
+            if not (error is None or isinstance(error, str)):
+                raise FormRefusedError(f"timeline[{self.length}].error_code: must be text")
+            self.length += 1
+            if self.failed is None and (status != "ok" or error is not None):
+                code = "" if error is None else f", error_code {error}"
+                self.failed = f"timeline item {self.length}: status {status}{code}"
+
+    def timeline(self, read: object) -> Timeline:
+        """What was taken, where that was an array."""
+        if not isinstance(read, Items):
+            raise FormRefusedError("timeline: must be an array")
+        return Timeline(self.length, self.failed)
 
 
 def _check_chain_keys(value: Mapping[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """What the files of the contract share: strict types, and what is wrong in one sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from tau_rollout_gate.contract import strict_json
+from tau_rollout_gate.contract import long_json, strict_json
 from tau_rollout_gate.errors import FormRefusedError
 
 LARGEST_INTEGER = 2**63 - 1
@@ -85,6 +85,30 @@ def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller 
         if b"\n" not in raw.rstrip():  # one line: what it is called is told by whoever read it
             message = message.removeprefix("line 1").lstrip(",: ")
         raise FormRefusedError(message) from None
+
+
+def object_of(
+    pieces: Iterable[bytes],
+    what: str,
+    keys: Collection[str],
+    folds: Mapping[str, long_json.Fold] | None = None,
+) -> dict[str, Any]:
+    """The members of an object that are asked for, and maybe others, as `read_object` reads them.
+
+    Raises:
+        FormRefusedError: for anything but an object of strict JSON; the text says where and what.
+    """
+    try:
+        value = long_json.read_object(pieces, keys, folds)
+    except strict_json.JsonRefusedError as error:
+        message = str(error)
+        # Most are of one line: what it is called is told by whoever read it.
+        if message.startswith(("line 1,", "line 1:")):
+            message = message.removeprefix("line 1").lstrip(",: ")
+        raise FormRefusedError(message) from None
+    if not isinstance(value, dict):
+        raise FormRefusedError(f"{what} is not an object")
+    return value
 
 
 def problems(

@@ -3,8 +3,10 @@
 The rules are the contract's (runbooks/state-files.md, "state.json").
 """
 
+from collections.abc import Iterable
+
 from tau_rollout_gate.contract.event import HealthState, classify
-from tau_rollout_gate.contract.forms import Count, Number, Read, Sha256, Text, Version, json_of
+from tau_rollout_gate.contract.forms import Count, Number, Read, Sha256, Text, Version, object_of
 from tau_rollout_gate.errors import FormRefusedError
 
 
@@ -44,17 +46,15 @@ class Snapshot(Read):
     last_cycle: LastCycle | None = None
 
 
-def parse_snapshot(raw: bytes) -> Snapshot:
-    """Read a `state.json`.
+def parse_snapshot(pieces: Iterable[bytes]) -> Snapshot:
+    """Read a `state.json`, given in the pieces that `read_object` takes.
 
     Whether there has to be a `last_cycle`, the lines of the writer's log tell.
 
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = json_of(raw)
-    if not isinstance(value, dict):
-        raise FormRefusedError("the file is not an object")
+    value = object_of(pieces, "the file", Snapshot.model_fields)
     if value.get("last_cycle", ...) is None:
         raise FormRefusedError("last_cycle: must not be null")
     return Snapshot.of(value)

@@ -160,7 +160,7 @@ def flaw_gates(
                 )
             )
             continue
-        first, more = found[0], len(found) - 1
+        first, more = found[0], sum(one.times for one in found) - 1
         is_packed = len(evidence.compressed) > 0 and _lacks_lines(flaw, found)
         age = None if first.timestamp_unix_ms is None else now_unix_ms - first.timestamp_unix_ms
         results.append(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tau_rollout_gate.contract.event import Event, classify
 from tau_rollout_gate.contract.snapshot import Health, LastCycle, Snapshot
-from tau_rollout_gate.evidence.log import Line
+from tau_rollout_gate.evidence.lines import Line
 
 
 def disagreement(snapshot: Snapshot, last_lines: Sequence[Line]) -> str | None:

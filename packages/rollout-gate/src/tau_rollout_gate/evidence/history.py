@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from tau_rollout_gate.evidence.log import Link, LogPart, judge, lines_of
+from tau_rollout_gate.evidence.lines import LogPart, lines_of
+from tau_rollout_gate.evidence.log import Link, judge
 from tau_rollout_gate.evidence.values import Cycle, FlawFound
 
 
@@ -26,7 +27,7 @@ class RecordedHistory:
 
     def __len__(self) -> int:
         """How many lines there are, the torn one among them."""
-        return sum(part.line_count for part in self._parts)
+        return sum(sum(1 for _ in part.lines) + bool(part.torn) for part in self._parts)
 
     def __iter__(self) -> Iterator[Cycle | FlawFound]:
         """Yield the valid cycles, each followed by what is wrong with the lines up to the next."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.event import Event
 from tau_rollout_gate.contract.pin import Break, LogPosition, SurfacePin
-from tau_rollout_gate.evidence.log import Line, Link, RawLog
+from tau_rollout_gate.evidence.lines import Line, ReadLog, is_up_to
+from tau_rollout_gate.evidence.log import Link
 from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS, Flaw, FlawFound
 
 _UNKNOWN = Link()
@@ -36,7 +36,7 @@ class Window(NamedTuple):
     is_same_log: bool = False
 
 
-def window(pin: SurfacePin, log: RawLog, lines: Sequence[Line], *, is_chained: bool) -> Window:
+def window(pin: SurfacePin, log: ReadLog, lines: Sequence[Line], *, is_chained: bool) -> Window:
     """Find the evidence; before canary-1, and without a log, there is none."""
     origin = pin.evidence_from
     if origin is None or not log.parts:
@@ -64,19 +64,8 @@ def window(pin: SurfacePin, log: RawLog, lines: Sequence[Line], *, is_chained: b
     )
 
 
-def is_up_to(event: Event | None, position: LogPosition) -> bool:
-    """Tell whether a line is known to be none after a position, by its number and its time.
-
-    In a log that was begun anew the number alone would tell the wrong thing.
-    """
-    number, time = position.cycle_number, position.timestamp_unix_ms
-    if event is None or event.cycle_number is None or number is None:
-        return False
-    return event.cycle_number <= number and (time is None or event.timestamp_unix_ms <= time)
-
-
 def seams(
-    log: RawLog, evidence: Sequence[Line], *, is_chained: bool
+    log: ReadLog, evidence: Sequence[Line], *, is_chained: bool
 ) -> Iterator[tuple[Break, FlawFound]]:
     """Yield where a file does not continue the next older one, or that one cannot be read.
 
@@ -118,7 +107,7 @@ def _after(position: LogPosition, lines: Sequence[Line]) -> int | None:
 
 
 def _start(
-    origin: LogPosition, pin: SurfacePin, log: RawLog, lines: Sequence[Line], *, is_chained: bool
+    origin: LogPosition, pin: SurfacePin, log: ReadLog, lines: Sequence[Line], *, is_chained: bool
 ) -> tuple[int, Link, FlawFound | None]:
     """The first line of the evidence, what it continues, and what is wrong with that.
 
@@ -140,7 +129,7 @@ def _start(
 
 
 def _of_whole_log(
-    origin: LogPosition, log: RawLog, lines: Sequence[Line], *, is_chained: bool
+    origin: LogPosition, log: ReadLog, lines: Sequence[Line], *, is_chained: bool
 ) -> FlawFound | None:
     """What is wrong where the log was empty when the evidence started: that is all there is."""
     first = _first_number(lines)
@@ -160,7 +149,7 @@ def _of_whole_log(
 
 
 def _lost(
-    what: str, position: LogPosition, pin: SurfacePin, log: RawLog, lines: Sequence[Line]
+    what: str, position: LogPosition, pin: SurfacePin, log: ReadLog, lines: Sequence[Line]
 ) -> FlawFound:
     """That the line which the evidence, or the phase, follows does not stand where it stood."""
     number, first = position.cycle_number, _first_number(lines)
@@ -178,7 +167,7 @@ def _lost(
     )
 
 
-def _cycle_gone(seen: LogPosition, log: RawLog, lines: Sequence[Line]) -> FlawFound:
+def _cycle_gone(seen: LogPosition, log: ReadLog, lines: Sequence[Line]) -> FlawFound:
     """That the log lacks a cycle which was seen."""
     numbers = [line.event.cycle_number or 0 for line in lines if line.event is not None]
     which = "a cycle" if seen.cycle_number is None else f"cycle {seen.cycle_number}"
@@ -195,7 +184,7 @@ def _first_number(lines: Sequence[Line]) -> int | None:
     return None if event is None else event.cycle_number
 
 
-def _missing(detail: str, log: RawLog, *, lost: int) -> FlawFound:
+def _missing(detail: str, log: ReadLog, *, lost: int) -> FlawFound:
     return FlawFound(
         flaw=Flaw.SEGMENT_MISSING,
         detail=detail,

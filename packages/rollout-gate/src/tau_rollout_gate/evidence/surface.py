@@ -4,7 +4,7 @@ Nothing is judged here but the files themselves: whether they are whole, belong 
 back to where the evidence starts (runbooks/rollout-gate-ops.md, "Reasons to hold").
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.consistency import disagreement
-from tau_rollout_gate.evidence.log import Line, RawLog, judge, lines_of
+from tau_rollout_gate.evidence.lines import Line, ReadLog
+from tau_rollout_gate.evidence.log import judge
 from tau_rollout_gate.evidence.place import seams, window
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
 
@@ -23,27 +24,49 @@ _MOST_CODES_SHOWN = 10
 _LONGEST_CODE_SHOWN = 60
 
 
-class RawState(NamedTuple):
-    """A `state.json` as it was read; both `raw` and `problem` are None where there is none.
+class ReadState(NamedTuple):
+    """A `state.json` as it was read: its digest, and what it says or why it says nothing.
 
-    `denied` says what gives the right to read it, where that is the problem; else it is empty.
+    All three are None where there is none; the digest is where it could not be read. `denied` says
+    what gives the right to read it, where that is the problem; else it is empty.
     """
 
     path: str
-    raw: bytes | None
+    sha256: str | None = None
+    snapshot: Snapshot | None = None
     problem: str | None = None
     denied: str = ""
 
 
-def assemble(pin: SurfacePin, state: RawState, log: RawLog) -> SurfaceEvidence:
+def read_state(path: str, pieces: Iterable[bytes]) -> ReadState:
+    """Read a `state.json` that is given in pieces: no more is kept of it than decides."""
+    digest = sha256()
+
+    def hashed() -> Iterator[bytes]:
+        for piece in pieces:
+            digest.update(piece)
+            yield piece
+
+    taken = hashed()
+    snapshot = problem = None
+    try:
+        snapshot = parse_snapshot(taken)
+    except RolloutGateError as error:
+        problem = str(error)
+    for _ in taken:
+        pass  # what follows a refusal is of the digest
+    return ReadState(path=path, sha256=digest.hexdigest(), snapshot=snapshot, problem=problem)
+
+
+def assemble(pin: SurfacePin, state: ReadState, log: ReadLog) -> SurfaceEvidence:
     """What the files of a surface say since `pin.evidence_from`.
 
     Before canary-1, where that is None, there is no evidence yet: no cycle is given, but the end of
     the log, and what is wrong with the files.
     """
-    lines = tuple(lines_of(log.parts))
+    lines = tuple(chain.from_iterable(part.lines for part in log.parts))
     whole = [line for line in lines if line.sha256 is not None]
-    snapshot, state_flaw = _read_state(state)
+    snapshot, state_flaw = state.snapshot, _state_flaw(state)
     is_chained = _is_chained(pin, lines, snapshot)
     if snapshot is not None and snapshot.last_cycle is None and is_chained:
         detail = "last_cycle: is missing, though the writer chains its events"
@@ -121,17 +144,13 @@ def _valid(lines: Sequence[Line]) -> int:
     return sum(line.event is not None for line in lines)
 
 
-def _read_state(state: RawState) -> tuple[Snapshot | None, FlawFound | None]:
-    problem = state.problem
-    if state.raw is None:
-        flaw = Flaw.NO_FILES if problem is None else Flaw.INVALID_STATE
-        detail = problem or f"{state.path} does not exist"
-        return None, FlawFound(flaw=flaw, detail=detail, file=state.path)
-    try:
-        return parse_snapshot(state.raw), None
-    except RolloutGateError as error:
-        detail = str(error)
-        return None, FlawFound(flaw=Flaw.INVALID_STATE, detail=detail, file=state.path)
+def _state_flaw(state: ReadState) -> FlawFound | None:
+    if state.snapshot is not None:
+        return None
+    if state.problem is None:
+        detail = f"{state.path} does not exist"
+        return FlawFound(flaw=Flaw.NO_FILES, detail=detail, file=state.path)
+    return FlawFound(flaw=Flaw.INVALID_STATE, detail=state.problem, file=state.path)
 
 
 def _is_chained(pin: SurfacePin, lines: Sequence[Line], snapshot: Snapshot | None) -> bool:
@@ -145,12 +164,12 @@ def _is_chained(pin: SurfacePin, lines: Sequence[Line], snapshot: Snapshot | Non
 
 
 def _end_problem(
-    state: RawState, snapshot: Snapshot | None, whole: Sequence[Line], log: RawLog
+    state: ReadState, snapshot: Snapshot | None, whole: Sequence[Line], log: ReadLog
 ) -> str | None:
     """Why it is not known how the log ends; None where it is, or nothing was written yet."""
     if whole:
         return None if snapshot is None else disagreement(snapshot, whole[-2:])
-    if log.problem is None and state.raw is not None:
+    if log.problem is None and state.sha256 is not None:
         return f"there is a state.json, but no line in {log.path}"
     return log.problem
 
@@ -172,7 +191,7 @@ def _at_end(
 
 
 def _end_flaws(
-    snapshot: Snapshot | None, whole: Sequence[Line], state: RawState, log: RawLog
+    snapshot: Snapshot | None, whole: Sequence[Line], state: ReadState, log: ReadLog
 ) -> Iterator[FlawFound]:
     """Yield what is wrong with the log as a whole, and between its end and the state."""
     if not log.parts:
@@ -210,24 +229,21 @@ def _warnings(
             yield f"{surface}: reason codes that are not known: {shown}"
 
 
-def _inputs(pin: SurfacePin, state: RawState, log: RawLog, start: int) -> Iterator[RecordedInput]:
+def _inputs(pin: SurfacePin, state: ReadState, log: ReadLog, start: int) -> Iterator[RecordedInput]:
     """Yield the files that the evidence rests on; of the log, what lies in the window."""
-    if state.raw is not None:
-        yield RecordedInput(path=state.path, sha256=sha256(state.raw).hexdigest())
+    if state.sha256 is not None:
+        yield RecordedInput(path=state.path, sha256=state.sha256)
     if pin.evidence_from is None:
         return
     for part in log.parts:
-        skipped = min(start, part.line_count)
+        skipped = min(start, len(part.lines))
         start -= skipped
-        if skipped == part.line_count and part is not log.parts[-1]:
+        if skipped == len(part.lines) and part is not log.parts[-1]:
             continue  # all of it is older than the evidence
-        digest, length = sha256(), 0
-        for piece in chain((line + b"\n" for line in part.lines[skipped:]), (part.torn,)):
-            digest.update(piece)
-            length += len(piece)
+        offset = part.lines[skipped].offset if skipped < len(part.lines) else part.end
         yield RecordedInput(
             path=part.path,
-            sha256=digest.hexdigest(),
-            offset=part.offset + sum(len(line) + 1 for line in part.lines[:skipped]),
-            length=length,
+            sha256=part.digests[offset],
+            offset=offset,
+            length=part.end - offset,
         )

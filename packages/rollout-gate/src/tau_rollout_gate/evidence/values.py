@@ -76,7 +76,10 @@ UNHEALABLE = frozenset(
 
 
 class FlawFound(NamedTuple):
-    """A flaw, in words, and where; and how many lines are unreadable or gone for it, at least."""
+    """A flaw, in words, and where; and how many lines are unreadable or gone for it, at least.
+
+    `times` is how many flaws like it are told as one: this is the first of them.
+    """
 
     flaw: Flaw
     detail: str
@@ -85,6 +88,7 @@ class FlawFound(NamedTuple):
     cycle_id: str | None = None
     timestamp_unix_ms: int | None = None
     lost: int = 0
+    times: int = 1
 
 
 _FILES = 2  # state and log

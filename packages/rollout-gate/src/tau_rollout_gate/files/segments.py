@@ -11,12 +11,11 @@ from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
 from tau_rollout_gate.contract.pin import LogPosition
-from tau_rollout_gate.evidence.log import Segment, event_of
+from tau_rollout_gate.evidence.lines import Segment, event_of
 from tau_rollout_gate.evidence.values import UNPACKERS
+from tau_rollout_gate.files.lines import last_line_digest, line_at
 from tau_rollout_gate.files.owner import denied, whose
 from tau_rollout_gate.files.storage import opened_file
-
-_LOOK_BYTES = 4096
 
 
 class Look(NamedTuple):
@@ -91,7 +90,7 @@ def _look_at(path: Path, evidence_from: LogPosition | None) -> Look | None:
 
 def _look(descriptor: int, path: str, evidence_from: LogPosition | None) -> Look:
     status = os.fstat(descriptor)
-    first = _line_at(descriptor, 0)
+    first = line_at(descriptor, 0, longest=LONGEST_LINE_BYTES)
     if first is None:
         return Look(path=path, segment=Segment(path=path), inode=status.st_ino)
     event = event_of(first)
@@ -100,36 +99,11 @@ def _look(descriptor: int, path: str, evidence_from: LogPosition | None) -> Look
         first_sha256=line_digest(first),
         first_number=None if event is None else event.cycle_number,
         continues_sha256=None if event is None else event.previous_sha256,
-        last_sha256=_last_digest(descriptor, status.st_size),
+        last_sha256=last_line_digest(descriptor, status.st_size, longest=LONGEST_LINE_BYTES),
     )
     origin = None
     if evidence_from is not None and evidence_from.segment_sha256 == segment.first_sha256:
-        line = _line_at(descriptor, evidence_from.offset or 0)
+        line = line_at(descriptor, evidence_from.offset or 0, longest=LONGEST_LINE_BYTES)
         if line is not None and line_digest(line) == evidence_from.event_sha256:
             origin = evidence_from.offset
     return Look(path=path, segment=segment, inode=status.st_ino, origin=origin)
-
-
-def _line_at(descriptor: int, offset: int) -> bytes | None:
-    """The line that starts there, or its beginning if it is too long; None if it has no end."""
-    line = b""
-    while len(line) <= LONGEST_LINE_BYTES:
-        block = os.pread(descriptor, _LOOK_BYTES + len(line), offset + len(line))
-        if not block:
-            return None
-        head, line_break, _ = block.partition(b"\n")
-        line += head
-        if line_break:
-            break
-    return line[: LONGEST_LINE_BYTES + 1]
-
-
-def _last_digest(descriptor: int, size: int) -> str | None:
-    """The digest of the last whole line; None where that is too long."""
-    tail = b""
-    while len(tail) <= 2 * LONGEST_LINE_BYTES and len(tail) < size and tail.count(b"\n") < 2:  # noqa: PLR2004 - the breaks before and behind it
-        start = max(0, size - 2 * len(tail) - _LOOK_BYTES)
-        tail = os.pread(descriptor, size - len(tail) - start, start) + tail
-    lines = tail.split(b"\n")
-    is_whole = len(tail) == size or len(lines) > 2  # noqa: PLR2004
-    return line_digest(lines[-2]) if is_whole and len(lines) > 1 else None

@@ -7,17 +7,25 @@ someone writes").
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
+from tau_rollout_gate.contract.json_text import AT_ONCE
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
-from tau_rollout_gate.evidence.log import LogPart, RawLog, event_of
-from tau_rollout_gate.evidence.place import is_up_to
-from tau_rollout_gate.evidence.surface import RawState, assemble
+from tau_rollout_gate.evidence.lines import (
+    LogPart,
+    ReadLog,
+    ReadPart,
+    event_of,
+    is_up_to,
+    read_part,
+)
+from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import SurfaceEvidence
+from tau_rollout_gate.files.lines import BLOCK_BYTES, line_at, read_at, whole_lines
 from tau_rollout_gate.files.segments import Look, look_at_files, to_read, unreadable
 from tau_rollout_gate.files.storage import opened_file
 
@@ -27,7 +35,6 @@ LOOKS = 4
 """How often a directory is looked at before what is odd counts: once, and three times again."""
 
 PAUSE_SECONDS = 0.05
-BLOCK_BYTES = 64 * 1024
 _MIB = 1024 * 1024
 LONGEST_STATE_BYTES = 256 * _MIB
 """What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
@@ -59,58 +66,72 @@ def read_surface(
     Before canary-1 no more is read than the end of the log: where it stands, and whether its writer
     chains its events. Files that are missing, damaged or no files at all are flaws in the answer.
     """
-    evidence, seen = _look(pin, state_dir)
+    seen = _signatures(state_dir)
+    evidence = _look(pin, state_dir)
     for _ in range(LOOKS - 1):
         if not evidence.flaws:
             break
         sleep(PAUSE_SECONDS)
-        evidence, seen = _look(pin, state_dir, unless=(evidence, seen))
+        before, seen = seen, _signatures(state_dir)
+        if before != seen:
+            evidence = _look(pin, state_dir)
     return evidence
 
 
-def _look(
-    pin: SurfacePin, state_dir: Path, *, unless: tuple[SurfaceEvidence, int] | None = None
-) -> tuple[SurfaceEvidence, int]:
-    """Read the files once, and hash them; `unless` is what a look before gave.
-
-    The files of two looks are never kept at once, and what is the same is not judged again.
-    """
-    state = read_state(state_dir / STATE_FILE)
-    log = read_log(state_dir / EVENT_LOG, pin.evidence_from)
-    seen = hash((state, log))
-    if unless is not None and unless[1] == seen:
-        return unless
-    return assemble(pin, state, log), seen
+def _look(pin: SurfacePin, state_dir: Path) -> SurfaceEvidence:
+    """Read the files once."""
+    seen = None if pin.seen is None else pin.seen.position
+    pinned = [one for one in (pin.sound_from, pin.phase_from, seen) if one is not None]
+    state = read_state_file(state_dir / STATE_FILE)
+    return assemble(pin, state, read_log(state_dir / EVENT_LOG, pin.evidence_from, pinned))
 
 
-def read_state(path: Path) -> RawState:
+def _signatures(state_dir: Path) -> dict[str, object]:
+    """What tells whether a file of a directory was written since."""
+    found: dict[str, object] = {}
+    for path in (state_dir / STATE_FILE, *state_dir.glob(f"{EVENT_LOG}*")):
+        try:
+            status = path.stat()
+        except OSError as error:
+            found[path.name] = error.errno
+        else:
+            times = status.st_mtime_ns, status.st_ctime_ns
+            found[path.name] = status.st_dev, status.st_ino, status.st_size, times
+    return found
+
+
+def read_state_file(path: Path) -> ReadState:
     """Read a `state.json`, or say why it cannot be."""
-    raw = problem = None
+    problem = None
     denied = ""
     try:
         with suppress(FileNotFoundError), opened_file(path) as file:
-            if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
-                problem = f"is longer than {LONGEST_STATE_BYTES // _MIB} MiB"
-            else:
-                raw = file.read(LONGEST_STATE_BYTES)
+            if os.fstat(file.fileno()).st_size <= LONGEST_STATE_BYTES:
+                return read_state(str(path), iter(lambda: file.read(AT_ONCE), b""))
+            problem = f"is longer than {LONGEST_STATE_BYTES // _MIB} MiB"
     except OSError as error:
         problem, denied = unreadable(error, path), to_read(error, path)
-    return RawState(path=str(path), raw=raw, problem=problem, denied=denied)
+    return ReadState(path=str(path), problem=problem, denied=denied)
 
 
 def read_log(
-    path: Path, evidence_from: LogPosition | None, *, block_bytes: int = BLOCK_BYTES
-) -> RawLog:
+    path: Path,
+    evidence_from: LogPosition | None,
+    pinned: Collection[LogPosition] = (),
+    *,
+    block_bytes: int = BLOCK_BYTES,
+) -> ReadLog:
     """Read the end of an event log and of its rotated files `.1`, `.2` and so on.
 
     It is read backwards until two lines were seen, which the state may belong to, and the line of
     `evidence_from`, or an older one where lines are numbered. A line that is longer than any may be
     ends it there. Of the files that are older still, and may have any numbers, each is looked at.
+    What lies behind that place is then read forwards, and what decides of it is kept.
     """
     looks, compressed = look_at_files(path, evidence_from)
     origin = next((look for look in reversed(looks) if look.origin is not None), None)
     search = _Search(evidence_from, origin)
-    parts: list[LogPart] = []
+    parts: list[ReadPart] = []
     for look in looks:
         if search.is_over:
             break
@@ -120,12 +141,16 @@ def read_log(
             break
         try:
             with opened_file(Path(look.path)) as file:
-                parts.insert(0, _read_file(file, look, search, block_bytes))
+                part = _found_part(file, look, search, block_bytes)
+                read = read_part(
+                    part, is_newest=not parts, evidence_from=evidence_from, pinned=pinned
+                )
+                parts.insert(0, read)
         except FileNotFoundError:  # it was rotated just now: what is missing shows
             continue
         except OSError as error:
             search.problem = f"{name} {unreadable(error, Path(look.path))}"
-    return RawLog(
+    return ReadLog(
         path=str(path),
         parts=tuple(parts),
         segments=tuple(look.segment for look in reversed(looks) if look.has_line),
@@ -160,80 +185,68 @@ class _Search:
                 "event log"
             )
 
-    def hold(self, pieces: list[bytes]) -> None:
-        """Weigh what was read of one line; past the longest that may be, the search is over."""
-        if sum(map(len, pieces)) > LONGEST_LINE_BYTES:
+    def weigh(self, size: int) -> None:
+        """Weigh what was seen of one line; past the longest that may be, the search is over."""
+        if size > LONGEST_LINE_BYTES:
             self.problem = (
                 f"a line of the event log is longer than {LONGEST_LINE_BYTES // _MIB} MiB, and "
                 "what is older was not read"
             )
 
-    def take(self, line: bytes, look: Look, offset: int) -> None:
-        """Take the next older line, and where it stands."""
+    def take(self, descriptor: int, look: Look, offset: int) -> None:
+        """Take the next older line, which starts at an offset of the file."""
         self._lines += 1
         self.spend(_LINE_COSTS_BYTES)
         if not self._is_reached:
             at_origin = look is self._origin and offset == look.origin
-            self._is_reached = at_origin or self._is_too_old(line)
+            self._is_reached = at_origin or self._is_too_old(descriptor, offset)
 
-    def _is_too_old(self, line: bytes) -> bool:
+    def _is_too_old(self, descriptor: int, offset: int) -> bool:
         """Tell, every so many lines, whether a line is older than one that is not there."""
         if self._position is None or self._origin is not None:
             return False
         if self._lines % _LINES_BETWEEN_LOOKS_AT_THE_NUMBER:
             return False
-        return is_up_to(event_of(line), self._position)
+        line = line_at(descriptor, offset, longest=LONGEST_LINE_BYTES)
+        return line is not None and is_up_to(event_of(line), self._position)
 
 
-def _read_file(file: BinaryIO, look: Look, search: _Search, block_bytes: int) -> LogPart:
-    """The part of a file that the search wants, from its end on."""
+def _found_part(file: BinaryIO, look: Look, search: _Search, block_bytes: int) -> LogPart:
+    """The part of a file that the search wants, from its end on; its lines are still to be read."""
     descriptor = file.fileno()
     status = os.fstat(descriptor)
     if status.st_ino != look.inode:
         raise OSError("it was rotated while it was read")
-    backwards = _backwards(descriptor, status.st_size, search, block_bytes)
-    torn = next(backwards)
-    offset = status.st_size - len(torn)
-    lines: list[bytes] = []
-    for line in backwards:
-        lines.append(line)
-        offset -= len(line) + 1
-        search.take(line, look, offset)
+    starts = _line_starts(descriptor, status.st_size, search, block_bytes)
+    behind = start = next(starts, status.st_size)
+    for start in starts:
+        search.take(descriptor, look, start)
         if search.is_over:
             break
     return LogPart(
         path=look.path,
-        offset=offset,
-        lines=tuple(reversed(lines)),
-        torn=torn,
+        offset=start,
+        lines=whole_lines(descriptor, start, behind),
+        torn=read_at(descriptor, behind, status.st_size),
         segment=look.segment,
     )
 
 
-def _backwards(descriptor: int, size: int, search: _Search, block_bytes: int) -> Iterator[bytes]:
-    """Yield what follows the last line break, then the lines without theirs, newest first."""
-    end = size
-    is_torn = True
-    later: list[bytes] = []  # what was read of the line that goes on after `end`, newest first
-    while end > 0 and search.problem is None:
-        start = max(0, end - block_bytes)
-        block = os.pread(descriptor, end - start, start)
-        if len(block) < end - start:
-            raise OSError("it was cut while it was read")
+def _line_starts(descriptor: int, size: int, search: _Search, block_bytes: int) -> Iterator[int]:
+    """Yield the offset behind the last line break, then those of the lines, newest first."""
+    start = end = size
+    while start > 0:
+        start, stop = max(0, start - block_bytes), start
+        block = read_at(descriptor, start, stop)
         search.spend(len(block))
-        first, *lines = block.split(b"\n")
-        if lines:
-            later.append(lines.pop())
-            search.hold(later)
+        found = len(block)
+        while (found := block.rfind(b"\n", 0, found)) >= 0:
+            search.weigh(end - start - found - 1)
             if search.problem is not None:
-                break
-            yield b"".join(reversed(later))
-            yield from reversed(lines)
-            later, is_torn = [], False
-        later.append(first)
-        search.hold(later)
-        end = start
-    if search.problem is None:
-        yield b"".join(reversed(later))
-    elif is_torn:
-        yield b""
+                return
+            yield start + found + 1
+            end = start + found
+        search.weigh(end - start)
+        if search.problem is not None:
+            return
+    yield 0

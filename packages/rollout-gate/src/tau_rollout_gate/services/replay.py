@@ -10,7 +10,7 @@ from typing import NamedTuple, TextIO, TypeVar
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.history import RecordedHistory
-from tau_rollout_gate.evidence.log import LogPart
+from tau_rollout_gate.evidence.lines import LogPart
 from tau_rollout_gate.evidence.values import FlawFound
 from tau_rollout_gate.files.named import read_named_lines
 from tau_rollout_gate.files.policy import named_policy
