@@ -69,7 +69,7 @@ def is_valid(form: str, raw: bytes, *, chained: bool = False) -> bool:
     """Tell whether the inspector takes a value of a form."""
     try:
         if form == "state":
-            parse_state(raw, chained=chained)
+            parse_state([raw], chained=chained)
         else:
             parse_event(raw, chained=chained)
     except TransportHealthError:

@@ -38,14 +38,14 @@ def good(**changes: object) -> Json:
 def refusal(value: object, *, chained: bool = True) -> str:
     """Return why a state is refused."""
     with pytest.raises(TransportHealthError) as refused:
-        parse_state(value if isinstance(value, bytes) else raw(value), chained=chained)
+        parse_state([value if isinstance(value, bytes) else raw(value)], chained=chained)
     return str(refused.value)
 
 
 def test_a_state_of_the_runtime_is_read_whole() -> None:
     """Every number of the health block, the last cycle and what is counted of commands is there."""
     line = chain(2)[-1]
-    state = parse_state(raw(state_of(line)), chained=True)
+    state = parse_state([raw(state_of(line))], chained=True, keeps_commands=True)
     assert state.health.as_json() == snapshot(json.loads(line))
     named = state_of(line)["last_cycle"]
     assert state.last_cycle == LastCycle(**named)
@@ -58,7 +58,7 @@ def test_a_state_of_the_runtime_is_read_whole() -> None:
 
 def test_another_transport_need_write_the_health_block_alone() -> None:
     """What is optional may be missing: no keys, no commands, no chain."""
-    state = parse_state(raw(minimal_state()), chained=False)
+    state = parse_state([raw(minimal_state())], chained=False)
     assert (state.last_cycle, state.processed_case_count, state.commands) == (None, 0, ())
 
 
@@ -67,7 +67,7 @@ def test_keys_that_are_not_known_are_ignored() -> None:
     value = good(new={"a": [1.5, None]}, commands=[record(new=True)])
     value["health"]["new"] = -1.5
     value["last_cycle"]["new"] = "x"
-    assert parse_state(raw(value), chained=True) == parse_state(raw(good()), chained=True)
+    assert parse_state([raw(value)], chained=True) == parse_state([raw(good())], chained=True)
 
 
 @pytest.mark.parametrize("key", HEALTH_KEYS)
@@ -175,7 +175,7 @@ def test_a_writer_that_chains_must_name_its_last_cycle() -> None:
     value = good()
     del value["last_cycle"]
     assert refusal(value).startswith("last_cycle: is missing")
-    assert parse_state(raw(value), chained=False).last_cycle is None
+    assert parse_state([raw(value)], chained=False).last_cycle is None
 
 
 def test_a_repeated_key_is_found_at_once_among_many() -> None:
@@ -201,7 +201,7 @@ def test_the_health_follows_from_two_numbers(streak: int, cases: int, state: Hea
     """Failing from a streak of 3 on; degraded from one failed case or cycle on."""
     assert classify(failure_streak=streak, failed_cases=cases) is state
     value = minimal_state(failure_streak=streak, last_cycle_failed=cases)
-    assert parse_state(raw(value), chained=False).health.state is state
+    assert parse_state([raw(value)], chained=False).health.state is state
 
 
 ANY_JSON: st.SearchStrategy[Any] = st.recursive(
@@ -228,7 +228,7 @@ def test_a_state_is_read_or_refused_and_nothing_else(where: str, key: int, value
     }[where]
     place[sorted(place)[key % len(place)]] = value
     with suppress(FormRefusedError):
-        parse_state(raw(state), chained=True)
+        parse_state([raw(state)], chained=True)
 
 
 @UNHURRIED

@@ -13,7 +13,7 @@ from tau_transport_health.health.assessment import (
     Gate,
     assess,
 )
-from tau_transport_health.health.reading import Problem, Reading
+from tau_transport_health.health.reading import Problem, Reading, last_line
 from tau_transport_health.health.remedies import REMEDIES, Hold, symptom_of
 from tests.transport_health.state_files import (
     NOW_UNIX_MS,
@@ -34,12 +34,15 @@ FAILING = {key: value for key, value in failed(streak=3).items() if key != "heal
 def reading(lines: list[bytes], state: Json | None = None, *, chained: bool = True) -> Reading:
     """Return what is read of a log's end and a state; the last line's own state if not given."""
     value = state_of(lines[-1]) if state is None else state
+    found = parse_state([json.dumps(value).encode()], chained=chained)
     return Reading(
-        state=parse_state(json.dumps(value).encode(), chained=chained),
+        state=found,
         state_problem=None,
         log_problem=None,
         is_log_present=True,
-        last_lines=tuple(lines[-2:]),
+        last_lines=tuple(
+            last_line(line, chained=found.last_cycle is not None) for line in lines[-2:]
+        ),
         is_log_torn=False,
     )
 
@@ -339,7 +342,7 @@ def test_a_writer_that_never_chained_is_not_compared() -> None:
 def test_a_writer_of_another_transport_that_chains_is_compared() -> None:
     """Whoever names a last cycle is held to it."""
     lines = chain(3)
-    of = reading(lines)._replace(last_lines=tuple(chain(2)))
+    of = reading(lines)._replace(last_lines=reading(chain(2)).last_lines)
     result = assess(of, now_unix_ms=NOW_UNIX_MS, max_age_ms=0)
     assert holds(result) == [Hold.LOG_DISAGREES]
 

@@ -30,17 +30,17 @@ LINES = chain(6)
 
 def state_at(line: bytes) -> State:
     """Return the state that belongs to a line."""
-    return parse_state(json.dumps(state_of(line)).encode(), chained=True)
+    return parse_state([json.dumps(state_of(line)).encode()], chained=True)
 
 
 def with_last_cycle(line: bytes, **changes: object) -> State:
     """Return the state of a line, its last cycle changed."""
     value = state_of(line)
     value["last_cycle"] |= changes
-    return parse_state(json.dumps(value).encode(), chained=True)
+    return parse_state([json.dumps(value).encode()], chained=True)
 
 
-UNCHAINED_STATE = parse_state(json.dumps(minimal_state()).encode(), chained=False)
+UNCHAINED_STATE = parse_state([json.dumps(minimal_state()).encode()], chained=False)
 
 
 def read(line: bytes) -> Event | None:

@@ -4,11 +4,11 @@ A form is a class of which every annotation carries the rule of its field.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from tau_transport_health.contract import strict_json
+from tau_transport_health.contract import long_json, strict_json
 from tau_transport_health.errors import FormRefusedError
 
 LARGEST_INTEGER = 2**63 - 1
@@ -84,6 +84,26 @@ def json_of(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller 
     except strict_json.JsonRefusedError as error:
         message = str(error)
         if b"\n" not in raw.rstrip():  # one line: what it is called is told by whoever read it
+            message = message.removeprefix("line 1").lstrip(",: ")
+        raise FormRefusedError(message) from None
+
+
+def read_object(
+    pieces: Iterable[bytes],
+    keys: Collection[str],
+    folds: Mapping[str, long_json.Fold] | None = None,
+) -> Any:  # noqa: ANN401 - as above
+    """The members of an object that are asked for, as `long_json.read_object` reads them.
+
+    Raises:
+        FormRefusedError: for anything but strict JSON; the text says where and what.
+    """
+    try:
+        return long_json.read_object(pieces, keys, folds)
+    except strict_json.JsonRefusedError as error:
+        message = str(error)
+        # Most are of one line: what it is called is told by whoever read it.
+        if message.startswith(("line 1,", "line 1:")):
             message = message.removeprefix("line 1").lstrip(",: ")
         raise FormRefusedError(message) from None
 

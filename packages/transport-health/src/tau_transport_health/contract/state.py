@@ -4,15 +4,18 @@ The rules are the contract's (runbooks/state-files.md). Types are held to strict
 not known are ignored, and a required key that is missing is never read as 0.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
 from tau_transport_health.contract import fields
+from tau_transport_health.contract.long_json import Fold, Items
+from tau_transport_health.errors import FormRefusedError
 
 FAILING_STREAK = 3
 """Consecutive cycles with a failed case from which on the health is failing."""
 
-_LISTS = {"processed_case_keys": fields.TEXTS, "commands": fields.ARRAY}
+_KEYS = ("schema_version", "health", "last_cycle")
 _OPERATION = fields.one_of("CREATE", "UPDATE", "RUN")
 _OUTCOME = fields.one_of("success", "malformed_input", "retryable_failure")
 
@@ -72,7 +75,10 @@ class CommandSummary(NamedTuple):
 
 
 class State(NamedTuple):
-    """A valid state file; `last_cycle` is None where the writer does not chain its events."""
+    """A valid state file; `last_cycle` is None where the writer does not chain its events.
+
+    `commands` are there where they were asked for: there may be very many.
+    """
 
     health: HealthSnapshot
     last_cycle: LastCycle | None
@@ -89,29 +95,56 @@ def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
     return HealthState.HEALTHY
 
 
-def parse_state(raw: bytes, *, chained: bool) -> State:
-    """The state that the bytes of a `state.json` hold.
+def parse_state(pieces: Iterable[bytes], *, chained: bool, keeps_commands: bool = False) -> State:
+    """The state that a `state.json` holds.
 
     Args:
-        raw: The file's bytes.
+        pieces: The file's bytes, in the pieces that `long_json.read_object` takes.
         chained: Whether the writer chains its events, so that `last_cycle` is required.
+        keeps_commands: Whether the commands are asked for. They are held to the form in any case.
 
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = fields.object_of(fields.json_of(raw), "the file")
-    lists = fields.held(
-        {key: [] for key in _LISTS} | value, {"schema_version": fields.VERSION_1} | _LISTS
-    )
+    lists = _Lists(keeps_commands=keeps_commands)
+    folds = {
+        "processed_case_keys": Fold(lists.take_keys),
+        "commands": Fold(lists.take_commands, fields.rules_of(CommandSummary).keys()),
+    }
+    value = fields.object_of(fields.read_object(pieces, _KEYS, folds), "the file")
+    fields.held(value, {"schema_version": fields.VERSION_1})
+    for key in folds.keys() & value.keys():
+        if not isinstance(value[key], Items):
+            fields.held(value, {key: fields.ARRAY})
     last_cycle = None
     if chained or "last_cycle" in value:
         last_cycle = fields.made(LastCycle, value.get("last_cycle"), "last_cycle")
     return State(
         health=fields.made(HealthSnapshot, value.get("health"), "health"),
         last_cycle=last_cycle,
-        processed_case_count=len(lists["processed_case_keys"]),
-        commands=tuple(
-            fields.made(CommandSummary, item, f"commands[{index}]")
-            for index, item in enumerate(lists["commands"])
-        ),
+        processed_case_count=lists.keys,
+        commands=tuple(lists.kept),
     )
+
+
+class _Lists:
+    """Takes the items of the arrays of a state, some together, and holds them to their form."""
+
+    def __init__(self, *, keeps_commands: bool) -> None:
+        self.keys = 0
+        self.kept: list[CommandSummary] = []
+        self._keeps_commands = keeps_commands
+        self._commands = 0
+
+    def take_keys(self, items: Iterable[object]) -> None:
+        for item in items:
+            if not isinstance(item, str):
+                raise FormRefusedError(f"processed_case_keys: found an array; {fields.TEXTS.words}")
+            self.keys += 1
+
+    def take_commands(self, items: Iterable[object]) -> None:
+        for item in items:
+            command = fields.made(CommandSummary, item, f"commands[{self._commands}]")
+            self._commands += 1
+            if self._keeps_commands:
+                self.kept.append(command)

@@ -66,6 +66,7 @@ class WholeLines:
                     whole = b"".join((started, memoryview(block)[first:end]))
                     started = bytearray(block[end:])
                     yield whole
+                    del whole  # it may be long: not held while the next one is read
         self.is_torn = bool(started)
 
     def _block(self, log: BinaryIO, size: int) -> bytes:

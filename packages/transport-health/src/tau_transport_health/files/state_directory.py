@@ -7,15 +7,17 @@ while someone writes").
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from tau_transport_health.contract.event import LONGEST_LINE_BYTES
+from tau_transport_health.contract.event import LONGEST_LINE_BYTES, TOO_LONG
+from tau_transport_health.contract.json_text import AT_ONCE
 from tau_transport_health.contract.state import State, parse_state
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.files.lines import WholeLines, open_regular
 from tau_transport_health.files.owner import denied, whose
-from tau_transport_health.health.reading import Problem, Reading
+from tau_transport_health.health.reading import LastLine, Problem, Reading, last_line
 from tau_transport_health.health.remedies import Hold
 from tau_transport_health.health.targets import Target
 
@@ -29,27 +31,38 @@ LONGEST_STATE_BYTES = 256 * 1024 * 1024
 """What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
 
 _TAIL_BLOCK_BYTES = 64 * 1024
+_LAST_LINES = 2  # the state may belong to either of them
 _CHANNEL_LOGS = "channel-store/*/*/log.jsonl*"
 
 
-def observe(state_dir: Path, target: Target, *, sleep: Callable[[float], None]) -> Reading:
-    """What a state directory holds, read again where a write may be under way."""
-    reading = read_once(state_dir, target)
+def observe(
+    state_dir: Path,
+    target: Target,
+    *,
+    sleep: Callable[[float], None],
+    keeps_commands: bool = False,
+) -> Reading:
+    """What a state directory holds, read again where a write may be under way.
+
+    `keeps_commands` says whether the commands of the state are asked for.
+    """
+    reading = read_once(state_dir, target, keeps_commands=keeps_commands)
     for _ in range(LOOKS - 1):
         if reading.is_settled:
             break
         sleep(PAUSE_SECONDS)
-        reading = read_once(state_dir, target)
+        reading = read_once(state_dir, target, keeps_commands=keeps_commands)
     return reading
 
 
-def read_once(state_dir: Path, target: Target) -> Reading:
+def read_once(state_dir: Path, target: Target, *, keeps_commands: bool = False) -> Reading:
     """What a state directory holds now; what cannot be read is told in the answer."""
-    state = _read_state(state_dir / STATE_FILE, target)
-    log = _tail(state_dir / EVENT_LOG)
+    state = _read_state(state_dir / STATE_FILE, target, keeps_commands=keeps_commands)
+    is_chained = isinstance(state, State) and state.last_cycle is not None
+    log = _tail(state_dir / EVENT_LOG, chained=is_chained)
     lines, problem = log.lines, log.problem
     if len(lines) < 2:  # noqa: PLR2004 - the state may belong to either of the last two
-        older = _tail(state_dir / f"{EVENT_LOG}.1")
+        older = _tail(state_dir / f"{EVENT_LOG}.1", chained=is_chained)
         lines = (*older.lines, *lines)[-2:]
         problem = problem or (None if lines else older.problem)
     if (
@@ -81,15 +94,15 @@ def blocks_of(path: Path) -> Iterator[bytes]:
         return iter(())
 
 
-def _read_state(path: Path, target: Target) -> State | Problem:
+def _read_state(path: Path, target: Target, *, keeps_commands: bool) -> State | Problem:
     try:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
                 limit = LONGEST_STATE_BYTES // 1024 // 1024
                 reason = f"{path}: is longer than {limit} MiB, which no runtime writes"
                 return Problem(Hold.INVALID_STATE, reason)
-            raw = file.read(LONGEST_STATE_BYTES)
-        return parse_state(raw, chained=target.is_chained)
+            pieces = iter(lambda: file.read(AT_ONCE), b"")
+            return parse_state(pieces, chained=target.is_chained, keeps_commands=keeps_commands)
     except (FileNotFoundError, NotADirectoryError):
         return Problem(Hold.NO_STATE, _missing(path))
     except OSError as error:
@@ -119,26 +132,46 @@ def _unreadable(path: Path, error: OSError, otherwise: Hold) -> Problem:
 class _Tail(NamedTuple):
     """The end of a log: its last two whole lines, and whether what follows is torn."""
 
-    lines: tuple[bytes, ...] = ()
+    lines: tuple[LastLine, ...] = ()
     is_torn: bool = False
     is_present: bool = True
     problem: Problem | None = None
 
 
-def _tail(path: Path) -> _Tail:
+def _tail(path: Path, *, chained: bool) -> _Tail:
+    lines: list[LastLine] = []
     try:
         with open_regular(path) as log:
             descriptor = log.fileno()
-            start = os.fstat(descriptor).st_size
-            tail = b""
-            # Three line breaks enclose two lines; a line beyond the limit is not read whole.
-            while start > 0 and tail.count(b"\n") < 3 and len(tail) < 2 * LONGEST_LINE_BYTES:  # noqa: PLR2004
-                step = min(max(_TAIL_BLOCK_BYTES, len(tail)), start)
-                start -= step
-                tail = os.pread(descriptor, step, start) + tail
+            size = os.fstat(descriptor).st_size
+            breaks = list(islice(_breaks(descriptor, size), _LAST_LINES + 1))
+            for end, start in pairwise(breaks):
+                if start is None or end is None:
+                    lines.insert(0, LastLine("", TOO_LONG))
+                    continue
+                line = os.pread(descriptor, end - start - 1, start + 1)
+                lines.insert(0, last_line(line, chained=chained))
     except (FileNotFoundError, NotADirectoryError):
         return _Tail(is_present=False)
     except OSError as error:
         return _Tail(problem=_unreadable(path, error, Hold.UNREADABLE_LOG))
-    *lines, torn = tail.split(b"\n")
-    return _Tail(lines=tuple(line + b"\n" for line in lines[-2:]), is_torn=bool(torn))
+    return _Tail(lines=tuple(lines), is_torn=breaks[0] != size - 1)
+
+
+def _breaks(descriptor: int, size: int) -> Iterator[int | None]:
+    """Yield where the line breaks are, newest first, and -1 at the beginning of the file.
+
+    None, and nothing more, where a line is longer than any may be.
+    """
+    start = last = size
+    while start > 0:
+        start, stop = max(start - _TAIL_BLOCK_BYTES, 0), start
+        block = os.pread(descriptor, stop - start, start)
+        found = len(block)
+        while (found := block.rfind(b"\n", 0, found)) >= 0:
+            last = start + found
+            yield last
+        if last - start > LONGEST_LINE_BYTES:
+            yield None
+            return
+    yield -1

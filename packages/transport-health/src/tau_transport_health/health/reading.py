@@ -20,12 +20,27 @@ class Problem(NamedTuple):
     owner: str | None = None
 
 
+class LastLine(NamedTuple):
+    """A line at the end of a log: its digest, and its event or why it is none."""
+
+    sha256: str
+    event: Event | str
+
+
+def last_line(line: bytes, *, chained: bool) -> LastLine:
+    """What decides of a line; `chained` says whether the chain keys are required."""
+    try:
+        return LastLine(line_digest(line), parse_event(line, chained=chained))
+    except TransportHealthError as error:
+        return LastLine(line_digest(line), str(error))
+
+
 class _Files(NamedTuple):
     state: State | None
     state_problem: Problem | None
     log_problem: Problem | None
     is_log_present: bool
-    last_lines: tuple[bytes, ...]
+    last_lines: tuple[LastLine, ...]
     is_log_torn: bool
 
 
@@ -50,7 +65,7 @@ class Reading(_Files):
     @cached_property
     def last_event(self) -> Event | str | None:
         """The event of the last line, or why that is none; None where there is no line."""
-        return _event_or_reason(self.last_lines[-1], self) if self.last_lines else None
+        return self.last_lines[-1].event if self.last_lines else None
 
     @cached_property
     def judged_event(self) -> Event | None:
@@ -99,14 +114,14 @@ class Reading(_Files):
     def _disagreement_behind(self, last_cycle: LastCycle, ahead: Event | str | None) -> str | None:
         """How a state disagrees with the last line but one, which it names, and the one ahead."""
         named = self.last_lines[0]
-        if isinstance(ahead, Event) and ahead.previous_sha256 != line_digest(named):
+        if isinstance(ahead, Event) and ahead.previous_sha256 != named.sha256:
             return "the log's last line does not continue the one that the state names"
-        return _first_difference(last_cycle, _event_or_reason(named, self), None)
+        return _first_difference(last_cycle, named.event, None)
 
-    def _is_named(self, line: bytes) -> bool:
+    def _is_named(self, line: LastLine) -> bool:
         """Whether the state names this line as that of its last cycle."""
         last_cycle = None if self.state is None else self.state.last_cycle
-        return last_cycle is not None and last_cycle.event_sha256 == line_digest(line)
+        return last_cycle is not None and last_cycle.event_sha256 == line.sha256
 
 
 def _first_difference(
@@ -133,10 +148,3 @@ def _first_difference(
         if of_state != of_event
     )
     return next(differing, None)
-
-
-def _event_or_reason(line: bytes, reading: Reading) -> Event | str:
-    try:
-        return parse_event(line, chained=reading.is_chained)
-    except TransportHealthError as error:
-        return str(error)

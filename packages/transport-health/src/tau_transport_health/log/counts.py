@@ -37,6 +37,7 @@ def count_events(blocks: Iterable[bytes], *, chained: bool) -> EventCounts:
             counts.invalid.add(line, reason)
         if len(combinations) > _COMBINATIONS_KEPT:
             _add_up(combinations, counts, names)
+        del read  # its line may be long: not held while the next one is read
     _add_up(combinations, counts, names)
     return counts
 

@@ -41,6 +41,7 @@ _RuntimeLine = msgspec.defstruct(
     forbid_unknown_fields=True,
     gc=False,
 )
+_LONGEST_RECOGNISED = 1024 * 1024  # the decoder makes values of all that stands in it
 _BEGINNING = b'{"schema_version":'  # so that another writer's line costs no decoding
 _decoded = msgspec.json.Decoder(_RuntimeLine).decode_lines
 _encoded = msgspec.json.Encoder().encode_lines
@@ -114,6 +115,7 @@ def read_blocks(blocks: Iterable[bytes], *, chained: bool) -> Iterator[ReadBlock
             valid = list(_read_each(block, number, refusals, chained=chained))
         yield ReadBlock(number, block, valid, refusals)
         number += len(valid) + len(refusals)
+        del block  # its line may be long: not held while the next one is read
 
 
 def read_lines(
@@ -122,9 +124,13 @@ def read_lines(
     """Each line of `read_blocks`: its number, its bytes, and its event or why it is none."""
     for read in read_blocks(blocks, chained=chained):
         events = map(_event, read.valid)
-        for number, line in enumerate(_split(read.raw), read.first_line):
-            refusal = read.refusals.get(number)
-            yield number, line, next(events) if refusal is None else refusal
+        refusals, lines = read.refusals, _split(read.raw)[::-1]
+        number = read.first_line
+        del read  # as above
+        while lines:
+            refusal = refusals.get(number)
+            yield number, lines.pop(), next(events) if refusal is None else refusal
+            number += 1
 
 
 def recognised(block: bytes) -> Sequence[Line] | None:
@@ -135,7 +141,7 @@ def recognised(block: bytes) -> Sequence[Line] | None:
     are held to their digits in the same way. The rest of the rules are the types' and
     `contradiction_of`, asked once for each combination of what it judges.
     """
-    if len(block) > event.LONGEST_LINE_BYTES or not block.startswith(_BEGINNING):
+    if len(block) > _LONGEST_RECOGNISED or not block.startswith(_BEGINNING):
         return None
     try:
         lines = _decoded(block)
@@ -158,8 +164,9 @@ def _read_each(
 ) -> Iterator[Line]:
     """Read a block that was not recognised as a whole: most of its lines may be, one by one."""
     for number, line in enumerate(_split(block), first_line):
+        found = recognised(line + b"\n") if len(line) < _LONGEST_RECOGNISED else None
         try:
-            yield from recognised(line + b"\n") or (event.parse_event(line, chained=chained),)
+            yield from found or (event.parse_event(line, chained=chained),)
         except TransportHealthError as error:
             refusals[number] = str(error)
 

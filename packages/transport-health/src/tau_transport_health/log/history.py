@@ -111,6 +111,7 @@ def read_history(
                 verifier.take_too_long(name, number)
             else:
                 verifier.take(name, number, line, None if isinstance(event, str) else event)
+            del line  # it may be long: not held while the next one is read
         if segment.is_torn and segment.is_rotated:
             torn.append(name)
         if segment.problem is not None:

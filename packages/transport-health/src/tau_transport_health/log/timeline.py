@@ -144,11 +144,12 @@ def read_timeline(blocks: Iterable[bytes], *, chained: bool) -> Timeline:
         chained: Whether the writer chains its events, so that the chain keys are required.
     """
     timeline = Timeline()
-    for number, _, event in read_lines(blocks, chained=chained):
+    for number, line, event in read_lines(blocks, chained=chained):
         if isinstance(event, str):
             timeline.invalid.add(number, event)
         else:
             timeline.add(number, event)
+        del line  # it may be long: not held while the next one is read
     timeline.close()
     return timeline
 
