@@ -4,7 +4,6 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import unified_diff
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from tau_custom_command.fixture import edit_json, edit_toml
 from tau_custom_command.fixture.edit import Edit, edits
 from tau_custom_command.fixture.loading import TOML_ENDING, LoadedFixture, load
 from tau_custom_command.fixture.model import Case, Expectation
+from tau_custom_command.fixture.unified_diff import unified_diff
 from tau_custom_command.limits import LARGEST_FIXTURE_BYTES
 from tau_custom_command.storage import apply, history, read
 from tau_custom_command.storage.history import PastCycle
@@ -78,9 +78,10 @@ def accept(fixture: Path, state_dir: Path, *, case_suffix: str, carry_out: bool)
             expected[place], edits_of_cases[place] = found.expected, changes
     content = _edited(raw, named, edits_of_cases)
     _check(content, named, loaded, expected)
-    if carry_out and edits_of_cases:
+    found = Accepted(len(edits_of_cases), _diff(raw, content, named), tuple(left))
+    if carry_out and found.cases:
         apply.rewrite_file(fixture, content)
-    return Accepted(len(edits_of_cases), _diff(raw, content, named), tuple(left))
+    return found
 
 
 def _is_toml(named: str) -> bool:
@@ -183,5 +184,4 @@ def _expecting(case: Case, stated: Mapping[str, Any]) -> Case:
 
 def _diff(raw: bytes, content: bytes, named: str) -> tuple[str, ...]:
     before, after = raw.decode().splitlines(), content.decode().splitlines()
-    lines = unified_diff(before, after, named, f"{named} (accepted)", lineterm="")
-    return tuple(lines)
+    return tuple(unified_diff(before, after, named=named))
