@@ -61,7 +61,7 @@ step_exits() {
   printf '\n== %s\n' "$name"
   [[ $(type -t "$1") == function ]] || printf '$ %s\n' "$*"
   printed=$("$@") || exited=$?
-  printf '%s\n' "$printed"
+  show "$printed"
   if [[ $exited != "$code" ]]; then
     verdict="FAIL (exit $exited)"
   elif [[ $printed != *"$expected"* ]]; then
@@ -70,6 +70,16 @@ step_exits() {
   [[ $verdict == PASS ]] || failed=$((failed + 1))
   printf '%s  %s\n' "$verdict" "$name"
   results+=("{\"step\": \"$name\", \"result\": \"${verdict:0:4}\"}")
+}
+
+# show TEXT: prints it; on a terminal no word is cut in two at the edge.
+show() {
+  local columns
+  if [[ -t 1 ]] && columns=$(tput cols 2>/dev/null); then
+    fold -s -w "$columns" <<<"$1"
+  else
+    printf '%s\n' "$1"
+  fi
 }
 
 # finish: prints the result of all steps; fails if one failed.
