@@ -78,10 +78,10 @@ def accept(fixture: Path, state_dir: Path, *, case_suffix: str, carry_out: bool)
             expected[place], edits_of_cases[place] = found.expected, changes
     content = _edited(raw, named, edits_of_cases)
     _check(content, named, loaded, expected)
-    found = Accepted(len(edits_of_cases), _diff(raw, content, named), tuple(left))
-    if carry_out and found.cases:
+    accepted = Accepted(len(edits_of_cases), _diff(raw, content, named), tuple(left))
+    if carry_out and accepted.cases:
         apply.rewrite_file(fixture, content)
-    return found
+    return accepted
 
 
 def _is_toml(named: str) -> bool:
