@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -122,7 +122,11 @@ def test_a_request_to_end_is_followed(
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     command = [str(Path(sys.executable).parent / program), *words.split(), str(pipe)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # One that is ignored stays so; and what a shell starts in the background ignores SIGQUIT.
+    with (
+        with_default(number),
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
+    ):
         writable = opened_by_the_other_end(pipe)
         said = ""
         while process.returncode is None:
@@ -133,6 +137,16 @@ def test_a_request_to_end_is_followed(
                 _, said = process.communicate(timeout=1)
         os.close(writable)
     assert (process.returncode, said) == (128 + number, "")
+
+
+@contextmanager
+def with_default(number: signal.Signals) -> Iterator[None]:
+    """Have a signal do what it does by default, also in what is started meanwhile."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def opened_by_the_other_end(pipe: Path) -> int:

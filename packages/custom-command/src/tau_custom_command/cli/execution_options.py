@@ -175,7 +175,7 @@ def executing(
         stop_timeout_ms=limits.timeout_ms if stop_timeout_ms is None else stop_timeout_ms,
         stopping=stopping,
         secrets=secrets,
-        environment=os.environ,
+        environment=dict(os.environ),  # which decodes a variable each time that it is read
         state_dir=state_dir,
         masked=(state_dir.absolute(),),
         workspace=given.workspace,

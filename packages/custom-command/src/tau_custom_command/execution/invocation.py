@@ -31,6 +31,7 @@ class Invocation(NamedTuple):
         limits: What it may take.
         workspace: The folder that `workspace_write` lets it write in.
         masked: Folders that no confined command sees: state and rollout directories.
+        inherited: The runtime's variables, which an unrestricted command inherits.
         denied_names: Names, in lower case, of variables that an unrestricted command does not
             inherit.
         secrets: Values that are masked wherever its output or its command line is kept.
@@ -46,6 +47,7 @@ class Invocation(NamedTuple):
     limits: Limits = Limits()
     workspace: Path | None = None
     masked: tuple[Path, ...] = ()
+    inherited: Mapping[str, str] = os.environ
     denied_names: frozenset[str] = frozenset()
     secrets: tuple[bytes, ...] = ()
     run_as: int = NOBODY

@@ -151,7 +151,7 @@ def _address_space(pid: int) -> int:
 def _environment(invocation: Invocation) -> Mapping[str, str]:
     inherited = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in invocation.inherited.items()
         if name.lower() not in invocation.denied_names
     }
     return {**inherited, **invocation.environment}

@@ -177,6 +177,7 @@ def _run(
             limits=_limits(case, policy, executing.limits),
             workspace=executing.workspace,
             masked=executing.masked,
+            inherited=executing.environment,
             denied_names=policy.denied_env,
             secrets=secrets,
             run_as=executing.run_as,
