@@ -139,6 +139,16 @@ def test_output_that_may_hold_a_secret_is_withheld(
     assert found.withheld == ({"stdout"} if is_withheld else set())
 
 
+def test_a_secret_that_is_written_by_escapes_is_withheld() -> None:
+    """It is taken as it is, and what stands in the output would not be masked."""
+    secret = POINTER | {"secret": True}
+    for written in (rb'"a\/b+c\/d"', rb'"\u0061/b+c/d"'):
+        found = _secrets(_ended(b'{"a": ' + written + b"}"), token=secret)
+        assert found == TakenSecrets({"token": "a/b+c/d"}, {}, frozenset({"stdout"}))
+    plain = _secrets(_ended(b'{"a": "a/b+c/d"}'), token=secret)
+    assert plain == TakenSecrets({"token": "a/b+c/d"}, {}, frozenset())
+
+
 def test_a_cut_may_go_through_a_secret() -> None:
     """What is kept may hold a part of it, whatever is found there."""
     secret = {"stderr": "matches", "pattern": "v(.*)", "secret": True}

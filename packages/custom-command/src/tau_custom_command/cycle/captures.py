@@ -48,8 +48,8 @@ class Captured(NamedTuple):
 class TakenSecrets(NamedTuple):
     """The secrets that a RUN is to capture, and why others are not there.
 
-    The streams in `withheld` may hold one that could not be taken, so that nothing of them may be
-    shown.
+    The streams in `withheld` may hold one that could not be taken, or in another form, so that
+    nothing of them may be shown.
     """
 
     values: Mapping[str, str]
@@ -75,12 +75,16 @@ def secrets_of(case: Case, ended: Ended, matches: Matcher) -> TakenSecrets:
     withheld: set[StreamName] = set()
     for name, capture in case.capture.items():
         if capture.secret:
+            stream = _stream_of(capture)
             try:
                 values[name] = _secret(capture, ended, matches)
+                # JSON may write it by escapes, `\/` for a slash: then masking it finds nothing.
+                if values[name].encode() not in getattr(ended, stream).kept:
+                    withheld.add(stream)
             except _MissingError as error:
                 missing[name] = str(error)
                 if isinstance(error, _UnknownError):
-                    withheld.add(_stream_of(capture))
+                    withheld.add(stream)
     return TakenSecrets(values, missing, frozenset(withheld))
 
 
