@@ -109,9 +109,34 @@ def test_nothing_is_written_beside_a_state(output: ModuleType, tmp_path: Path) -
     (tmp_path / "state").mkdir()
     (tmp_path / "state/state.json").touch()
     (tmp_path / "link").symlink_to("state/tau.prom")
-    for name in ("state/tau.prom", "link"):
+    for name in ("state/tau.prom", "link", "state/channel-store/a/tau.prom"):
         assert "lies in a state directory" in refusal(output, tmp_path / name)
     assert names_in(tmp_path / "state") == ["state.json"]
+    (tmp_path / "state/state.json").rename(tmp_path / "state/runtime-events.jsonl")
+    (tmp_path / "state/.lock").touch()
+    assert "lies in a state directory" in refusal(output, tmp_path / "state/runtime-events.jsonl")
+    output.write_output(tmp_path / "state/reports/tau.prom", b"new")
+
+
+@pytest.mark.parametrize("kept", [["decisions.jsonl"], ["rollout.json", ".lock"]])
+def test_nothing_is_written_over_the_record_of_a_rollout(
+    output: ModuleType, tmp_path: Path, kept: list[str]
+) -> None:
+    """Neither its files nor what is kept of it, also where one of them is lost."""
+    for name in kept:
+        (tmp_path / name).write_bytes(b"mine")
+    before = names_in(tmp_path)
+    for name in ("rollout.json", "decisions.jsonl", ".lock", "inputs/x", "evidence/a/b"):
+        assert "is of the record of a rollout" in refusal(output, tmp_path / name)
+    assert names_in(tmp_path) == before
+    output.write_output(tmp_path / "report.html", b"new")
+
+
+def test_a_file_may_be_called_like_one_of_a_record(output: ModuleType, tmp_path: Path) -> None:
+    """Where there is no record: it is replaced as any other."""
+    for content in (b"old", b"new"):
+        output.write_output(tmp_path / "rollout.json", content)
+    assert (tmp_path / "rollout.json").read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout", "/proc/self/fd/1"])

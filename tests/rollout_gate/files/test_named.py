@@ -158,6 +158,10 @@ def test_a_file_is_created_but_never_replaced(tmp_path: Path) -> None:
         create_named_file(Path("a\0b"), b"")
     with pytest.raises(StorageError, match="missing/new: cannot be created: No such file"):
         create_named_file(tmp_path / "missing" / "new", b"")
+    (tmp_path / "state.json").touch()
+    with pytest.raises(RefusedError, match="lies in a state directory"):
+        create_named_file(tmp_path / "policy.toml", b"")
+    assert not (tmp_path / "policy.toml").exists()
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:

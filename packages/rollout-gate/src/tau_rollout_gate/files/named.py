@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.errors import NamedFileError, RefusedError, StorageError
+from tau_rollout_gate.files.output import whose_alone
 from tau_rollout_gate.printable import printable
 
 LARGEST_BYTES = 16 * 1024 * 1024
@@ -95,10 +96,13 @@ def create_named_file(path: Path, content: bytes) -> None:
     """Write a new file.
 
     Raises:
-        RefusedError: if something of that name is there already, or no file can have it.
+        RefusedError: if something of that name is there already, no file can have it, or it would
+            lie where another program's files are.
         StorageError: if the operating system refuses; nothing is left then.
     """
     try:
+        if problem := whose_alone(Path(os.path.realpath(path))):
+            raise RefusedError(f"{path}: {problem}")
         with path.open("xb") as file:
             try:
                 file.write(content)

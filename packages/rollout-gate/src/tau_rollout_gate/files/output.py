@@ -1,4 +1,4 @@
-"""Writes the files that a command was asked for, never beside a state.
+"""Writes the files that a command was asked for, never beside a state or over a record.
 
 Two packages have this file, the same to the byte.
 """
@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError  # noqa: TID252 - the same file in two packages
+
+_RECORD = frozenset({".lock", "archive", "decisions.jsonl", "evidence", "inputs", "rollout.json"})
 
 
 def write_output(path: Path, content: bytes) -> None:
@@ -42,10 +44,10 @@ def replace_file(path: Path, content: bytes) -> None:
         OutputError: if the operating system refuses; what was there is as it was.
     """
     real = Path(os.path.realpath(path))
-    if (real.parent / "state.json").exists():
-        raise OutputError(f"{path}: lies in a state directory, which is its runtime's alone")
     new = real.with_name(f".{real.name}.new")
     with _told(path):
+        if problem := whose_alone(real):
+            raise OutputError(f"{path}: {problem}")
         real.parent.mkdir(parents=True, exist_ok=True)
         with _alone(new) as file:
             try:
@@ -57,6 +59,29 @@ def replace_file(path: Path, content: bytes) -> None:
             except BaseException:
                 new.unlink(missing_ok=True)
                 raise
+
+
+def whose_alone(path: Path) -> str | None:
+    """Why nothing may be written there: state of a runtime, or the record of a rollout.
+
+    `path` is a real one: no part of it is a link.
+    """
+    below = path
+    for folder in path.parents:
+        if below in {path, folder / "channel-store"} and _has(
+            folder, "state.json", "runtime-events.jsonl"
+        ):
+            return "lies in a state directory, which is its runtime's alone"
+        if below.name in _RECORD and _has(folder, "decisions.jsonl", "rollout.json"):
+            return "is of the record of a rollout, which is the gate's alone"
+        below = folder
+    return None
+
+
+def _has(folder: Path, sign: str, other: str) -> bool:
+    """Tell what a folder is by a file that it alone has, or by another, where that is lost."""
+    is_locked = (folder / ".lock").exists() and (folder / other).exists()
+    return is_locked or (folder / sign).exists()
 
 
 @contextmanager
