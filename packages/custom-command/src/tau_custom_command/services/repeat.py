@@ -1,5 +1,6 @@
 """`run --every`: one cycle after the other, at a steady pace, until a signal asks to stop."""
 
+import gc
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -62,6 +63,7 @@ def repeat(
             complain(said)
         told = said
         _reap_orphans()
+        gc.collect()  # nobody else does (cli.main), and what a cycle leaves would add up
         due_ms = pace.after(due_ms, clock.monotonic_ms())
 
 

@@ -151,12 +151,17 @@ def run(
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
     as_json |= output_format == "json"
 
+    warned: set[str] = set()
+
     def cycle(stopping: Stopping) -> bool:
         """Run a cycle and print it; tell whether every result was as expected."""
         how = executing(execution, policy, limits, state_dir, stopping) if executes else None
         report = run_cycle(request._replace(executing=how), clock=clock, track=track)
         for warning in report.warnings:
-            typer.echo(printable(warning), err=True)
+            if warning not in warned:  # by the cycle before
+                typer.echo(printable(warning), err=True)
+        warned.clear()
+        warned.update(report.warnings)
         print_text(text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE), err=as_json)
         value = text.run_as_json(report.event, report.health)
         print_answer(text.run_as_text(report, state_dir), value, output_format, as_json=as_json)
