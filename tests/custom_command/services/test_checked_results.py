@@ -4,6 +4,7 @@ The rules are the runbook's (custom-command-ops.md, "Results are checked").
 """
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,54 @@ def test_output_that_may_hold_a_secret_is_not_shown(command: Command, answer: st
     assert audit["stdout"] == f"***...<truncated:{len(answer)} bytes>"
     assert _found(command.folder, TOKEN) == []
     assert TOKEN not in str(ended)
+
+
+def test_what_a_run_that_drifted_captured_is_masked_later(command: Command) -> None:
+    """Nobody is given it, and nobody's output shows it either."""
+    command.folder.joinpath("token").write_text(TOKEN)
+    ended = execute(
+        command,
+        create("login", _login(command.folder, json.dumps({"token": TOKEN}))),
+        create("show", "cat token"),
+        run("1", "login", capture=SECRET, expected=success("RUN", exit_code=1)),
+        run("2", "show", expected=success("RUN", stdout={"equals": "***"})),
+        options=("--max-parallel", "1"),
+    )
+    assert ended.json()["failed_cases"] == 1
+    assert _found(command.folder, TOKEN) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_captures_are_the_same_however_many_run_at_once(tmp_path: Path, seed: int) -> None:
+    """Each RUN has what the RUNs before it captured, and nothing of those that come later."""
+    chance = random.Random(seed)  # noqa: S311 - to be had again
+    shown = "sh -c 'sleep 0.0$(($$ % 10)); for word; do echo $word; done' - "
+    cases = [create(name, ECHO) for name in ("p", "q")]
+    wanted: dict[str, str] = {}
+    captured: dict[str, str] = {}
+    for number in range(1, 13):
+        name, case_id = chance.choice("pq"), f"{number:02}"
+        if chance.random() < 0.5:
+            text = chance.choice(["", f"v{number}"])
+            capture = {f"n{number}": {"stdout": "matches", "pattern": "v(.*)"}}
+            cases.append(run(case_id, name, arguments={"text": text}, capture=capture))
+            captured |= {f"n{number}": text[1:]} if text else {}
+        else:
+            names = [f"n{chance.randrange(1, 13)}" for _ in range(chance.randrange(3))]
+            template = shown + " ".join(f"{{{{capture.{each}}}}}" for each in names)
+            cases.append(create(f"c{number}", template))
+            is_there = all(each in captured for each in names)
+            wanted[f"c{number}"] = "".join(f"{captured[n]}\n" for n in names) if is_there else ""
+            refused = malformed(422, "custom_command_invalid_template")
+            expected = success("RUN") if is_there else refused
+            cases.append(run(case_id, f"c{number}", expected=expected))
+    for parallel in ("1", "8"):
+        command = Command(tmp_path)
+        ended = execute(command, *cases, options=("--max-parallel", parallel))
+        assert ended.code == 0, ended
+        for name, text in wanted.items():
+            assert _last(tmp_path, name)["run_audit"]["stdout"] == text
+        tmp_path.joinpath("state").rename(tmp_path / f"state-{parallel}")
 
 
 def test_the_smaller_time_limit_counts(command: Command) -> None:

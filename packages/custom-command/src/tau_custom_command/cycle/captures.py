@@ -26,18 +26,25 @@ SHORTEST_SECRET_BYTES = 6
 class Captured(NamedTuple):
     """What was taken of the output of RUNs, by name, and of what is missing, why.
 
-    Secrets are to be masked, and are never written. One that was taken may be among the missing
-    too, of an earlier time.
+    Secrets are never written. One that was taken may be among the missing too, of an earlier time.
+    What is to be masked from then on is in `to_mask`, whether a later RUN is given it or not.
     """
 
     values: Mapping[str, str] = {}
     missing: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}
     missing_secrets: Mapping[str, str] = {}
+    to_mask: frozenset[str] = frozenset()
 
     def and_then(self, later: "Captured") -> "Captured":
         """Both together; of a name in both, what is later."""
-        return Captured(*({**mine, **theirs} for mine, theirs in zip(self, later, strict=True)))
+        return Captured(
+            values={**self.values, **later.values},
+            missing={**self.missing, **later.missing},
+            secrets={**self.secrets, **later.secrets},
+            missing_secrets={**self.missing_secrets, **later.missing_secrets},
+            to_mask=self.to_mask | later.to_mask,
+        )
 
     @classmethod
     def before_any(cls, secret_names: Iterable[str]) -> "Captured":

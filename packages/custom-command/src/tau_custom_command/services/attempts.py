@@ -51,6 +51,7 @@ def attempted(run: Run, executing: Executing, attending: Attending) -> Settling:
     """Run a RUN, again where it may be, and judge its attempts."""
     case = run.case
     executions: tuple[Execution, ...] = ()
+    to_mask: frozenset[str] = frozenset()
     while True:
         ended = run_command(
             run.invocation,
@@ -58,6 +59,7 @@ def attempted(run: Run, executing: Executing, attending: Attending) -> Settling:
             cancelled=attending.cancelled,
         )
         secrets = secrets_of(case, ended, attending.matches)
+        to_mask |= frozenset(secrets.values.values())
         ended = _masked(ended, secrets)
         result = result_of(case, ended)
         differences = judge(case.expected, ended, attending.matches)
@@ -70,6 +72,7 @@ def attempted(run: Run, executing: Executing, attending: Attending) -> Settling:
         executions = (*executions, last)
         pause_ms = _pause_ms(case, executing.attempts, executions, as_expected=as_expected)
         if pause_ms is None or _stops_within(pause_ms, executing.stopping):
+            taken = taken._replace(to_mask=to_mask)
             return Settling([each.result for each in executions], executions, taken)
 
 

@@ -76,8 +76,10 @@ class _Cycle:
         self._plan, self._registry, self._executing = plan, registry, executing
         self._notebook, self._clock, self._keep = notebook, clock, keep
         self._matches, self._workers, self._stopping = matches, workers, executing.stopping
-        self._schedule = Schedule(plan.queue, waits_for(plan.queue, registry))
-        self._captured = Captured.before_any(plan.secret_captures)
+        self._waits = waits_for(plan.queue, registry)
+        self._schedule = Schedule(plan.queue, self._waits)
+        self._captured: dict[int, Captured] = {}
+        self._to_mask: frozenset[str] = frozenset()
         self._settled: dict[int, Settlement] = {}
         self._stops_at_ms: int | None = None
         self.cancelled = Cancellation()
@@ -92,9 +94,8 @@ class _Cycle:
             has_started = False
             while (place := self._next()) is not None:
                 case = self._plan.queue[place]
-                run = prepared(
-                    case, self._registry, self._executing, self._captured, clock=self._clock
-                )
+                captured = self._captured_for(place)
+                run = prepared(case, self._registry, self._executing, captured, clock=self._clock)
                 if isinstance(run, Run):
                     self._workers.start(place, partial(self._attempts, place, run))
                     has_started = True
@@ -116,6 +117,16 @@ class _Cycle:
         if self._stopping.stopped_by is not None or not self._workers.has_room:
             return None
         return self._schedule.next()
+
+    def _captured_for(self, place: int) -> Captured:
+        """What the case at a place may use: of the cases that it waits for, and of no other.
+
+        So it does not matter what else has ended by now. Masked is all the same what any captured.
+        """
+        known = Captured.before_any(self._plan.secret_captures)
+        for earlier in self._waits.get(place, ()):
+            known = known.and_then(self._captured[earlier])
+        return known._replace(to_mask=self._to_mask)
 
     def _patience_seconds(self) -> float | None:
         """How long what runs may go on; None where nothing but its own limits bounds it."""
@@ -161,6 +172,7 @@ class _Cycle:
         )
         self._notebook.add(NoteKind.SETTLED, notes.encode(notes.Settled(place, settlement)))
         self._settled[place] = settlement
-        self._captured = self._captured.and_then(settling.captured)
+        self._captured[place] = settling.captured
+        self._to_mask |= settling.captured.to_mask
         self._schedule.done(place)
         return settlement

@@ -156,7 +156,7 @@ def _run(
     secrets = (
         *executing.secrets.values,
         *denied_variables(policy.denied_env, executing.environment).values,
-        *map(str.encode, captured.secrets.values()),
+        *map(str.encode, captured.to_mask),
     )
     told = (*line.words, *line.environment.values())
     if any(masked_text(text, secrets) != text for text in told):
