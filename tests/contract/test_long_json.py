@@ -126,12 +126,13 @@ def test_what_is_asked_for_is_kept(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_of(long_json), "AT_ONCE", 4096)
         patch.setattr(long_json, "LONGEST_WANTED", 100)
+        patch.setattr(text_of(long_json), "LONGEST_WANTED", 100)
         folds = {"items": long_json.Fold(taken.extend)}
         found = long_json.read_object(cut(raw, size), ("kept",), folds)
     assert found["kept"] == {"a": [1, "é"]}
     assert found["items"] == long_json.Items(len(items))
     for one, item in zip(taken, items, strict=True):
-        assert one == item or repr(one) == "a long value"
+        assert one == item or one is long_json.LONG or str(item).startswith(str(one))
     assert found.keys() <= {"before", "kept", "items", "after"}
 
 
@@ -139,21 +140,38 @@ def test_what_nobody_asks_for_is_dropped(small: ModuleType) -> None:
     """Values of any length, before and after what is kept; a long item keeps what was asked for."""
     junk = json.dumps({"x": ["y" * 50, {"z": [*range(50)], "n": None}], "t": "é\n" * 30})
     item = f'{{"a":1,"junk":{junk},"b":"{"x" * 99}"}}'
-    raw = f'{{"junk":{junk},"a":7,"items":[{item},{{"a":2}}, 3,"{"s" * 99}"],"more":{junk}}}'
+    items = f'{item},{{"a":2}}, 3,"{"s" * 99}",["{"s" * 99}"]'
+    raw = f'{{"junk":{junk},"a":7,"items":[{items}],"more":{junk}}}'
     taken: list[Any] = []
     folds = {"items": small.Fold(taken.extend, ("a",))}
-    assert small.read_object(cut(raw.encode()), ("a",), folds) == {"a": 7, "items": small.Items(4)}
-    assert taken[:3] == [{"a": 1}, {"a": 2}, 3]
-    assert repr(taken[3]) == "a long value"
+    assert small.read_object(cut(raw.encode()), ("a",), folds) == {"a": 7, "items": small.Items(5)}
+    assert taken == [{"a": 1}, {"a": 2}, 3, "s" * len(taken[3]), small.LONG]
+    assert repr(taken[4]) == "a long value"
+
+
+@pytest.mark.parametrize("times", [3, 50])
+def test_of_a_long_string_the_beginning_is_kept(
+    small: ModuleType, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """No escape is cut in two, and no character."""
+    for module in (small, text_of(small)):
+        monkeypatch.setattr(module, "LONGEST_WANTED", 8)
+    for text in ("x" * 99, "\n" * 99, "\U0001f600" * 99):
+        for as_ascii in (True, False):
+            raw = json.dumps({"kept": text[:times], "b": "b" * 99}, ensure_ascii=as_ascii)
+            kept = small.read_object(cut(raw.encode()), ("kept",))["kept"]
+            assert text.startswith(kept)
+            assert len(kept) <= 8
+            assert kept or as_ascii  # an escaped pair has 12 characters
 
 
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b'{"kept":"%s"}' % (b"x" * 99), "line 1: kept: is too long"),
+        (b'{"kept":"%s"}' % (b"x" * 99), None),
         (b'{"a":1,\n"kept":[%s1]}' % (b"1," * 99), "line 2: kept: is too long"),
         (b'{"kept":{"a":"%s"}}' % (b"x" * 99), "line 1: kept: is too long"),
-        (b'{"kept":"%s", "b":"%s"}' % (b"x" * 9, b"x" * 99), "line 1: kept: is too long"),
+        (b'{"kept":[%s], "b":"%s"}' % (b"1" * 9, b"x" * 99), "line 1: kept: is too long"),
         (b'{"a":%s}' % (b"1" * 99), "line 1: not JSON: Expecting value, or a number that is too"),
         (b'{"a":NaN,"b":"%s"}' % (b"x" * 99), "NaN is not a JSON number"),
         (b'{"b":["%s",NaN]}' % (b"x" * 99), "NaN is not a JSON number"),

@@ -75,3 +75,5 @@ def test_what_is_no_json() -> None:
     """It is refused as such."""
     with pytest.raises(FormRefusedError):
         parse_snapshot([b"{"])
+    with pytest.raises(FormRefusedError, match="line 3, column 1: not JSON"):
+        parse_snapshot([b"{\n\n!"])

@@ -23,7 +23,10 @@ from .strict_json import (
 AT_ONCE = 256 * 1024
 """Characters of a text that are at hand, about, and bytes of a piece of it at most."""
 
-_Match = Callable[[str, int], re.Match[str]]  # there is one, if only of nothing
+LONGEST_WANTED = 16 * 1024
+"""Characters that are kept of a string that is long, and that another value to keep may have."""
+
+_Match = Callable[..., re.Match[str]]  # there is one, if only of nothing
 _SPACE = cast(_Match, re.compile(r"[ \t\n\r]*+").match)
 _IN_STRING = cast(
     _Match,
@@ -46,7 +49,7 @@ _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
 class TooLong:
-    """Stands for a value that is too long to be decoded."""
+    """Stands for an array or object that is too long to be decoded."""
 
     def __repr__(self) -> str:
         """It in words, as a refusal quotes what it found."""
@@ -178,12 +181,15 @@ class LongText:
         self.at = end
         return items
 
-    def pass_string(self) -> None:
-        """Pass over the rest of a string, however long.
+    def pass_string(self) -> str:
+        """Pass over the rest of a string, however long, and give its beginning.
 
         Raises:
             JsonRefusedError: if it is none.
         """
+        self._fill()
+        end = _IN_STRING(self._text, self.at, self.at + LONGEST_WANTED).end()
+        beginning: str = DECODER.raw_decode(f'"{self._text[self.at : end]}"')[0]
         while True:
             self._fill()
             end = _IN_STRING(self._text, self.at).end()
@@ -191,6 +197,6 @@ class LongText:
             self.at = end
             if self._text.startswith('"', end):
                 self.at += 1
-                return
+                return beginning
             if is_stuck:
                 raise self.refused("not JSON: a string that is cut off or has a wrong character")

@@ -9,11 +9,8 @@ what others wrote have this file, the same to the byte (tests/contract/test_copi
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .json_text import AT_ONCE, LONG, LongText
+from .json_text import AT_ONCE, LONG, LONGEST_WANTED, LongText
 from .strict_json import MOST_VALUES, JsonRefusedError, decode
-
-LONGEST_WANTED = 16 * 1024
-"""Characters that a value may have which is asked for in a long text."""
 
 ROOM_FOR_KEYS = 256 * 1024
 """Characters that the keys of one long object may have, and 64 more for each of them."""
@@ -54,7 +51,7 @@ def read_object(
 
     Args:
         pieces: The text in pieces of `AT_ONCE` bytes at most; one piece is decoded as a whole.
-        keys: The members to keep.
+        keys: The members to keep; in a long text the first `LONGEST_WANTED` characters of a string.
         folds: What takes the items of an array, by its key; `Items` stands in its place.
 
     Raises:
@@ -105,8 +102,7 @@ class _Walk:
             raise self._text.refused("not JSON: Expecting value, or a number that is too long")
         self._text.at += 1
         if mark == '"':
-            self._text.pass_string()
-            return LONG
+            return self._text.pass_string()
         if level == _MOST_LEVELS:
             raise self._text.refused("not usable: long arrays and objects are nested too deeply")
         if mark == "[":
@@ -163,12 +159,14 @@ class _Walk:
         return key
 
     def _of(self, key: str, level: int, keys: Collection[str], folds: Mapping[str, Fold]) -> object:
-        """The value of a key; one that is asked for must not be long."""
+        """The value of a key, a string cut; any other that is asked for must not be long."""
         self._text.next_mark()
         start = self._text.at
         value = self._value(level, (), {}, folds.get(key))
         if key in folds:
             return _folded(value, folds[key])
+        if isinstance(value, str):
+            return value[:LONGEST_WANTED]
         if key in keys and (value is LONG or self._text.at - start > LONGEST_WANTED):
             raise self._text.refused(f"{key}: is too long")
         return value
