@@ -59,13 +59,13 @@ def test_a_fixture_that_never_ran_as_it_is(command: Command) -> None:
 
 
 def test_a_fixture_that_cannot_be_written(command: Command) -> None:
-    """Exit 5 with its name, and it is as it was."""
+    """Exit 5 with the name of what is in the way, and it is as it was."""
     recorded(command)
     before = command.folder.joinpath("fixture.json").read_bytes()
     command.folder.joinpath("fixture.json.new").mkdir()
     ended = command(*ACCEPT, "--yes")
     assert (ended.code, ended.out) == (5, "")
-    assert ended.err == "error: fixture.json: cannot write: File exists\n"
+    assert ended.err == "error: fixture.json.new: cannot write: File exists\n"
     assert command.folder.joinpath("fixture.json").read_bytes() == before
     piped = command("accept", "/dev/null", "--state-dir", "state", "--yes")
     assert piped.code == 5
