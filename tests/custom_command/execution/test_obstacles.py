@@ -157,7 +157,7 @@ def test_the_shell_of_another_system(shell: str, workspace: Path) -> None:
     shell_file = workspace / "sh"
     shutil.copy(program_file, shell_file)
     mounted = f'mount --bind {shell_file} "$(readlink -f /bin/sh)" && exec "$@"'
-    with Runtime(0, {}, ("unshare", "-m", program_file, "-c", mounted, "sh")) as runtime:
+    with Runtime(0, {}, ("unshare", "-m", "/bin/sh", "-c", mounted, "sh")) as runtime:
 
         def run(*words: str) -> Ended:
             return runtime.ended(invocation(SandboxProfile.RESTRICTED, workspace, *words))
@@ -181,3 +181,14 @@ def test_where_mounts_are_shared_and_unshare_is_missing(user: int, workspace: Pa
         found = runtime.ended(invocation(SandboxProfile.RESTRICTED, workspace, "true"))
     assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
     assert "install the package util-linux" in found.explanation
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("profile", SandboxProfile)
+def test_where_ends_of_processes_are_ignored(profile: SandboxProfile, workspace: Path) -> None:
+    """As by a parent that ignores SIGCHLD: the runtime hears of them all the same."""
+    within = ("bash", "-c", 'trap "" CHLD; exec "$@"', "bash")
+    with Runtime(os.geteuid(), {}, within) as runtime:
+        for script, code in (("exit 7", 7), ("exit 0", 0), ("kill -9 $$", 137)):
+            found = runtime.ended(invocation(profile, workspace, "sh", "-c", script))
+            assert found.exit_code == code

@@ -29,12 +29,26 @@ _SANDBOXES: dict[SandboxProfile, Sandbox] = {
 _PERHAPS_OUT_OF_MEMORY = (signal.SIGABRT, signal.SIGSEGV, signal.SIGTRAP, signal.SIGBUS)
 
 
+def hear_of_ends() -> None:
+    """Have the kernel keep how processes end; in the main thread, before commands run in others.
+
+    Whoever started the runtime may have had it ignore SIGCHLD. Then the kernel forgets how a
+    process ended, for bubblewrap too, which waits for ever.
+
+    Raises:
+        ValueError: in another thread.
+    """
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 def obstacle(invocation: Invocation) -> NotStartedError | None:
     """Try with a real process whether a command could start, confined as it asks.
 
     Returns:
         Why it could not, and what to do; None where it could.
     """
+    hear_of_ends()
     try:
         with _pipes() as pipes, _sandbox(invocation).prepare(invocation, pipes.outputs):
             return None
@@ -71,7 +85,12 @@ def run(
             its program: where the intent is written down. What it raises, this raises, and nothing
             was started.
         cancelled: Stops the command once it is set. What has not started by then does not start.
+
+    Raises:
+        ValueError: in another thread than the main one, where SIGCHLD is ignored; see
+            `hear_of_ends`.
     """
+    hear_of_ends()
     leave_no_core()
     try:
         _check(invocation)

@@ -19,7 +19,7 @@ from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.probes import PROBES, Probe
 from tau_custom_command.execution.profiles import PROMISES
-from tau_custom_command.execution.run import probe, run
+from tau_custom_command.execution.run import hear_of_ends, probe, run
 from tau_custom_command.policy.model import SandboxProfile
 
 _AT_A_TIME = 8
@@ -72,7 +72,8 @@ class Checkup(NamedTuple):
 
 
 def examine(asked: Asked) -> Checkup:
-    """Try everything."""
+    """Try everything; in the main thread."""
+    hear_of_ends()
     with ExitStack() as stack:
         trial = _Trial(stack, asked)
         refused = {

@@ -19,6 +19,7 @@ from tau_custom_command.cycle.schedule import Schedule
 from tau_custom_command.cycle.settle import Settlement, settle
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.pattern import PatternSearch
+from tau_custom_command.execution.run import hear_of_ends
 from tau_custom_command.services.attempts import Attending, attempted
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.prepare import Executing, Run, Settling, prepared
@@ -48,6 +49,7 @@ def execute(  # noqa: PLR0913 - what is to be done, how, and where it is written
     Raises:
         StorageError: if the journal cannot be written. Nothing runs any more then.
     """
+    hear_of_ends()
     notebook.add(NoteKind.BEGAN, notes.encode(notes.Began.of(plan, unix_ms=clock.wall_unix_ms())))
     with PatternSearch() as matches, working(executing.max_parallel, executing.stopping) as workers:
         cycle = _Cycle(plan, registry, executing, notebook, clock, keep, matches, workers)
