@@ -376,7 +376,8 @@ class TestRollback:
         archive, state_dir = gate.root / "evidence" / f"{incident}.tar.gz", gate.folder / STATE_DIR
         for expected in (
             f"evidence: {gate.root}/evidence/{incident}.tar.gz",
-            f"tau-custom-command on {state_dir}",
+            f"tau-custom-command pause --reason '1.4.0 is rolled back' --state-dir {state_dir}",
+            f"tau-custom-command unpause --state-dir {state_dir}",
             f"cp -a {state_dir} {state_dir}.{incident}",
             "2026-01-01T00:03:00Z",
             "1.3.2 on stable",
