@@ -241,3 +241,10 @@ def test_more_items_than_an_array_may_have_are_refused(
     assert small.read_object(cut(b"[%s1]" % (b"1," * 49)), ()) is not None
     why = refusal(lambda: small.read_object(cut(b"[%s1]" % (b"1," * 50)), ()))
     assert why == "not usable: it holds more than 50 values"
+
+
+def test_brackets_in_strings_nest_nothing(long_json: ModuleType) -> None:
+    """Whatever is escaped before and behind them."""
+    marks = json.dumps(["\\" * count + '"[{' * 150 for count in range(4)]).encode()
+    raw = b'{"a":"%s","b":%s}' % (b"x" * (2 * long_json.AT_ONCE), marks)
+    assert refusal(partial(long_json.read_object, long_json.pieces_of(raw), ())) is None

@@ -23,28 +23,24 @@ from .strict_json import (
 AT_ONCE = 256 * 1024
 """Characters of a text that are at hand, about, and bytes of a piece of it at most."""
 
+_STEP = 32 * 1024  # each escape that is matched takes memory
+
 LONGEST_WANTED = 16 * 1024
 """Characters that are kept of a string that is long, and that another value to keep may have."""
 
+# Without possessive quantifiers: before Python 3.11.5 they let halves of a group pass.
 _Match = Callable[..., re.Match[str]]  # there is one, if only of nothing
-_SPACE = cast(_Match, re.compile(r"[ \t\n\r]*+").match)
+_SPACE = cast(_Match, re.compile(r"[ \t\n\r]*").match)
 _IN_STRING = cast(
     _Match,
     re.compile(
-        r"""(?: [^"\\\x00-\x1f]++ | \\["\\/bfnrt]
+        r"""(?: [^"\\\x00-\x1f]+ | \\["\\/bfnrt]
             | \\u (?: [0-9a-cefA-CEF][0-9a-fA-F]{3} | [dD][0-7][0-9a-fA-F]{2}
-                    | [dD][89abAB][0-9a-fA-F]{2} \\u [dD][c-fC-F][0-9a-fA-F]{2} ) )*+""",
+                    | [dD][89abAB][0-9a-fA-F]{2} \\u [dD][c-fC-F][0-9a-fA-F]{2} ) )*""",
         re.VERBOSE,
     ).match,
 )
-_STRING = re.compile(
-    r"""(?: [^"\\\x00-\x1f]++ | \\["\\/bfnrt]
-        | \\u (?: [0-9a-cefA-CEF][0-9a-fA-F]{3} | [dD][0-7][0-9a-fA-F]{2}
-                | [dD][89abAB][0-9a-fA-F]{2} \\u [dD][c-fC-F][0-9a-fA-F]{2} ) )*+""",
-    re.VERBOSE,
-)
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_AS_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
 
@@ -159,8 +155,9 @@ class LongText:
             refuse_half_pairs(value)
         opened = self._text.count("[", start, end) + self._text.count("{", start, end)
         if opened > DEEPEST_NESTING - level:  # by the brackets: there may be very many values
-            marks = _STRING.sub("", self._text[start:end]).encode()
-            steps = array("b", marks.translate(_STEPS, _NO_BRACKETS))
+            plain = self._text[start:end].replace("\\\\", "").replace('\\"', "")
+            marks = "".join(plain.split('"')[::2]).encode().translate(_AS_STEPS, _NO_BRACKETS)
+            steps = array("b", marks)
             if level + max(accumulate(steps), default=0) > DEEPEST_NESTING:
                 raise JsonRefusedError(TOO_DEEP)
 
@@ -169,6 +166,7 @@ class LongText:
 
         Otherwise None, and nothing is passed over. The array is the `level`th around them.
         """
+        self.next_mark()
         end = self._text.rfind(",", self.at)
         try:
             items: list[Any]
@@ -192,7 +190,7 @@ class LongText:
         beginning: str = DECODER.raw_decode(f'"{self._text[self.at : end]}"')[0]
         while True:
             self._fill()
-            end = _IN_STRING(self._text, self.at).end()
+            end = _IN_STRING(self._text, self.at, self.at + _STEP).end()
             is_stuck = end == self.at
             self.at = end
             if self._text.startswith('"', end):

@@ -115,7 +115,6 @@ class _Walk:
         is_flat = True  # arrays of short scalars are decoded many items at once
         goes_on = self._text.next_mark() != "]" or self._text.goes_on("]")
         while goes_on:
-            self._text.next_mark()
             items = self._text.several(level) if is_flat else None
             if items is None:
                 is_flat = False
