@@ -9,8 +9,8 @@ import pytest
 from tau_custom_command.errors import FixtureRefusedError, Problem
 from tau_custom_command.services.accept import Accepted, accept
 from tests.custom_command.cases import case_object, fixture_object, malformed, retryable, success
+from tests.custom_command.executing import EXECUTE, UNCONFINED, create, execute, run
 from tests.custom_command.running import Command, Finished, Json, Runtime
-from tests.custom_command.services.test_execute import EXECUTE, UNCONFINED, create, execute, run
 
 ACCEPT = ("accept", "fixture.json", "--state-dir", "state")
 DRIFTING = (

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.custom_command.cases import malformed, retryable, success
+from tests.custom_command.executing import create, execute, payloads, run
 from tests.custom_command.running import Command, Json
-from tests.custom_command.services.test_execute import create, execute, payloads, run
 
 ECHO = "sh -c 'printf %s \"$0\"' {{text}}"
 TOKEN = "s3cr3t-of-the-service"  # noqa: S105 - made up
