@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tau_custom_command.cycle.execution import Ended
+from tau_custom_command.cycle.execution import Ended, FailureReason
 from tau_custom_command.execution.invocation import NOBODY
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.profiles import NOT_WITH_NETWORK, PROMISES, Promise
@@ -380,6 +380,21 @@ def test_a_runtime_that_is_killed_leaves_nothing(host: Host, longest_ms: int) ->
             pass  # it has not spawned yet
         time.sleep(times.uniform(0, longest_ms) / 1000)
         os.kill(runtime, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while (left := _processes(mark)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left
+
+
+@needs_bubblewrap
+def test_a_sandbox_that_is_given_up_leaves_nothing(host: Host) -> None:
+    """At whatever moment of its being set up that is."""
+    mark = f"tau-given-up-{os.getpid()}"
+    asked = invocation(RESTRICTED, host.workspace, "sh", "-c", "exec sleep 77 #" + mark)
+    for setup_ms in [*range(20)] * 3:
+        limits = Limits(setup_ms=setup_ms, timeout_ms=10, stop_grace_ms=5)
+        found = host.runtime.ended(asked._replace(limits=limits))
+        assert found.failure in {FailureReason.SPAWN_ERROR, FailureReason.TIMEOUT}
     deadline = time.monotonic() + 5
     while (left := _processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -12,6 +12,7 @@ import pytest
 from tau_custom_command.cycle.execution import Ended, FailureReason
 from tau_custom_command.execution.bubblewrap.obstacles import Facts, explain, facts
 from tau_custom_command.execution.bubblewrap.seccomp import MACHINES, program
+from tau_custom_command.execution.limits import Limits
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
 from tests.custom_command.execution.sandboxes import WHY_NOT, ended, invocation
@@ -113,6 +114,19 @@ def test_a_bubblewrap_that_confines_nothing(script: str, why: str, workspace: Pa
     found = refused((), workspace, {"PATH": f"{workspace}:/usr/bin:/bin"})
     assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
     assert found.explanation.startswith((why, "bubblewrap is too old"))
+
+
+def test_a_sandbox_that_takes_too_long(workspace: Path) -> None:
+    """It is a start that failed, as on a machine that has too much to do: it may be tried again."""
+    fake = workspace / "bwrap"
+    fake.write_text("#!/bin/sh\nexec sleep 20\n")
+    fake.chmod(0o755)
+    with Runtime(os.geteuid(), {"PATH": f"{workspace}:/usr/bin:/bin"}) as runtime:
+        limits = Limits(setup_ms=300)
+        asked = invocation(SandboxProfile.RESTRICTED, workspace, "true", limits=limits)
+        found = runtime.ended(asked)
+    assert (found.started, found.failure) == (False, FailureReason.SPAWN_ERROR)
+    assert found.explanation == "the sandbox was not set up within 300 ms"
 
 
 @needs_bubblewrap

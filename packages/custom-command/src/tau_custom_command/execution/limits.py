@@ -27,6 +27,7 @@ class Limits(NamedTuple):
         scratch_bytes: What fits into the scratch directory, which is memory.
         stop_grace_ms: How long it may take to end after SIGTERM, before SIGKILL.
         drain_ms: How long its output is read on after its end.
+        setup_ms: How long its sandbox may take to be set up, before it starts.
     """
 
     timeout_ms: int = 30_000
@@ -37,6 +38,7 @@ class Limits(NamedTuple):
     scratch_bytes: int = 256 * _MIB
     stop_grace_ms: int = 2_000
     drain_ms: int = 1_000
+    setup_ms: int = 10_000
 
 
 class KernelLimit(NamedTuple):

@@ -11,8 +11,9 @@ import platform
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
@@ -28,6 +29,8 @@ from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
 
 _OUT_OF_MEANS = (errno.E2BIG, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _DEATH_BY_SIGNAL = 128
+_STOPPED = os.WSTOPPED | os.WEXITED | os.WNOWAIT | os.WNOHANG
+_LONGEST_STOP_SECONDS = 0.2
 _SIGNALS = frozenset(map(int, signal.Signals))
 
 
@@ -106,12 +109,7 @@ class _Process:
 
     def _holds_others(self) -> bool:
         """Tell whether the first process has children beside the command, which has ended."""
-        first = self._first.pid
-        try:
-            children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        except OSError:  # it is gone, and it goes last
-            return False
-        return bool({*map(int, children)} - {self._own.pid})
+        return bool(_children(self._first.pid) - {self._own.pid})
 
 
 def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Process:
@@ -155,7 +153,7 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
         raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, str(error)) from None
     stack.callback(_end, outer)
     shell.inner_end.close()
-    heard = shell.hear()
+    heard = shell.hear(invocation.limits.setup_ms)
     if heard is None:
         raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, _why_not(outer, outputs))
     try:
@@ -195,9 +193,25 @@ def _parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def _children(pid: int) -> set[int]:
+    """The processes that a process has started; none where it is gone."""
+    try:
+        return {*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())}
+    except OSError:
+        return set()
+
+
 def _end(outer: "subprocess.Popen[bytes]") -> None:
-    """Leave nothing of bubblewrap; what it started ends with it."""
-    outer.kill()
+    """Leave nothing of bubblewrap, nor its first process, which may be waiting for it still."""
+    if outer.poll() is None:
+        outer.send_signal(signal.SIGSTOP)  # so that it starts none meanwhile
+        until = time.monotonic() + _LONGEST_STOP_SECONDS
+        while not os.waitid(os.P_PID, outer.pid, _STOPPED) and time.monotonic() < until:
+            time.sleep(0.001)
+        for child in _children(outer.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        outer.kill()
     outer.wait()
 
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
+from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.limits import Limits, kernel_limits
+from tau_custom_command.execution.sandbox import NotStartedError
 
 _SCRIPT = r"""
 set -f
@@ -48,7 +50,6 @@ _LIMIT_FLAGS = {
 }
 """How `ulimit` calls a limit, and in what units of bytes it counts."""
 
-_LONGEST_SETUP_MS = 10_000
 _CREDENTIALS = struct.Struct("3i")  # of the sender: process, user, group
 
 
@@ -76,12 +77,18 @@ class Shell:
         script = "".join(_limiting(invocation.limits)) + _SCRIPT.replace("tau_", prefix)
         return ("/bin/sh", "-c", script, "command", *invocation.words)
 
-    def hear(self) -> Heard | None:
-        """What it says once it is there; None where it never says a thing."""
+    def hear(self, within_ms: int) -> Heard | None:
+        """What it says once it is there; None where it has ended.
+
+        Raises:
+            NotStartedError: where it says nothing for so long.
+        """
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
-        if not poll.poll(_LONGEST_SETUP_MS):
-            return None
+        if not poll.poll(within_ms):
+            raise NotStartedError(
+                FailureReason.SPAWN_ERROR, f"the sandbox was not set up within {within_ms:,} ms"
+            )
         # The kernel adds which process wrote it, by the number that it has here.
         said, told, _, _ = self._channel.recvmsg(1, socket.CMSG_SPACE(_CREDENTIALS.size))
         return Heard(_CREDENTIALS.unpack(told[0][2])[0], said == b"+") if said else None
