@@ -59,7 +59,7 @@ def test_an_assertion_that_holds(command: Command, stdout: Json) -> None:
     [
         ({"equals": "ready\n"}, ("'ready\\n'", "'ready\\r\\n' at line 1, column 6")),
         ({"contains": "steady"}, ("'steady'", "'ready\\r\\n' at line 1, column 1")),
-        ({"matches": "^steady"}, ("'^steady'", "'ready\\r\\n'")),
+        ({"matches": "^steady"}, ("^steady", "'ready\\r\\n'")),
         (
             {"json": "ready"},
             ('"ready"', "no JSON: line 1, column 1: not JSON: Expecting value: 'ready\\r\\n'"),

@@ -95,7 +95,8 @@ def _of_output(
     if expected.matches is not UNSET:
         found = search(expected.matches, stream, matches)
         if isinstance(found, Unmatched):
-            yield "matches", repr(expected.matches), _UNKNOWN[found] + _beginning(stream)
+            # Not as a quoted text: a backslash of the pattern would stand there twice.
+            yield "matches", _cut(printable(expected.matches)), _UNKNOWN[found] + _beginning(stream)
     for key, value in (("json", expected.json), ("json_contains", expected.json_contains)):
         if value is not UNSET and (texts := _other_json(value, stream, by_subset=key != "json")):
             yield key, *texts
