@@ -128,7 +128,7 @@ def audited(**audit: object) -> bytes:
             "stderr": "",
             "timed_out": False,
             "duration_ms": 7,
-            "failure_reason": None,
+            "failure_reason": "non_zero_exit" if audit.get("exit_code") else None,
         }
         | audit
     )
@@ -617,7 +617,7 @@ def test_only_duplicates_do_not_also_lack_a_change(directory: StateDirectory) ->
             "run_non_zero_exit_failures",
             "run_non_zero_exits",
             audited(exit_code=3, stderr=f"disk\n{ESCAPE} full", failure_reason="non_zero_exit"),
-            "exit 3; non_zero_exit; stderr: disk",
+            "exit 3 after 7 ms",
         ),
         (
             "run_spawn_failures",

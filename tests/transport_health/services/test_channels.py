@@ -210,13 +210,32 @@ def test_a_refused_entry_names_the_field(value: object, reason: str) -> None:
     ("changes", "remark"),
     [
         ({}, ""),
-        ({"run_audit": audit()}, "exit 0"),
+        ({"run_audit": audit()}, "exit 0 after 7 ms"),
         ({"run_audit": audit(exit_code=None, executed=False)}, ""),
         (
             {"run_audit": audit(timed_out=True, failure_reason="timeout", stderr=" slow \n")},
             "timed out after 7 ms; stderr: slow",
         ),
-        ({"run_audit": audit(exit_code=2, failure_reason="failed")}, "exit 2; failed"),
+        (
+            {"run_audit": audit(exit_code=2, failure_reason="failed")},
+            "exit 2 after 7 ms; failed",
+        ),
+        (
+            {"run_audit": audit(exit_code=137, signal=9, failure_reason="non_zero_exit")},
+            "died of signal 9 after 7 ms",
+        ),
+        (
+            {"run_audit": audit(exit_code=None, failure_reason="interrupted", left_behind=True)},
+            "ended after 7 ms; interrupted; left processes behind, which were ended",
+        ),
+        (
+            {"run_audit": audit(stderr="a\nb\n\nc\n d\n...<truncated:9 bytes>")},
+            "exit 0 after 7 ms; stderr: b / c / d / ...<truncated:9 bytes>",
+        ),
+        (
+            {"run_audit": audit(stderr="as ...<truncated:9 of them")},
+            "exit 0 after 7 ms; stderr: as ...<truncated:9 of them",
+        ),
     ],
 )
 def test_what_stands_out_in_an_entry(changes: Json, remark: str) -> None:
@@ -327,7 +346,7 @@ def test_the_last_entries(store: Store) -> None:
     head, *lines = entries_text(entries).splitlines()
     assert head.split() == ["TIME", "OPERATION", "CASE", "OUTCOME", "STATUS", "REMARK"]
     assert lines[0].split() == ["2026-01-01T00:00:11Z", "run", "020-run", "success", "200"]
-    assert lines[1].endswith("exit 3; stderr: disk full")
+    assert lines[1].endswith("exit 3 after 7 ms; stderr: disk full")
     assert lines[1].startswith(str(10**18))
     assert lines[2].startswith("2 of 13 entries of ")
     assert "1 invalid lines are left out" in lines[3]

@@ -293,7 +293,7 @@ def test_the_page_can_be_read_by_a_screen_reader(directory: StateDirectory) -> N
     assert all(deeper <= upper + 1 for upper, deeper in pairwise(levels))
     assert all(head["scope"] in {"col", "row"} for head in elements.of("th"))
     drawings = list(elements.of("svg"))
-    assert len(drawings) == 4 + 4
+    assert len(drawings) == 6 + 4
     for drawing in drawings:
         assert drawing["role"] == "img"
         assert set((drawing["aria-labelledby"] or "").split()) <= set(ids)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from tau_transport_health.contract import fields
+from tau_transport_health.contract.run_audit import RunAudit, parse_run_audit
 from tau_transport_health.errors import FormRefusedError
 
 REGISTRY_CHANNEL = "registry"
@@ -28,7 +29,6 @@ _ERROR_CODE = fields.one_of(
     "custom_command_policy_denied",
     "custom_command_backend_unavailable",
 )
-_EXIT_CODE = fields.Rule(lambda value: type(value) is int, "must be an integer")
 _LOWER_CASE = fields.Rule(
     lambda value: fields.TEXT.fits(value) and value == value.lower(),
     "must be a string in lower case",
@@ -45,7 +45,6 @@ _COUNTS_OF_SUCCESS = dict.fromkeys(
 )
 _CODE_OF_FAILURE = {"error_code": _ERROR_CODE}
 _BODY = fields.or_null(fields.OBJECT)
-_OUTPUT = {"command_line": fields.TEXT, "stdout": fields.TEXT}
 _ARTIFACT = {
     "id": fields.NAME,
     "run_id": fields.NAME,
@@ -75,15 +74,34 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunAudit:
-    """What an execution did; `exit_code` is None if it has none. Output is its beginning."""
+class Difference:
+    """Where a run is not as its fixture states: what was stated, and both sides for people."""
 
-    executed: fields.Flag
-    exit_code: Annotated[int | None, fields.or_null(_EXIT_CODE)]
-    stderr: fields.Text
-    timed_out: fields.Flag
-    duration_ms: fields.Count
-    failure_reason: Annotated[str | None, fields.or_null(fields.TEXT)]
+    field: fields.Text
+    expected: fields.Text
+    observed: fields.Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """A result that is not as its fixture expects; of an executed run perhaps by `differences`."""
+
+    expected: Result
+    observed: Result
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def in_words(self) -> str:
+        """What differs, in one line: each difference of a run, else both results."""
+        expected, observed = self.expected.in_words, self.observed.in_words
+        told = [
+            f"{each.field}: expected {each.expected}, observed {each.observed}"
+            for each in self.differences
+        ]
+        if not told or expected != observed:
+            found = "another response body" if expected == observed else observed
+            told.append(f"expected {expected}, observed {found}")
+        return f"drift: {'; '.join(told)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +109,7 @@ class LogEntry:
     """A line of `log.jsonl`: what happened to a command in one case. Times are Unix ms."""
 
     timestamp_unix_ms: int
+    event_key: str
     operation: str
     case_id: str
     command_name: str
@@ -98,21 +117,29 @@ class LogEntry:
     status_code: int
     error_code: str | None
     audit: RunAudit | None
-    drift: tuple[Result, Result] | None
+    drift: Drift | None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it counts as failed: it drifted, or its last attempt failed."""
+        return self.drift is not None or self.outcome == "retryable_failure"
 
     @property
     def remark(self) -> str:
-        """What stands out in it, in one line; empty if nothing does."""
-        parts = []
+        """What stands out in it, in one line, with what a command said; empty if nothing does."""
+        said = () if self.audit is None else self.audit.said
+        return "; ".join(
+            filter(None, (self.finding, f"stderr: {' / '.join(said)}" if said else ""))
+        )
+
+    @property
+    def finding(self) -> str:
+        """The same without what a command said."""
+        parts = [] if self.audit is None else [*self.audit.remarks]
         if self.drift is not None:
-            expected, observed = self.drift
-            same = expected.in_words == observed.in_words
-            found = "another response body" if same else observed.in_words
-            parts.append(f"drift: expected {expected.in_words}, observed {found}")
+            parts.append(self.drift.in_words)
         elif self.error_code is not None:
             parts.append(self.error_code)
-        if self.audit is not None:
-            parts += _run_remarks(self.audit)
         return "; ".join(parts)
 
 
@@ -153,7 +180,7 @@ def parse_log_entry(line: bytes) -> LogEntry:
     """
     value = fields.object_of(fields.json_of(line), "the line")
     rules = {"direction": _constant("system"), "event_key": fields.TEXT, "source": fields.TEXT}
-    time = fields.held(value, rules | {"timestamp_unix_ms": fields.COUNT})["timestamp_unix_ms"]
+    head = fields.held(value, rules | {"timestamp_unix_ms": fields.COUNT})
     payload = fields.object_of(value.get("payload"), "payload")
     found = fields.held(payload, _PAYLOAD, "payload.")
     fit, unfit = _COUNTS_OF_SUCCESS, _CODE_OF_FAILURE
@@ -163,11 +190,12 @@ def parse_log_entry(line: bytes) -> LogEntry:
     if odd := [key for key in unfit if key in payload]:
         raise FormRefusedError(f"payload.{odd[0]}: does not go with the outcome {found['outcome']}")
     if (audit := payload.get("run_audit")) is not None:
-        audit = fields.made(RunAudit, audit, "payload.run_audit", **_OUTPUT)
+        audit = parse_run_audit(audit)
     if (drift := payload.get("drift")) is not None:
         drift = _drift(fields.object_of(drift, "payload.drift"))
     return LogEntry(
-        timestamp_unix_ms=time,
+        timestamp_unix_ms=head["timestamp_unix_ms"],
+        event_key=head["event_key"],
         error_code=payload.get("error_code"),
         audit=audit,
         drift=drift,
@@ -211,25 +239,19 @@ def parse_artifact(line: bytes) -> Artifact:
     )
 
 
-def _run_remarks(audit: RunAudit) -> list[str]:
-    remarks = []
-    if audit.timed_out:
-        remarks.append(f"timed out after {audit.duration_ms} ms")
-    elif audit.exit_code is not None:
-        remarks.append(f"exit {audit.exit_code}")
-    if audit.failure_reason is not None and not audit.timed_out:
-        remarks.append(audit.failure_reason)
-    if audit.stderr.strip():
-        remarks.append(f"stderr: {audit.stderr.strip()}")
-    return remarks
-
-
-def _drift(value: Mapping[str, Any]) -> tuple[Result, Result]:
+def _drift(value: Mapping[str, Any]) -> Drift:
     expected, observed = (
         fields.made(Result, value.get(side), f"payload.drift.{side}", response_body=_BODY)
         for side in ("expected", "observed")
     )
-    return expected, observed
+    if "differences" not in value:
+        return Drift(expected=expected, observed=observed)
+    found = fields.held(value, {"differences": fields.ARRAY}, "payload.drift.")["differences"]
+    differences = (
+        fields.made(Difference, item, f"payload.drift.differences[{index}]")
+        for index, item in enumerate(found)
+    )
+    return Drift(expected=expected, observed=observed, differences=tuple(differences))
 
 
 def _constant(wanted: str) -> fields.Rule:

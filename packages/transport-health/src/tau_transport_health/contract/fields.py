@@ -140,15 +140,28 @@ def held(holder: Mapping[str, Any], rules: Mapping[str, Rule], path: str = "") -
     return values
 
 
-def made(form: Callable[..., Form], value: object, what: str, **also: Rule) -> Form:
+def made(
+    form: Callable[..., Form],
+    value: object,
+    what: str,
+    *,
+    optional: Collection[str] = (),
+    **also: Rule,
+) -> Form:
     """The form that an object has; `also` holds more of its keys to their rules.
+
+    A key that is `optional` may be left out; the form then has its default.
 
     Raises:
         FormRefusedError: if it is none, or a value in it is missing, or not as its rule has it.
     """
     holder = object_of(value, what)
-    held(holder, also, f"{what}.")
-    return form(**held(holder, rules_of(form), f"{what}."))
+
+    def stated(rules: Mapping[str, Rule]) -> Mapping[str, Rule]:
+        return {key: rule for key, rule in rules.items() if key in holder or key not in optional}
+
+    held(holder, stated(also), f"{what}.")
+    return form(**held(holder, stated(rules_of(form)), f"{what}."))
 
 
 def _found(value: object) -> str:

@@ -141,9 +141,7 @@ def _entry_json(entry: LogEntry) -> dict[str, Any]:
         "outcome": entry.outcome,
         "status_code": entry.status_code,
         "error_code": entry.error_code,
-        "drift": None
-        if entry.drift is None
-        else dict(zip(("expected", "observed"), map(asdict, entry.drift), strict=True)),
+        "drift": None if entry.drift is None else asdict(entry.drift),
         "run_audit": None if entry.audit is None else asdict(entry.audit),
     }
 

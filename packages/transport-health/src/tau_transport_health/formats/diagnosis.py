@@ -60,7 +60,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield ""
         yield f"{number}. {symptom.severity.upper()}  {symptom.code}"
         yield from _part("what", (symptom.sentence,))
-        yield from _part("where", map(_place, symptom.evidence))
+        yield from _part("where", (words for each in symptom.evidence for words in _place(each)))
         yield from _part("do", (symptom.action,), breaks=False)
     yield ""
     history = diagnosis.history
@@ -87,14 +87,18 @@ def _part(name: str, texts: Iterable[str], *, breaks: bool = True) -> Iterator[s
             label = ""
 
 
-def _place(evidence: Evidence) -> str:
-    if evidence.line is None:
-        return f"{evidence.file}: {evidence.excerpt}"
-    # A break's own sentence begins with its place.
-    place = f"{evidence.file} line {evidence.line}"
-    return (
-        evidence.excerpt if evidence.excerpt.startswith(place) else f"{place}: {evidence.excerpt}"
-    )
+def _place(evidence: Evidence) -> Iterator[str]:
+    """Where a symptom shows; of a run what was started, and the last that it wrote to stderr."""
+    place = f"{evidence.file}:"
+    if evidence.line is not None:
+        # A break's own sentence begins with its place.
+        place = f"{evidence.file} line {evidence.line}"
+        place = "" if evidence.excerpt.startswith(place) else f"{place}:"
+    yield f"{place} {evidence.excerpt}".lstrip()
+    if evidence.run is not None:
+        if evidence.run.command_line:
+            yield f"$ {evidence.run.command_line}"
+        yield from (f"stderr: {line}" for line in evidence.run.stderr)
 
 
 def _symptom_json(symptom: Symptom) -> dict[str, Any]:
@@ -102,6 +106,13 @@ def _symptom_json(symptom: Symptom) -> dict[str, Any]:
         "code": symptom.code,
         "severity": symptom.severity,
         "summary": symptom.sentence,
-        "evidence": [each._asdict() for each in symptom.evidence],
+        "evidence": [_evidence_json(each) for each in symptom.evidence],
         "action": symptom.action,
     }
+
+
+def _evidence_json(evidence: Evidence) -> dict[str, Any]:
+    """Evidence as JSON values; the run only where there is one."""
+    values = evidence._asdict()
+    run = values.pop("run")
+    return values if run is None else values | {"run": run._asdict()}

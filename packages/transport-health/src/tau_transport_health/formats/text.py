@@ -37,7 +37,7 @@ def facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
         yield "warning", warning
     if assessment.snapshot is not None and assessment.age_ms is not None:
         yield "age", f"{age(assessment.age_ms)}, of {inspection.state_path}"
-        yield "last cycle", _cycle(assessment.snapshot)
+        yield "last cycle", ", ".join([_cycle(assessment.snapshot), *_execution(inspection)])
     yield "do", inspection.recommendation
 
 
@@ -107,6 +107,18 @@ def _cycle(health: HealthSnapshot) -> str:
     )
     figures = [f"{number} {name}" for number, name in named if number]
     return ", ".join([*(figures or ["nothing discovered"]), f"{health.cycle_duration_ms} ms"])
+
+
+def _execution(inspection: Inspection) -> Iterator[str]:
+    """What the last event says of runs that were executed, where it is that of the snapshot."""
+    assessment = inspection.assessment
+    event, snapshot = assessment.last_event, assessment.snapshot
+    if event is None or snapshot is None or event.timestamp_unix_ms != snapshot.updated_unix_ms:
+        return
+    if event.run_mode == "execute":
+        yield _number(event.executed_runs, "runs executed") or "no run executed"
+    if event.recovered:
+        yield "closed after a crash"
 
 
 def _number(number: int, words: str) -> str:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.health.file_symptoms import (
-    Evidence,
     Severity,
     Symptom,
     cycle_evidence,
@@ -20,18 +19,25 @@ from tau_transport_health.health.file_symptoms import (
 )
 from tau_transport_health.health.remedies import (
     BACKEND_REMEDY,
+    EXECUTED_REMEDY,
     FileSymptom,
     HistorySymptom,
     Hold,
     SymptomCode,
 )
+from tau_transport_health.health.run_symptoms import (
+    CAUSES,
+    RERUN,
+    TRACES_SHOWN,
+    evidence_of,
+    how_to_rerun,
+    look_at,
+    symptoms_of_runs,
+)
 from tau_transport_health.health.symptoms import Finding, symptoms_of_history
 from tau_transport_health.log.chain_verdict import ChainState
 from tau_transport_health.log.history import Cycle, History
 from tau_transport_health.log.traces import Trace, TraceKind
-
-TRACES_SHOWN = 3
-"""How many entries of the channels are shown as evidence, the newest ones."""
 
 _ORDER: tuple[SymptomCode, ...] = (*FileSymptom, *HistorySymptom)
 
@@ -41,12 +47,14 @@ class Diagnosis:
     """A target, its history, its symptoms, most severe first, and the cases that failed last.
 
     `failing_cases` are what channels tell of the last cycle's, newest first, as many as are kept.
+    `runs` are the last runs that were executed, newest first, where they were asked for.
     """
 
     inspection: Inspection
     history: History
     symptoms: tuple[Symptom, ...]
     failing_cases: tuple[Trace, ...]
+    runs: tuple[Trace, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:
@@ -70,12 +78,18 @@ def diagnose(
     inspection: Inspection, history: History, traces: Mapping[TraceKind, Sequence[Trace]]
 ) -> Diagnosis:
     """The diagnosis of what was read. `traces` are of the channel store, newest first."""
+    last = (
+        {kind: _of_last_cycle(history.recent[-1], found) for kind, found in traces.items()}
+        if explains_health(history)
+        else {}
+    )
     symptoms = [
         *symptoms_of_files(inspection, history),
         *(
             _of_finding(finding, inspection, traces)
             for finding in symptoms_of_history(inspection, history)
         ),
+        *symptoms_of_runs(inspection, last, traces),
     ]
     severities = list(Severity)
     symptoms.sort(key=lambda each: (severities.index(each.severity), _ORDER.index(each.code)))
@@ -85,9 +99,8 @@ def diagnose(
         symptoms=tuple(
             each._replace(action=each.action or inspection.remedy(each.code)) for each in symptoms
         ),
-        failing_cases=_of_last_cycle(history.recent[-1], traces.get(TraceKind.FAILED_CASE, ()))
-        if explains_health(history)
-        else (),
+        failing_cases=tuple(last.get(TraceKind.FAILED_CASE, ())),
+        runs=tuple(traces.get(TraceKind.EXECUTED, ())),
     )
 
 
@@ -105,15 +118,16 @@ def _of_finding(
     )
     severity = Severity.NOTICE if finding.is_notice else Severity.FAULT
     kind = finding.trace_kind
+    evidence = [evidence_of(trace) for trace in (traces.get(kind, ()) if kind else ())]
+    if finding.code is HistorySymptom.CASE_PROCESSING_FAILED:
+        told = _with_a_symptom_of_their_own(traces)
+        evidence = [each._replace(run=None) if each[:2] in told else each for each in evidence]
     return Symptom(
         finding.code,
         finding.sentence,
         (
             *(cycle_evidence(cycle, finding.counter) for cycle in finding.cycles),
-            *(
-                Evidence(trace.file, trace.line, trace.excerpt)
-                for trace in (traces.get(kind, ()) if kind is not None else ())[:TRACES_SHOWN]
-            ),
+            *evidence[:TRACES_SHOWN],
         ),
         Severity.HOLD if is_held else severity,
         _action(finding, inspection, traces),
@@ -128,12 +142,37 @@ def _action(
     action = inspection.remedy(finding.code)
     if finding.code is HistorySymptom.CASE_PROCESSING_FAILED:
         newest = _of_last_cycle(finding.cycles[0], found)
-        passing = set(newest) & set(traces.get(TraceKind.RETRYABLE_FAILURE, ()))
-        if passing and len(passing) == len(newest):
-            action = inspection.advice(BACKEND_REMEDY)
-        elif passing:
-            action += f". Where it is a retryable failure: {inspection.advice(BACKEND_REMEDY)}"
-    if found:
-        channel = found[0].file.split("/")[-2]
-        action += f". To see it: `tau-transport-health channels show {inspection.look} {channel}`"
+        action = _of_failed_cases(action, inspection, newest, traces)
+    if found and finding.trace_kind in RERUN:
+        action += how_to_rerun(inspection, found[0])
+    return action + look_at(inspection, found[0]) if found else action
+
+
+def _of_failed_cases(
+    action: str,
+    inspection: Inspection,
+    newest: Sequence[Trace],
+    traces: Mapping[TraceKind, Sequence[Trace]],
+) -> str:
+    """What to do about the cases that failed last, by why they did."""
+    told = _with_a_symptom_of_their_own(traces)
+    executed = [trace for trace in newest if (trace.file, trace.line) in told]
+    passing = {trace for trace in newest if trace.run is None} & {
+        *traces.get(TraceKind.RETRYABLE_FAILURE, ())
+    }
+    if executed and len(executed) == len(newest):
+        return EXECUTED_REMEDY
+    if passing and len(passing) == len(newest):
+        return inspection.advice(BACKEND_REMEDY)
+    if passing:
+        action += f". Where it is a retryable failure: {inspection.advice(BACKEND_REMEDY)}"
+    if executed:
+        action += f". Where it is a run that has a symptom of its own: {EXECUTED_REMEDY}"
     return action
+
+
+def _with_a_symptom_of_their_own(
+    traces: Mapping[TraceKind, Sequence[Trace]],
+) -> set[tuple[str, int | None]]:
+    """File and line of the entries of runs that another symptom tells of."""
+    return {(trace.file, trace.line) for kind in CAUSES for trace in traces.get(kind, ())}

@@ -20,6 +20,7 @@ from tau_transport_health.health.remedies import (
 from tau_transport_health.log.chain import EVENT_LOG
 from tau_transport_health.log.chain_verdict import BreakKind
 from tau_transport_health.log.history import Cycle, History
+from tau_transport_health.log.traces import Run
 
 
 class Severity(StrEnum):
@@ -41,11 +42,15 @@ _STATE_FILE = "state.json"
 
 
 class Evidence(NamedTuple):
-    """Where a symptom shows: a file of the state directory, its line if it has one, and what."""
+    """Where a symptom shows: a file of the state directory, its line if it has one, and what.
+
+    Of an attempt to run a command also what was started, and how it ended.
+    """
 
     file: str
     line: int | None
     excerpt: str
+    run: Run | None = None
 
 
 class Symptom(NamedTuple):
@@ -195,6 +200,8 @@ def cycle_evidence(cycle: Cycle, counter: str) -> Evidence:
     words = f"{name}: {event.health_state}, {counter}={getattr(event, counter)}"
     if event.fixture_name:
         words += f", fixture {event.fixture_name!r:.60}"
+    if event.recovered:
+        words += ", closed after a crash"
     return Evidence(cycle.file, cycle.line, words)
 
 

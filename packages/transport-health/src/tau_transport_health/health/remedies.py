@@ -55,10 +55,16 @@ class HistorySymptom(StrEnum):
     RUN_SPAWN_FAILURES = "run_spawn_failures"
     RUN_TIMEOUTS = "run_timeouts"
     RUN_NON_ZERO_EXITS = "run_non_zero_exits"
+    RUN_INTERRUPTED = "run_interrupted"
+    RUN_NOT_CONFINED = "run_not_confined"
+    RUN_NOT_APPROVED = "run_not_approved"
+    RUN_REFUSED = "run_refused"
+    RUN_OUTPUT_DRIFT = "run_output_drift"
     MISSING_COMMANDS = "missing_commands"
     NOTHING_BUT_DUPLICATES = "nothing_but_duplicates"
     NO_REGISTRY_CHANGE = "no_registry_change"
     BACKLOG_LEFT = "backlog_left"
+    CLOSED_AFTER_A_CRASH = "closed_after_a_crash"
 
 
 SymptomCode = FileSymptom | HistorySymptom
@@ -105,9 +111,24 @@ REMEDIES: Mapping[SymptomCode, str] = {
     HistorySymptom.REPEATED_RETRIES: "is the failure passing? Then raise --retry-max-attempts or "
     "--retry-base-delay-ms; if not, see what the command calls. In record mode only "
     "simulate_retryable_failure does this",
-    HistorySymptom.RUN_SPAWN_FAILURES: "see that the program is installed and may be started",
+    HistorySymptom.RUN_SPAWN_FAILURES: "see that the program is installed, where all users have "
+    "it, and may be started: in a sandbox no home is there",
     HistorySymptom.RUN_TIMEOUTS: "see why the command takes so long, or raise its time limit",
     HistorySymptom.RUN_NON_ZERO_EXITS: "read the command's stderr and mend what it complains of",
+    HistorySymptom.RUN_INTERRUPTED: "the runtime ended, or was stopped, before them: see whether "
+    "what they did is whole",
+    HistorySymptom.RUN_NOT_CONFINED: "see what this machine lacks, and how to get it: "
+    "`tau-custom-command doctor --state-dir {dir}`. Nothing was started: the next cycle tries "
+    "them again",
+    HistorySymptom.RUN_NOT_APPROVED: "see what an approval would cover: `tau-custom-command "
+    "approve {command} --by WHO --dry-run --state-dir {dir}`. If it is right, without --dry-run "
+    "that approves it. Nothing was started: the next cycle tries them again",
+    HistorySymptom.RUN_REFUSED: "correct the command, its arguments or the policy; the context "
+    "lines of the channel say by which rule. What would start, and what not: "
+    "`tau-custom-command run FIXTURE --state-dir {dir} --run-mode execute --dry-run`. Nothing was "
+    "started: the next cycle tries them again",
+    HistorySymptom.RUN_OUTPUT_DRIFT: "mend what the command does; or, where what came out is "
+    "right, the fixture: `tau-custom-command accept FIXTURE --state-dir {dir}` shows how",
     HistorySymptom.MISSING_COMMANDS: "see whether the command's CREATE was skipped as a duplicate "
     "after a DELETE, or sorts after the RUN: `tau-custom-command validate FIXTURE` warns of that",
     HistorySymptom.NOTHING_BUT_DUPLICATES: "the fixture was run before, or its case ids are not "
@@ -116,6 +137,9 @@ REMEDIES: Mapping[SymptomCode, str] = {
     "CREATE, UPDATE or DELETE, and that it does not fail: `tau-custom-command validate FIXTURE`",
     HistorySymptom.BACKLOG_LEFT: "run again, more often, or take more at once{run_all}. To be told "
     "of it: `tau-transport-health check {look} --warn-queue-depth 0`",
+    HistorySymptom.CLOSED_AFTER_A_CRASH: "see why the runtime ended: was it killed, did the "
+    "machine restart? `journalctl --since -1d`, `dmesg | tail`. Cases that had not started come "
+    "next",
 }
 """What to do about each symptom, its commands between backticks; names and paths are put in."""
 
@@ -124,6 +148,19 @@ BACKEND_REMEDY = (
     "fixture as it is. Failed cases are tried again{run}"
 )
 """In the place of the fixture's, where cases failed in a retryable way to the last attempt."""
+
+EXECUTED_REMEDY = (
+    "what to do follows from how each of these runs ended: see the next symptoms, which have the "
+    "command, its exit code and what it wrote to stderr"
+)
+"""In the place of the fixture's, where all that failed were runs that have their own symptoms."""
+
+RERUN_REMEDY = (
+    ". But for cycles with --fresh, a RUN that was started is not run again by itself; once that "
+    "is seen to: "
+    "`tau-custom-command run FIXTURE --state-dir {dir} --run-mode execute --rerun {key}`"
+)
+"""Behind what to do about runs that were started."""
 
 UNPACKERS: Mapping[str, str] = {
     "gz": "gunzip",

@@ -72,6 +72,7 @@ def symptoms_of_history(inspection: Inspection, history: History) -> Iterator[Fi
     for code, counter, kind, words in RUN_FAILURES:
         yield from _run_failures(recent, code, counter, kind, words)
     yield from _duplicates(recent)
+    yield from _recovered(recent)
     if inspection.is_chained and Hold.UNHEALTHY in dict(inspection.assessment.holds):
         yield from _no_registry_change(recent)
 
@@ -146,6 +147,19 @@ def _run_failures(
         counter=counter,
         trace_kind=kind,
     )
+
+
+def _recovered(recent: Sequence[Cycle]) -> Iterator[Finding]:
+    recovered = _all_that(recent, lambda event: event.recovered)
+    if recovered:
+        yield Finding(
+            code=HistorySymptom.CLOSED_AFTER_A_CRASH,
+            sentence="cycles were cut off while they executed commands, and closed after that: "
+            f"{len(recovered)}, {_extent(recovered, recent)}",
+            cycles=recovered[:_CYCLES_SHOWN],
+            counter="executed_runs",
+            is_notice=True,
+        )
 
 
 def _duplicates(recent: Sequence[Cycle]) -> Iterator[Finding]:

@@ -41,6 +41,8 @@ class Bin:
     retry_attempts: int = 0
     duplicate_skips: int = 0
     malformed_cases: int = 0
+    runs: int = 0
+    longest_cycle_ms: int = 0
     reason_code_counts: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -61,6 +63,8 @@ class Bin:
         self.retry_attempts += other.retry_attempts
         self.duplicate_skips += other.duplicate_skips
         self.malformed_cases += other.malformed_cases
+        self.runs += other.runs
+        self.longest_cycle_ms = max(self.longest_cycle_ms, other.longest_cycle_ms)
         self.reason_code_counts.update(other.reason_code_counts)
 
 
@@ -111,6 +115,8 @@ class Timeline:
         held.retry_attempts += event.retry_attempts
         held.duplicate_skips += event.duplicate_skips
         held.malformed_cases += event.malformed_cases + event.unexpected_malformed_cases
+        held.runs += event.executed_runs
+        held.longest_cycle_ms = max(held.longest_cycle_ms, event.cycle_duration_ms)
         for name in names:
             held.reason_code_counts[name] += 1
         # A hostile line may have very many codes: of those only the ones that are counted are kept.

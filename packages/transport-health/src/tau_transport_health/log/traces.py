@@ -1,23 +1,28 @@
 """What the channel store tells of cases and runs that went wrong: the newest few of each kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
 from tau_transport_health.contract.channel import LogEntry, parse_log_entry
+from tau_transport_health.contract.run_audit import RunAudit
 from tau_transport_health.errors import TransportHealthError
 
 TRACES_KEPT = 20
 """How many of a kind are kept: enough to see what it is about, few enough for a page."""
 
 EXCERPT_CHARACTERS = 160
+
+LONGEST_TEXT_CHARACTERS = 200
+"""How much is kept of a command line, and of each line that a command wrote to stderr."""
+
 _MISSING_COMMAND_STATUS = 404
 _HINTS = (b'"drift"', b'"run_audit"', b"retryable_failure", b"404")
 
 
 class TraceKind(StrEnum):
-    """What went wrong; one entry can be of several kinds."""
+    """What went wrong, or EXECUTED for every run; one entry can be of several kinds."""
 
     FAILED_CASE = "failed_case"
     RETRYABLE_FAILURE = "retryable_failure"
@@ -25,15 +30,60 @@ class TraceKind(StrEnum):
     NON_ZERO_EXIT = "non_zero_exit"
     SPAWN_FAILURE = "spawn_failure"
     MISSING_COMMAND = "missing_command"
+    NOT_APPROVED = "not_approved"
+    NOT_CONFINED = "not_confined"
+    REFUSED = "refused"
+    INTERRUPTED = "interrupted"
+    OUTPUT_DRIFT = "output_drift"
+    EXECUTED = "executed"
+
+
+_KIND_OF_REASON: Mapping[str | None, TraceKind] = {
+    "approval_required": TraceKind.NOT_APPROVED,
+    "sandbox_unavailable": TraceKind.NOT_CONFINED,
+    "shell_program_disallowed": TraceKind.REFUSED,
+    "policy_denied": TraceKind.REFUSED,
+    "invalid_template": TraceKind.REFUSED,
+    "capture_missing": TraceKind.REFUSED,
+    "interrupted": TraceKind.INTERRUPTED,
+    "executable_not_found": TraceKind.SPAWN_FAILURE,
+    "spawn_error": TraceKind.SPAWN_FAILURE,
+}
+"""By the reasons of runbooks/custom-command-ops.md, "Running commands for real"."""
+
+
+class Run(NamedTuple):
+    """An attempt to run a command: what was started, how it ended, the last that it said.
+
+    Texts are cut; `duration_ms` is 0 and `exit_code` None where no process was started.
+    """
+
+    command_line: str
+    exit_code: int | None
+    signal: int | None
+    timed_out: bool
+    duration_ms: int
+    failure_reason: str | None
+    stderr: tuple[str, ...]
 
 
 class Trace(NamedTuple):
-    """An entry of a channel's log, where it stands, and what it says in one line."""
+    """An entry of a channel's log, where it stands, and what it says in one line.
+
+    `key` is the case's; `run` is None where nothing was to be executed.
+    """
 
     timestamp_unix_ms: int
     file: str
     line: int
     excerpt: str
+    key: str
+    run: Run | None
+
+    @property
+    def channel(self) -> str:
+        """The channel whose log it stands in: the command's name, or `registry`."""
+        return self.file.split("/")[-2]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,13 +107,18 @@ class Traces:
             return
         if entry.timestamp_unix_ms < self.since_unix_ms:
             return
+        run = None if entry.audit is None else _run(entry.audit)
         for kind in kinds_of(entry):
-            new = Trace(entry.timestamp_unix_ms, file, line_number, excerpt_of(entry))
+            new = Trace(
+                *(entry.timestamp_unix_ms, file, line_number, excerpt_of(entry)),
+                key=_cut(entry.event_key),
+                run=run,
+            )
             # The same case fails alike in each cycle; its newest entry is enough.
             others = (
                 trace
                 for trace in self.newest.get(kind, [])
-                if (trace.file, trace.excerpt) != (file, new.excerpt)
+                if kind is TraceKind.EXECUTED or _alike(trace) != _alike(new)
             )
             kept = sorted([*others, new], key=lambda trace: trace.timestamp_unix_ms, reverse=True)
             self.newest[kind] = kept[:TRACES_KEPT]
@@ -71,7 +126,7 @@ class Traces:
 
 def kinds_of(entry: LogEntry) -> Iterator[TraceKind]:
     """What went wrong in an entry; nothing if nothing did."""
-    if entry.drift is not None or entry.outcome == "retryable_failure":
+    if entry.has_failed:
         yield TraceKind.FAILED_CASE
     if entry.outcome == "retryable_failure":
         yield TraceKind.RETRYABLE_FAILURE
@@ -80,18 +135,46 @@ def kinds_of(entry: LogEntry) -> Iterator[TraceKind]:
     audit = entry.audit
     if audit is None:
         return
+    if audit.executed:
+        yield TraceKind.EXECUTED
     if audit.timed_out:
         yield TraceKind.TIMEOUT
-    elif audit.exit_code is not None and audit.exit_code != 0:
-        yield TraceKind.NON_ZERO_EXIT
-    elif not audit.executed and audit.failure_reason is not None:
-        yield TraceKind.SPAWN_FAILURE
+    elif audit.failure_reason in _KIND_OF_REASON:
+        yield _KIND_OF_REASON[audit.failure_reason]
+    elif audit.failure_reason is not None:
+        yield TraceKind.NON_ZERO_EXIT if audit.executed else TraceKind.SPAWN_FAILURE
+    elif entry.drift is not None and entry.drift.differences:
+        yield TraceKind.OUTPUT_DRIFT
 
 
 def excerpt_of(entry: LogEntry) -> str:
-    """An entry in one line: the command, the case, and what stands out."""
+    """An entry in one line: the command, the case, and what stands out but for its output."""
     words = (
         f"{entry.operation:.20} {entry.command_name:.64}, case {entry.case_id!r:.60}: "
-        f"{entry.remark or entry.outcome}"
+        f"{entry.finding or entry.outcome}"
     )
     return words if len(words) <= EXCERPT_CHARACTERS else f"{words[: EXCERPT_CHARACTERS - 1]}…"
+
+
+def _alike(trace: Trace) -> tuple[object, ...]:
+    """What two entries of a case have in common that ended alike, however long they took."""
+    if trace.run is None:
+        return trace.file, trace.excerpt
+    return trace.file, trace.key, trace.run._replace(duration_ms=0)
+
+
+def _run(audit: RunAudit) -> Run:
+    return Run(
+        command_line=_cut(audit.command_line),
+        exit_code=audit.exit_code,
+        signal=audit.signal,
+        timed_out=audit.timed_out,
+        duration_ms=audit.duration_ms,
+        failure_reason=None if audit.failure_reason is None else _cut(audit.failure_reason),
+        stderr=tuple(map(_cut, audit.said)),
+    )
+
+
+def _cut(text: str) -> str:
+    most = LONGEST_TEXT_CHARACTERS
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -21,8 +21,13 @@ _TRACED = (
 """The counters of what the channels can tell more of."""
 
 
-def diagnosis_of(inspection: Inspection) -> Diagnosis:
-    """The diagnosis of a target that was just looked at."""
+def diagnosis_of(inspection: Inspection, *, with_runs: bool = False) -> Diagnosis:
+    """The diagnosis of a target that was just looked at.
+
+    Args:
+        inspection: The look.
+        with_runs: Whether to read what channels say of runs where none failed, too.
+    """
     state_dir = Path(inspection.state_path).parent
     history = read_history(
         open_event_log(state_dir),
@@ -30,7 +35,9 @@ def diagnosis_of(inspection: Inspection) -> Diagnosis:
         state_afterwards=lambda: read_once(state_dir, inspection.target).state,
         chained=inspection.is_chained,
     )
-    return diagnose(inspection, history, _traces(state_dir, inspection, history))
+    return diagnose(
+        inspection, history, _traces(state_dir, inspection, history, with_runs=with_runs)
+    )
 
 
 def open_event_log(state_dir: Path) -> list[WholeLines | UnreadLines]:
@@ -43,13 +50,14 @@ def open_event_log(state_dir: Path) -> list[WholeLines | UnreadLines]:
 
 
 def _traces(
-    state_dir: Path, inspection: Inspection, history: History
+    state_dir: Path, inspection: Inspection, history: History, *, with_runs: bool
 ) -> dict[TraceKind, list[Trace]]:
-    """What channels tell of the last cycles; none where these had no failure."""
+    """What channels tell of the last cycles; none where these had nothing to tell."""
     failing = [
         cycle.event
         for cycle in history.recent
         if any(getattr(cycle.event, counter) > 0 for counter in _TRACED)
+        or (with_runs and cycle.event.run_mode == "execute" and cycle.event.executed_runs > 0)
     ]
     if not failing:
         return {}

@@ -19,7 +19,7 @@ def write_report(inspection: Inspection, output: Path) -> None:
     """
     blocks = blocks_of(Path(inspection.events_log_path))
     timeline = read_timeline(blocks, chained=inspection.is_chained)
-    text = page(diagnosis_of(inspection), timeline, template=template())
+    text = page(diagnosis_of(inspection, with_runs=True), timeline, template=template())
     write_output(output, text.encode())
 
 

@@ -6,6 +6,7 @@ The page's template draws them. What a chart shows is also in its words, and in 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthState
 from tau_transport_health.formats.page.figures import LARGEST_WRITTEN, figure, share, span, utc
 from tau_transport_health.log.timeline import Bin, Timeline
@@ -54,20 +55,22 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Measure:
-    """A figure of a bin that has a chart."""
+    """A figure of a bin that has a chart; with `last`, that of one cycle, the most of the bin's."""
 
     name: str
     title: str
     explained: str
     none: str
     of: Callable[[Bin], int]
-    is_sum: bool = True
+    last: Callable[[Event], int] | None = None
+    last_says: str = ""
+    unit: str = ""
 
     def bar(self, start_unix_ms: int, held: Bin) -> Bar:
         value = self.of(held)
         return Bar(
             value=min(value, LARGEST_WRITTEN),
-            says=f"{utc(start_unix_ms)}: {figure(value)} in {_cycles(held.cycles)}",
+            says=f"{utc(start_unix_ms)}: {figure(value)}{self.unit} in {_cycles(held.cycles)}",
             kind=self.name if value else "zero",
         )
 
@@ -79,7 +82,8 @@ _MEASURES = (
         explained="Cases that the queue limit left over; a bar shows the deepest queue.",
         none="No case was ever left over.",
         of=lambda held: held.max_queue_depth,
-        is_sum=False,
+        last=lambda event: event.backlog_cases,
+        last_says="after the last cycle",
     ),
     _Measure(
         name="failed",
@@ -94,6 +98,23 @@ _MEASURES = (
         explained="Further attempts at a case, after one that failed in a retryable way.",
         none="Nothing was tried again.",
         of=lambda held: held.retry_attempts,
+    ),
+    _Measure(
+        name="runs",
+        title="Runs",
+        explained="Recorded; in cycles that execute commands, processes that were started.",
+        none="No command was run.",
+        of=lambda held: held.runs,
+    ),
+    _Measure(
+        name="duration",
+        title="Duration of a cycle",
+        explained="How long cycles processed cases, in milliseconds; a bar shows the longest.",
+        none="No cycle took a millisecond.",
+        of=lambda held: held.longest_cycle_ms,
+        last=lambda event: event.cycle_duration_ms,
+        last_says="in the last cycle",
+        unit=" ms",
     ),
 )
 
@@ -223,8 +244,9 @@ def _summary(measure: _Measure, timeline: Timeline, slots: Slots) -> str:
         ((start, held) for start, held in slots if held is not None),
         key=lambda slot: measure.of(slot[1]),
     )
-    length = span(timeline.bin_length_ms)
-    peak = f"{figure(measure.of(held))} within {length}, from {utc(start)} UTC on"
-    if measure.is_sum:
+    length, unit = span(timeline.bin_length_ms), measure.unit
+    peak = f"{figure(measure.of(held))}{unit} within {length}, from {utc(start)} UTC on"
+    if measure.last is None:
         return f"{figure(total)} in all; at most {peak}."
-    return f"At most {peak}; {figure(timeline.recent[-1].backlog_cases)} after the last cycle."
+    last = f"{figure(measure.last(timeline.recent[-1]))}{unit} {measure.last_says}"
+    return f"At most {peak}; {last}."

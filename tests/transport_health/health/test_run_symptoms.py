@@ -1,0 +1,276 @@
+"""`diagnose` on executed runs: each way to fail with the command, its end, and what to do."""
+
+import json
+import shlex
+
+import pytest
+
+from tau_transport_health.contract.channel import parse_log_entry
+from tau_transport_health.errors import FormRefusedError
+from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
+from tau_transport_health.health.file_symptoms import Symptom
+from tau_transport_health.log.traces import LONGEST_TEXT_CHARACTERS, TraceKind, kinds_of
+from tests.transport_health.health.test_diagnosis import (
+    ESCAPE,
+    after,
+    audited,
+    channel_log,
+    codes,
+    the,
+)
+from tests.transport_health.running import Inspector, unprintable
+from tests.transport_health.state_files import NOW_UNIX_MS, Json, StateDirectory, failed, line_of
+
+SUCCESS: Json = {
+    "outcome": "success",
+    "status_code": 200,
+    "error_code": None,
+    "response_body": None,
+}
+DENIED: Json = SUCCESS | {
+    "outcome": "malformed_input",
+    "status_code": 403,
+    "error_code": "custom_command_policy_denied",
+}
+CODES = ["case_processing_failed", "command_registry_mutated"]
+DIFFERENCE: Json = {"field": "stdout.equals", "expected": "'hallo'", "observed": "'hello'"}
+
+
+def drifted(
+    observed: Json = SUCCESS,
+    *differences: Json,
+    key: str = "RUN:disk-usage:020-run",
+    **audit: object,
+) -> bytes:
+    """Return a channel's line of a run that is not as its fixture expects."""
+    entry: Json = json.loads(audited(**audit))
+    payload = entry["payload"]
+    if observed["outcome"] != "success":
+        for count in ("upserted_commands", "deleted_commands", "executed_runs"):
+            del payload[count]
+        payload |= {name: observed[name] for name in ("outcome", "status_code", "error_code")}
+    drift = {"expected": SUCCESS, "observed": observed}
+    payload["drift"] = drift | ({"differences": list(differences)} if differences else {})
+    return line_of(entry | {"event_key": key})
+
+
+def refused(reason: str, key: str = "RUN:disk-usage:020-run") -> bytes:
+    """Return a channel's line of a run that was not started."""
+    audit = {"executed": False, "exit_code": None, "duration_ms": 0, "failure_reason": reason}
+    return drifted(DENIED, key=key, **audit)
+
+
+def executed(**changes: object) -> Json:
+    """Return what differs in an event of a cycle that executed runs of which some failed."""
+    return failed(streak=1) | {"run_mode": "execute", "reason_codes": CODES} | changes
+
+
+def command_in(symptom: Symptom) -> str:
+    """Return the first command of ours to be pasted."""
+    return symptom.action.split("`")[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "command"),
+    [
+        (refused("approval_required"), "run_not_approved", "approve disk-usage --by WHO --dry-run"),
+        (refused("sandbox_unavailable"), "run_not_confined", "doctor"),
+        (refused("policy_denied"), "run_refused", "run FIXTURE"),
+        (refused("shell_program_disallowed"), "run_refused", "run FIXTURE"),
+        (refused("invalid_template"), "run_refused", "run FIXTURE"),
+        (refused("capture_missing"), "run_refused", "run FIXTURE"),
+        (
+            drifted(SUCCESS, exit_code=None, failure_reason="interrupted"),
+            "run_interrupted",
+            "run FIXTURE",
+        ),
+        (drifted(SUCCESS, DIFFERENCE), "run_output_drift", "accept FIXTURE"),
+    ],
+    ids=[
+        *("approval", "sandbox", "policy", "shell", "template", "capture"),
+        *("interrupted", "drift"),
+    ],
+)
+def test_each_cause_has_its_advice(
+    directory: StateDirectory, line: bytes, code: str, command: str
+) -> None:
+    """The cause has a symptom of its own with the real paths, and no word of the fixture's."""
+    channel_log(directory, line)
+    diagnosis = after(directory, executed())
+    assert codes(diagnosis) == ["case_processing_failed", code]
+    whole, cause = diagnosis.symptoms
+    assert "Correct the fixture" not in whole.action
+    assert "see the next symptoms" in whole.action
+    assert command_in(cause).startswith(f"tau-custom-command {command}")
+    assert f"--state-dir {shlex.quote(str(directory.root))}" in command_in(cause)
+    assert cause.sentence.endswith(": disk-usage")
+    assert whole.evidence[-1].run is None, "it is told once"
+    run = cause.evidence[0].run
+    assert run is not None
+    assert run.command_line == "df -h /var"
+
+
+def test_what_was_not_started_is_forgotten_once_it_was_tried_again(
+    directory: StateDirectory,
+) -> None:
+    """A cycle tries it again, so the last cycle tells; what was started stays for the window."""
+    lines = [
+        json.loads(line) for line in (refused("approval_required"), drifted(SUCCESS, DIFFERENCE))
+    ]
+    old = {"timestamp_unix_ms": NOW_UNIX_MS - 10}
+    channel_log(directory, *(line_of(line | old) for line in lines))
+    time = {"timestamp_unix_ms": NOW_UNIX_MS - 10, "cycle_duration_ms": 1}
+    later = executed(failure_streak=2, cycle_duration_ms=1)
+    assert codes(after(directory, executed(**time), later)) == [
+        "case_processing_failed",
+        "run_output_drift",
+    ]
+    assert codes(after(directory, executed(**time), {})) == ["run_output_drift"]
+
+
+def test_many_commands_are_counted(directory: StateDirectory) -> None:
+    """Five are named, and how many more there are; the newest three are shown."""
+    for name in "abcdefg":
+        channel_log(directory, refused("approval_required"), channel=name)
+    symptom = the(after(directory, executed()), "run_not_approved")
+    assert symptom.sentence.endswith("counts: a, b, c, d, e and 2 more")
+    assert len(symptom.evidence) == 3
+
+
+def test_a_run_without_a_command_line_shows_none(directory: StateDirectory) -> None:
+    """Where its template could not be filled in, there is no line that begins with `$`."""
+    channel_log(
+        directory,
+        drifted(DENIED, executed=False, command_line="", failure_reason="invalid_template"),
+    )
+    assert "$ " not in diagnosis_text(after(directory, executed()))
+
+
+def test_failed_cases_of_several_kinds_have_the_advice_of_each(directory: StateDirectory) -> None:
+    """The fixture's for a case that nothing else tells of, and the word on runs beside it."""
+    channel_log(directory, drifted(DENIED, key="RUN:a:1"), drifted(SUCCESS, DIFFERENCE))
+    symptom = the(after(directory, executed()), "case_processing_failed")
+    assert "Correct the fixture" in symptom.action
+    assert "Where it is a run that has a symptom of its own: " in symptom.action
+    assert [each.run is None for each in symptom.evidence] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [
+        ("RUN:disk-usage:020-run", "RUN:disk-usage:020-run"),
+        ("RUN:disk-usage:it's $(one)", shlex.quote("RUN:disk-usage:it's $(one)")),
+        ("RUN:disk-usage:{dir}", "'RUN:disk-usage:{dir}'"),
+        ("RUN:disk-usage:`reboot`", "KEY"),
+        (f"RUN:disk-usage:{ESCAPE}", "KEY"),
+        ("RUN:" + "x" * LONGEST_TEXT_CHARACTERS, "KEY"),
+    ],
+)
+def test_a_key_is_a_word_or_left_to_the_reader(
+    directory: StateDirectory, key: str, word: str
+) -> None:
+    """What a file has as a key is pasted as one word, or not at all."""
+    channel_log(directory, drifted(SUCCESS, exit_code=3, key=key))
+    event = executed(run_non_zero_exit_failures=1)
+    action = the(after(directory, event), "run_non_zero_exits").action
+    assert f"--rerun {word}`" in action
+
+
+def test_what_a_command_wrote_is_cut_and_harmless(directory: StateDirectory) -> None:
+    """The last lines of its stderr, each cut; the screen and JSON say the same."""
+    lines = [f"line {number} {ESCAPE}" for number in range(9)]
+    stderr = "\n".join([*lines, "x" * 1000, "...<truncated:7 bytes>"])
+    channel_log(directory, drifted(SUCCESS, exit_code=3, command_line=ESCAPE * 99, stderr=stderr))
+    diagnosis = after(directory, executed(run_non_zero_exit_failures=1))
+    text = diagnosis_text(diagnosis)
+    assert not unprintable(text)
+    assert "stderr: ...<truncated:7 bytes>" in text
+    run = the(diagnosis, "run_non_zero_exits").evidence[-1].run
+    assert run is not None
+    assert [each[:7] for each in run.stderr] == ["line 7 ", "line 8 ", "x" * 7, "...<tru"]
+    assert max(map(len, (run.command_line, *run.stderr))) == LONGEST_TEXT_CHARACTERS
+    evidence = diagnosis_json(diagnosis)["symptoms"][1]["evidence"]
+    assert "run" not in evidence[0]
+    assert (evidence[1]["run"]["exit_code"], evidence[1]["run"]["duration_ms"]) == (3, 7)
+
+
+def test_attempts_that_ended_alike_are_one(directory: StateDirectory) -> None:
+    """However long each took: a case that is tried thirty times leaves room for others."""
+    entries = (drifted(SUCCESS, exit_code=3, duration_ms=number) for number in range(30))
+    channel_log(directory, *entries)
+    other = drifted(SUCCESS, exit_code=3, key="RUN:other:1")
+    channel_log(directory, other, channel="other")
+    symptom = the(after(directory, executed(run_non_zero_exit_failures=31)), "run_non_zero_exits")
+    assert sorted(each.file.split("/")[-2] for each in symptom.evidence[1:]) == [
+        "disk-usage",
+        "other",
+    ]
+
+
+def test_an_exit_code_that_is_expected_is_no_failure() -> None:
+    """A run without a reason to have failed did not; one with a reason nobody knows did."""
+    expected = parse_log_entry(audited(exit_code=3, failure_reason=None))
+    assert list(kinds_of(expected)) == [TraceKind.EXECUTED]
+    unknown = parse_log_entry(audited(failure_reason="moonshine"))
+    assert list(kinds_of(unknown)) == [TraceKind.EXECUTED, TraceKind.NON_ZERO_EXIT]
+
+
+def test_a_recovered_cycle_is_told_as_such(directory: StateDirectory) -> None:
+    """It is a word of its line, and a notice of its own."""
+    diagnosis = after(directory, {"run_mode": "execute", "recovered": True}, {})
+    assert codes(diagnosis) == ["closed_after_a_crash"]
+    (symptom,) = diagnosis.symptoms
+    assert symptom.sentence.endswith(": 1, in 1 of the last 2 cycles, last 1 cycle ago")
+    assert symptom.evidence[0].excerpt.endswith("fixture 'rollout-pass', closed after a crash")
+    assert diagnosis.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "12 ms\n"),
+        ({"run_mode": "execute"}, "12 ms, 1 runs executed\n"),
+        ({"run_mode": "execute", "executed_runs": 0}, "12 ms, no run executed\n"),
+        ({"recovered": True}, "12 ms, closed after a crash\n"),
+    ],
+)
+def test_inspect_tells_of_execution_only(changes: Json, words: str, inspector: Inspector) -> None:
+    """In record mode nothing of it is said."""
+    inspector.directory().good(2, **changes)
+    (line,) = (
+        line
+        for line in inspector("inspect", "custom-command").out.splitlines()
+        if "last cycle:" in line
+    )
+    assert f"{line}\n".endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"signal": "9"}, r"payload\.run_audit\.signal: found '9'; must be an integer"),
+        ({"left_behind": 1}, r"payload\.run_audit\.left_behind: found 1; must be true or false"),
+        ({"working_directory": None}, r"payload\.run_audit\.working_directory: found None"),
+        ({"output_is_lossy": 0}, r"payload\.run_audit\.output_is_lossy: found 0"),
+    ],
+)
+def test_a_key_that_may_be_left_out_is_held_to_its_form(change: Json, reason: str) -> None:
+    """Where it stands it is as the contract has it."""
+    with pytest.raises(FormRefusedError, match=reason):
+        parse_log_entry(audited(**change))
+
+
+@pytest.mark.parametrize(
+    ("differences", "reason"),
+    [
+        ({}, "must be an array"),
+        ([7], r"payload\.drift\.differences\[0\]: is not an object"),
+        ([DIFFERENCE, DIFFERENCE | {"field": 1}], r"differences\[1\]\.field: found 1"),
+    ],
+)
+def test_differences_are_held_to_their_form(differences: object, reason: str) -> None:
+    """One that is not as the contract has it makes the line invalid."""
+    entry = json.loads(drifted(SUCCESS))
+    entry["payload"]["drift"]["differences"] = differences
+    with pytest.raises(FormRefusedError, match=reason):
+        parse_log_entry(line_of(entry))
