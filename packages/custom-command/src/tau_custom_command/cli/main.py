@@ -14,6 +14,11 @@ from typing import Any
 
 INTERRUPTED = 130  # errors.ExitCode.INTERRUPTED, which is not imported yet
 
+_SIGNALLED = 128
+_AGAIN_SECONDS = 0.001
+_asked: list[int] = []
+"""The signals to end that came, of which a library may have made something else, or nothing."""
+
 
 def main() -> None:
     """Run the command line; an interruption gives 130, also while the program starts."""
@@ -24,6 +29,10 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup has one ignored
             signal.signal(number, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGALRM, _end_at_last)
+    sys.unraisablehook = _ask_again
     # A call keeps nearly all that it makes to its end. Looking through that for garbage, and at the
     # very end through all that was imported, took a tenth to a fifth of the time by measurement,
     # and freed nothing.
@@ -39,6 +48,20 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)
+    except BaseException:
+        if (code := code_of_ending()) is not None:
+            sys.exit(code)
+        raise
+
+
+def code_of_ending() -> int | None:
+    """What to exit with where a signal asked to end; None where none did.
+
+    What goes wrong after that is no error of its own: it may be a library's word for the signal.
+    """
+    if not _asked:
+        return None
+    return INTERRUPTED if _asked[0] == signal.SIGINT else _SIGNALLED + _asked[0]
 
 
 def _open_what_is_closed() -> None:
@@ -58,7 +81,25 @@ def _open_what_is_closed() -> None:
 
 def _end(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)  # a second one must not cut the ending short
-    sys.exit(128 + number)
+    _asked.append(number)
+    sys.exit(_SIGNALLED + number)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _asked.append(number)
+    raise KeyboardInterrupt
+
+
+def _end_at_last(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(code_of_ending())
+
+
+def _ask_again(lost: Any) -> None:  # noqa: ANN401 - sys has no name of its own for it
+    """End a moment later where a library, or what cleans up, could not pass on that it is to be."""
+    if _asked and isinstance(lost.exc_value, SystemExit | KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 class _Losing(FileIO):

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from ..errors import ExitCode  # noqa: TID252 - the same file in three packages
 from ..printable import printable  # noqa: TID252 - as above
+from .main import code_of_ending
 
 
 class ErrorBorder(TyperGroup):
@@ -68,6 +69,8 @@ class ErrorBorder(TyperGroup):
             try:
                 yield
             except self.expected as error:
+                if (ended := code_of_ending()) is not None:
+                    raise typer.Exit(ended) from None
                 self.tell(ctx, str(error))
                 code = getattr(error, "exit_code", ExitCode.BUG)
                 raise typer.Exit(self.exit_code(ctx, code)) from None
