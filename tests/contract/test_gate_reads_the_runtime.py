@@ -35,7 +35,14 @@ LOG = "runtime-events.jsonl"
 
 # Samples that are wrong only in keys that the gate has no use for: it looks at a state's health and
 # its last cycle, and at nothing of its cases and commands.
-NOT_LOOKED_AT = ("case-keys", "commands", "failed-case-keys", "policy", "record")
+NOT_LOOKED_AT = (
+    "case-keys",
+    "commands",
+    "executed-run-keys",
+    "failed-case-keys",
+    "policy",
+    "record",
+)
 
 
 def is_valid(form: str, raw: bytes) -> bool:
