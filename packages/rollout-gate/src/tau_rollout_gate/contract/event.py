@@ -5,6 +5,7 @@ The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 from types import MappingProxyType
@@ -168,7 +169,7 @@ def parse_event(line: bytes) -> Event:
     parsed = _Line.of(value)
     event = Event(
         **{name: getattr(parsed, name) for name in _READ},
-        counters=MappingProxyType(_counters(value)),
+        counters=_shared(tuple(_counters(value).items())),
         timeline=None if "timeline" not in value else steps.timeline(value["timeline"]),
     )
     if reason := contradiction_of(event):
@@ -239,6 +240,12 @@ def _check_nulls(value: Mapping[str, Any]) -> None:
     for key, found in value.items():
         if found is None and key in _NEVER_NULL:
             raise FormRefusedError(f"{key}: must not be null; leave it out instead")
+
+
+@lru_cache(maxsize=1024)
+def _shared(counters: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+    """The counters of a line; most cycles of a log have the same, and there may be very many."""
+    return MappingProxyType(dict(counters))
 
 
 def _counters(value: Mapping[str, Any]) -> dict[str, int]:
