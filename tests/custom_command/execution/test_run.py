@@ -16,6 +16,7 @@ from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.run import run
+from tau_custom_command.execution.variables import Variables
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
 from tests.custom_command.execution.sandboxes import ALL, CONFINED, ended, invocation
@@ -104,6 +105,30 @@ def test_a_program_that_the_kernel_refuses(
     found = ended(invocation(profile, workspace, str(program)))
     assert (found.started, found.failure) == (False, FailureReason.SPAWN_ERROR)
     assert found.explanation == f"it cannot be executed: {why}"
+
+
+def test_the_program_is_the_first_of_its_name_that_can_be_executed(workspace: Path) -> None:
+    """In the folders of PATH, as shells look for it, each time anew; else why the first cannot."""
+    folders = [workspace / name for name in ("none", "folder", "closed", "open", "later")]
+    asked = invocation(
+        SandboxProfile.UNRESTRICTED,
+        workspace,
+        "tau-program",
+        environment={"PATH": ":".join(map(str, folders))},
+    )
+    assert ended(asked).failure is FailureReason.EXECUTABLE_NOT_FOUND
+    (folders[1] / "tau-program").mkdir(parents=True)
+    assert ended(asked).failure is FailureReason.EXECUTABLE_NOT_FOUND
+    for folder, mode in zip(folders[2:], (0o644, 0o755, 0o755), strict=True):
+        folder.mkdir()
+        program = folder / "tau-program"
+        program.write_text(f"#!/bin/sh\necho {folder.name}\n")
+        program.chmod(mode)
+        found = ended(asked)
+        if mode == 0o644:
+            assert found.explanation == "it cannot be executed: Permission denied"
+        else:
+            assert found.stdout.text == "open\n"
 
 
 @pytest.mark.parametrize("profile", ALL)
@@ -251,7 +276,7 @@ def test_the_environment_of_an_unrestricted_command(
         workspace,
         "env",
         environment={"TAU_OWN": "3"},
-        denied_names=frozenset({"tau_leak"}),
+        inherited=Variables(os.environ).less(frozenset({"tau_leak"})).variables,
     )
     told = ended(asked).stdout.text.splitlines()
     assert {line for line in told if line.upper().startswith("TAU_")} == {"TAU_KEPT=2", "TAU_OWN=3"}

@@ -152,6 +152,7 @@ def executing(
     # Imported only here: record mode, the default, has no use for any of it.
     from tau_custom_command.execution import secrets as secret_sources  # noqa: PLC0415
     from tau_custom_command.execution.limits import Limits  # noqa: PLC0415
+    from tau_custom_command.execution.variables import Variables  # noqa: PLC0415
     from tau_custom_command.services.prepare import Executing  # noqa: PLC0415
 
     limits = Limits(
@@ -175,7 +176,7 @@ def executing(
         stop_timeout_ms=limits.timeout_ms if stop_timeout_ms is None else stop_timeout_ms,
         stopping=stopping,
         secrets=secrets,
-        environment=dict(os.environ),  # which decodes a variable each time that it is read
+        variables=Variables(os.environ),
         state_dir=state_dir,
         masked=(state_dir.absolute(),),
         workspace=given.workspace,

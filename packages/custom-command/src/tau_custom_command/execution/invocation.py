@@ -31,9 +31,7 @@ class Invocation(NamedTuple):
         limits: What it may take.
         workspace: The folder that `workspace_write` lets it write in.
         masked: Folders that no confined command sees: state and rollout directories.
-        inherited: The runtime's variables, which an unrestricted command inherits.
-        denied_names: Names, in lower case, of variables that an unrestricted command does not
-            inherit.
+        inherited: The variables of the runtime that an unrestricted command inherits, encoded.
         secrets: Values that are masked wherever its output or its command line is kept.
         run_as: The user of a confined command, by number, where the runtime is root.
         umask: The one for the files that it makes; -1 for the runtime's as it is then. That is one
@@ -47,8 +45,7 @@ class Invocation(NamedTuple):
     limits: Limits = Limits()
     workspace: Path | None = None
     masked: tuple[Path, ...] = ()
-    inherited: Mapping[str, str] = os.environ
-    denied_names: frozenset[str] = frozenset()
+    inherited: Mapping[bytes, bytes] = os.environb
     secrets: tuple[bytes, ...] = ()
     run_as: int = NOBODY
     umask: int = -1

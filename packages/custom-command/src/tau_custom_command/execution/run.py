@@ -50,6 +50,7 @@ def obstacle(invocation: Invocation) -> NotStartedError | None:
     """
     hear_of_ends()
     try:
+        _check(invocation)
         with _pipes() as pipes, _sandbox(invocation).prepare(invocation, pipes.outputs):
             return None
     except NotStartedError as error:

@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 from tau_custom_command.execution.handle import LONGEST_DEATH_MS, Handle
 
@@ -58,10 +57,23 @@ def _alive(leader: int) -> Iterator[Handle]:
 
 def _candidates(leader: int) -> Iterator[int]:
     """The numbers of the processes that may be of the session: those given out since, or all."""
-    newest = int(Path("/proc/loadavg").read_bytes().split()[-1])
+    newest = int(told("/proc/loadavg").split()[-1])
     if leader <= newest <= leader + _LOOK_UP_AT_MOST:
         return iter(range(leader + 1, newest + 1))
     return (int(each.name) for each in os.scandir("/proc") if each.name.isdecimal())
+
+
+def told(path: str) -> bytes:
+    """What the kernel tells in a small file of /proc; for each command, so without `pathlib`.
+
+    Raises:
+        OSError: where there is no such file.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(descriptor, 4096)
+    finally:
+        os.close(descriptor)
 
 
 def _session_of(pid: int) -> int | None:

@@ -21,7 +21,8 @@ from tau_custom_command.cycle.settle import tried
 from tau_custom_command.execution.invocation import Invocation, search_path
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.masking import masked_text
-from tau_custom_command.execution.secrets import Secrets, denied_variables
+from tau_custom_command.execution.secrets import Secrets
+from tau_custom_command.execution.variables import Variables
 from tau_custom_command.fixture.model import Case
 from tau_custom_command.policy.approvals import NotApproved
 from tau_custom_command.policy.command_line import Refusal, fill
@@ -38,7 +39,7 @@ class Executing(NamedTuple):
     """How RUNs are executed: what the operator allows, bounds and gives.
 
     Approvals are those of `state_dir`. `masked` are folders that no confined command may look into.
-    What the runtime's `environment` has under a denied name is masked, as the secrets are. `umask`
+    What the runtime's `variables` have under a denied name is masked, as the secrets are. `umask`
     is the operator's: that of the runtime is for state files while a cycle is at work.
     """
 
@@ -49,7 +50,7 @@ class Executing(NamedTuple):
     stop_timeout_ms: int
     stopping: Stopping
     secrets: Secrets
-    environment: Mapping[str, str]
+    variables: Variables
     state_dir: Path
     masked: tuple[Path, ...]
     workspace: Path | None
@@ -69,7 +70,7 @@ class Executing(NamedTuple):
 
     def hidden(self) -> Secrets:
         """What no fixture may hold: the secrets, and the runtime's variables of denied names."""
-        denied = denied_variables(self.options.names("denied_env"), self.environment)
+        denied = self.variables.less(as_written(self.options).denied_env).denied
         return Secrets({**denied.environment, **self.secrets.environment})
 
 
@@ -153,9 +154,10 @@ def _run(
         return _refused(record, failure, (missing if is_missing else None) or line.explanation)
     if missing is not None:
         return _refused(record, FailureReason.CAPTURE_MISSING, missing)
+    inherited = executing.variables.less(policy.denied_env)
     secrets = (
         *executing.secrets.values,
-        *denied_variables(policy.denied_env, executing.environment).values,
+        *inherited.denied.values,
         *map(str.encode, captured.to_mask),
     )
     told = (*line.words, *line.environment.values())
@@ -177,8 +179,7 @@ def _run(
             limits=_limits(case, policy, executing.limits),
             workspace=executing.workspace,
             masked=executing.masked,
-            inherited=executing.environment,
-            denied_names=policy.denied_env,
+            inherited=inherited.variables,
             secrets=secrets,
             run_as=executing.run_as,
             umask=executing.umask,
