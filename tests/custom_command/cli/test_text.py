@@ -86,6 +86,15 @@ def test_cases_are_told_up_to_a_number(
     assert (len(told), told[-1]) == (lines, last)
 
 
+def test_what_is_long_to_tell_is_told_once(runtime: Runtime) -> None:
+    """Where many cases fail for one reason, as without an approval, each has a short line."""
+    cases = [case_object(name, "RUN", channel) for name, channel in zip("abc", "xxy", strict=True)]
+    first, same, other = summary.cases_as_text(runtime.run(*cases).settlements, STORE).splitlines()
+    assert first.endswith("(the command 'x' is not registered)")
+    assert same == "✗  b  drifted  as above"
+    assert other.endswith("(the command 'y' is not registered)")
+
+
 def test_a_case_id_cannot_act_on_the_terminal_nor_fill_it(runtime: Runtime) -> None:
     """Ids are somebody's data: escaped, and cut where they are long."""
     hostile = case_object("a\x1b[31m\n" + "x" * 100, expected=success(status_code=299))

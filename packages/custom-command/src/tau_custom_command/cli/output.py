@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import sys
+from textwrap import TextWrapper
 
 import typer
 
@@ -32,6 +34,20 @@ def print_text(text: str, *, err: bool = False) -> None:
     except UnicodeEncodeError:
         text = text.translate(_MARKS).encode(encoding, "backslashreplace").decode(encoding)
     typer.echo(text, err=err)
+
+
+def print_told(text: str, *, err: bool = False) -> None:
+    """Print lines for people; on a terminal no word is cut in two at its edge."""
+    if (sys.stderr if err else sys.stdout).isatty():
+        text = _folded(text, shutil.get_terminal_size().columns)
+    print_text(text, err=err)
+
+
+def _folded(text: str, columns: int) -> str:
+    folding = TextWrapper(
+        columns, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(folding.fill(line) for line in text.splitlines())
 
 
 def print_answer(text: str, value: object, output_format: str, *, as_json: bool) -> None:

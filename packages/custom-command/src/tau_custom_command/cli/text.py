@@ -23,6 +23,7 @@ CASES_SHOWN = 20
 
 _LONGEST_ID = 48
 _LONGEST_TEXT, _LONGEST_VALUE = 500, 5_000
+_REPEATED = 80  # the longest account that is repeated for the next case
 _MARKS = {"drifted": "✗", "failed": "✗", "rejected": "-", "retried": "-"}
 """What is told of a cycle case by case, worst first: the mark that stands before each kind."""
 
@@ -37,14 +38,17 @@ _CHANGES = {"upserted_commands": "written", "deleted_commands": "deleted", "exec
 
 
 def cases_as_text(settlements: Sequence[Settlement], channel_store: Path) -> str:
-    """A line for each case that was not plainly applied, in columns."""
+    """A line for each case that was not plainly applied, in columns.
+
+    Where a case came out just as the one above it, and that is long to tell, its line says so.
+    """
     kinds: dict[str, list[Settlement]] = {kind: [] for kind in _MARKS}
     for settlement in settlements:
         kinds.setdefault(_kind(settlement), []).append(settlement)
     rows = [
-        (_MARKS[kind], cut(printable(each.case.case_id), _LONGEST_ID), kind, _told(each))
+        (_MARKS[kind], cut(printable(each.case.case_id), _LONGEST_ID), kind, told)
         for kind in _MARKS
-        for each in kinds[kind][:CASES_SHOWN]
+        for each, told in _once(kinds[kind][:CASES_SHOWN])
     ]
     told = iter(aligned(rows))
     lines: list[str] = []
@@ -53,6 +57,14 @@ def cases_as_text(settlements: Sequence[Settlement], channel_store: Path) -> str
         if (more := len(kinds[kind]) - CASES_SHOWN) > 0:
             lines.append(f"  and {more:,} more {kind}: see {printable(str(channel_store))}")
     return "\n".join(lines)
+
+
+def _once(settlements: Sequence[Settlement]) -> Iterator[tuple[Settlement, str]]:
+    before = None
+    for settlement in settlements:
+        told = _told(settlement)
+        yield settlement, "as above" if told == before and len(told) > _REPEATED else told
+        before = told
 
 
 def _kind(settlement: Settlement) -> str:

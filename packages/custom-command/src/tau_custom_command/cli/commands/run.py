@@ -10,7 +10,7 @@ import typer
 from tau_custom_command.cli import execution_options, options, text
 from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
 from tau_custom_command.cli.execution_options import ExecutionOptions, executing
-from tau_custom_command.cli.output import print_answer, print_text
+from tau_custom_command.cli.output import print_answer, print_json, print_told
 from tau_custom_command.cli.progress import track
 from tau_custom_command.contract.paths import CHANNEL_STORE
 from tau_custom_command.cycle.plan import CycleLimits
@@ -162,9 +162,11 @@ def run(
                 typer.echo(printable(warning), err=True)
         warned.clear()
         warned.update(report.warnings)
-        print_text(text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE), err=as_json)
-        value = text.run_as_json(report.event, report.health)
-        print_answer(text.run_as_text(report, state_dir), value, output_format, as_json=as_json)
+        print_told(text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE), err=as_json)
+        if as_json:
+            print_json(text.run_as_json(report.event, report.health))
+        else:
+            print_told(text.run_as_text(report, state_dir))
         return not report.has_drifted
 
     if dry_run:
