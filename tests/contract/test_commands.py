@@ -1,10 +1,12 @@
 """The command lines of all three: every command is found, and a wrong word gets a suggestion."""
 
+import os
 import pkgutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +67,24 @@ sys.exit("\\n".join(name for name in sys.modules if name.startswith("{package}.c
     for one in lazy_commands(command_line(package)):
         assert one.help == one.found().help.splitlines()[0]
         assert one.name == one.found().name
+
+
+def test_a_path_that_may_not_be_read_is_no_wrong_usage(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the file says whose it is, and what to do: the words are right.
+
+    The superuser, as whom the tests may run, has the right to read everything.
+    """
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    checked = 0
+    for one in lazy_commands(command_line(package)):
+        for parameter in one.found().params:
+            if parameter.type.name in {"path", "directory", "file"}:
+                context = typer.Context(one.found())
+                assert parameter.type.convert(str(tmp_path), parameter, context) is not None
+                checked += 1
+    assert checked
 
 
 def test_a_wrong_word_is_told_with_what_was_meant(package: str) -> None:

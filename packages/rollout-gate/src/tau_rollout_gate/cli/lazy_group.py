@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+from typer.models import TyperPath
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -26,7 +27,11 @@ class LazyCommand(TyperCommand):
         module = import_module(f"{__package__}.commands.{self.module}")
         alone = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=SETTINGS)
         alone.command(self.name)(getattr(module, self.function))
-        return get_command(alone)
+        command = get_command(alone)
+        for one in command.params:
+            if isinstance(one.type, TyperPath):  # what may not be read is no wrong usage:
+                one.type.readable = False  # who reads it says whose it is, and what to do
+        return command
 
     def make_context(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - as above
         """Read the words of the command line as the command itself does."""
