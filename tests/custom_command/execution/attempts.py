@@ -261,6 +261,17 @@ def allocate(size: str) -> None:
     mmap.mmap(-1, int(size)).close()
 
 
+def allocate_apart(size: str) -> None:
+    """Have so many bytes of memory that are in no process's address space."""
+    with open(os.memfd_create("tau"), "wb") as file:  # noqa: PTH123 - a descriptor
+        file.writelines(bytes(2**20) for _ in range(int(size) // 2**20))
+
+
+def share(size: str) -> None:
+    """The same, in a segment of System V."""
+    libc.shmctl(checked(libc.shmget(0, int(size), 0o1600)), 0, None)  # made, and removed
+
+
 def fill(path: str) -> None:
     """Write 1 MiB into a folder, again and again, up to 40 MiB."""
     file = Path(path, "filled")

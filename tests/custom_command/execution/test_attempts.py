@@ -145,6 +145,13 @@ ATTEMPTS = {
         limits=Limits(memory_bytes=512 * 2**20),
         without=Limits(memory_bytes=None),
     ),
+    "memory apart": Attempt(
+        P.LIMITED,
+        "allocate_apart",
+        lambda _: 64 * 2**20,
+        limits=Limits(memory_bytes=2**30, file_bytes=128 * 2**20),
+    ),
+    "shared memory": Attempt(P.LIMITED, "share", lambda _: 64 * 2**20),
     "full scratch": Attempt(
         P.LIMITED, "fill", lambda _: _TMP, limits=Limits(scratch_bytes=8 * 2**20)
     ),
@@ -437,7 +444,7 @@ def test_what_is_mounted_meanwhile_does_not_arrive(
     """Where mounts are shared, as with systemd, a sandbox would have it too, and writable."""
     place = Path("/opt", f"tau-later-{os.getpid()}")
     place.mkdir()
-    script = f"sleep 1.5; : > {place}/file"
+    script = f"sleep 3; : > {place}/file"
     try:
         with Runtime(user, {}, ("unshare", "--mount", "--propagation", "shared")) as runtime:
             asked = invocation(profile, workspace, "sh", "-c", script)

@@ -2,7 +2,8 @@
 
 A filter of the kernel (seccomp, classic BPF) is a list of instructions; it is asked before each
 system call. What it stops is what namespaces and dropped capabilities leave open: calls with much
-of the kernel behind them, those that know no namespaces, and those that reach other processes.
+of the kernel behind them, those that know no namespaces, those that reach other processes, and
+those that give memory which is in no process's address space, where its limit would not hold.
 """
 
 import struct
@@ -46,6 +47,7 @@ _SAME_EVERYWHERE = {
     "process_madvise": 440,
     "mount_setattr": 442,
     "quotactl_fd": 443,
+    "memfd_secret": 447,
 }
 
 MACHINES = {
@@ -54,6 +56,7 @@ MACHINES = {
         {
             **_SAME_EVERYWHERE,
             "ioctl": 16,
+            "shmget": 29,
             "socket": 41,
             "socketpair": 53,
             "clone": 56,
@@ -90,6 +93,7 @@ MACHINES = {
             "process_vm_writev": 311,
             "kcmp": 312,
             "finit_module": 313,
+            "memfd_create": 319,
             "kexec_file_load": 320,
             "bpf": 321,
             "userfaultfd": 323,
@@ -115,6 +119,7 @@ MACHINES = {
             "syslog": 116,
             "ptrace": 117,
             "reboot": 142,
+            "shmget": 194,
             "socket": 198,
             "socketpair": 199,
             "add_key": 217,
@@ -132,6 +137,7 @@ MACHINES = {
             "process_vm_writev": 271,
             "kcmp": 272,
             "finit_module": 273,
+            "memfd_create": 279,
             "bpf": 280,
             "userfaultfd": 282,
             "kexec_file_load": 294,
