@@ -448,6 +448,7 @@ def test_what_is_mounted_meanwhile_does_not_arrive(
     try:
         with Runtime(user, {}, ("unshare", "--mount", "--propagation", "shared")) as runtime:
             asked = invocation(profile, workspace, "sh", "-c", script)
+            assert runtime.ended(asked._replace(words=("true",))).started  # it is there by now
             there = ("nsenter", "--mount", "--target", str(runtime.pid))
             mounting = "sleep 0.7; mount -t tmpfs -o mode=0777 later " + str(place)
             with subprocess.Popen([*there, "sh", "-c", mounting]):
