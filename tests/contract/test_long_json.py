@@ -200,7 +200,7 @@ def test_of_a_long_string_the_beginning_is_kept(
         (b'{"a":"%s","b":%s1%s}' % (b"x" * 99, b"[" * 8, b"]" * 8), None),
         (
             b"{%s}" % b",".join(b'"%d":"%d"' % (n, n) for n in range(99)),
-            "line 1: not usable: a long",
+            "line 1: not usable: long objects have",
         ),
         (b"[%s1]" % (b"1," * 99), None),
         (b"[%s1]" % (b"1,,1," * 99), "line 1: not JSON: Expecting value"),
@@ -214,7 +214,7 @@ def test_what_is_wrong_in_a_long_text_is_told(
 ) -> None:
     """In one line, with where it is as far as that is known."""
     monkeypatch.setattr(small, "LONGEST_WANTED", 8)
-    monkeypatch.setattr(small, "ROOM_FOR_KEYS", 5_000)
+    monkeypatch.setattr(small, "MOST_KEYS", 50)
     why = refusal(lambda: small.read_object(cut(raw), ("kept",)))
     assert (why is None) is (message is None), why
     assert message is None or str(why).startswith(message), why
@@ -248,3 +248,15 @@ def test_brackets_in_strings_nest_nothing(long_json: ModuleType) -> None:
     marks = json.dumps(["\\" * count + '"[{' * 150 for count in range(4)]).encode()
     raw = b'{"a":"%s","b":%s}' % (b"x" * (2 * long_json.AT_ONCE), marks)
     assert refusal(partial(long_json.read_object, long_json.pieces_of(raw), ())) is None
+
+
+def test_long_objects_beside_each_other_may_have_many_keys(
+    small: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer version's index is none of a reader's business; only those around a key are kept."""
+    monkeypatch.setattr(small, "MOST_KEYS", 102)
+    many = b"{%s}" % b",".join(b'"%d":"%d"' % (n, n) for n in range(99))
+    for beside in (b'{"a":%s,"b":%s,"kept":1}' % (many, many), b'{"a":[%s,%s]}' % (many, many)):
+        assert refusal(partial(small.read_object, cut(beside), ("kept",))) is None
+    within = b'{"a":%s,"b":{"c":{"d":%s}}}' % (many, many)
+    assert "very many keys" in str(refusal(partial(small.read_object, cut(within), ())))

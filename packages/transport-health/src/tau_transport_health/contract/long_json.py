@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 from .json_text import AT_ONCE, LONG, LONGEST_WANTED, LongText
 from .strict_json import MOST_VALUES, JsonRefusedError, decode
 
-ROOM_FOR_KEYS = 256 * 1024
-"""Characters that the keys of one long object may have, and 64 more for each of them."""
+MOST_KEYS = 300_000
+"""Keys that long objects within each other may have together: of each 70 bytes are kept."""
 
 _MOST_LEVELS = 8
-_A_KEY_COSTS = 64
 
 
 class Items(NamedTuple):
@@ -83,6 +82,7 @@ class _Walk:
 
     def __init__(self, text: LongText) -> None:
         self._text = text
+        self._keys = 0
 
     def whole(self, keys: Collection[str], folds: Mapping[str, Fold]) -> object:
         value = self._value(0, keys, folds)
@@ -131,21 +131,21 @@ class _Walk:
         self, level: int, keys: Collection[str], folds: Mapping[str, Fold]
     ) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        seen: set[str] = set()
-        room = ROOM_FOR_KEYS
+        seen: set[int] = set()  # a hash stands for a key, which may be long
         goes_on = self._text.next_mark() != "}" or self._text.goes_on("}")
         while goes_on:
             key = self._key(level)
-            if key in seen:
+            if hash(key) in seen:
                 raise self._text.refused(f"the key {key[:40]!r} stands twice in one object")
-            seen.add(key)
-            room -= len(key) + _A_KEY_COSTS
-            if room < 0:
-                raise self._text.refused("not usable: a long object has very many keys")
+            seen.add(hash(key))
+            self._keys += 1
+            if self._keys > MOST_KEYS:
+                raise self._text.refused("not usable: long objects have very many keys")
             value = self._of(key, level, keys, folds)
             if key in keys or key in folds:
                 found[key] = value
             goes_on = self._text.goes_on("}")
+        self._keys -= len(seen)
         return found
 
     def _key(self, level: int) -> str:
