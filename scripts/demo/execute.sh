@@ -105,7 +105,7 @@ PYTHON
 }
 step 'the audit: every run and every refusal' '"failure_reason": "timeout"' \
   runs_of "$state_dir/state/channel-store/custom-command/fetch/log.jsonl"
-step_exits 3 'the inspector: what is wrong, and what to do' 'run_timeouts' \
-  tau-transport-health diagnose custom-command "${state[@]}"
+step_exits 3 'the inspector: nothing may go on' 'gate hold' \
+  tau-transport-health inspect custom-command "${state[@]}"
 
 finish

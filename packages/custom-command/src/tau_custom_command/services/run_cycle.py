@@ -249,9 +249,11 @@ def _executed(  # noqa: PLR0913, PLR0917 - what was planned, what was asked for,
 
     progress = iter(track("cases", planned.queue))
     with noting(lock.root, syncing) as notebook:
-        return execute(
+        settlements = execute(
             planned, registry, executing, notebook, clock=clock, keep=keep, progress=progress
         )
+    next(progress, None)  # what was taken last is done only when the next is asked for
+    return settlements
 
 
 def _syncing(request: RunRequest) -> Syncing:
