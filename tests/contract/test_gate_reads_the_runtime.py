@@ -19,7 +19,7 @@ from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.contract.snapshot import parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
-from tau_rollout_gate.files.state_directory import read_surface
+from tau_rollout_gate.files.surface.state_directory import read_surface
 from tau_rollout_gate.services.rollback import PRIVATE_FILES
 from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
 

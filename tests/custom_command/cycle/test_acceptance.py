@@ -7,7 +7,7 @@ import pytest
 from tau_custom_command.contract.channel import Drift, ObservedResult, OutputDifference, RunAudit
 from tau_custom_command.contract.form_errors import read_form
 from tau_custom_command.contract.vocabulary import ErrorCode, Outcome
-from tau_custom_command.cycle.acceptance import Acceptance, Seen, acceptance
+from tau_custom_command.cycle.checks.acceptance import Acceptance, Seen, acceptance
 from tests.custom_command.cases import case, malformed, retryable, success
 
 Json = dict[str, Any]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tau_custom_command.contract.form_errors import read_form
 from tau_custom_command.contract.vocabulary import Outcome
-from tau_custom_command.cycle.assertions import failure, judge, pause_before_retry_ms
+from tau_custom_command.cycle.checks.assertions import failure, judge, pause_before_retry_ms
+from tau_custom_command.cycle.checks.pattern_match import Unmatched
 from tau_custom_command.cycle.execution import (
     MOST_KEPT_BYTES,
     Difference,
@@ -17,7 +18,6 @@ from tau_custom_command.cycle.execution import (
     FailureReason,
     Stream,
 )
-from tau_custom_command.cycle.pattern_match import Unmatched
 from tau_custom_command.fixture.model import Expectation, RetryUntil
 from tests.custom_command.cases import retryable, success
 from tests.custom_command.cycle.test_pattern_match import matches

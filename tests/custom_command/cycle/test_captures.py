@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tau_custom_command.cycle.captures import (
+from tau_custom_command.cycle.checks.captures import (
     Captured,
     TakenSecrets,
     captured,
@@ -14,8 +14,8 @@ from tau_custom_command.cycle.captures import (
     waits_for,
     why_missing,
 )
+from tau_custom_command.cycle.checks.pattern_match import Unmatched
 from tau_custom_command.cycle.execution import Ended, Stream
-from tau_custom_command.cycle.pattern_match import Unmatched
 from tau_custom_command.fixture.model import Case
 from tests.custom_command.cases import case, registered
 from tests.custom_command.cycle.test_pattern_match import matches

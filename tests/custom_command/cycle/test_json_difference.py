@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_custom_command.contract import json_pointer
-from tau_custom_command.cycle.json_difference import NOTHING, JsonDifference, first_difference
+from tau_custom_command.cycle.checks.json_difference import (
+    NOTHING,
+    JsonDifference,
+    first_difference,
+)
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_custom_command.cycle.execution import Stream
-from tau_custom_command.cycle.pattern_match import (
+from tau_custom_command.cycle.checks.pattern_match import (
     Groups,
     Unmatched,
     decoded,
     is_lossy,
     search,
 )
+from tau_custom_command.cycle.execution import Stream
 
 
 def matches(pattern: str, text: str) -> Groups | Unmatched:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_custom_command.cycle.pattern_match import Unmatched
+from tau_custom_command.cycle.checks.pattern_match import Unmatched
 from tau_custom_command.execution import pattern, pattern_worker
 from tau_custom_command.execution.pattern import PatternSearch
 

@@ -23,7 +23,7 @@ from tau_custom_command.services.approve import (
     revoke,
     standing,
 )
-from tau_custom_command.services.subject import Surroundings
+from tau_custom_command.services.execute.subject import Surroundings
 from tau_custom_command.storage.approvals import read_approvals
 from tau_custom_command.storage.lock import APPROVALS_LOCK_FILE, locked
 from tests.custom_command.cases import case_object

@@ -13,7 +13,7 @@ from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.limits import LARGEST_NAMED_FILE_BYTES
 from tau_custom_command.policy.approvals import ApprovedFile, Subject, unknown
 from tau_custom_command.policy.model import SandboxProfile
-from tau_custom_command.services.subject import Surroundings, still, subject_of
+from tau_custom_command.services.execute.subject import Surroundings, still, subject_of
 from tests.custom_command.cases import registered
 
 is_root = os.geteuid() == 0

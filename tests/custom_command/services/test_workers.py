@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command.services.prepare import Settling
+from tau_custom_command.services.execute.prepare import Settling
+from tau_custom_command.services.execute.workers import Workers, working
 from tau_custom_command.services.stopping import STOPPING, noted
-from tau_custom_command.services.workers import Workers, working
 
 NOTHING = Settling([])
 

@@ -15,7 +15,7 @@ import pytest
 
 import tau_rollout_gate
 from tau_rollout_gate.contract.rollout import RolloutStatus
-from tau_rollout_gate.files.archive import NOTES
+from tau_rollout_gate.files.incident.archive import NOTES
 from tau_rollout_gate.files.rollout_directory import load
 from tests.rollout_gate import making
 from tests.rollout_gate.cli.test_writing_commands import STATE_DIR, promoted

@@ -25,7 +25,7 @@ from tau_rollout_gate.evidence.history import RecordedHistory
 from tau_rollout_gate.evidence.lines import LogPart
 from tau_rollout_gate.evidence.surface import elsewhere
 from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS, Evidence
-from tau_rollout_gate.files.state_directory import EVENT_LOG, STATE_FILE, read_surface
+from tau_rollout_gate.files.surface.state_directory import EVENT_LOG, STATE_FILE, read_surface
 from tau_rollout_gate.formats.renderers import RENDERERS
 from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.rollout.ledger import Action

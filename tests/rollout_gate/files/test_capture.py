@@ -15,8 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tau_rollout_gate.errors import StorageError
-from tau_rollout_gate.files.archive import MANIFEST, NOTES, Source, safe_name
-from tau_rollout_gate.files.capture import Captured, capture
+from tau_rollout_gate.files.incident.archive import MANIFEST, NOTES, Source, safe_name
+from tau_rollout_gate.files.incident.capture import Captured, capture
 from tests.rollout_gate.files.test_rollout_directory import contents, largest_file, mode, umask
 from tests.rollout_gate.making import ENTERED
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
-from tau_rollout_gate.files.lines import BLOCK_BYTES
-from tau_rollout_gate.files.state_directory import (
+from tau_rollout_gate.files.surface.lines import BLOCK_BYTES
+from tau_rollout_gate.files.surface.state_directory import (
     LOOKS,
     read_log,
     read_state_file,

@@ -11,8 +11,8 @@ from tau_custom_command.durations import utc
 from tau_custom_command.execution.masking import masked_text
 from tau_custom_command.policy.effective import EffectivePolicy
 from tau_custom_command.printable import printable
-from tau_custom_command.services.dry_run import Foreseen
-from tau_custom_command.services.prepare import Run
+from tau_custom_command.services.execute.dry_run import Foreseen
+from tau_custom_command.services.execute.prepare import Run
 
 _PERMISSIONS = {
     "allow_network": "the host's network",

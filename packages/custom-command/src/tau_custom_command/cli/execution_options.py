@@ -14,7 +14,7 @@ from tau_custom_command.printable import printable
 from tau_custom_command.services.stopping import Stopping
 
 if TYPE_CHECKING:
-    from tau_custom_command.services.prepare import Executing
+    from tau_custom_command.services.execute.prepare import Executing
 
 _MIB = 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -153,7 +153,7 @@ def executing(
     from tau_custom_command.execution import secrets as secret_sources  # noqa: PLC0415
     from tau_custom_command.execution.limits import Limits  # noqa: PLC0415
     from tau_custom_command.execution.variables import Variables  # noqa: PLC0415
-    from tau_custom_command.services.prepare import Executing  # noqa: PLC0415
+    from tau_custom_command.services.execute.prepare import Executing  # noqa: PLC0415
 
     limits = Limits(
         timeout_ms=given.run_timeout_ms,

@@ -6,7 +6,7 @@
 from typing import NamedTuple
 
 from tau_custom_command.contract.vocabulary import ErrorCode, Operation, Outcome
-from tau_custom_command.cycle.assertions import failure
+from tau_custom_command.cycle.checks.assertions import failure
 from tau_custom_command.cycle.evaluation import Result, accepted
 from tau_custom_command.cycle.execution import Difference, Ended, FailureReason
 from tau_custom_command.fixture.model import Case

@@ -13,7 +13,7 @@ from pathlib import Path
 from socket import socketpair
 from typing import Self
 
-from tau_custom_command.cycle.pattern_match import Groups, Unmatched
+from tau_custom_command.cycle.checks.pattern_match import Groups, Unmatched
 
 SECONDS = 2.0
 """As long as one pattern may take in one text."""

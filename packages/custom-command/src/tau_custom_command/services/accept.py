@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tau_custom_command.contract import strict_json, strict_toml
 from tau_custom_command.contract.channel import ChannelLogEntry
 from tau_custom_command.contract.form_errors import read_form
-from tau_custom_command.cycle.acceptance import Seen, acceptance
+from tau_custom_command.cycle.checks.acceptance import Seen, acceptance
 from tau_custom_command.errors import (
     FixtureRefusedError,
     Problem,

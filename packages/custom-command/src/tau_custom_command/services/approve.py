@@ -25,7 +25,7 @@ from tau_custom_command.policy.model import SandboxProfile
 from tau_custom_command.policy.programs import LAUNCHERS, SHELLS, program_name
 from tau_custom_command.policy.rules import denial
 from tau_custom_command.policy.words import words_of
-from tau_custom_command.services.subject import Surroundings, subject_of
+from tau_custom_command.services.execute.subject import Surroundings, subject_of
 from tau_custom_command.storage.approvals import put_aside, read_approvals, write_approvals
 from tau_custom_command.storage.lock import APPROVALS_LOCK_FILE, HeldLock, locked
 from tau_custom_command.storage.state_directory import read_state

@@ -29,7 +29,7 @@ from tau_custom_command.limits import LARGEST_FIXTURE_BYTES, MIB, NO_RELEASE, is
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.close_interrupted import close_interrupted
-from tau_custom_command.services.executed_keys import with_executed_keys
+from tau_custom_command.services.execute.executed_keys import with_executed_keys
 from tau_custom_command.services.pause import refuse_paused
 from tau_custom_command.services.write_closed import Track, write_closed
 from tau_custom_command.storage import artifacts, read
@@ -40,7 +40,7 @@ from tau_custom_command.storage.state_directory import OpenedState, open_state
 from tau_custom_command.storage.sync import NOT_TO_DISK, TO_DISK, Syncing
 
 if TYPE_CHECKING:
-    from tau_custom_command.services.prepare import Executing
+    from tau_custom_command.services.execute.prepare import Executing
 
 
 class RunRequest(NamedTuple):
@@ -237,7 +237,7 @@ def _executed(  # noqa: PLR0913, PLR0917 - what was planned, what was asked for,
     track: Track,
 ) -> tuple[Settlement, ...]:
     """Settle the cases, RUNs by running them; the journal notes how far it is."""
-    from tau_custom_command.services.execute import execute  # noqa: PLC0415 - record mode has no use
+    from tau_custom_command.services.execute.cycle import execute  # noqa: PLC0415 - record mode has no use
 
     syncing = _syncing(request)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tau_rollout_gate.evidence.report import parse_named
 from tau_rollout_gate.evidence.values import SurfaceEvidence
-from tau_rollout_gate.files.capture import EVIDENCE_FOLDER
+from tau_rollout_gate.files.incident.capture import EVIDENCE_FOLDER
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.evaluate import Question, pinned_state_dirs

@@ -10,9 +10,9 @@ from tau_rollout_gate.contract.rollout import DecisionCount, Rollout
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.errors import NamedFileError, RefusedError, RolloutUnusableError
-from tau_rollout_gate.files.evidence import read_evidence
 from tau_rollout_gate.files.policy import pinned_policy
 from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.surface.evidence import read_evidence
 from tau_rollout_gate.rollout.ledger_check import Standing
 from tau_rollout_gate.rollout.transitions import Found
 from tau_rollout_gate.services.recorded import absolute

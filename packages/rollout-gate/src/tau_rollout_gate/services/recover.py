@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import DeniedError, RefusedError, StorageError
-from tau_rollout_gate.files.capture import EVIDENCE_FOLDER
+from tau_rollout_gate.files.incident.capture import EVIDENCE_FOLDER
 from tau_rollout_gate.files.inputs import INPUTS_FOLDER
 from tau_rollout_gate.files.record import LEDGER_FILE, ROLLOUT_FILE, TO_READ
 from tau_rollout_gate.files.stopping import Stop, stopping

@@ -13,8 +13,8 @@ from tau_rollout_gate.errors import (
     RolloutUnusableError,
     StorageError,
 )
-from tau_rollout_gate.files.archive import Source, safe_name
-from tau_rollout_gate.files.capture import Captured, capture
+from tau_rollout_gate.files.incident.archive import Source, safe_name
+from tau_rollout_gate.files.incident.capture import Captured, capture
 from tau_rollout_gate.files.inputs import digest_of, kept_file
 from tau_rollout_gate.files.policy import is_as_pinned, kept_policy_path, load_policy, policy_path
 from tau_rollout_gate.files.rollout_directory import entries

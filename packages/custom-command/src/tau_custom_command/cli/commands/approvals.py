@@ -6,7 +6,7 @@ from tau_custom_command.execution.invocation import search_path
 from tau_custom_command.policy.model import SandboxProfile
 from tau_custom_command.services.approve import standing
 from tau_custom_command.services.clock import Clock
-from tau_custom_command.services.subject import Surroundings
+from tau_custom_command.services.execute.subject import Surroundings
 
 
 def approvals(

@@ -18,7 +18,7 @@ from tau_custom_command.policy.rules import CAPTURE
 from tau_custom_command.services.approve import ApprovalRequest
 from tau_custom_command.services.approve import approve as approve_command
 from tau_custom_command.services.clock import Clock
-from tau_custom_command.services.subject import Surroundings
+from tau_custom_command.services.execute.subject import Surroundings
 
 
 def approve(

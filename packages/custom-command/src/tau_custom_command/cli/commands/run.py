@@ -29,7 +29,7 @@ from tau_custom_command.services.stopping import Stopping, noted
 from tau_custom_command.storage.rotation import RotationLimits
 
 if TYPE_CHECKING:
-    from tau_custom_command.services.prepare import Executing
+    from tau_custom_command.services.execute.prepare import Executing
 
 
 def run(
@@ -207,7 +207,7 @@ def _show(
 ) -> NoReturn:
     """Print what a cycle would start, and exit."""
     from tau_custom_command.cli import dry_run_text  # noqa: PLC0415 - only this needs it
-    from tau_custom_command.services.dry_run import dry_run  # noqa: PLC0415 - as above
+    from tau_custom_command.services.execute.dry_run import dry_run  # noqa: PLC0415 - as above
 
     with noted() as stopping:
         foreseen = dry_run(request, how(stopping), clock)

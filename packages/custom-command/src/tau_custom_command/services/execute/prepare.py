@@ -9,7 +9,7 @@ from msgspec import UNSET
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation, Outcome
 from tau_custom_command.cycle.attempt import Execution, result_of
-from tau_custom_command.cycle.captures import (
+from tau_custom_command.cycle.checks.captures import (
     Captured,
     environment,
     why_missing,
@@ -29,10 +29,10 @@ from tau_custom_command.policy.command_line import Refusal, fill
 from tau_custom_command.policy.effective import EffectivePolicy, as_written
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.policy.rules import CAPTURE
-from tau_custom_command.services.admit import Admission, Terms, admit
 from tau_custom_command.services.clock import Clock
+from tau_custom_command.services.execute.admit import Admission, Terms, admit
+from tau_custom_command.services.execute.subject import Surroundings
 from tau_custom_command.services.stopping import Stopping
-from tau_custom_command.services.subject import Surroundings
 
 
 class Executing(NamedTuple):

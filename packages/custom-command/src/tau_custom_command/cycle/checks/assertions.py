@@ -11,9 +11,15 @@ from msgspec import UNSET
 
 from tau_custom_command.contract import strict_json
 from tau_custom_command.contract.vocabulary import Outcome
+from tau_custom_command.cycle.checks.json_difference import NOTHING, first_difference
+from tau_custom_command.cycle.checks.pattern_match import (
+    Matcher,
+    Unmatched,
+    decoded,
+    is_lossy,
+    search,
+)
 from tau_custom_command.cycle.execution import Difference, Ended, FailureReason, Stream
-from tau_custom_command.cycle.json_difference import NOTHING, first_difference
-from tau_custom_command.cycle.pattern_match import Matcher, Unmatched, decoded, is_lossy, search
 from tau_custom_command.fixture.model import Expectation, OutputExpectation, RetryUntil
 from tau_custom_command.printable import printable
 

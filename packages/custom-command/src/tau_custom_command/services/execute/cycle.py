@@ -10,9 +10,9 @@ from functools import partial
 from tau_custom_command.cycle import notes
 from tau_custom_command.cycle.artifacts import Attempt
 from tau_custom_command.cycle.attempt import Execution
-from tau_custom_command.cycle.captures import Captured, waits_for
+from tau_custom_command.cycle.checks.captures import Captured, waits_for
+from tau_custom_command.cycle.checks.pattern_match import Matcher
 from tau_custom_command.cycle.execution import Ended
-from tau_custom_command.cycle.pattern_match import Matcher
 from tau_custom_command.cycle.plan import CyclePlan
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.schedule import Schedule
@@ -20,10 +20,10 @@ from tau_custom_command.cycle.settle import Settlement, settle
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.pattern import PatternSearch
 from tau_custom_command.execution.run import hear_of_ends
-from tau_custom_command.services.attempts import Attending, attempted
 from tau_custom_command.services.clock import Clock
-from tau_custom_command.services.prepare import Executing, Run, Settling, prepared
-from tau_custom_command.services.workers import Workers, working
+from tau_custom_command.services.execute.attempts import Attending, attempted
+from tau_custom_command.services.execute.prepare import Executing, Run, Settling, prepared
+from tau_custom_command.services.execute.workers import Workers, working
 from tau_custom_command.storage.journal import Notebook
 from tau_custom_command.storage.journal_format import NoteKind
 

@@ -12,8 +12,8 @@ from msgspec import UNSET
 from tau_custom_command.contract import json_pointer, strict_json
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation
+from tau_custom_command.cycle.checks.pattern_match import Matcher, Unmatched, is_lossy, search
 from tau_custom_command.cycle.execution import Ended, Stream
-from tau_custom_command.cycle.pattern_match import Matcher, Unmatched, is_lossy, search
 from tau_custom_command.fixture.checks import group_of
 from tau_custom_command.fixture.model import Capture, Case, StreamName
 from tau_custom_command.policy.model import ExecutionPolicy, folded

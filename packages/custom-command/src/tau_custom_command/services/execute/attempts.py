@@ -9,17 +9,17 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from tau_custom_command.contract.vocabulary import Outcome
-from tau_custom_command.cycle.assertions import judge, pause_before_retry_ms
 from tau_custom_command.cycle.attempt import Execution, result_of
-from tau_custom_command.cycle.captures import (
+from tau_custom_command.cycle.checks.assertions import judge, pause_before_retry_ms
+from tau_custom_command.cycle.checks.captures import (
     Captured,
     TakenSecrets,
     captured,
     secrets_of,
 )
+from tau_custom_command.cycle.checks.pattern_match import Matcher
 from tau_custom_command.cycle.evaluation import drifts
 from tau_custom_command.cycle.execution import Ended, FailureReason, Stream
-from tau_custom_command.cycle.pattern_match import Matcher
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.cycle.settle import delay_ms
 from tau_custom_command.execution.cancellation import Cancellation
@@ -28,7 +28,7 @@ from tau_custom_command.execution.run import run as run_command
 from tau_custom_command.execution.sandbox import NotStartedError
 from tau_custom_command.fixture.model import Case, StreamName
 from tau_custom_command.services.clock import Clock
-from tau_custom_command.services.prepare import Executing, Run, Settling
+from tau_custom_command.services.execute.prepare import Executing, Run, Settling
 from tau_custom_command.services.stopping import Stopping
 
 

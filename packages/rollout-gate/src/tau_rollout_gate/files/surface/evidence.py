@@ -17,7 +17,7 @@ from tau_rollout_gate.evidence.values import (
     SurfaceEvidence,
 )
 from tau_rollout_gate.files.named import read_named_file
-from tau_rollout_gate.files.state_directory import (
+from tau_rollout_gate.files.surface.state_directory import (
     EVENT_LOG,
     STATE_FILE,
     read_surface,

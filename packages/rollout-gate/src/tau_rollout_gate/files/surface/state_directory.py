@@ -25,9 +25,9 @@ from tau_rollout_gate.evidence.lines import (
 )
 from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import SurfaceEvidence
-from tau_rollout_gate.files.lines import BLOCK_BYTES, line_at, read_at, whole_lines
-from tau_rollout_gate.files.segments import Look, look_at_files, to_read, unreadable
 from tau_rollout_gate.files.storage import opened_file
+from tau_rollout_gate.files.surface.lines import BLOCK_BYTES, line_at, read_at, whole_lines
+from tau_rollout_gate.files.surface.segments import Look, look_at_files, to_read, unreadable
 
 STATE_FILE = "state.json"
 EVENT_LOG = "runtime-events.jsonl"

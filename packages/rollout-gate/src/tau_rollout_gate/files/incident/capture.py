@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_rollout_gate.errors import StorageError
-from tau_rollout_gate.files.archive import Archive, Source
 from tau_rollout_gate.files.aside import is_in_the_way
+from tau_rollout_gate.files.incident.archive import Archive, Source
 from tau_rollout_gate.files.storage import opened_subfolder, prepared
 from tau_rollout_gate.files.sync import sync_folder
 

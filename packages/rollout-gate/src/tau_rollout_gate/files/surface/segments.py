@@ -13,9 +13,9 @@ from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.lines import Segment, event_of
 from tau_rollout_gate.evidence.values import UNPACKERS
-from tau_rollout_gate.files.lines import last_line_digest, line_at
 from tau_rollout_gate.files.owner import denied, whose
 from tau_rollout_gate.files.storage import opened_file
+from tau_rollout_gate.files.surface.lines import last_line_digest, line_at
 
 
 class Look(NamedTuple):

@@ -14,7 +14,7 @@ from tau_custom_command.policy.approvals import (
 )
 from tau_custom_command.policy.effective import Denied, EffectivePolicy, effective
 from tau_custom_command.policy.model import ExecutionPolicy
-from tau_custom_command.services.subject import Surroundings, still, subject_of
+from tau_custom_command.services.execute.subject import Surroundings, still, subject_of
 from tau_custom_command.storage.approvals import read_approvals
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tau_custom_command.contract.paths import EVENT_LOG
 from tau_custom_command.contract.vocabulary import Operation
 from tau_custom_command.cycle.attempt import failed
-from tau_custom_command.cycle.captures import Captured
+from tau_custom_command.cycle.checks.captures import Captured
 from tau_custom_command.cycle.evaluation import Result, drifts
 from tau_custom_command.cycle.event_chain import ChainEnd, chain_end
 from tau_custom_command.cycle.registry import Registry
@@ -19,7 +19,7 @@ from tau_custom_command.execution.run import described, obstacle
 from tau_custom_command.fixture.model import Case
 from tau_custom_command.policy.rules import CAPTURE
 from tau_custom_command.services.clock import Clock
-from tau_custom_command.services.prepare import Executing, Run, prepared
+from tau_custom_command.services.execute.prepare import Executing, Run, prepared
 from tau_custom_command.services.run_cycle import RunRequest, planned_cycle, read_fixture
 from tau_custom_command.storage import read
 from tau_custom_command.storage.state_directory import OpenedState, read_state

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from tau_custom_command.services.prepare import Settling
+from tau_custom_command.services.execute.prepare import Settling
 from tau_custom_command.services.stopping import Stopping
 
 Job = Callable[[], Settling]

@@ -12,9 +12,9 @@ from msgspec import UNSET
 from tau_custom_command.contract import json_values, strict_json
 from tau_custom_command.contract.channel import Drift, ObservedResult, RunAudit
 from tau_custom_command.contract.vocabulary import Operation, Outcome
+from tau_custom_command.cycle.checks.json_difference import first_difference
 from tau_custom_command.cycle.evaluation import accepted
 from tau_custom_command.cycle.execution import FailureReason
-from tau_custom_command.cycle.json_difference import first_difference
 from tau_custom_command.fixture.model import Case
 
 _OF_A_PROCESS = ("exit_code", "stdout", "stderr", "max_duration_ms")

@@ -1,0 +1,1 @@
+"""The files of a surface: its state directory, its log in segments, line by line."""
