@@ -158,6 +158,16 @@ def test_other_formats_leave_the_files_of_a_job_alone(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_job_names_no_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a slip in a variable: nothing is appended to it."""
+    state = tmp_path / "state.json"
+    state.write_bytes(b"{}")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(state))
+    with pytest.raises(StorageError, match=r"lies in a state .*; GITHUB_OUTPUT names it"):
+        print_answer(answer(), Format.GITHUB)
+    assert state.read_bytes() == b"{}"
+
+
 def test_a_file_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,6 +113,15 @@ class TestStart:
         assert done.err
         assert gate.contents() == {}
 
+    def test_a_file_in_the_place_of_the_directory(self, gate: Gate) -> None:
+        """It is told as that: no rollout was ever there, and none is lost."""
+        (gate.folder / "file").touch()
+        done = gate(
+            *("start", "--release", "1.4.0", "--rollback-to", "1.3.2", "--rollout-dir", "file")
+        )
+        assert done.code == 5
+        assert done.err == "error: file/rollout.json: cannot read: Not a directory\n"
+
     def test_each_surface_has_a_directory_of_its_own(self, gate: Gate) -> None:
         """What one of them did is no evidence of the other, by whatever name it goes."""
         (gate.folder / "s").mkdir()

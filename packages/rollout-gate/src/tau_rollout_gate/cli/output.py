@@ -75,7 +75,11 @@ def _append(variable: str, content: str, *, most_bytes: int | None = None) -> No
     named = os.environ.get(variable)
     if not named:
         return
+    from tau_rollout_gate.files.output import whose_alone  # noqa: PLC0415 - only a job has one
+
     try:
+        if problem := whose_alone(Path(os.path.realpath(named))):
+            raise StorageError(f"{named}: {problem}; {variable} names it")
         opened = os.open(named, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         with os.fdopen(opened, "wb") as file:
             size = os.fstat(file.fileno()).st_size  # of a pipe 0

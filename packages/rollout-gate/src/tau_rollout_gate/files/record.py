@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from os.path import isdir
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import RolloutFile
@@ -79,6 +80,8 @@ def telling_what_remains(root: Path) -> Iterator[None]:
     except RolloutDeniedError:
         raise
     except RolloutUnusableError as error:
+        if not isdir(root):  # noqa: PTH112 - no, also where that cannot be told: nothing is lost
+            raise
         raise RolloutUnusableError("\n".join((str(error), *what_remains(root)))) from None
 
 
