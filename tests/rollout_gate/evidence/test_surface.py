@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.json_text import AT_ONCE
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.evidence.history import RecordedHistory
 from tau_rollout_gate.evidence.lines import LogPart, ReadLog, Segment, event_of
@@ -125,6 +126,8 @@ def test_the_inputs_are_the_window_alone() -> None:
     assert (state.path, state.offset) == ("state.json", None)
     assert state.sha256 == state_of(SIX).sha256
     assert read_state("x", [b"{", b"not", b" JSON"]).sha256 == sha256(b"{not JSON").hexdigest()
+    pieces = [b"{", b"!" * AT_ONCE, b"rest"]
+    assert read_state("x", pieces).sha256 == sha256(b"".join(pieces)).hexdigest()
     window = b"".join(LINES[2:4])
     assert (older.path, older.offset, older.length) == (
         f"{LOG}.1",
@@ -402,6 +405,27 @@ def test_a_phase_whose_line_is_gone() -> None:
     assert found.end.event_sha256 == digest(b"x")
     found = evidence(SIX, b"".join(LINES) + b"x\n", since=at(SIX, 2), phase_from=found.end)
     assert (found.phase_start, flaws(found)) == (4, [Flaw.INVALID_LINE])
+
+
+def test_of_many_invalid_lines_in_a_row_all_are_told() -> None:
+    """The first and the last are kept, and how many; one that is pinned is found among them."""
+    junk = [b"%d\n" % number for number in range(50)]
+    lines = [*LINES[:3], *junk, *LINES[3:]]
+    found = evidence(SIX, b"".join(lines))
+    invalid = [one for one in found.flaws if one.flaw is Flaw.INVALID_LINE]
+    assert [(one.line, one.times, one.lost) for one in invalid] == [
+        (4, 49, 49),
+        (53, 1, 1),
+    ]
+    assert [cycle.line for cycle in found.cycles] == [1, 2, 3, 54, 55, 56]
+    pinned = evidence(SIX, b"".join(lines[:24])).end
+    assert pinned is not None
+    raw = b"".join(lines)
+    accepted = evidence(SIX, raw, phase_from=pinned, sound_from=pinned)
+    for later in (accepted, evidence(SIX, raw, since=pinned)):
+        invalid = [one for one in later.flaws if one.flaw is Flaw.INVALID_LINE]
+        assert (invalid[0].line, sum(one.times for one in invalid)) == (25, 29)
+        assert len(later.phase_cycles) == 3
 
 
 def test_no_log_at_all() -> None:

@@ -147,7 +147,7 @@ def read_part(
 ) -> ReadPart:
     """Read a part of a log: its lines are gone through once, and their bytes are not kept.
 
-    Of many invalid lines in a row the first and the last two are kept, and those that are pinned.
+    Of many invalid lines in a row the first and the last are kept, and those that are pinned.
 
     Args:
         part: The part.
