@@ -4,7 +4,13 @@ import re
 
 import pytest
 
-from tau_custom_command.cycle.channel_records import code
+from tau_custom_command.contract.form_errors import read_form
+from tau_custom_command.cycle.attempt import Execution, result_of
+from tau_custom_command.cycle.channel_records import account, code, sentence
+from tau_custom_command.cycle.execution import Difference, Ended
+from tau_custom_command.cycle.registry import RegistryChange
+from tau_custom_command.cycle.settle import Settlement
+from tau_custom_command.fixture.model import Case
 from tau_custom_command.printable import printable
 from tests.custom_command.cases import case_object, malformed, retryable, success
 from tests.custom_command.running import Json, Runtime
@@ -368,3 +374,39 @@ def test_code_is_shown_as_it_is(text: str) -> None:
     assert fence not in re.findall(r"`+", content)
     padded = content.startswith(" ") and content.endswith(" ") and content.strip(" ") != ""
     assert (content[1:-1] if padded and "`" in text else content) == text
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (200, "exit_code: expected 3, observed 0; stdout.equals: expected 'a', observed 'b\\x1b'"),
+        (
+            299,
+            "exit_code: expected 3, observed 0; stdout.equals: expected 'a', observed 'b\\x1b'; "
+            "success 200",
+        ),
+    ],
+)
+def test_what_differs_in_a_run_is_told(status: int, expected: str) -> None:
+    """Each assertion that does not hold, with both sides; the result too where it differs."""
+    case = read_form(
+        case_object("1", "RUN", "a", expected=success("RUN", status_code=status)), Case
+    )
+    ended = Ended(started=True, command_line="a", exit_code=0)
+    differences = (
+        Difference("exit_code", "3", "0"),
+        Difference("stdout.equals", "'a'", "'b\x1b'"),
+    )
+    execution = Execution(ended, result_of(case, ended), 1, differences)
+    settlement = Settlement(
+        case=case,
+        result=execution.result,
+        drifted=True,
+        change=RegistryChange(executed_runs=1),
+        retry_attempts=0,
+        retryable_failures=0,
+        settled_unix_ms=1,
+        executions=(execution,),
+    )
+    assert account(settlement) == expected
+    assert sentence(settlement) == f"Case '1' drifted from its contract: {expected}."

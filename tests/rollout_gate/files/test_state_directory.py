@@ -259,7 +259,7 @@ def test_a_file_that_may_not_be_read(state_dir: Path, name: str) -> None:
     (state_dir / name).chmod(0)
     program = (
         "import os, sys; from pathlib import Path\n"
-        "from tau_rollout_gate.files.state_directory import read_log, read_state_file\n"
+        "from tau_rollout_gate.files.surface.state_directory import read_log, read_state_file\n"
         f"directory = os.open({str(state_dir)!r}, os.O_RDONLY); os.fchdir(directory)\n"
         "if os.geteuid() == 0: os.seteuid(65534)\n"
         f"path = Path({name!r}); print((read_state_file(path) if path.suffix == '.json' else "
