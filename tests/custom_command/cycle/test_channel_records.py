@@ -382,8 +382,10 @@ def test_code_is_shown_as_it_is(text: str) -> None:
         (200, "exit_code: expected 3, observed 0; stdout.equals: expected 'a', observed 'b\\x1b'"),
         (
             299,
-            "exit_code: expected 3, observed 0; stdout.equals: expected 'a', observed 'b\\x1b'; "
-            "success 200",
+            (
+                "exit_code: expected 3, observed 0; stdout.equals: expected 'a', observed 'b\\x1b'; "
+                "success 200"
+            ),
         ),
     ],
 )
