@@ -1,5 +1,7 @@
 """`doctor` says what this machine can enforce, and sees it where a promise is not kept."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,13 @@ import pytest
 from tau_custom_command.execution.probes import PROBES
 from tau_custom_command.execution.profiles import PROMISES
 from tests.custom_command.execution.sandboxes import WHY_NOT
-from tests.custom_command.running import Command
+from tests.custom_command.running import COMMAND, Command
+
+READ_ONLY = """
+exec unshare --mount --propagation=private /bin/sh -c '
+  mount --bind /var/tmp /var/tmp && mount -o remount,bind,ro /var/tmp && exec "$1" doctor' sh "$1"
+"""
+"""Asks on a machine on which nothing can be written in /var/tmp."""
 
 needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
 
@@ -31,6 +39,20 @@ def test_a_machine_that_can_enforce_all_of_it(command: Command) -> None:
         assert all(each["kept"].values())
     assert all(fact["holds"] for fact in told["network"])
     assert told["network"]
+
+
+@needs_bubblewrap
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make such a machine")
+def test_where_nothing_can_be_tried_it_says_why() -> None:
+    """It names the folder that it needs, and does not blame stdout."""
+    found = subprocess.run(
+        ["/bin/sh", "-c", READ_ONLY, "sh", COMMAND], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout) == (5, ""), found
+    assert found.stderr == (
+        "error: promises are tried with files in /var/tmp, which cannot be written: "
+        "Read-only file system\n"
+    )
 
 
 @needs_bubblewrap

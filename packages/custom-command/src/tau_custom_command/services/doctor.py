@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_custom_command.cycle.execution import Ended
+from tau_custom_command.errors import StorageError
 from tau_custom_command.execution.bubblewrap.view import CERTIFICATES
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
@@ -100,7 +101,12 @@ class _Trial:
 
     def __init__(self, stack: ExitStack, asked: Asked) -> None:
         self._asked = asked
-        folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp"))
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp"))
+        except OSError as error:
+            raise StorageError(
+                f"promises are tried with files in /var/tmp, which cannot be written: {error.strerror}"
+            ) from None
         Path(folder).chmod(0o755)
         self._socket = Path(folder, "socket")
         stack.enter_context(socket.socket(socket.AF_UNIX)).bind(str(self._socket))
