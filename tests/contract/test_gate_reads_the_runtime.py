@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +20,17 @@ from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.contract.snapshot import parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
+from tau_rollout_gate.files.incident.archive import Archive, Source
 from tau_rollout_gate.files.surface.state_directory import read_surface
 from tau_rollout_gate.services.rollback import PRIVATE_FILES
-from tests.contract.running import COMMAND, CONTRACTS, STATE_CONTRACT, run_fixture
+from tests.contract.running import (
+    COMMAND,
+    CONTRACTS,
+    STATE_CONTRACT,
+    execute_runs,
+    run_fixture,
+    start,
+)
 
 VALID = STATE_CONTRACT / "valid"
 INVALID = STATE_CONTRACT / "invalid"
@@ -183,11 +192,27 @@ def seven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return state_dir
 
 
-def test_what_is_private_to_the_runtime_is_no_evidence(seven: Path) -> None:
-    """The gate's archive leaves out what no other program opens: all that is hidden."""
-    hidden = {path.name for path in seven.rglob(".*")}
-    assert ".journal.done" in hidden
-    assert hidden <= PRIVATE_FILES
+def test_what_is_private_to_the_runtime_is_no_evidence(tmp_path: Path) -> None:
+    """The gate's archive leaves out what no other program opens, and takes the artifacts."""
+    state_dir = execute_runs(tmp_path)
+    where = ("--state-dir", state_dir)
+    assert start("approve", "fine", "--by", "alice", *where).exit_code == 0
+    state_dir.joinpath("approvals.json").write_text("broken")
+    for _ in range(2):  # kept aside; the second time there is nothing to keep
+        assert start("approve", "fine", "--by", "alice", *where).exit_code == 0
+    assert start("pause", "--reason", "rolled back", "--by", "alice", *where).exit_code == 0
+    there = {str(path.relative_to(state_dir)) for path in state_dir.rglob("*") if path.is_file()}
+    private = {name for name in there if "/" not in name} - {"state.json", LOG}
+    assert {"paused.json", "approvals.json", "approvals.json.corrupt", ".journal.done"} <= private
+    path, sources = tmp_path / "a.tar", [Source(state_dir, "state", private=PRIVATE_FILES)]
+    with tarfile.open(path, "w") as tar:
+        archive = Archive(path=path, tar=tar, top="top", seconds=0, left_out=tmp_path.stat())
+        for source in sources:
+            archive.add_source(source)
+    with tarfile.open(path) as tar:
+        names = {member.name.removeprefix("top/state/") for member in tar if member.isfile()}
+    assert names == there - private
+    assert any("/artifacts/" in name and name.endswith(".txt") for name in names)
 
 
 def position_of(lines: list[bytes], number: int) -> LogPosition:

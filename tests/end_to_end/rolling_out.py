@@ -68,7 +68,7 @@ class Release:
         return subprocess.Popen(
             [COMMANDS / "tau-rollout-gate", *arguments],
             cwd=self.folder,
-            env=self._environment({}),
+            env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -86,12 +86,15 @@ class Release:
         """Let time pass."""
         self.now_unix_ms += milliseconds
 
-    def cycle(self, *, after_ms: int, fixture: Path = ALL_SUCCESS, code: int = 0) -> None:
+    def cycle(
+        self, *options: str, after_ms: int, fixture: Path = ALL_SUCCESS, code: int = 0
+    ) -> None:
         """Let time pass, then let the runtime process a fixture in one cycle."""
         self.let_pass(after_ms)
         self._cycles += 1
         suffix = f"-{self._cycles}"
-        ended = self.ends("tau-custom-command", "run", str(fixture), "--case-suffix", suffix)
+        words = ("run", str(fixture), "--case-suffix", suffix, *options)
+        ended = self.ends("tau-custom-command", *words)
         assert ended.code == code, ended
 
     def holds(self, phase: str, *, by: set[str]) -> None:
@@ -150,7 +153,7 @@ class Release:
             COMMANDS / program,
             *arguments,
             cwd=self.folder,
-            env=self._environment(env or {}),
+            env=self.environment(env),
             timeout=PATIENCE_SECONDS,
         )
         assert b"Traceback" not in done.stderr, done.stderr
@@ -173,7 +176,7 @@ class Release:
         lines = self.root.joinpath("decisions.jsonl").read_bytes().splitlines()
         return [json.loads(line) for line in lines]
 
-    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return an environment with little in it: the time, for either program, and `more`."""
         now = str(self.now_unix_ms)
         return {
@@ -182,7 +185,7 @@ class Release:
             "LOGNAME": "ann",
             "TAU_CUSTOM_COMMAND_NOW_UNIX_MS": now,
             "TAU_ROLLOUT_GATE_NOW_UNIX_MS": now,
-            **more,
+            **(more or {}),
         }
 
 

@@ -432,6 +432,33 @@ def test_a_cycle_to_type_is_told_its_release_where_others_are(
     assert typed == {f"{RUN}{option} --fresh --state-dir .tau/custom-command"}
 
 
+@pytest.mark.parametrize(
+    ("required", "seen", "option"),
+    [
+        (None, "record", ""),
+        (None, "execute", " --run-mode execute"),
+        ("execute", "record", " --run-mode execute"),
+        ("execute", None, " --run-mode execute"),
+        ("record", "execute", ""),
+    ],
+)
+def test_a_cycle_to_type_is_executed_where_it_has_to_be(
+    required: str | None, seen: str | None, option: str
+) -> None:
+    """As the policy requires; where that says nothing, as the others are. It is said once."""
+    gates = [
+        failing("a", surface="custom-command", command="run FIXTURE"),
+        failing("c", surface="custom-command", command="run FIXTURE --fresh"),
+    ]
+    if option:
+        words = "run FIXTURE --run-mode execute"
+        gates.append(failing("b", surface="custom-command", command=words))
+    surfaces = {"custom-command": surface_evidence(History().every(MINUTE, 1, run_mode=seen))}
+    where = around(surfaces=surfaces if seen else {}, required_run_mode=required)
+    typed = set(commands_of(stuck(gates=tuple(gates)), where))
+    assert typed == {f"{RUN}{option} --fresh --state-dir .tau/custom-command"}
+
+
 def test_reports_that_are_missing_are_asked_for_at_once() -> None:
     """In one command, with those that were given and pass; one that does not pass is left out."""
     asked = [f"--validation {name}=REPORT" for name in ("load", "validation")]

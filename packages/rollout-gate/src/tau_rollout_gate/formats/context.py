@@ -40,6 +40,7 @@ class Surroundings(NamedTuple):
         reports: The reports that were given, by name, each as its option has it.
         signoff: The sign-off that was given.
         surfaces: What was read of each surface; nothing of a rollout that is over.
+        required_run_mode: The run mode that the policy requires of each cycle; None for any.
         archive: The evidence that its rollback captured; None without any.
         lacking: What of it could not be captured, and why.
         gone: The directories of surfaces where nothing can be seen.
@@ -53,6 +54,7 @@ class Surroundings(NamedTuple):
     reports: Mapping[str, str] = {}
     signoff: str | None = None
     surfaces: Mapping[str, SurfaceEvidence] = {}
+    required_run_mode: str | None = None
     archive: str | None = None
     lacking: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
@@ -100,13 +102,18 @@ class Surroundings(NamedTuple):
         return f"tau-transport-health diagnose {surface} {where}"
 
     def _run(self, words: str, surface: str) -> str:
-        """A cycle that counts: no duplicate, told its release and executed where others are."""
+        """A cycle that counts: no duplicate, told its release where others are, and executed.
+
+        The last where the policy requires it, or others are and it does not say.
+        """
         words = words.replace(" --fresh", "")
         read = self.surfaces.get(surface)
         cycles = read.cycles if read else ()
         if any(cycle.event.release is not None for cycle in cycles) and " --release " not in words:
             words += f" --release {shlex.quote(self.rollout.release)}"
-        if any(cycle.event.run_mode == "execute" for cycle in cycles) and "run-mode" not in words:
+        is_seen = any(cycle.event.run_mode == "execute" for cycle in cycles)
+        mode = self.required_run_mode or ("execute" if is_seen else "record")
+        if mode == "execute" and " --run-mode " not in words:
             words += " --run-mode execute"
         return f"{words} --fresh"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tau_rollout_gate.evidence.report import parse_named
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.incident.capture import EVIDENCE_FOLDER
+from tau_rollout_gate.files.policy import pinned_policy
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.evaluate import Question, pinned_state_dirs
@@ -23,9 +24,13 @@ def surroundings(
 
     Its paths are absolute, since what is left to do may be done from anywhere.
     `default_rollout_dir` is the directory that commands take where no option names one.
+
+    Raises:
+        RolloutGateError: if the policy cannot be used; who has judged by it has read it before.
     """
     rollout = last.rollout_after
     state_dirs = pinned_state_dirs(question, rollout)
+    policy = pinned_policy(question.policy, rollout, question.rollout_dir)
     return Surroundings(
         rollout=rollout,
         rollout_dir=str(question.rollout_dir.absolute()),
@@ -37,6 +42,7 @@ def surroundings(
         reports={parse_named(each)[0]: each for each in question.reports},
         signoff=None if question.signoff is None else str(question.signoff),
         surfaces=surfaces or {},
+        required_run_mode=policy.required_run_mode,
         archive=archive_of(last, question.rollout_dir),
         lacking=last.reasons if last.action is Action.CAPTURE else (),
         gone=tuple(one for one in state_dirs.values() if not lexists(one)),

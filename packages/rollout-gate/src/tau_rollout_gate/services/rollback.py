@@ -25,7 +25,12 @@ from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.evaluate import now_unix_ms
 from tau_rollout_gate.services.intervene import Asked
 
-PRIVATE_FILES = frozenset({".journal", ".journal.done", ".lock", "approvals.json", "lost+found"})
+PRIVATE_FILES = frozenset(
+    {
+        *(".journal", ".journal.done", ".lock", ".approvals.lock"),
+        *("approvals.json", "paused.json", "lost+found"),
+    }
+)
 """What is private to the runtime (state-files.md), or to the volume; no evidence, not opened."""
 
 _BUILT_IN_POLICY = Path(__file__).parents[1] / "default_policy.toml"

@@ -8,6 +8,7 @@ reason: the rest is captured all the same.
 
 import io
 import os
+import re
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from tau_rollout_gate.printable import printable
 MANIFEST = "SHA256SUMS"
 NOTES = "NOTES.txt"
 
+_ASIDE = re.compile(r"(\.\d+)?\.corrupt$|\.new$")
 _BLOCK = 1024 * 1024
 _DEEPEST_FOLDER = 64
 _FILE_MODE = 0o600
@@ -39,7 +41,8 @@ class Source(NamedTuple):
         name: Its name in the archive: relative, of this program's making.
         may_be_missing: Whether a capture without it is whole; the notes then say that it was not
             there.
-        private: The names of what is left out right below it: its writer's own files.
+        private: The names of what is left out right below it: its writer's own files, also where
+            they are kept aside (`.corrupt`, numbered or not) or were being replaced (`.new`).
         note: What is to be known of it; empty for nothing.
         pipe_bytes: How much of a pipe is read, as a file of that content; of one below a folder
             nothing ever is.
@@ -146,7 +149,7 @@ class Archive:
         self.add_folder(name, os.fstat(folder).st_mtime)
         for each in sorted(os.listdir(folder)):
             inside = f"{name}/{safe_name(each)}"
-            if each in private:
+            if _ASIDE.sub("", each) in private:
                 self.about.append(f"{inside} is left out: it is private to writer or volume")
                 continue
             with self._passing_over(inside):
