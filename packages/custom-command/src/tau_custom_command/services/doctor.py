@@ -104,9 +104,8 @@ class _Trial:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp"))
         except OSError as error:
-            raise StorageError(
-                f"promises are tried with files in /var/tmp, which cannot be written: {error.strerror}"
-            ) from None
+            why = f"which cannot be written: {error.strerror}"
+            raise StorageError(f"promises are tried with files in /var/tmp, {why}") from None
         Path(folder).chmod(0o755)
         self._socket = Path(folder, "socket")
         stack.enter_context(socket.socket(socket.AF_UNIX)).bind(str(self._socket))
