@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET, json
+from msgspec import UNSET, convert, json
 from msgspec.structs import replace
 
 from tau_custom_command.contract.form_errors import read_form
@@ -122,7 +122,7 @@ def test_an_approval_takes_nothing_away(
 @given(POLICIES)
 def test_a_policy_by_itself_has_the_defaults(policy: ExecutionPolicy) -> None:
     """What a policy leaves out is the runbook's column of defaults, and nothing else is."""
-    whole = as_written(ExecutionPolicy(**DEFAULTS | json.decode(json.encode(policy))))
+    whole = as_written(convert(DEFAULTS | json.decode(json.encode(policy)), ExecutionPolicy))
     assert as_written(policy) == whole
 
 

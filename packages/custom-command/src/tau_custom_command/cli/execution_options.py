@@ -151,6 +151,7 @@ def executing(
     """
     # Imported only here: record mode, the default, has no use for any of it.
     from tau_custom_command.execution import secrets as secret_sources  # noqa: PLC0415
+    from tau_custom_command.execution.invocation import search_path  # noqa: PLC0415
     from tau_custom_command.execution.limits import Limits  # noqa: PLC0415
     from tau_custom_command.execution.variables import Variables  # noqa: PLC0415
     from tau_custom_command.services.execute.prepare import Executing  # noqa: PLC0415
@@ -177,6 +178,7 @@ def executing(
         stopping=stopping,
         secrets=secrets,
         variables=Variables(os.environ),
+        path=search_path(),
         state_dir=state_dir,
         masked=(state_dir.absolute(),),
         workspace=given.workspace,

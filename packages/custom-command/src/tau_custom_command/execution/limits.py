@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 _GIB = 1024**3
 _MIB = 1024**2
+_CORES = os.cpu_count() or 1
 
 
 class Limits(NamedTuple):
@@ -51,8 +52,7 @@ class KernelLimit(NamedTuple):
 
 def kernel_limits(limits: Limits, *, counts_processes: bool) -> Iterator[KernelLimit]:
     """Yield what the kernel is to enforce, no more than the runtime itself may have."""
-    cores = os.cpu_count() or 1
-    cpu_seconds = limits.cpu_seconds or -(-limits.timeout_ms * cores // 1000)
+    cpu_seconds = limits.cpu_seconds or -(-limits.timeout_ms * _CORES // 1000)
     # At the first, SIGXCPU; a second later, SIGKILL.
     yield _at_most(resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
     yield _at_most(resource.RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)

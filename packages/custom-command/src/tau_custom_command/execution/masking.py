@@ -4,7 +4,7 @@ The rule is the runbook's (custom-command-ops.md, "Secrets"): every byte of ever
 masked, also where occurrences overlap; values are looked for as they stand, not in other encodings.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 MASK = b"***"
 """What stands for an occurrence, or for several that overlap."""
@@ -35,7 +35,7 @@ class Masker:
 
     def end(self) -> bytes:
         """Give the masked bytes that were held back; the masker is then as new."""
-        return self._masked(self._held, held_back=0)
+        return self._masked(self._held, held_back=0) if self._parts else b""
 
     def _masked(self, content: bytes, *, held_back: int) -> bytes:
         end = max(0, len(content) - held_back)  # what begins before it is in `content` whole
@@ -58,8 +58,10 @@ def masked(content: bytes, secrets: Iterable[bytes]) -> bytes:
     return masker.feed(content) + masker.end()
 
 
-def masked_text(text: str, secrets: Iterable[bytes]) -> str:
+def masked_text(text: str, secrets: Collection[bytes]) -> str:
     """Mask the values of secrets in a text: a word of a command line, an explanation."""
+    if not secrets:
+        return text
     content = text.encode(errors="surrogateescape")
     return masked(content, secrets).decode(errors="surrogateescape")
 

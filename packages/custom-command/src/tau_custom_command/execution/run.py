@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from tau_custom_command.cycle.execution import Ended, FailureReason
 from tau_custom_command.execution.bubblewrap import obstacles
@@ -222,30 +222,31 @@ def _command_line(invocation: Invocation) -> str:
 class _Pipes:
     """The two pipes that a command writes into."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._writers = stack.enter_context(ExitStack())
-        descriptors = []
-        for _ in range(2):
-            reader, writer = os.pipe()
-            stack.callback(os.close, reader)
-            self._writers.callback(os.close, writer)
-            descriptors.append((reader, writer))
-        (stdout, out), (stderr, err) = descriptors
+    def __init__(self, opened: list[int]) -> None:
+        self._opened = opened
+        stdout, out, stderr, err = opened
         self.readers = Readers(stdout, stderr)
         self.outputs = Outputs(out, err, stderr)
 
     def close_outputs(self) -> None:
         """Leave the writing ends to the command, so that its end is seen."""
-        self._writers.close()
+        for writer in (self.outputs.stdout, self.outputs.stderr):
+            self._opened.remove(writer)
+            os.close(writer)
 
 
 @contextmanager
 def _pipes() -> Iterator[_Pipes]:
-    with ExitStack() as stack:
+    opened: list[int] = []
+    try:
         try:
-            pipes = _Pipes(stack)
+            opened += os.pipe()
+            opened += os.pipe()
         except OSError as error:
             raise NotStartedError(
                 FailureReason.SPAWN_ERROR, f"there is no pipe for its output: {error.strerror}"
             ) from None
-        yield pipes
+        yield _Pipes(opened)
+    finally:
+        for each in opened:
+            os.close(each)

@@ -5,7 +5,7 @@ leaves out says nothing there (runbooks/custom-command-ops.md, "Which policy cou
 """
 
 from collections.abc import Iterable, Iterator
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any, Literal, NamedTuple, overload
 
 from msgspec import UNSET
@@ -40,6 +40,7 @@ class Denied(NamedTuple):
     reason: str
 
 
+@lru_cache  # a fixture has few policies, and asks for them with each RUN
 def as_written(policy: ExecutionPolicy) -> EffectivePolicy:
     """What a policy says by itself, with the defaults where it says nothing."""
     said: dict[str, Any] = {field: _said(policy, field, DEFAULTS[field]) for field in _FIELDS}
@@ -123,6 +124,7 @@ def _standing_in(registered: ExecutionPolicy, options: ExecutionPolicy) -> Execu
     return replace(options, **said)
 
 
+@lru_cache
 def _narrowed(bounds: EffectivePolicy, by: ExecutionPolicy) -> EffectivePolicy:
     """The strictest of what holds already and what a policy says."""
     permissions = {

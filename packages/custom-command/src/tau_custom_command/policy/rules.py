@@ -6,6 +6,7 @@ are those of runbooks/custom-command-ops.md, "Execution policy".
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from tau_custom_command.policy.effective import EffectivePolicy
 from tau_custom_command.policy.model import NO_IDENTIFIER, is_identifier
@@ -62,6 +63,7 @@ def _name_denial(policy: EffectivePolicy, name: str, what: str) -> str | None:
     return None
 
 
+@lru_cache  # a template is judged again with each RUN of its command
 def _template_denial(policy: EffectivePolicy, template: str) -> str | None:
     if "\0" in template:
         return "the template holds a NUL character, which no program can be given"

@@ -18,7 +18,7 @@ from tau_custom_command.cycle.evaluation import Result, evaluate
 from tau_custom_command.cycle.execution import Ended, FailureReason
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.cycle.settle import tried
-from tau_custom_command.execution.invocation import Invocation, search_path
+from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.masking import masked_text
 from tau_custom_command.execution.secrets import Secrets
@@ -39,8 +39,9 @@ class Executing(NamedTuple):
     """How RUNs are executed: what the operator allows, bounds and gives.
 
     Approvals are those of `state_dir`. `masked` are folders that no confined command may look into.
-    What the runtime's `variables` have under a denied name is masked, as the secrets are. `umask`
-    is the operator's: that of the runtime is for state files while a cycle is at work.
+    What the runtime's `variables` have under a denied name is masked, as the secrets are. Programs
+    are looked for in `path`. `umask` is the operator's: that of the runtime is for state files
+    while a cycle is at work.
     """
 
     options: ExecutionPolicy
@@ -51,6 +52,7 @@ class Executing(NamedTuple):
     stopping: Stopping
     secrets: Secrets
     variables: Variables
+    path: str
     state_dir: Path
     masked: tuple[Path, ...]
     workspace: Path | None
@@ -65,7 +67,7 @@ class Executing(NamedTuple):
     def terms(self) -> Terms:
         """What the operator says of approvals, and of where commands run."""
         profile = as_written(self.options).sandbox_profile
-        around = Surroundings(profile, self.workspace, self.run_as, search_path())
+        around = Surroundings(profile, self.workspace, self.run_as, self.path)
         return Terms(self.options, self.state_dir, around)
 
     def hidden(self) -> Secrets:
