@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.sandbox import NotStartedError
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
-from tests.custom_command.execution.sandboxes import WHY_NOT, ended, invocation
+from tests.custom_command.execution.sandboxes import CONFINED, WHY_NOT, ended, invocation
 
 WRITING = SandboxProfile.WORKSPACE_WRITE
 needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
@@ -45,6 +46,18 @@ def test_a_workspace_shows_nothing_that_is_hidden(path: str) -> None:
 def test_a_workspace_is_none_of_the_kernel(path: str) -> None:
     """Writable as root, and no folder of anybody's."""
     assert "where no command may write" in refusal(Path(path))
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("profile", CONFINED)
+def test_a_state_directory_in_memory_is_hidden(profile: SandboxProfile, workspace: Path) -> None:
+    """Below /dev/shm nothing of the host's is seen, and commands run all the same."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        (Path(folder) / "state.json").touch()
+        Path(folder).chmod(0o755)
+        asked = invocation(profile, workspace, "ls", "-A", "/dev/shm", masked=(Path(folder),))  # noqa: S108
+        found = ended(asked)
+    assert (found.exit_code, found.stdout.text) == (0, "")
 
 
 def test_the_home_of_the_runtime_is_no_workspace(

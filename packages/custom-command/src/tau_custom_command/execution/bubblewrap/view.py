@@ -19,7 +19,8 @@ from tau_custom_command.policy.model import SandboxProfile
 
 _SCRATCH = Path("/tmp")  # noqa: S108 - what it stands for inside is a directory of the run's own
 _HIDDEN = (_SCRATCH, Path("/var/tmp"), Path("/run"), Path("/root"), Path("/home"))  # noqa: S108
-_OF_THE_KERNEL = (Path("/dev"), Path("/proc"), Path("/sys"))
+_DEVICES = Path("/dev")
+_OF_THE_KERNEL = (_DEVICES, Path("/proc"), Path("/sys"))
 _NEEDED = frozenset(
     above
     for path in (*map(Path, ("/bin", "/etc", "/lib", "/sbin", "/usr")), *_OF_THE_KERNEL)
@@ -65,7 +66,9 @@ def view(invocation: Invocation) -> View:
     scratch = _SCRATCH.resolve()
     user = invocation.run_as if os.geteuid() == 0 else os.geteuid()
     hidden = list(_hidden(user))
-    own = [_reachable(path.resolve(), user) for path in invocation.masked if path.exists()]
+    masked = [path.resolve() for path in invocation.masked if path.exists()]
+    # What is below /dev, as memory of the host is, the sandbox's own /dev hides already.
+    own = [_reachable(path, user) for path in masked if not path.is_relative_to(_DEVICES)]
     for path in own:
         if path in _NEEDED:
             raise _refused(f"{path} is to be hidden from commands, and programs need what is in it")
