@@ -8,6 +8,7 @@ import pytest
 from tau_transport_health.contract.channel import parse_log_entry
 from tau_transport_health.errors import FormRefusedError
 from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
+from tau_transport_health.formats.text import facts
 from tau_transport_health.health.file_symptoms import Symptom
 from tau_transport_health.log.traces import LONGEST_TEXT_CHARACTERS, TraceKind, kinds_of
 from tests.transport_health.health.test_diagnosis import (
@@ -16,10 +17,19 @@ from tests.transport_health.health.test_diagnosis import (
     audited,
     channel_log,
     codes,
+    diagnosed,
     the,
 )
-from tests.transport_health.running import Inspector, unprintable
-from tests.transport_health.state_files import NOW_UNIX_MS, Json, StateDirectory, failed, line_of
+from tests.transport_health.running import unprintable
+from tests.transport_health.state_files import (
+    NOW_UNIX_MS,
+    Json,
+    StateDirectory,
+    event,
+    failed,
+    line_of,
+    state_of,
+)
 
 SUCCESS: Json = {
     "outcome": "success",
@@ -228,21 +238,28 @@ def test_a_recovered_cycle_is_told_as_such(directory: StateDirectory) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "12 ms\n"),
-        ({"run_mode": "execute"}, "12 ms, 1 runs executed\n"),
-        ({"run_mode": "execute", "executed_runs": 0}, "12 ms, no run executed\n"),
-        ({"recovered": True}, "12 ms, closed after a crash\n"),
+        ({}, "12 ms"),
+        ({"run_mode": "execute"}, "12 ms, 1 run executed"),
+        ({"run_mode": "execute", "executed_runs": 1200}, "12 ms, 1,200 runs executed"),
+        ({"run_mode": "execute", "executed_runs": 0}, "12 ms, 0 runs executed"),
+        ({"recovered": True}, "12 ms, closed after a crash"),
     ],
 )
-def test_inspect_tells_of_execution_only(changes: Json, words: str, inspector: Inspector) -> None:
-    """In record mode nothing of it is said."""
-    inspector.directory().good(2, **changes)
-    (line,) = (
-        line
-        for line in inspector("inspect", "custom-command").out.splitlines()
-        if "last cycle:" in line
-    )
-    assert f"{line}\n".endswith(words)
+def test_inspect_tells_of_execution_only(
+    directory: StateDirectory, changes: Json, words: str
+) -> None:
+    """In record mode nothing of it is said, nor of a last line that is not the state's."""
+    inspection = after(directory, changes).inspection
+    assert dict(facts(inspection))["last cycle"].endswith(words)
+    lines = directory.log.read_bytes().splitlines(keepends=True)
+    directory.write(state_of(lines[0]), [*lines, *ahead(lines[0])])
+    assert dict(facts(diagnosed(directory).inspection))["last cycle"].endswith("12 ms")
+
+
+def ahead(line: bytes) -> list[bytes]:
+    """Return the line that continues another one, a second later, of a cycle that executed."""
+    later = {"timestamp_unix_ms": NOW_UNIX_MS + 1000, "run_mode": "execute", "recovered": True}
+    return [line_of(event(number=2, previous=line, **later))]
 
 
 @pytest.mark.parametrize(

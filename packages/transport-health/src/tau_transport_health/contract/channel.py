@@ -128,19 +128,17 @@ class LogEntry:
     def remark(self) -> str:
         """What stands out in it, in one line, with what a command said; empty if nothing does."""
         said = () if self.audit is None else self.audit.said
-        return "; ".join(
-            filter(None, (self.finding, f"stderr: {' / '.join(said)}" if said else ""))
-        )
+        return self._in_words(f"stderr: {' / '.join(said)}" if said else "")
 
     @property
     def finding(self) -> str:
         """The same without what a command said."""
-        parts = [] if self.audit is None else [*self.audit.remarks]
-        if self.drift is not None:
-            parts.append(self.drift.in_words)
-        elif self.error_code is not None:
-            parts.append(self.error_code)
-        return "; ".join(parts)
+        return self._in_words("")
+
+    def _in_words(self, said: str) -> str:
+        ending = () if self.audit is None else self.audit.remarks
+        result = self.error_code if self.drift is None else self.drift.in_words
+        return "; ".join(filter(None, (*ending, said, result)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,8 @@ def _execution(inspection: Inspection) -> Iterator[str]:
     if event is None or snapshot is None or event.timestamp_unix_ms != snapshot.updated_unix_ms:
         return
     if event.run_mode == "execute":
-        yield _number(event.executed_runs, "runs executed") or "no run executed"
+        runs = "1 run" if event.executed_runs == 1 else f"{event.executed_runs:,} runs"
+        yield f"{runs} executed"
     if event.recovered:
         yield "closed after a crash"
 
