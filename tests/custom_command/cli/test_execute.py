@@ -7,7 +7,9 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ import pytest
 
 from tests.custom_command.cases import case_object
 from tests.custom_command.executing import (
+    EXECUTE,
     RUN,
     create,
     execute,
@@ -362,3 +365,31 @@ def test_what_does_not_finish_in_time_is_interrupted(command: Command, how: str)
     (entry,) = payloads(command.folder, "a")[1:]
     assert entry["run_audit"]["failure_reason"] == "interrupted"
     assert command(*RUN).json()["duplicate_skips"] == 2
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+def test_rollouts_are_hidden_from_what_may_write_beside_them() -> None:
+    """The folder .tau, and what --hide names, are there, and empty; the rest can be written."""
+    with tempfile.TemporaryDirectory(dir="/srv") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        for place in (".tau/rollout/custom-command", "elsewhere/rollout"):
+            (folder / place).mkdir(parents=True)
+            (folder / place / "rollout.json").write_text("{}")
+        template = "sh -c 'find . -type f | sort; touch written' -"
+        policy = {"allow_shell": True, "sandbox_profile": "workspace_write"}
+        write(
+            folder,
+            case_object("0", "CREATE", "a", template=template, execution_policy=policy),
+            run("1", "a"),
+        )
+        options = ("--policy-sandbox-profile", "workspace_write", "--policy-allow-shell")
+        ended = Command(folder)(
+            *("run", "fixture.json", *EXECUTE, *options),
+            *("--workspace", name, "--hide", "elsewhere/rollout"),
+        )
+        assert ended.code == 0, ended
+        log = folder / ".tau/custom-command/channel-store/custom-command/a/log.jsonl"
+        audit = json.loads(log.read_text().splitlines()[-1])["payload"]["run_audit"]
+        assert audit["stdout"] == "./fixture.json\n"
+        assert (folder / "written").exists()

@@ -1,7 +1,7 @@
 """The options of `run` that say how RUNs are executed, and what follows from them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -66,6 +66,16 @@ RunAs = Annotated[
         "RUN_AS", "Execute mode: the user of confined commands, where the runtime is root.", 1
     ),
 ]
+Hide = Annotated[
+    list[Path] | None,
+    option(
+        "HIDE",
+        "Execute mode: a folder that no confined command sees, beside the state directory and "
+        ".tau: a rollout directory elsewhere. Repeatable.",
+        parser=path,
+        metavar="DIR",
+    ),
+]
 Rerun = Annotated[
     list[str] | None,
     option(
@@ -126,6 +136,7 @@ class ExecutionOptions(NamedTuple):
     stop_timeout_ms: int | None = None
     workspace: Path | None = None
     run_as: int = NOBODY
+    hidden: Sequence[Path] = ()
     secrets: Sequence[str] = ()
     max_memory_bytes: int = 4 * 1024 * _MIB
     max_processes: int = 256
@@ -180,7 +191,7 @@ def executing(
         variables=Variables(os.environ),
         path=search_path(),
         state_dir=state_dir,
-        masked=(state_dir.absolute(),),
+        masked=(*_own(state_dir.absolute()), *(path.absolute() for path in given.hidden)),
         workspace=given.workspace,
         run_as=given.run_as,
         umask=_umask(),
@@ -192,3 +203,11 @@ def _umask() -> int:
     umask = os.umask(0o077)
     os.umask(umask)
     return umask
+
+
+def _own(state_dir: Path) -> Iterator[Path]:
+    """The state directory, and the folder `.tau` where others and rollouts are by default."""
+    yield state_dir
+    for folder in (Path.cwd() / ".tau", *state_dir.parents):
+        if folder.name == ".tau":
+            yield folder

@@ -73,8 +73,9 @@ def view(invocation: Invocation) -> View:
         if path in _NEEDED:
             raise _refused(f"{path} is to be hidden from commands, and programs need what is in it")
     workspace = _workspace(invocation, hidden)
-    inside = _outermost(path for path in own if workspace and path.is_relative_to(workspace))
-    outside = _outermost([*hidden, *(set(own) - set(inside))])
+    within = {path for path in own if workspace and path.is_relative_to(workspace)}
+    inside = _outermost(within)
+    outside = _outermost([*hidden, *(set(own) - within)])
     size = ("--perms", "0700", "--size", str(invocation.limits.scratch_bytes))
     words = [
         *("--ro-bind", "/", "/", "--dev", "/dev", "--remount-ro", "/dev", "--proc", "/proc"),
