@@ -26,6 +26,7 @@ from tau_custom_command.execution.bubblewrap.view import View, view
 from tau_custom_command.execution.handle import Handle
 from tau_custom_command.execution.invocation import Invocation, search_path
 from tau_custom_command.execution.sandbox import Exit, NotStartedError, Outputs
+from tau_custom_command.execution.session import told
 
 _OUT_OF_MEANS = (errno.E2BIG, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _DEATH_BY_SIGNAL = 128
@@ -190,7 +191,7 @@ def _confining(seen: View, invocation: Invocation) -> tuple[str, ...]:
 
 def _parent(pid: int) -> int:
     """The process that started another."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return int(told(f"/proc/{pid}/stat").rpartition(b")")[2].split()[1])
 
 
 def _children(pid: int) -> set[int]:

@@ -105,7 +105,7 @@ def _hidden(user: int) -> Iterator[Path]:
             homes.append(Path(pwd.getpwuid(each).pw_dir))
         except KeyError:  # a user without an account has no home
             continue
-    for path in (*_HIDDEN, *homes):
+    for path in dict.fromkeys((*_HIDDEN, *homes)):
         real = path.resolve()
         if real not in _NEEDED and real.is_dir():
             yield real
@@ -127,8 +127,8 @@ def _reachable(path: Path, user: int) -> Path:
 def _outermost(paths: Iterable[Path]) -> list[Path]:
     """The paths, less those that lie in another one of them; a folder before what it holds."""
     kept: list[Path] = []
-    for path in sorted(set(paths)):
-        if not any(path.is_relative_to(each) for each in kept):
+    for path in sorted(set(paths)):  # what a folder holds follows it at once
+        if not kept or not path.is_relative_to(kept[-1]):
             kept.append(path)
     return kept
 
