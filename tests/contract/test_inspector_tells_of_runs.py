@@ -158,6 +158,7 @@ def test_an_interrupted_run_is_run_again_with_what_is_to_be_pasted(tmp_path: Pat
     Path(f"{marks}.quick").touch()
     assert type_in(report["symptoms"][0]["action"], fixture).exit_code == 0
     assert marks.read_text() == "x\nx\n"
+    assert "run_interrupted" not in diagnosed(state_dir)[1]
 
 
 def test_what_commands_write_is_harmless_everywhere(tmp_path: Path) -> None:

@@ -138,6 +138,21 @@ def test_what_was_not_started_is_forgotten_once_it_was_tried_again(
     assert codes(after(directory, executed(**time), {})) == ["run_output_drift"]
 
 
+def test_what_was_run_again_well_is_no_symptom(directory: StateDirectory) -> None:
+    """The same RUN of the same command, wherever its log goes on; what else drifted still is."""
+    lines = (drifted(SUCCESS, DIFFERENCE), drifted(SUCCESS, DIFFERENCE, key="RUN:disk-usage:2"))
+    channel_log(directory, *lines)
+    channel_log(directory, lines[0], channel="other")
+    folder = directory.root / "channel-store/custom-command/disk-usage"
+    folder.joinpath("log.jsonl").rename(folder / "log.jsonl.1")
+    channel_log(directory, audited())
+    symptom = the(after(directory, executed(), {}), "run_output_drift")
+    assert [(each.file.split("/")[-2], each.line) for each in symptom.evidence] == [
+        ("disk-usage", 2),
+        ("other", 1),
+    ]
+
+
 def test_many_commands_are_counted(directory: StateDirectory) -> None:
     """Five are named, and how many more there are; the newest three are shown."""
     for name in "abcdefg":
@@ -223,6 +238,18 @@ def test_an_exit_code_that_is_expected_is_no_failure() -> None:
     assert list(kinds_of(expected)) == [TraceKind.EXECUTED]
     unknown = parse_log_entry(audited(failure_reason="moonshine"))
     assert list(kinds_of(unknown)) == [TraceKind.EXECUTED, TraceKind.NON_ZERO_EXIT]
+
+
+@pytest.mark.parametrize(("mode", "option"), [("record", ""), ("execute", " --run-mode execute")])
+def test_a_cycle_to_type_is_executed_where_the_last_one_was(
+    directory: StateDirectory, mode: str, option: str
+) -> None:
+    """Else what it is typed for would only be recorded."""
+    idle = {"run_mode": mode, "duplicate_skips": 4, "applied_cases": 0, "backlog_cases": 3}
+    diagnosis = after(directory, idle)
+    where = f"run FIXTURE --state-dir {shlex.quote(str(directory.root))}{option}"
+    assert f"{where} --fresh`" in the(diagnosis, "nothing_but_duplicates").action
+    assert f"{where} --queue-limit 5`" in the(diagnosis, "backlog_left").action
 
 
 def test_a_recovered_cycle_is_told_as_such(directory: StateDirectory) -> None:

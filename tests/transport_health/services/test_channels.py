@@ -211,7 +211,7 @@ def test_a_refused_entry_names_the_field(value: object, reason: str) -> None:
     [
         ({}, ""),
         ({"run_audit": audit()}, "exit 0 after 7 ms"),
-        ({"run_audit": audit(exit_code=None, executed=False)}, ""),
+        ({"run_audit": audit(exit_code=None, executed=False, duration_ms=0)}, ""),
         (
             {"run_audit": audit(timed_out=True, failure_reason="timeout", stderr=" slow \n")},
             "timed out after 7 ms; stderr: slow",
@@ -227,6 +227,10 @@ def test_a_refused_entry_names_the_field(value: object, reason: str) -> None:
         (
             {"run_audit": audit(exit_code=None, failure_reason="interrupted", left_behind=True)},
             "ended after 7 ms; interrupted; left processes behind, which were ended",
+        ),
+        (
+            {"run_audit": audit(exit_code=None, duration_ms=0, failure_reason="interrupted")},
+            "interrupted",
         ),
         (
             {"run_audit": audit(stderr="a\nb\n\nc\n d\n...<truncated:9 bytes>")},

@@ -38,14 +38,14 @@ class RunAudit:
 
     @property
     def ending(self) -> str:
-        """How the process ended, and after how long; empty where none was started."""
+        """How the process ended, and after how long; empty where there was none, or none knows."""
         if self.timed_out:
             return f"timed out after {self.duration_ms} ms"
         if self.signal is not None:
             return f"died of signal {self.signal} after {self.duration_ms} ms"
         if self.exit_code is not None:
             return f"exit {self.exit_code} after {self.duration_ms} ms"
-        return f"ended after {self.duration_ms} ms" if self.executed else ""
+        return f"ended after {self.duration_ms} ms" if self.duration_ms else ""
 
     @property
     def reason(self) -> str:

@@ -134,7 +134,8 @@ class Inspection(NamedTuple):
             command = f"{before}`tau-custom-command {words}`{after}"
             return command if is_of_runtime else ""
 
-        run = f"run FIXTURE --state-dir {folder}"
+        is_executed = isinstance(event, Event) and event.run_mode == "execute"
+        run = f"run FIXTURE --state-dir {folder}{' --run-mode execute' if is_executed else ''}"
         problem, health = reading.state_problem or reading.log_problem, self.assessment.snapshot
         owner = None if problem is None else problem.owner
         return template.format(

@@ -107,11 +107,14 @@ class Traces:
             return
         if entry.timestamp_unix_ms < self.since_unix_ms:
             return
+        key = _cut(entry.event_key)
+        if entry.audit is not None and not entry.has_failed:
+            self._forget(file, key)
         run = None if entry.audit is None else _run(entry.audit)
         for kind in kinds_of(entry):
             new = Trace(
                 *(entry.timestamp_unix_ms, file, line_number, excerpt_of(entry)),
-                key=_cut(entry.event_key),
+                key=key,
                 run=run,
             )
             # The same case fails alike in each cycle; its newest entry is enough.
@@ -122,6 +125,16 @@ class Traces:
             )
             kept = sorted([*others, new], key=lambda trace: trace.timestamp_unix_ms, reverse=True)
             self.newest[kind] = kept[:TRACES_KEPT]
+
+    def _forget(self, file: str, key: str) -> None:
+        """Leave out what a RUN did before it was run again, and all was well."""
+        folder = file.rpartition("/")[0]
+        for kind in (TraceKind.INTERRUPTED, TraceKind.OUTPUT_DRIFT):
+            self.newest[kind] = [
+                trace
+                for trace in self.newest.get(kind, [])
+                if trace.key != key or trace.file.rpartition("/")[0] != folder
+            ]
 
 
 def kinds_of(entry: LogEntry) -> Iterator[TraceKind]:
