@@ -24,7 +24,7 @@ from tests.custom_command.running import Command, Json
 EVERY = ("run", "fixture.json", "--state-dir", "state", "--every")
 EXECUTE = ("--run-mode", "execute", "--no-policy-require-approval", "--stop-timeout", "10s")
 UNCONFINED = ("--policy-sandbox-profile", "unrestricted")
-STOPS = int(os.environ.get("TAU_TEST_STOPS", "10"))
+STOPS = int(os.environ.get("TAU_TEST_STOPS", "6"))
 """How often a loop is stopped at a random moment; 200 where there is time."""
 
 
