@@ -1,6 +1,7 @@
 """`approvals.json` on disk: private, replaced as a whole, and never guessed at."""
 
 import os
+from functools import lru_cache
 from itertools import chain, count
 from pathlib import Path
 
@@ -36,12 +37,12 @@ def read_approvals(root: Path) -> Approvals | BrokenApprovals:
             raw = _read(path)
         if raw is None:
             return NO_APPROVALS
-        approvals = read_document(raw, Approvals)
+        approvals, reason = _parsed(raw)
     except StorageError as error:
         return BrokenApprovals(f"{error}; {_ways_out(root)}")
     except FormRefusedError as error:
         return BrokenApprovals(f"{path}: {error}; {_ways_out(root)}")
-    if reason := problem(approvals):
+    if reason is not None:
         return BrokenApprovals(f"{path}: {reason}; {_ways_out(root)}")
     return approvals
 
@@ -73,6 +74,13 @@ def put_aside(lock: HeldLock) -> str:
     with read.storage_errors(path, f"rename to {kept}"):
         path.rename(lock.root / kept)
     return kept
+
+
+@lru_cache(maxsize=1)  # the file is read twice for each RUN; its digests are worked out once
+def _parsed(raw: bytes) -> tuple[Approvals, str | None]:
+    """The approvals that a file holds, and what is wrong with them, if anything."""
+    approvals = read_document(raw, Approvals)
+    return approvals, problem(approvals)
 
 
 def _read(path: Path) -> bytes | None:
