@@ -110,6 +110,7 @@ def test_a_masker_is_as_new_after_the_end() -> None:
 def test_a_text_is_masked_as_its_bytes() -> None:
     """Also one that holds what is no UTF-8, as an argument of a program may."""
     secrets = ["größe22".encode(), b"\xff\xfe\xfd\xfc\xfb\xfa"]
+    assert masked_text("die größe22", ()) == "die größe22"
     assert masked_text("die größe22", secrets) == "die ***"
     assert masked_text("a\udcff\udcfe\udcfd\udcfc\udcfb\udcfab\udcff", secrets) == "a***b\udcff"
 
