@@ -101,6 +101,13 @@ def test_a_recovered_cycle_is_evidence(tmp_path: Path) -> None:
     assert fired(answer) == {"hard_runtime_errors"}
     (trigger,) = (each for each in answer["triggers"] if each["fired"])
     assert (trigger["evidence"]["line"], trigger["evidence"]["cycle_id"]) == (1, first["cycle_id"])
+    said = release.gate("explain", code=4).out
+    assert "it was cut off while it ran, and closed by the next run" in said
+    (diagnose,) = re.findall(r"^ *(tau-transport-health diagnose .*)$", said, re.MULTILINE)
+    found = release.ends(
+        "tau-transport-health", *shlex.split(diagnose)[1:], "--max-age", "none"
+    ).out
+    assert "run_interrupted" in found
 
 
 def test_a_rollback_pauses_the_runtime_first(tmp_path: Path) -> None:

@@ -302,6 +302,17 @@ def test_cases_that_failed_are_counted_and_found() -> None:
     assert "policy init" not in said
 
 
+def test_of_executed_runs_the_inspector_tells() -> None:
+    """A RUN that was started and failed is settled: it stands in no `failed_case_keys`."""
+    executed = failed(streak=1, cases=1) | {"run_mode": "execute"}
+    said = at_a_cycle(hard_error(), **executed)
+    assert "tau-transport-health diagnose custom-command --state-dir .tau/custom-command" in said
+    assert "failed_case_keys" not in said
+    assert "cut off" not in said
+    said = at_a_cycle(hard_error(), **executed, recovered=True)
+    assert "it was cut off while it ran, and closed by the next run" in said
+
+
 def test_malformed_cases_on_purpose_name_the_way_out() -> None:
     """Only where no case failed and none was unexpected: then it is the fixture."""
     on_purpose = {

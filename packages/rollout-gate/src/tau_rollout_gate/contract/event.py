@@ -130,6 +130,7 @@ class Event(NamedTuple):
     cycle_number: int | None = None
     previous_sha256: str | None = None
     run_mode: str | None = None
+    recovered: bool = False
     runtime_version: str | None = None
     release: str | None = None
     fixture_name: str | None = None

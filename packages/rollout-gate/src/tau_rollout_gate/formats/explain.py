@@ -129,6 +129,10 @@ def _where(result: GateResult | TriggerResult, around: Surroundings, look: Look)
     event = around.event_at(result.surface, evidence)
     if event is None:
         return
+    if event.recovered:
+        yield from _fact(
+            "about it", "it was cut off while it ran, and closed by the next run", look
+        )
     failed = event.counters["failed_cases"]
     unexpected = event.counters.get("unexpected_malformed_cases")
     named = "" if event.fixture_name is None else f" (fixture '{cut(event.fixture_name)}')"
@@ -137,7 +141,10 @@ def _where(result: GateResult | TriggerResult, around: Surroundings, look: Look)
         words = f"{failed} failed" if total is None else f"{failed} of {total} failed"
         malformed = f", {unexpected} malformed that were not expected" if unexpected else ""
         yield from _fact("cases", f"{words}{malformed}{named}", look)
-        if result.surface == CHAINED_SURFACE:
+        if result.surface == CHAINED_SURFACE and event.run_mode == "execute":
+            yield from _fact("", "which, and how each run ended:", look)
+            yield _typed(f"             {around.command('diagnose', result.surface)}", look)
+        elif result.surface == CHAINED_SURFACE:
             yield from _failed_cases(around.state_dirs[result.surface], evidence, look)
     elif _MALFORMED in (result.observed or "") and unexpected == 0:
         yield from _fact("about it", _about_malformed(evidence), look)
