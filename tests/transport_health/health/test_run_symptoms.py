@@ -232,6 +232,25 @@ def test_attempts_that_ended_alike_are_one(directory: StateDirectory) -> None:
     ]
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["dense", "loose"])
+def test_entries_of_long_ago_are_left_out(
+    directory: StateDirectory, separators: tuple[str, str]
+) -> None:
+    """However their lines are written; what is of the oldest cycle that failed is taken."""
+    entry = json.loads(drifted(SUCCESS, exit_code=3))
+    since = NOW_UNIX_MS - 12
+    lines = [
+        json.dumps(entry | {"timestamp_unix_ms": time}, separators=separators).encode() + b"\n"
+        for time in (since - 1, since)
+    ]
+    channel_log(directory, *lines)
+    symptom = the(after(directory, executed(run_non_zero_exit_failures=1)), "run_non_zero_exits")
+    assert [each.line for each in symptom.evidence[1:]] == [2]
+    channel_log(directory, lines[0])
+    symptom = the(diagnosed(directory), "run_non_zero_exits")
+    assert len(symptom.evidence) == 1
+
+
 def test_an_exit_code_that_is_expected_is_no_failure() -> None:
     """A run without a reason to have failed did not; one with a reason nobody knows did."""
     expected = parse_log_entry(audited(exit_code=3, failure_reason=None))

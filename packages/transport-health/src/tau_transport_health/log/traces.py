@@ -1,5 +1,6 @@
 """What the channel store tells of cases and runs that went wrong: the newest few of each kind."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +19,9 @@ LONGEST_TEXT_CHARACTERS = 200
 """How much is kept of a command line, and of each line that a command wrote to stderr."""
 
 _MISSING_COMMAND_STATUS = 404
+_BEGINS = re.compile(rb'\{"timestamp_unix_ms":([0-9]{1,18}),')
+"""How the runtime's lines begin; others are read whole."""
+
 _HINTS = (b'"drift"', b'"run_audit"', b"retryable_failure", b"404")
 
 
@@ -99,6 +103,9 @@ class Traces:
 
     def take(self, file: str, line_number: int, line: bytes) -> None:
         """Take a line; one that is invalid is left out, since `channels verify` names it."""
+        begins = _BEGINS.match(line)
+        if begins is not None and int(begins[1]) < self.since_unix_ms:
+            return  # nearly all of a long log, without a look at the rest
         if not any(hint in line for hint in _HINTS):
             return
         try:
