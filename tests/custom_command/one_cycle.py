@@ -64,7 +64,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             ctypes.CDLL(None).prctl(_PR_SET_PTRACER, _ANYBODY, 0, 0, 0)
-            for number in (signal.SIGINT, signal.SIGQUIT):  # ignored in the background of a shell
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):  # some may be ignored
                 signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGSTOP)
             os._exit(_exit_code_of_a_cycle(Path(line.rstrip("\n"))))

@@ -319,10 +319,12 @@ def test_two_at_once_do_not_lose_one(approving: Approving) -> None:
         threading.Thread(target=approving.give, args=[name], kwargs={"wait_seconds": 20})
         for name in names
     ]
+    umask = os.umask(0o022)  # each sets its own and puts back what it found, in any order
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    os.umask(umask)
     assert [each.subject.command_name for each in kept(approving).approvals] == names
     with locked(approving.runtime.state_dir, wait_seconds=0, file=APPROVALS_LOCK_FILE) as lock:
         with pytest.raises(StateDirectoryBusyError):
