@@ -115,6 +115,27 @@ def test_a_run_that_was_started_is_settled_for_good(command: Command) -> None:
     assert state["failed_case_keys"] == ["RUN:none:2"]
 
 
+def test_a_rerun_of_what_the_fixture_has_not_is_refused(command: Command) -> None:
+    """A slip is told, and no key is forgotten: its own fixture would run that RUN unasked."""
+    cases = create("a", "true"), run("1", "a")
+    assert execute(command, *cases).code == 0
+    before = (command.folder / "state/state.json").read_bytes()
+    other = create("b", "true"), run("2", "b")
+    refused = execute(command, *other, options=("--rerun", "RUN:a:1"))
+    assert (refused.code, "no case has the key 'RUN:a:1'" in refused.err) == (5, True)
+    assert (command.folder / "state/state.json").read_bytes() == before
+    assert execute(command, *cases).json()["executed_runs"] == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--run-mode", "execute", "--fresh")])
+def test_a_rerun_where_nothing_is_run_once_more_is_wrong_usage(
+    command: Command, options: tuple[str, ...]
+) -> None:
+    """Record mode would take the key for one that is only processed; --fresh has keys of its own."""
+    write(command.folder, create("a", "true"), run("1", "a"))
+    assert command("run", "fixture.json", *options, "--rerun", "RUN:a:1").code == 2
+
+
 def test_a_fresh_cycle_leaves_no_keys(command: Command) -> None:
     """Its keys end with its number, so nothing could have them again."""
     for _ in range(2):

@@ -187,3 +187,4 @@ def test_what_is_asked_wrongly(command: Command) -> None:
     write(command.folder, case_object())
     for options in (("0s",), ("5",), ("5m", "--case-suffix=-x"), ("5m", "--now-unix-ms=1")):
         assert command(*EVERY, *options).code == 2
+    assert command(*EVERY[: EVERY.index("--every")], "--jitter", "5s").code == 2

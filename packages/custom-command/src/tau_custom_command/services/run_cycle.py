@@ -189,6 +189,8 @@ def planned_cycle(
     """Name the cycle that comes next, and choose which cases of a fixture it takes.
 
     Raises:
+        FixtureRefusedError: if it has no case of a key that is to run once more: the key would be
+            forgotten, and a later cycle of its own fixture would run it unasked.
         StateUnusableError: as `plan`.
     """
     cases = loaded.fixture.cases
@@ -205,8 +207,13 @@ def planned_cycle(
     )
     if request.fresh:
         suffix = fresh_suffix(cases, opened.state, cycle_number=number)
+    ordered = in_order(cases, case_suffix=suffix)
+    keys = {case.key for case in ordered} if request.rerun else set()
+    if strange := [key for key in request.rerun if key not in keys]:
+        reason = f"no case has the key {strange[0]!r}; --rerun takes OPERATION:name:id of one"
+        raise FixtureRefusedError(str(request.fixture), (Problem(None, None, reason),))
     return plan(
-        in_order(cases, case_suffix=suffix),
+        ordered,
         opened.state,
         identity,
         request.limits,

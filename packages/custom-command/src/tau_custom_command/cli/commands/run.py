@@ -95,11 +95,16 @@ def run(
         {
             "--every": (every, {"--case-suffix": case_suffix, "--now-unix-ms": now_unix_ms}),
             "--fresh": (fresh, {"--case-suffix": case_suffix}),
+            "--rerun": (rerun, {"--fresh": fresh or None, "--every": every}),
             "--release-file": (release_file, {"--release": release}),
             "--dry-run": (dry_run, {"--every": every}),
         }
     )
     executes = run_mode == "execute"
+    if jitter is not None and every is None:
+        raise typer.BadParameter("it is for cycles that go on; add --every", param_hint="--jitter")
+    if rerun and not (executes or dry_run):
+        raise typer.BadParameter("nothing runs; add --run-mode execute", param_hint="--rerun")
     limits = CycleLimits(
         queue_limit=queue_limit,
         processed_case_cap=processed_case_cap,
