@@ -131,7 +131,7 @@ def test_a_rerun_of_what_the_fixture_has_not_is_refused(command: Command) -> Non
 def test_a_rerun_where_nothing_is_run_once_more_is_wrong_usage(
     command: Command, options: tuple[str, ...]
 ) -> None:
-    """Record mode would take the key for one that is only processed; --fresh has keys of its own."""
+    """Record mode would take the RUN for one that never ran; a fresh cycle has keys of its own."""
     write(command.folder, create("a", "true"), run("1", "a"))
     assert command("run", "fixture.json", *options, "--rerun", "RUN:a:1").code == 2
 

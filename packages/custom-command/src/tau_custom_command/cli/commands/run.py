@@ -101,10 +101,10 @@ def run(
         }
     )
     executes = run_mode == "execute"
-    if jitter is not None and every is None:
-        raise typer.BadParameter("it is for cycles that go on; add --every", param_hint="--jitter")
-    if rerun and not (executes or dry_run):
-        raise typer.BadParameter("nothing runs; add --run-mode execute", param_hint="--rerun")
+    _refuse_without("--every", is_given=every is not None, options={"--jitter": jitter})
+    _refuse_without(
+        "--run-mode execute", is_given=executes or dry_run, options={"--rerun": rerun or None}
+    )
     limits = CycleLimits(
         queue_limit=queue_limit,
         processed_case_cap=processed_case_cap,
@@ -207,6 +207,13 @@ def _refuse_together(given: Mapping[str, tuple[object, Mapping[str, object]]]) -
         for other, other_value in others.items():
             if value and other_value not in {None, ""}:
                 raise typer.BadParameter(f"leave out {other}", param_hint=name)
+
+
+def _refuse_without(needed: str, *, is_given: bool, options: Mapping[str, object]) -> None:
+    """Refuse each option that says nothing without a needed one."""
+    for name, value in options.items():
+        if value is not None and not is_given:
+            raise typer.BadParameter(f"add {needed}", param_hint=name)
 
 
 def _show(
