@@ -64,7 +64,7 @@ done
 smoke=$state_dir/smoke.toml
 sed -e "s|http://127.0.0.1:8080|$address|" -e 's/attempts = 20/attempts = 1/' \
   fixtures/contracts/execute-smoke-http.toml >"$smoke"
-sed -e 's|path = "/"|path = "/", url = "http://example.org"|' "$smoke" >"$state_dir/elsewhere.toml"
+sed -e 's|path = ""|path = "", url = "http://example.org"|' "$smoke" >"$state_dir/elsewhere.toml"
 state=(--state-dir "$state_dir/state")
 execute=(--run-mode execute "${state[@]}")
 

@@ -246,8 +246,27 @@ def test_an_approval_of_the_smoke_test_is_of_one_service(tmp_path: Path) -> None
         fixture = smoke(tmp_path, served)
         run_fixture(fixture, state_dir, "--run-mode=execute")
         approve(state_dir, served)
-        path = 'path = "/health.json"'
+        path = 'path = "health.json"'
         there = f'{path}, url = "http://{other.address}"'
         fixture.write_text(fixture.read_text().replace(path, there))
         _, summary = run_fixture(fixture, state_dir, "--run-mode=execute")
         assert (summary["executed_runs"], summary["failed_cases"]) == (2, 2)
+
+
+@needs_curl
+def test_no_path_leads_the_smoke_test_to_another_host(tmp_path: Path) -> None:
+    """A path that begins with `@` is one of the service that is pinned, and not there."""
+    state_dir, site = tmp_path / "state", tmp_path / "site"
+    write_site(site, "1.4.0")
+    with service(site) as served, service(site) as other:
+        served.start()
+        other.start()
+        fixture = smoke(tmp_path, served)
+        run_fixture(fixture, state_dir, "--run-mode=execute")
+        approve(state_dir, served)
+        stated = fixture.read_text().replace("attempts = 20", "attempts = 1")
+        path = f'path = "@{other.address}/health.json"'
+        fixture.write_text(stated.replace('path = "health.json"', path))
+        ended, summary = run_fixture(fixture, state_dir, "--run-mode=execute")
+        assert (summary["executed_runs"], summary["failed_cases"]) == (4, 2)
+        assert ended.stderr.count("The requested URL returned error: 404") >= 1
