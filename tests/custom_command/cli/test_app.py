@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from tau_custom_command import __version__
 from tau_custom_command.cli import main
+from tau_custom_command.cli.commands.run import run
 from tests import forking
 from tests.custom_command.cases import case_object, fixture_object, malformed, retryable, success
 from tests.custom_command.running import (
@@ -544,6 +546,19 @@ def test_each_option_has_a_variable(
     assert has_effect(done.json()), done.out
     state_dir = "elsewhere" if variable.endswith("STATE_DIR") else ".tau/custom-command"
     assert (command.folder / state_dir / "state.json").is_file()
+
+
+def test_no_option_of_run_is_without_a_variable() -> None:
+    """But those for the form of the answer, as the package's README says."""
+    hints = get_type_hints(run, include_extras=True)
+    variables = {
+        name: hint.__metadata__[0].envvar for name, hint in hints.items() if name != "return"
+    }
+    without = {name for name, variable in variables.items() if variable is None}
+    assert without == {"output_format", "as_json"}
+    assert {name: PREFIX + name.upper() for name in variables.keys() - without} == {
+        name: variable for name, variable in variables.items() if name not in without
+    }
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,23 @@ def test_what_would_be_refused_is_told_with_its_reason(command: Command) -> None
     assert "there is no program 'no-such-program' in the sandbox" in shown.out
 
 
+def test_what_a_run_refuses_before_its_lock_is_refused(command: Command) -> None:
+    """A fixture that holds a secret, a release that cannot be read: nothing of it would start."""
+    write(command.folder, create("a", "echo opensesame"), case_object("1", "RUN", "a"))
+    secret = command(*DRY, *UNCONFINED, "--secret", "WORD", env={"WORD": "opensesame"})
+    assert (secret.code, "holds the value of WORD" in secret.err) == (5, True)
+    assert command(*DRY, *UNCONFINED, "--release-file", "none").code == 5
+
+
+def test_it_can_be_asked_for_by_its_variable(command: Command) -> None:
+    """Like every option that says what a run does: else what was only to be shown would start."""
+    write(command.folder, create("a", "touch started"), case_object("1", "RUN", "a"))
+    options = (*UNCONFINED, "--run-mode", "execute")
+    shown = command(*DRY[:-1], *options, env={"TAU_CUSTOM_COMMAND_DRY_RUN": "1"})
+    assert (shown.code, "1 RUN would start" in shown.out) == (0, True)
+    assert [path.name for path in command.folder.iterdir()] == ["fixture.json"]
+
+
 def test_what_is_asked_wrongly(command: Command) -> None:
     """It shows one cycle."""
     write(command.folder, create("a", "true"))

@@ -86,8 +86,8 @@ Rerun = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    typer.Option(
-        "--dry-run", help="Show what execute mode would start; nothing is started or written."
+    option(
+        "DRY_RUN", "Show what execute mode would start; nothing is started or written.", "--dry-run"
     ),
 ]
 AcceptLostKeys = Annotated[

@@ -112,6 +112,25 @@ def read_release(path: Path) -> str:
     return release
 
 
+def read_inputs(request: RunRequest) -> tuple[RunRequest, LoadedFixture]:
+    """Read the files that a request names: itself with the release that one tells, and the fixture.
+
+    Raises:
+        FixtureRefusedError: as `read_fixture`; and if it holds a secret of the commands, since its
+            cases are written to the state as they are.
+        StorageError: as `read_fixture` and `read_release`.
+    """
+    loaded = read_fixture(request.fixture)
+    if request.release_file is not None:
+        request = request._replace(release=read_release(request.release_file))
+    if request.executing is not None:
+        secrets = request.executing.hidden()
+        if secrets.environment and (name := secrets.name_in(loaded.fixture)):
+            reason = f"holds the value of {name}, which is a secret: leave it out"
+            raise FixtureRefusedError(str(request.fixture), (Problem(None, None, reason),))
+    return request, loaded
+
+
 def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
     """Process a fixture in one cycle and leave the state files.
 
@@ -120,10 +139,7 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
             be continued, the lock is lost, or a file cannot be written. `state.json` is then as it
             was; a cycle that was already committed is completed by the next run.
     """
-    loaded = read_fixture(request.fixture)
-    if request.release_file is not None:
-        request = request._replace(release=read_release(request.release_file))
-    _refuse_secrets(request, loaded)
+    request, loaded = read_inputs(request)
     syncing = _syncing(request)
     with locked(request.state_dir, wait_seconds=request.wait_seconds) as lock:
         refuse_paused(lock.root)
@@ -149,20 +165,6 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
         settlements=closed.settlements,
         warnings=(*opened.warnings, *remarks, *loaded.warnings),
     )
-
-
-def _refuse_secrets(request: RunRequest, loaded: LoadedFixture) -> None:
-    """Refuse a fixture that holds a secret: its cases are written to the state as they are.
-
-    Raises:
-        FixtureRefusedError: if it does.
-    """
-    if request.executing is None:
-        return
-    secrets = request.executing.hidden()
-    if secrets.environment and (name := secrets.name_in(loaded.fixture)):
-        reason = f"holds the value of {name}, which is a secret: leave it out"
-        raise FixtureRefusedError(str(request.fixture), (Problem(None, None, reason),))
 
 
 def _opened(

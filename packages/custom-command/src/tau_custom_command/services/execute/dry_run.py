@@ -20,7 +20,7 @@ from tau_custom_command.fixture.model import Case
 from tau_custom_command.policy.rules import CAPTURE
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.execute.prepare import Executing, Run, prepared
-from tau_custom_command.services.run_cycle import RunRequest, planned_cycle, read_fixture
+from tau_custom_command.services.run_cycle import RunRequest, planned_cycle, read_inputs
 from tau_custom_command.storage import read
 from tau_custom_command.storage.state_directory import OpenedState, read_state
 
@@ -48,13 +48,12 @@ def dry_run(request: RunRequest, executing: Executing, clock: Clock) -> tuple[Fo
     Raises:
         CommandRuntimeError: as `run_cycle`, for what can be told without a lock.
     """
-    loaded = read_fixture(request.fixture)
+    request, loaded = read_inputs(request._replace(executing=executing))
     state = read_state(request.state_dir)
     end = ChainEnd(cycle_number=0, sha256=None)
     if state is not None:
         end = chain_end(state.last_cycle, read.history_backwards(request.state_dir / EVENT_LOG))
     opened = OpenedState(state=state, chain_end=end, warnings=())
-    request = request._replace(executing=executing)
     queue = planned_cycle(request, loaded, opened, clock).queue
     registry = Registry.of(() if state is None else state.commands)
     return tuple(_foreseen(queue, registry, executing, clock))
