@@ -23,6 +23,14 @@ def test_anything_else_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+def test_none_is_longer_than_a_hundred_years() -> None:
+    """The kernel cannot wait as long as nine digits of days."""
+    assert parse_duration("36500d") == 36_500 * 86_400_000
+    for text in ("36501d", "999999999d", "999999999h"):
+        with pytest.raises(ValueError, match="is too long: the longest duration is 36500d"):
+            parse_duration(text)
+
+
 @pytest.mark.parametrize(
     ("unix_ms", "expected"),
     [

@@ -480,3 +480,45 @@ def test_rollouts_are_hidden_from_what_may_write_beside_them() -> None:
         audit = json.loads(log.read_text().splitlines()[-1])["payload"]["run_audit"]
         assert audit["stdout"] == "./fixture.json\n"
         assert (folder / "written").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "most"),
+    [
+        ("--run-as", 2**32 - 2),
+        ("--max-memory-bytes", 2**63 - 1),
+        ("--max-file-bytes", 2**63 - 1),
+        ("--max-cpu-seconds", 10**9),
+        ("--max-processes", 2**63 - 1),
+        ("--scratch-bytes", 2**63 - 1),
+    ],
+)
+def test_no_number_is_more_than_the_kernel_takes(command: Command, option: str, most: int) -> None:
+    """The largest one does, where nothing confines and where something does; another is usage."""
+    cases = (create("a", "true"), run("1", "a"))
+    ended = execute(command, *cases, options=(option, str(most)))
+    assert ended.code == 0, ended
+    for profile in ("restricted", "unrestricted"):
+        options = (option, str(most + 1), "--policy-sandbox-profile", profile)
+        ended = execute(command, *cases, options=("--fresh", *options))
+        assert (ended.code, "is not in the range" in ended.err) == (2, True), ended
+    if shutil.which("bwrap") and option != "--run-as":  # that user need not exist in a container
+        ended = execute(
+            command,
+            *(create("b", "true", sandbox_profile="restricted"), run("2", "b")),
+            options=(option, str(most), "--policy-sandbox-profile", "restricted"),
+        )
+        assert ended.code == 0, ended
+
+
+def test_the_longest_time_to_stop(command: Command) -> None:
+    """A hundred years can be waited for: the command may finish."""
+    write(command.folder, create("a", MARKS), run("1", "a", arguments={"name": 1, "seconds": 1}))
+    with command.start(*RUN, "--stop-timeout", "36500d") as process:
+        while not marks(command.folder, "marks"):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert payloads(command.folder, "a")[-1]["outcome"] == "success"

@@ -162,6 +162,18 @@ def test_root_is_never_confined_as_root(workspace: Path) -> None:
 
 
 @needs_bubblewrap
+@as_root
+@pytest.mark.parametrize("user", [-1, 2**32 - 1, 2**32, 2**64])
+def test_who_is_no_user_is_refused(user: int, workspace: Path) -> None:
+    """The kernel takes the first of them for "change nothing": commands would be root's."""
+    with Runtime(0, {}) as runtime:
+        asked = invocation(SandboxProfile.RESTRICTED, workspace, "true", run_as=user)
+        found = runtime.ended(asked)
+    assert (found.started, found.failure) == (False, FailureReason.SANDBOX_UNAVAILABLE)
+    assert f"no user has the id {user}" in found.explanation
+
+
+@needs_bubblewrap
 @pytest.mark.parametrize("shell", ["bash", "busybox"])
 def test_the_shell_of_another_system(shell: str, workspace: Path) -> None:
     """What waits in the sandbox is /bin/sh: bash on some systems, busybox on others."""

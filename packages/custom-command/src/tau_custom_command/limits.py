@@ -35,6 +35,9 @@ MOST_ATTEMPTS = 1_000
 LONGEST_RETRY_DELAY_MS = 3_600_000
 """An hour, between two attempts of `retry_until`."""
 
+LARGEST_USER = 2**32 - 2
+"""The largest id that a user has. The one after it tells the kernel to change nothing."""
+
 MOST_CAPTURES = 100
 """Parts of its output that one case captures."""
 

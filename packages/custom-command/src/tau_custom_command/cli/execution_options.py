@@ -9,6 +9,7 @@ import typer
 
 from tau_custom_command.cli.options import milliseconds, option, path, whole_number
 from tau_custom_command.cycle.plan import CycleLimits
+from tau_custom_command.limits import LARGEST_USER
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.printable import printable
 from tau_custom_command.services.stopping import Stopping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MIB = 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
 LONGEST_TIMEOUT_MS = 7 * _DAY_MS
+MOST_CPU_SECONDS = 1_000_000_000
 MOST_PARALLEL = 256
 NOBODY = 65_534
 
@@ -63,7 +65,10 @@ Workspace = Annotated[
 RunAs = Annotated[
     int,
     whole_number(
-        "RUN_AS", "Execute mode: the user of confined commands, where the runtime is root.", 1
+        "RUN_AS",
+        "Execute mode: the user of confined commands, where the runtime is root.",
+        1,
+        LARGEST_USER,
     ),
 ]
 Hide = Annotated[
@@ -118,6 +123,7 @@ MaxCpuSeconds = Annotated[
         "MAX_CPU_SECONDS",
         "Execute mode: processor time of each process of a RUN; what all cores give by default.",
         1,
+        MOST_CPU_SECONDS,
     ),
 ]
 ScratchBytes = Annotated[

@@ -25,8 +25,8 @@ def option(variable: str, text: str, *names: str, **more: Any) -> Any:  # noqa: 
     return typer.Option(*names, envvar=_PREFIX + variable, help=text, **more)
 
 
-def whole_number(variable: str, text: str, least: int, most: int | None = None) -> Any:  # noqa: ANN401
-    """Such an option for an integer within bounds."""
+def whole_number(variable: str, text: str, least: int, most: int = LARGEST_INTEGER) -> Any:  # noqa: ANN401
+    """Such an option for an integer within bounds; the kernel takes none that is larger."""
     return option(variable, text, min=least, max=most, metavar="N")
 
 

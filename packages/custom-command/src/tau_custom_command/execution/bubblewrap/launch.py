@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.execution.bubblewrap import obstacles
 from tau_custom_command.execution.sandbox import NotStartedError
+from tau_custom_command.limits import LARGEST_USER
 
 
 class Launch(NamedTuple):
@@ -29,13 +30,18 @@ def launch(run_as: int) -> Launch:
     at. Bubblewrap does not prevent it, so it is started where mounts are private.
 
     Raises:
-        NotStartedError: if commands were to be root's, or a program for it is missing.
+        NotStartedError: if commands were to be root's or nobody's, or a program for it is missing.
     """
     is_root = os.geteuid() == 0
     if is_root and run_as == 0:
         raise NotStartedError(
             FailureReason.SANDBOX_UNAVAILABLE,
             "root is not confined by a view that is read-only; name another user: --run-as UID",
+        )
+    if is_root and not 0 < run_as <= LARGEST_USER:  # it would go on as root, or not be a number
+        raise NotStartedError(
+            FailureReason.SANDBOX_UNAVAILABLE,
+            f"no user has the id {run_as}; name another one: --run-as UID",
         )
     group = _group(run_as)
     if not _mounts_arrive():
