@@ -40,6 +40,26 @@ def test_a_paused_directory_is_refused_until_it_is_unpaused(ran: Command) -> Non
     assert ran("unpause", "--state-dir", "state").out == "state: was not paused\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words", "said"),
+    [
+        ("paused.json", "", RUN, "unpause --state-dir 'a b'"),
+        ("state.json", "", RUN, "recover --state-dir 'a b'"),
+        ("approvals.json", "", ("approvals",), "approve NAME --by WHO --state-dir 'a b'"),
+        (".journal", "tau-custom-command journal 9\n", RUN, "recover --state-dir 'a b'"),
+    ],
+)
+def test_what_it_says_to_do_can_be_pasted(
+    ran: Command, name: str, content: str, words: tuple[str, ...], said: str
+) -> None:
+    """Into a shell, also where the directory's name has a blank."""
+    (ran.folder / "state").rename(ran.folder / "a b")
+    (ran.folder / "a b" / name).write_text(content)
+    (ran.folder / "a b" / name).chmod(0o600)
+    refused = ran(*words[:2], "--state-dir", "a b")
+    assert (refused.code, f"tau-custom-command {said}" in refused.err) == (5, True), refused.err
+
+
 def test_only_its_owner_can_read_why(ran: Command) -> None:
     """As all that the runtime writes; the login name stands where no other is given."""
     said = ran("pause", "--reason", "x", "--state-dir", "state", env={"LOGNAME": "rob"})

@@ -3,6 +3,7 @@
 (runbooks/custom-command-ops.md, "Pausing")
 """
 
+import shlex
 from pathlib import Path
 
 from tau_custom_command.contract.forms import FileForm, SchemaVersion, UnixMs
@@ -76,7 +77,8 @@ def refuse_paused(root: Path) -> None:
     raw = read.read_file(path, most_bytes=MIB)
     if raw is None:
         return
-    way_out = f"'tau-custom-command unpause --state-dir {root}' lets cycles run again"
+    unpausing = f"tau-custom-command unpause --state-dir {shlex.quote(str(root))}"
+    way_out = f"'{unpausing}' lets cycles run again"
     try:
         found = Pause.parse(raw)
     except FormRefusedError as error:

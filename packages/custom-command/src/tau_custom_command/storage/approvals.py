@@ -1,6 +1,7 @@
 """`approvals.json` on disk: private, replaced as a whole, and never guessed at."""
 
 import os
+import shlex
 from functools import lru_cache
 from itertools import chain, count
 from pathlib import Path
@@ -103,5 +104,5 @@ def _read(path: Path) -> bytes | None:
 
 
 def _ways_out(root: Path) -> str:
-    approve = f"'tau-custom-command approve NAME --by WHO --state-dir {root}'"
+    approve = f"'tau-custom-command approve NAME --by WHO --state-dir {shlex.quote(str(root))}'"
     return f"put it back from a copy, or approve anew with {approve}, which keeps it beside"

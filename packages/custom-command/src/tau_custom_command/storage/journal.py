@@ -8,6 +8,7 @@ called under the lock.
 
 import contextlib
 import os
+import shlex
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -55,7 +56,7 @@ def opened(root: Path, name: str = JOURNAL_FILE) -> Iterator[Journal]:
             except StateUnusableError as error:
                 raise StateUnusableError(
                     f"{path}: {error}; run the version that wrote it, or see "
-                    f"'tau-custom-command recover --state-dir {root}'"
+                    f"'tau-custom-command recover --state-dir {shlex.quote(str(root))}'"
                 ) from None
             yield found
 
@@ -151,7 +152,7 @@ def commit(
     if committed.noted and not closes_cycle:
         raise StateUnusableError(
             f"{root}: a cycle was cut off while it executed commands; nothing was written: close "
-            f"it with 'tau-custom-command recover --state-dir {root} --yes' first"
+            f"it with 'tau-custom-command recover --yes --state-dir {shlex.quote(str(root))}' first"
         )
     with storage_errors(path, "write"):
         opened_file = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, FILE_MODE)

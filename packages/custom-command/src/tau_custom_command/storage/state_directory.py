@@ -1,5 +1,6 @@
 """A state directory: what is read from it, and how a closed cycle is written to it."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -257,5 +258,5 @@ def _previous_digests(journal: Journal) -> set[str | None]:
 
 
 def _ways_out(root: Path) -> str:
-    recover = f"'tau-custom-command recover --state-dir {root}'"
+    recover = f"'tau-custom-command recover --state-dir {shlex.quote(str(root))}'"
     return f"everything is left as it is: put it back from a copy, or see what {recover} can do"
