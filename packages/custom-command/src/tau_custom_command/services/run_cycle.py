@@ -212,7 +212,8 @@ def planned_cycle(
     ordered = in_order(cases, case_suffix=suffix)
     keys = {case.key for case in ordered} if request.rerun else set()
     if strange := [key for key in request.rerun if key not in keys]:
-        reason = f"no case has the key {strange[0]!r}; --rerun takes OPERATION:name:id of one"
+        what = "--rerun takes OPERATION:name:id of one, with its --case-suffix if it had one"
+        reason = f"no case has the key {strange[0]!r}; {what}"
         raise FixtureRefusedError(str(request.fixture), (Problem(None, None, reason),))
     return plan(
         ordered,
