@@ -146,7 +146,7 @@ def main() -> int:
         bare_loop(arguments.bare_loop)
         return 0
     quiet = os.getloadavg()[0] < QUIET_LOAD
-    bare = [sys.executable, __file__, "--bare-loop", "200"]
+    bare = [sys.executable, __file__, "--bare-loop", "1000"]
     with tempfile.TemporaryDirectory(dir=arguments.directory) as name:
         folder, rounds = Path(name), arguments.rounds
         ours, yardstick = alternating(
@@ -161,10 +161,10 @@ def main() -> int:
         )
         ours, yardstick = alternating(
             rounds,
-            lambda: cycle(folder, "restricted", "true", 200),
+            lambda: cycle(folder, "restricted", "true", 1_000),
             lambda: measured(bare),
         )
-        is_good &= compared("200 restricted", ours, yardstick, RESTRICTED_BOUND, by_clock=quiet)
+        is_good &= compared("1,000 restricted", ours, yardstick, RESTRICTED_BOUND, by_clock=quiet)
         loud, silent = alternating(
             rounds,
             lambda: cycle(folder, "unrestricted", OUTPUT, 1),
