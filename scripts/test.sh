@@ -59,8 +59,9 @@ check() {
       # all packages together.
       ./scripts/check-wheel.sh
       # What the packages hold copies of is tested once, for all of them.
-      coverage run -m pytest -q tests/contract/test_strict_json.py
-      others=(--ignore=tests/contract/test_strict_json.py)
+      copies=(tests/contract/test_strict_json.py tests/contract/test_long_json.py)
+      coverage run -m pytest -n auto --dist worksteal -q "${copies[@]}"
+      others=("${copies[@]/#/--ignore=}")
       for package in packages/*/; do
         package=$(basename "$package")
         others+=("--ignore=tests/${package//-/_}")
