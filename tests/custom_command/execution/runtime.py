@@ -85,7 +85,7 @@ class Runtime:
             "allow_network": asked.allow_network,
             "limits": asked.limits,
             "workspace": str(asked.workspace),
-            "masked": [str(path) for path in asked.masked],
+            "hidden": [str(path) for path in asked.hidden],
             "run_as": asked.run_as,
         }
         self._process.stdin.write(json.dumps(told) + "\n")
@@ -101,7 +101,7 @@ def _invocation(told: dict[str, Any]) -> Invocation:
         allow_network=told["allow_network"],
         limits=Limits(*told["limits"]),
         workspace=Path(told["workspace"]),
-        masked=tuple(map(Path, told["masked"])),
+        hidden=tuple(map(Path, told["hidden"])),
         run_as=told["run_as"],
     )
 

@@ -289,7 +289,7 @@ def _made(
         *words,
         limits=limits,
         allow_network=allow_network,
-        masked=(host.place / "state", host.workspace / ".tau/state"),
+        hidden=(host.place / "state", host.workspace / ".tau/state"),
     )
     return host.runtime.ended(asked)
 

@@ -20,10 +20,10 @@ WRITING = SandboxProfile.WORKSPACE_WRITE
 needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
 
 
-def refusal(workspace: Path | None, *masked: Path) -> str:
+def refusal(workspace: Path | None, *hidden: Path) -> str:
     """Why a workspace, and folders that are to be hidden, cannot be had together."""
     with pytest.raises(NotStartedError) as raised:
-        view(Invocation(("true",), profile=WRITING, workspace=workspace, masked=masked))
+        view(Invocation(("true",), profile=WRITING, workspace=workspace, hidden=hidden))
     assert raised.value.failure is FailureReason.SANDBOX_UNAVAILABLE
     return str(raised.value)
 
@@ -55,7 +55,7 @@ def test_a_state_directory_in_memory_is_hidden(profile: SandboxProfile, workspac
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         (Path(folder) / "state.json").touch()
         Path(folder).chmod(0o755)
-        asked = invocation(profile, workspace, "ls", "-A", "/dev/shm", masked=(Path(folder),))  # noqa: S108
+        asked = invocation(profile, workspace, "ls", "-A", "/dev/shm", hidden=(Path(folder),))  # noqa: S108
         found = ended(asked)
     assert (found.exit_code, found.stdout.text) == (0, "")
 
@@ -102,7 +102,7 @@ def test_what_is_hidden_below_a_closed_folder(workspace: Path) -> None:
     (place / "closed").chmod(0o700)
     try:
         asked = invocation(
-            SandboxProfile.RESTRICTED, workspace, "ls", str(place / "closed"), masked=(state,)
+            SandboxProfile.RESTRICTED, workspace, "ls", str(place / "closed"), hidden=(state,)
         )
         found = ended(asked)
         assert found.started, found.explanation
@@ -116,7 +116,7 @@ def test_a_file_is_hidden_too(workspace: Path) -> None:
     """What is named may be a file: nothing can be read from it then."""
     secret = workspace / "secret"
     secret.write_text("hunter22")
-    asked = invocation(WRITING, workspace, "cat", str(secret), masked=(secret,))
+    asked = invocation(WRITING, workspace, "cat", str(secret), hidden=(secret,))
     found = ended(asked)
     assert (found.started, found.stdout.text) == (True, "")
 

@@ -9,7 +9,7 @@ import typer
 
 from tau_custom_command.cli.options import milliseconds, option, path, whole_number
 from tau_custom_command.cycle.plan import CycleLimits
-from tau_custom_command.limits import LARGEST_USER
+from tau_custom_command.limits import LARGEST_USER, MIB
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.printable import printable
 from tau_custom_command.services.stopping import Stopping
@@ -17,7 +17,6 @@ from tau_custom_command.services.stopping import Stopping
 if TYPE_CHECKING:
     from tau_custom_command.services.execute.prepare import Executing
 
-_MIB = 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
 LONGEST_TIMEOUT_MS = 7 * _DAY_MS
 MOST_CPU_SECONDS = 1_000_000_000
@@ -107,7 +106,7 @@ AcceptLostKeys = Annotated[
 MaxMemoryBytes = Annotated[
     int,
     whole_number(
-        "MAX_MEMORY_BYTES", "Execute mode: address space of each process of a RUN.", 16 * _MIB
+        "MAX_MEMORY_BYTES", "Execute mode: address space of each process of a RUN.", 16 * MIB
     ),
 ]
 MaxProcesses = Annotated[
@@ -144,11 +143,11 @@ class ExecutionOptions(NamedTuple):
     run_as: int = NOBODY
     hidden: Sequence[Path] = ()
     secrets: Sequence[str] = ()
-    max_memory_bytes: int = 4 * 1024 * _MIB
+    max_memory_bytes: int = 4 * 1024 * MIB
     max_processes: int = 256
-    max_file_bytes: int = 1024 * _MIB
+    max_file_bytes: int = 1024 * MIB
     max_cpu_seconds: int | None = None
-    scratch_bytes: int = 256 * _MIB
+    scratch_bytes: int = 256 * MIB
 
 
 DEFAULTS = ExecutionOptions()
@@ -197,7 +196,7 @@ def executing(
         variables=Variables(os.environ),
         path=search_path(),
         state_dir=state_dir,
-        masked=(*_own(state_dir.absolute()), *(path.absolute() for path in given.hidden)),
+        hidden=(*_own(state_dir.absolute()), *(path.absolute() for path in given.hidden)),
         workspace=given.workspace,
         run_as=given.run_as,
         umask=_umask(),

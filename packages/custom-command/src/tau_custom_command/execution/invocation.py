@@ -30,7 +30,7 @@ class Invocation(NamedTuple):
         allow_network: Whether it may use the host's network.
         limits: What it may take.
         workspace: The folder that `workspace_write` lets it write in.
-        masked: Folders that no confined command sees: state and rollout directories.
+        hidden: Folders that no confined command sees: state and rollout directories.
         inherited: The variables of the runtime that an unrestricted command inherits, encoded.
         secrets: Values that are masked wherever its output or its command line is kept.
         run_as: The user of a confined command, by number, where the runtime is root.
@@ -44,7 +44,7 @@ class Invocation(NamedTuple):
     allow_network: bool = False
     limits: Limits = Limits()
     workspace: Path | None = None
-    masked: tuple[Path, ...] = ()
+    hidden: tuple[Path, ...] = ()
     inherited: Mapping[bytes, bytes] = os.environb
     secrets: tuple[bytes, ...] = ()
     run_as: int = NOBODY

@@ -8,8 +8,9 @@ import resource
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_GIB = 1024**3
-_MIB = 1024**2
+from tau_custom_command.limits import MIB
+
+_GIB = 1024 * MIB
 _CORES = os.cpu_count() or 1
 
 
@@ -36,7 +37,7 @@ class Limits(NamedTuple):
     memory_bytes: int | None = 4 * _GIB
     file_bytes: int = _GIB
     processes: int = 256
-    scratch_bytes: int = 256 * _MIB
+    scratch_bytes: int = 256 * MIB
     stop_grace_ms: int = 2_000
     drain_ms: int = 1_000
     setup_ms: int = 10_000

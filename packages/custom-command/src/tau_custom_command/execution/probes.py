@@ -10,8 +10,7 @@ from typing import NamedTuple
 from tau_custom_command.cycle.execution import Ended, FailureReason
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.profiles import Promise
-
-_MIB = 1024 * 1024
+from tau_custom_command.limits import MIB
 
 HOME, STATE, SOCKET, WORKSPACE = "$1", "$2", "$3", "$4"
 """The arguments of each script: paths that the doctor knows on the host."""
@@ -98,7 +97,7 @@ PROBES = (
         P.LIMITED,
         "limit of memory, for each process",
         "dd if=/dev/zero of=/dev/null bs=256M count=1",
-        Limits(memory_bytes=128 * _MIB),
+        Limits(memory_bytes=128 * MIB),
         _failed,
     ),
     Probe(

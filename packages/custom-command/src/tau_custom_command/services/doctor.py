@@ -121,7 +121,7 @@ class _Trial:
             words,
             profile=profile,
             workspace=self._workspace,
-            masked=(self._asked.state_dir.absolute(),),
+            hidden=(self._asked.state_dir.absolute(),),
             run_as=self._asked.run_as,
         )
 

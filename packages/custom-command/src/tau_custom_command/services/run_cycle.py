@@ -124,7 +124,7 @@ def read_inputs(request: RunRequest) -> tuple[RunRequest, LoadedFixture]:
     if request.release_file is not None:
         request = request._replace(release=read_release(request.release_file))
     if request.executing is not None:
-        secrets = request.executing.hidden()
+        secrets = request.executing.barred_from_fixtures()
         if secrets.environment and (name := secrets.name_in(loaded.fixture)):
             reason = f"holds the value of {name}, which is a secret: leave it out"
             raise FixtureRefusedError(str(request.fixture), (Problem(None, None, reason),))

@@ -66,9 +66,9 @@ def view(invocation: Invocation) -> View:
     scratch = _SCRATCH.resolve()
     user = invocation.run_as if os.geteuid() == 0 else os.geteuid()
     hidden = list(_hidden(user))
-    masked = [path.resolve() for path in invocation.masked if path.exists()]
+    asked = [path.resolve() for path in invocation.hidden if path.exists()]
     # What is below /dev, as memory of the host is, the sandbox's own /dev hides already.
-    own = [_reachable(path, user) for path in masked if not path.is_relative_to(_DEVICES)]
+    own = [_reachable(path, user) for path in asked if not path.is_relative_to(_DEVICES)]
     for path in own:
         if path in _NEEDED:
             raise _refused(f"{path} is to be hidden from commands, and programs need what is in it")
@@ -144,10 +144,10 @@ def _workspace(invocation: Invocation, hidden: list[Path]) -> Path | None:
         raise _refused(f"the workspace {path} is not there; make the folder")
     if shown := next((each for each in hidden if each.is_relative_to(path)), None):
         raise _refused(f"the workspace {path} would show {shown}; choose a folder in it")
-    beyond = (*_OF_THE_KERNEL, *map(Path.resolve, invocation.masked))
+    beyond = (*_OF_THE_KERNEL, *map(Path.resolve, invocation.hidden))
     if holder := next((each for each in beyond if path.is_relative_to(each)), None):
         raise _refused(f"the workspace {path} is in {holder}, where no command may write")
-    links = (link for each in invocation.masked for link in _links_within(path, each))
+    links = (link for each in invocation.hidden for link in _links_within(path, each))
     if link := next(links, None):
         raise _refused(
             f"a path of the runtime's goes through the link {link}, which a command could replace"

@@ -38,7 +38,7 @@ from tau_custom_command.services.stopping import Stopping
 class Executing(NamedTuple):
     """How RUNs are executed: what the operator allows, bounds and gives.
 
-    Approvals are those of `state_dir`. `masked` are folders that no confined command may look into.
+    Approvals are those of `state_dir`. `hidden` are folders that no confined command may look into.
     What the runtime's `variables` have under a denied name is masked, as the secrets are. Programs
     are looked for in `path`. `umask` is the operator's: that of the runtime is for state files
     while a cycle is at work.
@@ -54,7 +54,7 @@ class Executing(NamedTuple):
     variables: Variables
     path: str
     state_dir: Path
-    masked: tuple[Path, ...]
+    hidden: tuple[Path, ...]
     workspace: Path | None
     run_as: int
     umask: int
@@ -70,7 +70,7 @@ class Executing(NamedTuple):
         around = Surroundings(profile, self.workspace, self.run_as, self.path)
         return Terms(self.options, self.state_dir, around)
 
-    def hidden(self) -> Secrets:
+    def barred_from_fixtures(self) -> Secrets:
         """What no fixture may hold: the secrets, and the runtime's variables of denied names."""
         denied = self.variables.less(as_written(self.options).denied_env).denied
         return Secrets({**denied.environment, **self.secrets.environment})
@@ -180,7 +180,7 @@ def _run(
             allow_network=policy.allow_network,
             limits=_limits(case, policy, executing.limits),
             workspace=executing.workspace,
-            masked=executing.masked,
+            hidden=executing.hidden,
             inherited=inherited.variables,
             secrets=secrets,
             run_as=executing.run_as,
