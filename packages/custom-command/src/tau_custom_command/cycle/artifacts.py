@@ -22,7 +22,7 @@ _REMOVABLE = re.compile(r"artifacts/[A-Za-z0-9_-]+\.txt")
 
 
 class Attempt(NamedTuple):
-    """Which attempt of a cycle: of the case at a place of its queue, the how manieth (from 1)."""
+    """An attempt of a cycle: at the case at a place of its queue; its number is from 1 on."""
 
     cycle_id: str
     place: int

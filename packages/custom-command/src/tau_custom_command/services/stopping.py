@@ -13,7 +13,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 class Stopping:
     """Whether a signal has asked to stop, and waiting that such a signal ends; see `noted`.
 
-    `stopped_by` is the first one's number; after a second one nobody `is_impatient` in vain.
+    `stopped_by` is the first one's number; it `is_impatient` from a second one on.
     """
 
     def __init__(self) -> None:
