@@ -20,7 +20,7 @@ from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.stopping import noted
 from tests import forking
-from tests.custom_command.cases import case_object
+from tests.custom_command.cases import case_object, success
 from tests.custom_command.running import (
     COMMAND,
     PATIENCE_SECONDS,
@@ -288,6 +288,29 @@ def test_a_registered_command_that_holds_a_secret_does_not_run(command: Command)
     assert (ended.code, audit(command.folder, "a")["failure_reason"]) == (3, "policy_denied")
     assert not (command.folder / SECRET).exists()
     assert "holds the value of a secret" in said(ended)
+
+
+def test_a_secret_that_json_escapes_is_found_nowhere(command: Command) -> None:
+    """Reading the output brings it out: neither a difference nor what is captured tells it."""
+    escaped = "".join(rf"\u{ord(character):04x}" for character in SECRET)
+    (command.folder / "said.json").write_text(f'{{"{escaped}": "{escaped}", "a": "{escaped}"}}')
+    ended = execute(
+        command,
+        create("a", "cat said.json"),
+        create("b", "echo {{capture.x}}"),
+        case_object("1", "RUN", "a", expected=success("RUN", stdout={"json": {"a": 1}})),
+        case_object("2", "RUN", "a", capture={"x": {"stdout": "json", "pointer": "/a"}}),
+        case_object("3", "RUN", "b", expected=success("RUN", stdout={"equals": "***"})),
+        options=("--secret", "TOKEN"),
+        TOKEN=SECRET,
+    )
+    assert ended.code == 3, ended
+    assert 'observed "***" at /a' in said(ended)
+    assert SECRET not in said(ended)
+    for path in (command.folder / "state").rglob("*"):
+        assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path
+    log = command.folder / "state/channel-store/custom-command/b/log.jsonl"
+    assert json.loads(log.read_text().splitlines()[-1])["payload"]["outcome"] == "success"
 
 
 def test_a_secret_file_is_read_anew_in_each_cycle(command: Command) -> None:

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from tau_custom_command.contract import strict_json
 from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.checks.json_difference import NOTHING, first_difference
+from tau_custom_command.cycle.checks.masked_json import Mask, as_it_is, json_of
 from tau_custom_command.cycle.checks.pattern_match import (
     Matcher,
     Unmatched,
@@ -37,15 +38,18 @@ _UNKNOWN = {
 }
 
 
-def judge(expected: Expectation, ended: Ended, matches: Matcher) -> tuple[Difference, ...]:
+def judge(
+    expected: Expectation, ended: Ended, matches: Matcher, mask: Mask = as_it_is
+) -> tuple[Difference, ...]:
     """Every stated assertion that does not hold of how a command ended, each on one line.
 
     Judged is a process that ended by itself; one that its time limit ended only where that failure
-    is expected. What cannot be decided by the output that was kept does not hold.
+    is expected. What cannot be decided by the output that was kept does not hold. `mask` masks the
+    texts that reading JSON makes of masked output.
     """
     if not _is_judged(expected, ended):
         return ()
-    return tuple(_differences(expected, ended, matches))
+    return tuple(_differences(expected, ended, matches, mask))
 
 
 def failure(expected: Expectation, ended: Ended) -> FailureReason | None:
@@ -76,13 +80,15 @@ def _is_judged(expected: Expectation, ended: Ended) -> bool:
     return ended.started and ended.failure in {None, FailureReason.NON_ZERO_EXIT}
 
 
-def _differences(expected: Expectation, ended: Ended, matches: Matcher) -> Iterator[Difference]:
+def _differences(
+    expected: Expectation, ended: Ended, matches: Matcher, mask: Mask
+) -> Iterator[Difference]:
     if expected.exit_code is not UNSET and ended.exit_code != expected.exit_code:
         by_signal = "" if ended.signal is None else f" (signal {ended.signal})"
         yield Difference("exit_code", f"{expected.exit_code}", f"{ended.exit_code}{by_signal}")
     for name, output in expected.outputs.items():
         stream: Stream = getattr(ended, name)
-        for key, *texts in _of_output(output, stream, matches):
+        for key, *texts in _of_output(output, stream, matches, mask):
             yield Difference(f"{name}.{key}", *texts)
     if expected.max_duration_ms is not UNSET and ended.duration_ms > expected.max_duration_ms:
         yield Difference(
@@ -91,7 +97,7 @@ def _differences(expected: Expectation, ended: Ended, matches: Matcher) -> Itera
 
 
 def _of_output(
-    expected: OutputExpectation, stream: Stream, matches: Matcher
+    expected: OutputExpectation, stream: Stream, matches: Matcher, mask: Mask
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the key of each assertion that does not hold, what was expected, what was there."""
     if expected.equals is not UNSET and (texts := _unequal(expected.equals, stream)):
@@ -104,8 +110,10 @@ def _of_output(
             # Not as a quoted text: a backslash of the pattern would stand there twice.
             yield "matches", _cut(printable(expected.matches)), _UNKNOWN[found] + _beginning(stream)
     for key, value in (("json", expected.json), ("json_contains", expected.json_contains)):
-        if value is not UNSET and (texts := _other_json(value, stream, by_subset=key != "json")):
-            yield key, *texts
+        if value is not UNSET:
+            texts = _other_json(value, stream, mask, by_subset=key != "json")
+            if texts is not None:
+                yield key, *texts
 
 
 def _unequal(expected: str, stream: Stream) -> tuple[str, str] | None:
@@ -135,12 +143,14 @@ def _nearest(wanted: str, stream: Stream) -> tuple[str, str]:
     return _around(wanted, there), _around(observed, place) + _place(observed, place, stream)
 
 
-def _other_json(expected: object, stream: Stream, *, by_subset: bool) -> tuple[str, str] | None:
+def _other_json(
+    expected: object, stream: Stream, mask: Mask, *, by_subset: bool
+) -> tuple[str, str] | None:
     """Both values where the output, as JSON, differs first; None where it does not."""
     if not stream.is_whole:
         return _as_json(expected), _UNKNOWN[Unmatched.TRUNCATED] + _beginning(stream)
     try:
-        observed = strict_json.decode(stream.kept)
+        observed = json_of(stream, mask)
     except strict_json.JsonRefusedError as error:
         return _as_json(expected), f"no JSON: {error}: {_beginning(stream)}"
     difference = first_difference(expected, observed, by_subset=by_subset)

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from tau_custom_command.contract import json_pointer, strict_json
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.contract.vocabulary import Operation
+from tau_custom_command.cycle.checks.masked_json import Mask, as_it_is, json_of
 from tau_custom_command.cycle.checks.pattern_match import Matcher, Unmatched, is_lossy, search
 from tau_custom_command.cycle.execution import Ended, Stream
 from tau_custom_command.fixture.checks import group_of
@@ -95,8 +96,10 @@ def secrets_of(case: Case, ended: Ended, matches: Matcher) -> TakenSecrets:
     return TakenSecrets(values, missing, frozenset(withheld))
 
 
-def captured(case: Case, ended: Ended, matches: Matcher, secrets: TakenSecrets) -> Captured:
-    """Take what a RUN is to capture, of its masked output.
+def captured(
+    case: Case, ended: Ended, matches: Matcher, secrets: TakenSecrets, mask: Mask = as_it_is
+) -> Captured:
+    """Take what a RUN is to capture, of its masked output; `mask` as for `judge`.
 
     To be asked only where it came out as expected: of any other, later RUNs have nothing.
     """
@@ -105,7 +108,7 @@ def captured(case: Case, ended: Ended, matches: Matcher, secrets: TakenSecrets) 
     for name, capture in case.capture.items():
         if not capture.secret:
             try:
-                values[name] = _taken(capture, ended, matches)
+                values[name] = _taken(capture, ended, matches, mask)
             except _MissingError as error:
                 missing[name] = str(error)
     return Captured(values, missing, secrets.values, secrets.missing)
@@ -175,18 +178,18 @@ def _stream_of(capture: Capture) -> StreamName:
 
 
 def _secret(capture: Capture, ended: Ended, matches: Matcher) -> str:
-    value = _taken(capture, ended, matches)
+    value = _taken(capture, ended, matches, as_it_is)
     if len(value.encode()) < SHORTEST_SECRET_BYTES:
         raise _UnknownError(f"a secret of less than {SHORTEST_SECRET_BYTES} bytes is not masked")
     return value
 
 
-def _taken(capture: Capture, ended: Ended, matches: Matcher) -> str:
+def _taken(capture: Capture, ended: Ended, matches: Matcher, mask: Mask) -> str:
     stream: Stream = getattr(ended, _stream_of(capture))
     if not stream.is_whole:
         raise _UnknownError("the output is longer than what is kept of it")
     if capture.pattern is UNSET:
-        value = _by_pointer(str(capture.pointer), stream)
+        value = _by_pointer(str(capture.pointer), stream, mask)
     else:
         value = _by_pattern(capture.pattern, group_of(capture), stream, matches)
     if "\ufffd" in value and is_lossy(stream):
@@ -205,9 +208,9 @@ def _by_pattern(pattern: str, group: int, stream: Stream, matches: Matcher) -> s
     return value
 
 
-def _by_pointer(pointer: str, stream: Stream) -> str:
+def _by_pointer(pointer: str, stream: Stream, mask: Mask) -> str:
     try:
-        value = json_pointer.at(strict_json.decode(stream.kept), json_pointer.tokens(pointer) or ())
+        value = json_pointer.at(json_of(stream, mask), json_pointer.tokens(pointer) or ())
     except strict_json.JsonRefusedError as error:
         raise _UnknownError(f"the output is no JSON: {error}") from None
     except json_pointer.NothingThereError as error:
