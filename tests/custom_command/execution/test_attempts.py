@@ -20,9 +20,9 @@ from typing import NamedTuple
 import pytest
 
 from tau_custom_command.cycle.execution import Ended, FailureReason
-from tau_custom_command.execution.invocation import NOBODY
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.execution.profiles import NOT_WITH_NETWORK, PROMISES, Promise
+from tau_custom_command.limits import NOBODY
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
 from tests.custom_command.execution.sandboxes import WHY_NOT, invocation

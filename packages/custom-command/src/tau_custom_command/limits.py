@@ -38,6 +38,9 @@ LONGEST_RETRY_DELAY_MS = 3_600_000
 LARGEST_USER = 2**32 - 2
 """The largest id that a user has. The one after it tells the kernel to change nothing."""
 
+NOBODY = 65_534
+"""The user that confined commands run as where the runtime is root, unless another is named."""
+
 MOST_CAPTURES = 100
 """Parts of its output that one case captures."""
 

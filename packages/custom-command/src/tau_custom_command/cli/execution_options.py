@@ -9,7 +9,8 @@ import typer
 
 from tau_custom_command.cli.options import milliseconds, option, path, whole_number
 from tau_custom_command.cycle.plan import CycleLimits
-from tau_custom_command.limits import LARGEST_USER, MIB
+from tau_custom_command.execution.limits import Limits
+from tau_custom_command.limits import LARGEST_USER, MIB, NOBODY
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.printable import printable
 from tau_custom_command.services.stopping import Stopping
@@ -21,7 +22,6 @@ _DAY_MS = 24 * 60 * 60 * 1000
 LONGEST_TIMEOUT_MS = 7 * _DAY_MS
 MOST_CPU_SECONDS = 1_000_000_000
 MOST_PARALLEL = 256
-NOBODY = 65_534
 
 
 RunTimeoutMs = Annotated[
@@ -104,7 +104,7 @@ AcceptLostKeys = Annotated[
     ),
 ]
 MaxMemoryBytes = Annotated[
-    int,
+    int | None,
     whole_number(
         "MAX_MEMORY_BYTES", "Execute mode: address space of each process of a RUN.", 16 * MIB
     ),
@@ -136,18 +136,13 @@ ScratchBytes = Annotated[
 class ExecutionOptions(NamedTuple):
     """What the options of `run` say of executing RUNs; the defaults are theirs."""
 
-    run_timeout_ms: int = 30_000
+    limits: Limits = Limits()
     max_parallel: int | None = None
     stop_timeout_ms: int | None = None
     workspace: Path | None = None
     run_as: int = NOBODY
     hidden: Sequence[Path] = ()
     secrets: Sequence[str] = ()
-    max_memory_bytes: int = 4 * 1024 * MIB
-    max_processes: int = 256
-    max_file_bytes: int = 1024 * MIB
-    max_cpu_seconds: int | None = None
-    scratch_bytes: int = 256 * MIB
 
 
 DEFAULTS = ExecutionOptions()
@@ -168,18 +163,9 @@ def executing(
     # Imported only here: record mode, the default, has no use for any of it.
     from tau_custom_command.execution import secrets as secret_sources  # noqa: PLC0415
     from tau_custom_command.execution.invocation import search_path  # noqa: PLC0415
-    from tau_custom_command.execution.limits import Limits  # noqa: PLC0415
     from tau_custom_command.execution.variables import Variables  # noqa: PLC0415
     from tau_custom_command.services.execute.prepare import Executing  # noqa: PLC0415
 
-    limits = Limits(
-        timeout_ms=given.run_timeout_ms,
-        cpu_seconds=given.max_cpu_seconds,
-        memory_bytes=given.max_memory_bytes,
-        file_bytes=given.max_file_bytes,
-        processes=given.max_processes,
-        scratch_bytes=given.scratch_bytes,
-    )
     sources = secret_sources.sources_of(given.secrets, os.environ)
     secrets = secret_sources.read(sources, os.environ)
     for warning in secrets.warnings:
@@ -188,9 +174,9 @@ def executing(
     return Executing(
         options=policy,
         attempts=attempts,
-        limits=limits,
+        limits=given.limits,
         max_parallel=given.max_parallel or os.cpu_count() or 1,
-        stop_timeout_ms=limits.timeout_ms if stop_timeout_ms is None else stop_timeout_ms,
+        stop_timeout_ms=given.limits.timeout_ms if stop_timeout_ms is None else stop_timeout_ms,
         stopping=stopping,
         secrets=secrets,
         variables=Variables(os.environ),

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_custom_command.execution.limits import Limits
+from tau_custom_command.limits import NOBODY
 from tau_custom_command.policy.model import SandboxProfile
-
-NOBODY = 65_534
-"""The user that confined commands run as where the runtime is root, unless another is named."""
 
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

@@ -12,7 +12,8 @@ from tau_custom_command.cli import (
     options,
 )
 from tau_custom_command.cli.output import print_answer
-from tau_custom_command.execution.invocation import NOBODY, search_path
+from tau_custom_command.execution.invocation import search_path
+from tau_custom_command.limits import NOBODY
 from tau_custom_command.policy.model import SandboxProfile, is_identifier
 from tau_custom_command.policy.rules import CAPTURE
 from tau_custom_command.services.approve import ApprovalRequest

@@ -8,6 +8,7 @@ from tau_custom_command.cli import execution_options, options
 from tau_custom_command.cli.checkup import checkup_as_json, checkup_as_text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.errors import ExitCode
+from tau_custom_command.limits import NOBODY
 from tau_custom_command.services.doctor import Asked, examine
 
 _Name = Annotated[
@@ -20,7 +21,7 @@ def doctor(
     *,
     state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
     workspace: execution_options.Workspace = None,
-    run_as: execution_options.RunAs = execution_options.NOBODY,
+    run_as: execution_options.RunAs = NOBODY,
     resolve: _Name = "localhost",
     output_format: options.Format = "text",
     as_json: options.AsJson = False,

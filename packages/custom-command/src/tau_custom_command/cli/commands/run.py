@@ -15,6 +15,7 @@ from tau_custom_command.cli.progress import track
 from tau_custom_command.contract.paths import CHANNEL_STORE
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
+from tau_custom_command.execution.limits import Limits
 from tau_custom_command.policy.model import (
     DEFAULTS,
     ExecutionPolicy,
@@ -63,7 +64,7 @@ def run(
     policy_sandbox_profile: options.PolicySandboxProfile = DEFAULTS["sandbox_profile"],
     policy_allowed_env: options.PolicyAllowedEnv = None,
     policy_denied_env: options.PolicyDeniedEnv = None,
-    run_timeout_ms: execution_options.RunTimeoutMs = EXECUTION.run_timeout_ms,
+    run_timeout_ms: execution_options.RunTimeoutMs = EXECUTION.limits.timeout_ms,
     max_parallel: execution_options.MaxParallel = EXECUTION.max_parallel,
     stop_timeout: execution_options.StopTimeout = EXECUTION.stop_timeout_ms,
     workspace: execution_options.Workspace = EXECUTION.workspace,
@@ -73,11 +74,11 @@ def run(
     rerun: execution_options.Rerun = None,
     accept_lost_keys: execution_options.AcceptLostKeys = False,
     artifact_days: options.ArtifactDays = 30,
-    max_memory_bytes: execution_options.MaxMemoryBytes = EXECUTION.max_memory_bytes,
-    max_processes: execution_options.MaxProcesses = EXECUTION.max_processes,
-    max_file_bytes: execution_options.MaxFileBytes = EXECUTION.max_file_bytes,
-    max_cpu_seconds: execution_options.MaxCpuSeconds = EXECUTION.max_cpu_seconds,
-    scratch_bytes: execution_options.ScratchBytes = EXECUTION.scratch_bytes,
+    max_memory_bytes: execution_options.MaxMemoryBytes = EXECUTION.limits.memory_bytes,
+    max_processes: execution_options.MaxProcesses = EXECUTION.limits.processes,
+    max_file_bytes: execution_options.MaxFileBytes = EXECUTION.limits.file_bytes,
+    max_cpu_seconds: execution_options.MaxCpuSeconds = EXECUTION.limits.cpu_seconds,
+    scratch_bytes: execution_options.ScratchBytes = EXECUTION.limits.scratch_bytes,
     output_format: options.Format = "text",
     as_json: options.AsJson = False,
 ) -> None:
@@ -122,18 +123,20 @@ def run(
         denied_env=policy_denied_env,
     )
     execution = ExecutionOptions(
-        run_timeout_ms=run_timeout_ms,
+        limits=Limits(
+            timeout_ms=run_timeout_ms,
+            cpu_seconds=max_cpu_seconds,
+            memory_bytes=max_memory_bytes,
+            file_bytes=max_file_bytes,
+            processes=max_processes,
+            scratch_bytes=scratch_bytes,
+        ),
         max_parallel=max_parallel,
         stop_timeout_ms=stop_timeout,
         workspace=workspace,
         run_as=run_as,
         hidden=hide or (),
         secrets=secret or (),
-        max_memory_bytes=max_memory_bytes,
-        max_processes=max_processes,
-        max_file_bytes=max_file_bytes,
-        max_cpu_seconds=max_cpu_seconds,
-        scratch_bytes=scratch_bytes,
     )
     request = RunRequest(
         fixture=fixture,

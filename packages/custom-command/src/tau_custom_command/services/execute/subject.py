@@ -10,8 +10,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from tau_custom_command.contract.state import CommandRecord
-from tau_custom_command.execution.invocation import NOBODY
-from tau_custom_command.limits import LARGEST_NAMED_FILE_BYTES
+from tau_custom_command.limits import LARGEST_NAMED_FILE_BYTES, NOBODY
 from tau_custom_command.policy.approvals import ApprovedFile, Subject
 from tau_custom_command.policy.model import ExecutionPolicy, SandboxProfile
 from tau_custom_command.policy.rules import PLACEHOLDER
