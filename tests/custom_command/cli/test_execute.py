@@ -24,7 +24,7 @@ import pytest
 from tau_custom_command.cycle.notes import Settled
 from tau_custom_command.storage import journal
 from tau_custom_command.storage.journal_format import NoteKind
-from tests.custom_command.cases import case_object
+from tests.custom_command.cases import case_object, success
 from tests.custom_command.executing import (
     EXECUTE,
     RUN,
@@ -522,3 +522,35 @@ def test_the_longest_time_to_stop(command: Command) -> None:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
     assert payloads(command.folder, "a")[-1]["outcome"] == "success"
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@pytest.mark.parametrize("here", ["workspace", "."])
+def test_no_command_makes_what_is_hidden(here: str) -> None:
+    """A state of its own making, with approvals, would be the one of the next run there."""
+    with tempfile.TemporaryDirectory(dir="/srv") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        workspace = folder / "workspace"
+        workspace.mkdir()
+        workspace.chmod(0o777)
+        template = (
+            "sh -c 'touch written; mkdir -p .tau/x rollouts/a/x; mv .tau y; rmdir rollouts/a'"
+        )
+        policy = {"allow_shell": True, "sandbox_profile": "workspace_write"}
+        started = folder / here
+        write(
+            started,
+            case_object("0", "CREATE", "a", template=template, execution_policy=policy),
+            run("1", "a", expected=success("RUN", exit_code=1)),
+        )
+        options = ("--policy-sandbox-profile", "workspace_write", "--policy-allow-shell")
+        hidden = workspace / "rollouts/a"
+        ended = Command(started)(
+            *("run", "fixture.json", "--state-dir", f"{folder}/state", *EXECUTE, *options),
+            *("--workspace", str(workspace), "--hide", str(hidden)),
+        )
+        assert ended.code == 0, ended
+        assert (workspace / "written").exists()
+        for path in (workspace / ".tau", hidden):
+            assert (path.stat().st_uid, *path.iterdir()) == (os.geteuid(),)

@@ -182,7 +182,10 @@ def executing(
         variables=Variables(os.environ),
         path=search_path(),
         state_dir=state_dir,
-        hidden=(*_own(state_dir.absolute()), *(path.absolute() for path in given.hidden)),
+        hidden=(
+            *_own(state_dir.absolute(), given.workspace),
+            *(path.absolute() for path in given.hidden),
+        ),
         workspace=given.workspace,
         run_as=given.run_as,
         umask=_umask(),
@@ -196,9 +199,10 @@ def _umask() -> int:
     return umask
 
 
-def _own(state_dir: Path) -> Iterator[Path]:
-    """The state directory, and the folder `.tau` where others and rollouts are by default."""
+def _own(state_dir: Path, workspace: Path | None) -> Iterator[Path]:
+    """The state directory, and the folders `.tau` where others and rollouts are by default."""
     yield state_dir
-    for folder in (Path.cwd() / ".tau", *state_dir.parents):
-        if folder.name == ".tau":
-            yield folder
+    yield Path.cwd() / ".tau"
+    if workspace is not None:
+        yield workspace.absolute() / ".tau"
+    yield from (folder for folder in state_dir.parents if folder.name == ".tau")

@@ -248,6 +248,7 @@ def _executed(  # noqa: PLR0913, PLR0917 - what was planned, what was asked for,
 ) -> tuple[Settlement, ...]:
     """Settle the cases, RUNs by running them; the journal notes how far it is."""
     from tau_custom_command.services.execute.cycle import execute  # noqa: PLC0415 - record mode has no use
+    from tau_custom_command.services.execute.hidden import make_hidden  # noqa: PLC0415 - as above
 
     syncing = _syncing(request)
 
@@ -257,6 +258,7 @@ def _executed(  # noqa: PLR0913, PLR0917 - what was planned, what was asked for,
             lock, channel, attempt, ended, syncing, now_unix_ms=now_unix_ms, days=days
         )
 
+    make_hidden(executing.hidden, executing.workspace)
     progress = iter(track("cases", planned.queue))
     with noting(lock.root, syncing) as notebook:
         settlements = execute(
