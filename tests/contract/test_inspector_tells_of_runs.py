@@ -89,6 +89,62 @@ def test_a_run_is_run_again_with_what_is_to_be_pasted(tmp_path: Path) -> None:
     there.touch()
     assert type_in(action, fixture).exit_code == 0
     assert diagnosed(state_dir)[:2] == (0, ["run_non_zero_exits"])
+    passed = symptom(state_dir, "run_non_zero_exits")
+    assert passed["severity"] == "notice"
+    assert "attempts at RUNs" in passed["summary"]
+    assert "went well since" in passed["action"]
+    assert [each["file"] for each in passed["evidence"]] == ["runtime-events.jsonl"]
+
+
+def test_attempts_before_the_one_that_went_well_are_no_failures(tmp_path: Path) -> None:
+    """Of retries and of retry_until alike; evidence and advice are of the RUN that failed."""
+    state_dir, marks = tmp_path / "state", tmp_path / "marks"
+    counted = "sh -c 'echo x >>{0}.$0; test $(wc -l <{0}.$0) -ge 3' {1}"
+    fixture = write(tmp_path, *((name, counted.format(marks, name)) for name in ("again", "until")))
+    written = json.loads(fixture.read_text())
+    written["cases"] += [
+        {"case_id": "0-no", "operation": "CREATE", "command_name": "no", "template": "false"},
+        {"case_id": "1-no", "operation": "RUN", "command_name": "no"},
+    ]
+    written["cases"][2]["command_spec"] = {"read_only": True}
+    written["cases"][3]["retry_until"] = {"attempts": 3, "every_ms": 1}
+    written["cases"][4]["execution_policy"] = UNCONFINED
+    fixture.write_text(json.dumps(written))
+    run_fixture(fixture, state_dir, *UNASKED, "--retry-max-attempts=3")
+    _, symptoms, report = diagnosed(state_dir)
+    assert symptoms == ["case_processing_failed", "repeated_retries", "run_non_zero_exits"]
+    for each in report["symptoms"]:
+        places = {evidence["file"].split("/")[-2] for evidence in each["evidence"][1:]}
+        assert places == {"no"}, each["code"]
+    assert "--rerun RUN:no:1-no`" in symptom(state_dir, "run_non_zero_exits")["action"]
+    written["cases"] = written["cases"][:-2]
+    fixture.write_text(json.dumps(written))
+    for mark in tmp_path.glob("marks.*"):
+        mark.unlink()
+    again = tmp_path / "again"
+    run_fixture(fixture, again, *UNASKED, "--retry-max-attempts=3", "--fresh")
+    for mark in tmp_path.glob("marks.*"):
+        mark.unlink()
+    run_fixture(fixture, again, *UNASKED, "--retry-max-attempts=3", "--fresh")
+    _, symptoms, report = diagnosed(again)
+    assert symptoms == ["repeated_retries", "run_non_zero_exits"]
+    for each in report["symptoms"]:
+        assert each["severity"] == "notice"
+        assert "--re" not in each["action"]
+
+
+def test_a_run_that_went_well_in_a_later_fresh_cycle_is_no_failure(tmp_path: Path) -> None:
+    """Its key is another one then; until it does, a fresh cycle is what runs it again."""
+    state_dir, there = tmp_path / "state", tmp_path / "there"
+    fixture = write(tmp_path, ("look", f"cat {there}"), ("no", "false"))
+    run_fixture(fixture, state_dir, *UNASKED, "--fresh")
+    action = symptom(state_dir, "run_non_zero_exits")["action"]
+    assert type_in(action, fixture).exit_code == 3
+    assert "--fresh`" in action
+    there.touch()
+    run_fixture(fixture, state_dir, *UNASKED, "--fresh")
+    evidence = symptom(state_dir, "run_non_zero_exits")["evidence"]
+    assert [each["file"].split("/")[-2] for each in evidence if "run" in each] == ["no"]
 
 
 def test_an_approval_is_given_with_what_is_to_be_pasted(tmp_path: Path) -> None:

@@ -527,7 +527,8 @@ def test_repeated_retries_say_where_and_what(directory: StateDirectory) -> None:
     diagnosis = after(directory, {"retry_attempts": 2}, {"retry_attempts": 1}, {}, {})
     symptom = the(diagnosis, "repeated_retries")
     assert symptom.sentence == (
-        "cases were tried again 3 times, in 2 of the last 4 cycles, last 2 cycles ago"
+        "attempts after the first of a case, those of 'retry_until' too: 3, in 2 of the last 4 "
+        "cycles, last 2 cycles ago"
     )
     assert [each.line for each in symptom.evidence] == [2, 1, 1]
     assert "custom_command_backend_unavailable" in symptom.evidence[2].excerpt

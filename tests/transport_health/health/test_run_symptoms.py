@@ -9,7 +9,7 @@ from tau_transport_health.contract.channel import parse_log_entry
 from tau_transport_health.errors import FormRefusedError
 from tau_transport_health.formats.diagnosis import diagnosis_json, diagnosis_text
 from tau_transport_health.formats.text import facts
-from tau_transport_health.health.file_symptoms import Symptom
+from tau_transport_health.health.file_symptoms import Severity, Symptom
 from tau_transport_health.log.traces import LONGEST_TEXT_CHARACTERS, TraceKind, kinds_of
 from tests.transport_health.health.test_diagnosis import (
     ESCAPE,
@@ -18,6 +18,7 @@ from tests.transport_health.health.test_diagnosis import (
     channel_log,
     codes,
     diagnosed,
+    rejected,
     the,
 )
 from tests.transport_health.running import unprintable
@@ -153,6 +154,107 @@ def test_what_was_run_again_well_is_no_symptom(directory: StateDirectory) -> Non
     ]
 
 
+def cycles_at(*changes: Json) -> tuple[Json, ...]:
+    """Return what differs in events of cycles a second apart, of which the last ends now."""
+    first = NOW_UNIX_MS - 1000 * (len(changes) - 1)
+    times = ({"timestamp_unix_ms": first + 1000 * place} for place in range(len(changes)))
+    return tuple(change | time for change, time in zip(changes, times, strict=True))
+
+
+def at(line: bytes, *, ago: int, key: str = "RUN:disk-usage:020-run") -> bytes:
+    """Return an entry of so many cycles ago, in their last millisecond."""
+    return line_of(
+        json.loads(line) | {"timestamp_unix_ms": NOW_UNIX_MS - 1000 * ago, "event_key": key}
+    )
+
+
+def in_vain(**audit: object) -> bytes:
+    """Return a channel's line of an attempt that may be tried again."""
+    return rejected(
+        503,
+        "custom_command_backend_unavailable",
+        outcome="retryable_failure",
+        run_audit=json.loads(audited(exit_code=3, **audit))["payload"]["run_audit"],
+    )
+
+
+NON_ZERO: Json = {"run_mode": "execute", "run_non_zero_exit_failures": 1}
+RETRIED: Json = NON_ZERO | {"retry_attempts": 2}
+
+
+def lines_of(symptom: Symptom) -> list[int | None]:
+    """Return the lines of the channel that are evidence."""
+    return [each.line for each in symptom.evidence if each.file.startswith("channel-store")]
+
+
+def test_attempts_before_one_that_went_well_are_counted_and_no_more(
+    directory: StateDirectory,
+) -> None:
+    """In the same cycle or a later one: a notice that says what it counts, and no advice on it."""
+    channel_log(
+        directory,
+        *(at(line, ago=1) for line in (in_vain(), in_vain(), audited())),
+        *(at(line, ago=0) for line in (in_vain(), audited())),
+    )
+    diagnosis = after(directory, *cycles_at(RETRIED, RETRIED))
+    assert codes(diagnosis) == ["repeated_retries", "run_non_zero_exits"]
+    for symptom in diagnosis.symptoms:
+        assert symptom.severity is Severity.NOTICE
+        assert symptom.sentence.startswith("attempts ")
+        assert "went well since" in symptom.action
+        assert lines_of(symptom) == []
+
+
+def test_without_channels_attempts_that_failed_stay_a_fault(directory: StateDirectory) -> None:
+    """Nobody tells that they went well in the end."""
+    diagnosis = after(directory, *cycles_at(RETRIED, RETRIED))
+    assert {each.severity for each in diagnosis.symptoms} == {Severity.FAULT}
+
+
+def test_a_case_that_was_never_retried_is_no_evidence_of_retries(
+    directory: StateDirectory,
+) -> None:
+    """A RUN that failed at its only attempt is told as that; another one was tried again."""
+    channel_log(directory, at(in_vain(), ago=0), channel="once")
+    channel_log(
+        directory,
+        *(at(in_vain(stderr=word), ago=0, key="RUN:x:1") for word in ("a", "b")),
+        channel="twice",
+    )
+    diagnosis = after(directory, *cycles_at({}, executed(**RETRIED)))
+    retries = the(diagnosis, "repeated_retries")
+    assert [(each.file.split("/")[-2], each.line) for each in retries.evidence[1:]] == [
+        ("twice", 2)
+    ]
+    assert retries.severity is Severity.FAULT
+    assert [(each.channel, each.line) for each in diagnosis.failing_cases] == [
+        ("once", 1),
+        ("twice", 2),
+    ]
+
+
+def test_a_run_of_a_fresh_cycle_is_the_same_in_the_next(directory: StateDirectory) -> None:
+    """By its key less the suffix; a case whose name ends alike, in the same cycle, is another."""
+    keys = ("RUN:disk-usage:a-1", "RUN:disk-usage:b-1", "RUN:disk-usage:a--2", "RUN:disk-usage:b")
+    channel_log(
+        directory,
+        *(at(in_vain(), ago=1, key=key) for key in keys[:2]),
+        at(audited(), ago=0, key=keys[2]),
+    )
+    symptom = the(after(directory, *cycles_at(NON_ZERO, {})), "run_non_zero_exits")
+    assert lines_of(symptom) == [2]
+    assert "--fresh`" in symptom.action
+    assert "--rerun" not in symptom.action
+    channel_log(
+        directory,
+        at(in_vain(), ago=1, key=keys[3]),
+        at(audited(), ago=1, key=keys[1]),
+    )
+    symptom = the(diagnosed(directory), "run_non_zero_exits")
+    assert lines_of(symptom) == [1]
+    assert "--rerun RUN:disk-usage:b`" in symptom.action
+
+
 def test_many_commands_are_counted(directory: StateDirectory) -> None:
     """Five are named, and how many more there are; the newest three are shown."""
     for name in "abcdefg":
@@ -238,7 +340,7 @@ def test_entries_of_long_ago_are_left_out(
 ) -> None:
     """However their lines are written; what is of the oldest cycle that failed is taken."""
     entry = json.loads(drifted(SUCCESS, exit_code=3))
-    since = NOW_UNIX_MS - 12
+    since = NOW_UNIX_MS - 12 - 1  # what began within a millisecond
     lines = [
         json.dumps(entry | {"timestamp_unix_ms": time}, separators=separators).encode() + b"\n"
         for time in (since - 1, since)

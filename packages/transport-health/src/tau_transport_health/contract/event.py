@@ -87,6 +87,11 @@ class Event(NamedTuple):
     fixture_sha256: fields.Digest = ""
     runtime_version: fields.Text = ""
 
+    @property
+    def began_unix_ms(self) -> int:
+        """When the cycle began, at the latest: both of its times are rounded down."""
+        return self.timestamp_unix_ms - self.cycle_duration_ms - 1
+
 
 RULES = fields.rules_of(Event)
 """What each key of a line must be."""

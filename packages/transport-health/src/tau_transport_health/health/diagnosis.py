@@ -20,6 +20,7 @@ from tau_transport_health.health.file_symptoms import (
 from tau_transport_health.health.remedies import (
     BACKEND_REMEDY,
     EXECUTED_REMEDY,
+    WENT_WELL_REMEDY,
     FileSymptom,
     HistorySymptom,
     Hold,
@@ -106,7 +107,7 @@ def diagnose(
 
 def _of_last_cycle(last: Cycle, traces: Sequence[Trace]) -> tuple[Trace, ...]:
     """The traces that are not older than a cycle."""
-    since = last.event.timestamp_unix_ms - last.event.cycle_duration_ms
+    since = last.event.began_unix_ms
     return tuple(trace for trace in traces if trace.timestamp_unix_ms >= since)
 
 
@@ -116,8 +117,9 @@ def _of_finding(
     is_held = finding.code is HistorySymptom.CASE_PROCESSING_FAILED and any(
         hold is Hold.UNHEALTHY for hold, _ in inspection.assessment.holds
     )
-    severity = Severity.NOTICE if finding.is_notice else Severity.FAULT
     kind = finding.trace_kind
+    is_notice = finding.is_notice or _went_well(finding, traces)
+    severity = Severity.NOTICE if is_notice else Severity.FAULT
     evidence = [evidence_of(trace) for trace in (traces.get(kind, ()) if kind else ())]
     if finding.code is HistorySymptom.CASE_PROCESSING_FAILED:
         told = _with_a_symptom_of_their_own(traces)
@@ -138,6 +140,8 @@ def _action(
     finding: Finding, inspection: Inspection, traces: Mapping[TraceKind, Sequence[Trace]]
 ) -> str:
     """What to do about a finding, by what the channels say of it, and how to see that."""
+    if _went_well(finding, traces):
+        return WENT_WELL_REMEDY
     found = traces.get(finding.trace_kind, ()) if finding.trace_kind is not None else ()
     action = inspection.remedy(finding.code)
     if finding.code is HistorySymptom.CASE_PROCESSING_FAILED:
@@ -146,6 +150,14 @@ def _action(
     if found and finding.trace_kind in RERUN:
         action += how_to_rerun(inspection, found[0])
     return action + look_at(inspection, found[0]) if found else action
+
+
+def _went_well(finding: Finding, traces: Mapping[TraceKind, Sequence[Trace]]) -> bool:
+    """Whether the channels tell that each RUN whose attempts a finding counts went well since."""
+    kind = finding.trace_kind
+    if kind is None or kind is TraceKind.FAILED_CASE:  # the last cycle failed, whatever they tell
+        return False
+    return kind in traces and not traces[kind]
 
 
 def _of_failed_cases(

@@ -109,8 +109,8 @@ REMEDIES: Mapping[SymptomCode, str] = {
     HistorySymptom.BACKLOG_GROWING: "take more at once, or run more often{run_all}. To be told of "
     "it: `tau-transport-health check {look} --warn-queue-depth 0`",
     HistorySymptom.REPEATED_RETRIES: "is the failure passing? Then raise --retry-max-attempts or "
-    "--retry-base-delay-ms; if not, see what the command calls. In record mode only "
-    "simulate_retryable_failure does this",
+    "--retry-base-delay-ms, of a RUN with retry_until the attempts that it states; if not, see "
+    "what the command calls. In record mode only simulate_retryable_failure does this",
     HistorySymptom.RUN_SPAWN_FAILURES: "see that the program is installed, where all users have "
     "it, and may be started: in a sandbox no home is there",
     HistorySymptom.RUN_TIMEOUTS: "see why the command takes so long, or raise its time limit",
@@ -155,12 +155,24 @@ EXECUTED_REMEDY = (
 )
 """In the place of the fixture's, where all that failed were runs that have their own symptoms."""
 
+WENT_WELL_REMEDY = (
+    "nothing is to be run again: as the channels tell, each of these RUNs went well since, at a "
+    "later attempt or in a later cycle. If it happens often, see why the attempts before failed"
+)
+"""In the place of what to do about attempts that failed, where no RUN is left that did."""
+
 RERUN_REMEDY = (
     ". But for cycles with --fresh, a RUN that was started is not run again by itself; once that "
     "is seen to: "
     "`tau-custom-command run FIXTURE --state-dir {dir} --run-mode execute --rerun {key}`"
 )
 """Behind what to do about runs that were started."""
+
+FRESH_REMEDY = (
+    ". The next cycle with --fresh runs it again; once that is seen to: "
+    "`tau-custom-command run FIXTURE --state-dir {dir} --run-mode execute --fresh`"
+)
+"""The same of a cycle with --fresh, whose keys no other cycle has."""
 
 UNPACKERS: Mapping[str, str] = {
     "gz": "gunzip",

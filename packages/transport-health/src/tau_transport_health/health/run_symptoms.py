@@ -8,7 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.health.file_symptoms import Evidence, Symptom
-from tau_transport_health.health.remedies import REMEDIES, RERUN_REMEDY, HistorySymptom
+from tau_transport_health.health.remedies import (
+    FRESH_REMEDY,
+    REMEDIES,
+    RERUN_REMEDY,
+    HistorySymptom,
+)
 from tau_transport_health.log.traces import LONGEST_TEXT_CHARACTERS, Trace, TraceKind
 from tau_transport_health.printable import printable
 
@@ -83,6 +88,8 @@ def look_at(inspection: Inspection, trace: Trace) -> str:
 
 def how_to_rerun(inspection: Inspection, trace: Trace) -> str:
     """How a RUN that was started is run again, to stand behind an advice."""
+    if trace.is_fresh:
+        return inspection.advice(FRESH_REMEDY)
     is_to_be_pasted = (
         printable(trace.key) == trace.key
         and "`" not in trace.key

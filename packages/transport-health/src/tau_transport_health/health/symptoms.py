@@ -37,25 +37,25 @@ RUN_FAILURES = (
         HistorySymptom.RUN_SPAWN_FAILURES,
         "run_spawn_failures",
         TraceKind.SPAWN_FAILURE,
-        "runs whose program could not be started",
+        "attempts at RUNs whose program could not be started",
     ),
     (
         HistorySymptom.RUN_TIMEOUTS,
         "run_timeout_failures",
         TraceKind.TIMEOUT,
-        "runs that hit their time limit",
+        "attempts at RUNs that hit their time limit",
     ),
     (
         HistorySymptom.RUN_NON_ZERO_EXITS,
         "run_non_zero_exit_failures",
         TraceKind.NON_ZERO_EXIT,
-        "runs that ended with a non-zero exit code",
+        "attempts at RUNs that ended with a non-zero exit code",
     ),
     (
         HistorySymptom.MISSING_COMMANDS,
         "run_missing_command_failures",
         TraceKind.MISSING_COMMAND,
-        "runs of a command that is not registered",
+        "RUNs of a command that is not registered",
     ),
 )
 """Runs that went wrong: the symptom, its counter in an event, its traces, and words for it."""
@@ -126,10 +126,11 @@ def _retries(recent: Sequence[Cycle]) -> Iterator[Finding]:
     attempts = sum(cycle.event.retry_attempts for cycle in retried)
     yield Finding(
         code=HistorySymptom.REPEATED_RETRIES,
-        sentence=f"cases were tried again {attempts} times, {_extent(retried, recent)}",
+        sentence="attempts after the first of a case, those of 'retry_until' too: "
+        f"{attempts}, {_extent(retried, recent)}",
         cycles=retried[:_CYCLES_SHOWN],
         counter="retry_attempts",
-        trace_kind=TraceKind.RETRYABLE_FAILURE,
+        trace_kind=TraceKind.RETRIED_IN_VAIN,
     )
 
 

@@ -1,12 +1,14 @@
 """What the channel store tells of cases and runs that went wrong: the newest few of each kind."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import NamedTuple
 
 from tau_transport_health.contract.channel import LogEntry, parse_log_entry
+from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.run_audit import RunAudit
 from tau_transport_health.errors import TransportHealthError
 
@@ -30,6 +32,7 @@ class TraceKind(StrEnum):
 
     FAILED_CASE = "failed_case"
     RETRYABLE_FAILURE = "retryable_failure"
+    RETRIED_IN_VAIN = "retried_in_vain"
     TIMEOUT = "timeout"
     NON_ZERO_EXIT = "non_zero_exit"
     SPAWN_FAILURE = "spawn_failure"
@@ -74,7 +77,9 @@ class Run(NamedTuple):
 class Trace(NamedTuple):
     """An entry of a channel's log, where it stands, and what it says in one line.
 
-    `key` is the case's; `run` is None where nothing was to be executed.
+    `key` is the case's; `run` is None where nothing was to be executed. `case` is the same for a
+    case of every cycle, also of fresh ones, whose keys end with a suffix of their own; `is_fresh`
+    tells that it looks like one of those. `cycle` is the number of its cycle, None if not known.
     """
 
     timestamp_unix_ms: int
@@ -83,6 +88,9 @@ class Trace(NamedTuple):
     excerpt: str
     key: str
     run: Run | None
+    case: str
+    cycle: int | None
+    is_fresh: bool
 
     @property
     def channel(self) -> str:
@@ -96,10 +104,16 @@ class Traces:
 
     Args:
         since_unix_ms: Entries before this time are left out.
+        cycles: The last ones, oldest first, by which it is told of which an entry is.
+
+    What a RUN did before it went well is forgotten: attempts of the same cycle, and what an earlier
+    one came to. A kind of which nothing is left by that is there, and empty.
     """
 
     since_unix_ms: int
+    cycles: Sequence[Event] = ()
     newest: dict[TraceKind, list[Trace]] = field(default_factory=dict)
+    _last_attempt: tuple[str, str, int | None] | None = None
 
     def take(self, file: str, line_number: int, line: bytes) -> None:
         """Take a line; one that is invalid is left out, since `channels verify` names it."""
@@ -114,16 +128,20 @@ class Traces:
             return
         if entry.timestamp_unix_ms < self.since_unix_ms:
             return
-        key = _cut(entry.event_key)
-        if entry.audit is not None and not entry.has_failed:
-            self._forget(file, key)
-        run = None if entry.audit is None else _run(entry.audit)
-        for kind in kinds_of(entry):
-            new = Trace(
-                *(entry.timestamp_unix_ms, file, line_number, excerpt_of(entry)),
-                key=key,
-                run=run,
-            )
+        new = self._trace(file, line_number, entry)
+        attempt = (new.channel, new.key, new.cycle)
+        is_tried_again = entry.audit is not None and attempt == self._last_attempt
+        self._last_attempt = None if entry.audit is None or new.cycle is None else attempt
+        if _went_well(entry):
+            if is_tried_again:
+                self.newest.setdefault(TraceKind.RETRIED_IN_VAIN, [])
+            self._forget(new, tuple(self.newest))
+        elif is_tried_again and entry.has_failed:
+            self._forget(new, (TraceKind.FAILED_CASE,))  # the last attempt tells
+        kinds = list(kinds_of(entry))
+        if entry.has_failed and (is_tried_again or self._was_retried(entry)):
+            kinds.append(TraceKind.RETRIED_IN_VAIN)
+        for kind in kinds:
             # The same case fails alike in each cycle; its newest entry is enough.
             others = (
                 trace
@@ -133,15 +151,49 @@ class Traces:
             kept = sorted([*others, new], key=lambda trace: trace.timestamp_unix_ms, reverse=True)
             self.newest[kind] = kept[:TRACES_KEPT]
 
-    def _forget(self, file: str, key: str) -> None:
-        """Leave out what a RUN did before it was run again, and all was well."""
-        folder = file.rpartition("/")[0]
-        for kind in (TraceKind.INTERRUPTED, TraceKind.OUTPUT_DRIFT):
+    def _trace(self, file: str, line_number: int, entry: LogEntry) -> Trace:
+        cycle = self._cycle_of(entry)
+        number = None if cycle is None else cycle.cycle_number
+        # As `--fresh` has it (runbooks/custom-command-ops.md, "A cycle").
+        stem = entry.event_key if number is None else re.sub(rf"-+{number}\Z", "", entry.event_key)
+        return Trace(
+            *(entry.timestamp_unix_ms, file, line_number, excerpt_of(entry)),
+            key=_cut(entry.event_key),
+            run=None if entry.audit is None else _run(entry.audit),
+            case=sha256(stem.encode(errors="surrogatepass")).hexdigest(),
+            cycle=number,
+            is_fresh=stem != entry.event_key,
+        )
+
+    def _cycle_of(self, entry: LogEntry) -> Event | None:
+        time = entry.timestamp_unix_ms
+        return next((cycle for cycle in self.cycles if time <= cycle.timestamp_unix_ms), None)
+
+    def _was_retried(self, entry: LogEntry) -> bool:
+        """Tell whether a case that leaves one entry, however often it was tried, may have been."""
+        cycle = self._cycle_of(entry)
+        is_one = entry.audit is None and entry.outcome == "retryable_failure"
+        return is_one and cycle is not None and cycle.retry_attempts > 0
+
+    def _forget(self, good: Trace, kinds: Sequence[TraceKind]) -> None:
+        """Leave out what a RUN did before `good`, but that it was executed."""
+        for kind in set(kinds) - {TraceKind.EXECUTED}:
             self.newest[kind] = [
-                trace
-                for trace in self.newest.get(kind, [])
-                if trace.key != key or trace.file.rpartition("/")[0] != folder
+                trace for trace in self.newest.get(kind, []) if not _is_before(trace, good)
             ]
+
+
+def _went_well(entry: LogEntry) -> bool:
+    """Tell whether a RUN was executed, and came to what its fixture states."""
+    audit = entry.audit
+    is_good = audit is not None and audit.executed and audit.failure_reason is None
+    return is_good and not entry.has_failed
+
+
+def _is_before(trace: Trace, good: Trace) -> bool:
+    """Tell whether an entry is of the same RUN; of a fresh cycle only where it is another cycle."""
+    is_same = trace.key == good.key or trace.cycle != good.cycle
+    return is_same and (trace.channel, trace.case) == (good.channel, good.case)
 
 
 def kinds_of(entry: LogEntry) -> Iterator[TraceKind]:
@@ -180,7 +232,7 @@ def _alike(trace: Trace) -> tuple[object, ...]:
     """What two entries of a case have in common that ended alike, however long they took."""
     if trace.run is None:
         return trace.file, trace.excerpt
-    return trace.file, trace.key, trace.run._replace(duration_ms=0)
+    return trace.file, trace.case, trace.run._replace(duration_ms=0)
 
 
 def _run(audit: RunAudit) -> Run:

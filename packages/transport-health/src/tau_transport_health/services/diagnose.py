@@ -61,8 +61,8 @@ def _traces(
     ]
     if not failing:
         return {}
-    since = min(event.timestamp_unix_ms - event.cycle_duration_ms for event in failing)
-    traces = Traces(since_unix_ms=since)
+    since = min(event.began_unix_ms for event in failing)
+    traces = Traces(since_unix_ms=since, cycles=[cycle.event for cycle in history.recent])
     store = ChannelStore(state_dir, inspection.target.name)
     try:
         channels, _ = store.names()
