@@ -28,6 +28,7 @@ from tests.custom_command.cases import case_object, success
 from tests.custom_command.executing import (
     EXECUTE,
     RUN,
+    UNCONFINED,
     create,
     execute,
     payloads,
@@ -35,6 +36,7 @@ from tests.custom_command.executing import (
     write,
 )
 from tests.custom_command.running import Command, Json, StateFiles
+from tests.custom_command.tracing import needs_strace, run_traced
 
 KILLS = int(os.environ.get("TAU_TEST_KILLS", "8"))
 """How often a run is killed at a random moment; 200 where there is time."""
@@ -113,6 +115,22 @@ def test_a_run_that_was_started_is_settled_for_good(command: Command) -> None:
     state = StateFiles(command.folder / "state").state()
     assert state["executed_run_keys"] == ["RUN:bad:1"]
     assert state["failed_case_keys"] == ["RUN:none:2"]
+
+
+@needs_strace
+def test_that_a_process_starts_is_on_the_disk_before_it_does(tmp_path: Path) -> None:
+    """No kill tells that, only a loss of power: the journal is synced before each process."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write(folder, create("a", "true"), run("1", "a"), run("2", "a"))
+    done, calls = run_traced(folder, *EXECUTE, *UNCONFINED, calls=["fsync", "execve"])
+    assert done.returncode == 0, done
+    labels = [call.label for call in calls]
+    starts = [place for place, label in enumerate(labels) if label.endswith('/true"')]
+    synced = [place for place, label in enumerate(labels) if label.endswith("/state/.journal")]
+    first, second = starts
+    assert any(place < first for place in synced)
+    assert any(first < place < second for place in synced)
 
 
 def test_a_rerun_of_what_the_fixture_has_not_is_refused(command: Command) -> None:
