@@ -424,18 +424,22 @@ def test_memory_without_a_limit(profile: SandboxProfile, workspace: Path) -> Non
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a program that is root's")
 def test_a_program_of_another_user_is_not_limited(workspace: Path) -> None:
-    """Unrestricted, as sudo is: the kernel lets no one else limit it, and that is told."""
+    """Unrestricted, as sudo is: the kernel lets no one else limit it, and that is told.
+
+    It becomes that user's a moment after its start; where it was limited before that, it stays so,
+    and there is nothing to tell.
+    """
     program = Path("/opt", f"tau-sleep-{os.getpid()}")
     shutil.copy(str(shutil.which("sleep")), program)
     program.chmod(0o4755)
     try:
         with Runtime(65_533, {}) as runtime:
-            asked = invocation(SandboxProfile.UNRESTRICTED, workspace, str(program), "0.3")
-            found = runtime.ended(asked)
+            asked = invocation(SandboxProfile.UNRESTRICTED, workspace, str(program), "0.1")
+            ends = [runtime.ended(asked) for _ in range(20)]
     finally:
         program.unlink()
-    assert (found.exit_code, found.failure) == (0, None)
-    assert "limits did not hold" in found.explanation
+    assert {(found.exit_code, found.failure) for found in ends} == {(0, None)}
+    assert any("limits did not hold" in found.explanation for found in ends)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs commands as somebody else")
