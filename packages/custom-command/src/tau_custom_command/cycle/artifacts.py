@@ -17,8 +17,7 @@ from tau_custom_command.cycle.execution import MOST_TEXT_BYTES, Ended
 from tau_custom_command.errors import FormRefusedError
 
 _MS_PER_DAY = 24 * 60 * 60 * 1000
-# Nothing else is ever removed: neither the index itself, nor what is in another folder.
-_REMOVABLE = re.compile(r"artifacts/[A-Za-z0-9_-]+\.txt")
+_FILE = re.compile(r"artifacts/[A-Za-z0-9_-]+\.txt")
 
 
 class Attempt(NamedTuple):
@@ -36,10 +35,16 @@ class Attempt(NamedTuple):
     def files(self, channel: str) -> tuple[str, ...]:
         """Every file that storing its artifacts can leave, also where it is cut off."""
         names = (f"artifacts/{self.artifact(kind)}.txt" for kind in ("stdout", "stderr"))
-        paths = [
-            f"{CHANNEL_STORE}/{channel}/{name}" for name in names if _REMOVABLE.fullmatch(name)
-        ]
+        paths = [f"{CHANNEL_STORE}/{channel}/{name}" for name in names if is_file_of_artifact(name)]
         return (*paths, *(f"{path}.new" for path in paths))
+
+
+def is_file_of_artifact(path: str) -> bool:
+    """Tell whether a path of an index, from the channel's folder, can be that of an artifact.
+
+    No other is read or removed: neither the index itself, nor what is in another folder.
+    """
+    return _FILE.fullmatch(path) is not None
 
 
 class Retained(NamedTuple):
@@ -122,4 +127,4 @@ def _expired_path(line: bytes, now_unix_ms: int) -> str | None:
         path = ArtifactEntry.parse(line).relative_path
     except (DecodeError, FormRefusedError):
         return None
-    return path if _REMOVABLE.fullmatch(path) else None
+    return path if is_file_of_artifact(path) else None

@@ -1,6 +1,5 @@
 """What the logs of a state directory say of a fixture's last cycle, read from their ends."""
 
-import re
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -9,11 +8,10 @@ from msgspec import DecodeError, Struct, json
 
 from tau_custom_command.contract.channel import ArtifactEntry, ChannelLogEntry
 from tau_custom_command.contract.paths import ARTIFACT_INDEX, CHANNEL_LOGS, CHANNEL_STORE, EVENT_LOG
+from tau_custom_command.cycle.artifacts import is_file_of_artifact
 from tau_custom_command.cycle.execution import MOST_KEPT_BYTES
 from tau_custom_command.errors import FormRefusedError
 from tau_custom_command.storage import read
-
-_ARTIFACT = re.compile(r"artifacts/[A-Za-z0-9_-]+\.txt")
 
 
 class PastCycle(Struct, frozen=True):
@@ -90,7 +88,7 @@ def artifact_of(root: Path, channel: str, *, run: str, kind: str) -> bytes | Non
         except FormRefusedError:
             continue
         if entry.run_id.startswith(f"{run} ") and entry.artifact_type == kind:
-            is_whole = entry.bytes < MOST_KEPT_BYTES and _ARTIFACT.fullmatch(entry.relative_path)
+            is_whole = entry.bytes < MOST_KEPT_BYTES and is_file_of_artifact(entry.relative_path)
             content = read.read_state_file(folder / entry.relative_path) if is_whole else None
             is_it = content is not None and sha256(content).hexdigest() == entry.checksum_sha256
             return content if is_it else None
