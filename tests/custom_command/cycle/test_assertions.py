@@ -305,7 +305,7 @@ class TestWhatIsJudged:
     def test_a_time_limit_that_is_expected(self) -> None:
         """Then what the command wrote until then can be judged, and nothing else is."""
         expected = read_form(retryable(**self.CHECKS), Expectation)
-        late = _ended("y", failure=FailureReason.TIMEOUT, timed_out=True, exit_code=143)
+        late = _ended("y", failure=FailureReason.TIMEOUT, exit_code=143)
         assert judge(expected, late, matches) == (
             Difference("stdout.equals", "'x'", "'y' at line 1, column 1"),
         )

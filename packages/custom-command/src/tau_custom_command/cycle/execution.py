@@ -93,13 +93,17 @@ class Ended(NamedTuple):
     explanation: str = ""
     exit_code: int | None = None
     signal: int | None = None
-    timed_out: bool = False
     duration_ms: int = 0
     stdout: Stream = Stream()
     stderr: Stream = Stream()
     left_behind: bool = False
     working_directory: str = ""
     artifacts: tuple[ArtifactEntry, ...] = ()
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether its time limit ended it."""
+        return self.failure is FailureReason.TIMEOUT
 
 
 class Difference(NamedTuple):

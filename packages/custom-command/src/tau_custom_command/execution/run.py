@@ -146,7 +146,6 @@ def _attended(
         explanation=". ".join(_explanations(course, invocation.limits)),
         exit_code=code,
         signal=None if course.exit is None else course.exit.signal,
-        timed_out=failure is FailureReason.TIMEOUT,
         duration_ms=course.duration_ms,
         stdout=stdout,
         stderr=stderr,
