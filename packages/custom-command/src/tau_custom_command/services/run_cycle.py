@@ -29,7 +29,7 @@ from tau_custom_command.limits import LARGEST_FIXTURE_BYTES, MIB, NO_RELEASE, is
 from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.close_interrupted import close_interrupted
-from tau_custom_command.services.execute.executed_keys import with_executed_keys
+from tau_custom_command.services.executed_keys import with_executed_keys
 from tau_custom_command.services.pause import refuse_paused
 from tau_custom_command.services.write_closed import Track, write_closed
 from tau_custom_command.storage import artifacts, read
