@@ -175,6 +175,15 @@ def test_what_takes_too_much_memory_is_undecided() -> None:
         assert _workers(os.getpid()) == workers > before
 
 
+def test_groups_that_are_too_long_together_are_undecided(search: PatternSearch) -> None:
+    """They overlap, so a short pattern could fill the memory of the runtime with a MiB of text."""
+    text = "a" * 1024 * 1024
+    assert search("(?s)((((((.*))))))", text) == (text,) * 7
+    for pattern_ in ("(?s)" + "(" * 100 + ".*" + ")" * 100, "(?s)" + "(?=(.*))" * 100):
+        assert search(pattern_, text) is Unmatched.FAILED
+    assert search("b", "ab") == ("b",)
+
+
 def test_each_question_has_a_line_for_an_answer() -> None:
     """And the clock that would end the process stands between two of them."""
     answers = StringIO()

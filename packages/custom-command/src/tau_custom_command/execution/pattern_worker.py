@@ -1,9 +1,10 @@
 """The process that looks for regular expressions: started by its path, it imports nothing of ours.
 
 It reads a line of JSON for each pattern, `[pattern, text, seconds]`, and writes one for what came
-of it: the groups, null where there is no match, or false where that took too much memory. Whoever
-takes longer than he may is ended by a signal that does not wait for the interpreter. So the process
-also ends, at the latest after that time, if the runtime was killed meanwhile.
+of it: the groups, null where there is no match, or false where that took too much memory, or is too
+much for the runtime to take in. Whoever takes longer than he may is ended by a signal that does not
+wait for the interpreter. So the process also ends, at the latest after that time, if the runtime
+was killed meanwhile.
 """
 
 import json
@@ -15,6 +16,8 @@ from collections.abc import Iterable
 from typing import TextIO
 
 MOST_MEMORY_BYTES = 1024 * 1024 * 1024
+MOST_CHARACTERS = 8 * 1024 * 1024
+"""Of all groups together: they overlap, so each may have all of a text of a million."""
 
 
 def answer(pattern: str, text: str) -> list[str | None] | bool | None:
@@ -23,7 +26,12 @@ def answer(pattern: str, text: str) -> list[str | None] | bool | None:
         found = re.search(pattern, text)
     except (MemoryError, RecursionError):
         return False
-    return None if found is None else [found[0], *found.groups()]
+    if found is None:
+        return None
+    spans = map(found.span, range(found.re.groups + 1))
+    if sum(end - start for start, end in spans) > MOST_CHARACTERS:
+        return False
+    return [found[0], *found.groups()]
 
 
 def serve(requests: Iterable[str], answers: TextIO) -> None:
