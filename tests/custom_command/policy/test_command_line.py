@@ -148,7 +148,9 @@ def test_a_string_is_written_as_it_is_and_all_else_as_json(value: object, word: 
 def test_a_placeholder_without_an_argument_is_refused(arguments: dict[str, Any]) -> None:
     """Null is none, and a name in other letters is another name."""
     assert _refused("echo {{x}}", arguments) == Refusal(
-        "invalid_template", "the placeholder {{x}} has no argument, and no default"
+        "invalid_template",
+        "the placeholder {{x}} has no argument, and no default; "
+        "a secret is given by --secret NAME, and read from the environment as $NAME",
     )
 
 
@@ -217,7 +219,14 @@ def test_a_secrets_name_is_nobody_elses(
     """No placeholder brings a secret into a command line, and no argument takes its variable."""
     found = _refused(template, arguments, captures=captures, secrets=[secret])
     assert found.failure == "policy_denied"
-    assert found.explanation.endswith("is the name of a secret")
+    kind = "placeholder" if "oken}}" in template else "argument"
+    assert found.explanation.startswith(f"the {kind} ")
+    assert found.explanation.endswith(
+        f" is the name of a secret: it is in the command's environment as ${secret}; "
+        f"take the {kind} out"
+    )
+    narrow = STRICT._replace(allowed_env=frozenset({"x"}))
+    assert _refused(template, arguments, narrow, captures=captures, secrets=[secret]) == found
     assert "hunter2" not in found.explanation
     assert _filled(template, arguments, captures=captures, secrets=["other"])
 

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from tau_custom_command.policy.effective import EffectivePolicy
-from tau_custom_command.policy.model import folded
 from tau_custom_command.policy.programs import SHELLS, program_name
 from tau_custom_command.policy.rules import CAPTURE, PLACEHOLDER, denial
 from tau_custom_command.policy.variables import changes_loading
@@ -20,6 +19,9 @@ MOST_WORD_BYTES = 128 * 1024 - 1
 
 MOST_BYTES = 1024 * 1024
 """Bytes of all of them: half of what Linux takes as a rule; the rest is the sandbox's own."""
+
+
+_SECRETS = "a secret is given by --secret NAME, and read from the environment as $NAME"
 
 
 class CommandLine(NamedTuple):
@@ -63,7 +65,10 @@ def fill(
     words = words_of(template)
     if not words or not template.strip():
         return Refusal("invalid_template", "the template is blank, or a quote is left open in it")
-    if refusal := _judged(template, words, arguments, policy, folded(secrets)):
+    named = _named(template, arguments)
+    if reason := _of_a_secret(named, secrets):
+        return Refusal("policy_denied", reason)
+    if refusal := _judged(template, words, arguments, policy):
         return refusal
     given = {name: as_word(value) for name, value in arguments.items() if value is not None}
     values = given | captured
@@ -71,7 +76,7 @@ def fill(
         what = f"the placeholder {{{{{missing}}}}}"
         if missing.startswith(CAPTURE):
             return Refusal("capture_missing", f"{what} was not captured by an earlier RUN")
-        return Refusal("invalid_template", f"{what} has no argument, and no default")
+        return Refusal("invalid_template", f"{what} has no argument, and no default; {_SECRETS}")
     line = CommandLine(
         words=tuple(PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words),
         environment={name: text for name, text in given.items() if not changes_loading(name)},
@@ -96,17 +101,29 @@ def _judged(
     words: list[str],
     arguments: Mapping[str, object],
     policy: EffectivePolicy,
-    secrets: frozenset[str],
 ) -> Refusal | None:
     """Hold the template and the names against the policy, whatever the values are."""
     if reason := denial(policy, template=template, arguments=(arguments,)):
         is_shell = not policy.allow_shell and program_name(words[0]) in SHELLS
         return Refusal("shell_program_disallowed" if is_shell else "policy_denied", reason)
-    named = {name: f"the argument {name!r}" for name in arguments}
-    named |= {name: f"the placeholder {{{{{name}}}}}" for name in placeholders(template)}
-    for name, what in named.items():
-        if name.removeprefix(CAPTURE).lower() in secrets:
-            return Refusal("policy_denied", f"{what} is the name of a secret")
+    return None
+
+
+def _named(template: str, arguments: Mapping[str, object]) -> dict[str, tuple[str, str]]:
+    """What is a placeholder or an argument, by its name: which of the two, and in words."""
+    named = {name: ("argument", f"the argument {name!r}") for name in arguments}
+    return named | {
+        name: ("placeholder", f"the placeholder {{{{{name}}}}}") for name in placeholders(template)
+    }
+
+
+def _of_a_secret(named: Mapping[str, tuple[str, str]], secrets: Collection[str]) -> str | None:
+    """Why a name is not to be had, and what to do, where it is a secret's; else None."""
+    variables = {secret.lower(): secret for secret in secrets}
+    for name, (kind, what) in named.items():
+        if secret := variables.get(name.removeprefix(CAPTURE).lower()):
+            where = f"it is in the command's environment as ${secret}"
+            return f"{what} is the name of a secret: {where}; take the {kind} out"
     return None
 
 
