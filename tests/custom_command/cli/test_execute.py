@@ -400,6 +400,26 @@ def test_recover_closes_what_was_cut_off(command: Command) -> None:
     assert command("recover", "--state-dir", "state").out == "state: nothing to recover\n"
 
 
+def test_a_cycle_is_closed_also_where_its_command_is_registered_no_more(command: Command) -> None:
+    """As after an older state was put back since the kill: its channel has what ran."""
+    assert execute(command, create("b", "true")).code == 0
+    older = (command.folder / "state/state.json").read_bytes()
+    assert execute(command, create("a", MARKS)).code == 0
+    write(command.folder, run("2", "a", arguments={"name": 1, "seconds": 1}))
+    with command.start(*RUN) as process:
+        while not marks(command.folder, "marks"):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    (command.folder / "state/state.json").write_bytes(older)
+    done = command("recover", "--state-dir", "state", "--yes")
+    assert (done.code, "1 RUN interrupted" in done.out) == (0, True), done
+    state = StateFiles(command.folder / "state").state()
+    assert [record["command_name"] for record in state["commands"]] == ["b"]
+    assert state["executed_run_keys"] == ["RUN:a:2"]
+    assert payloads(command.folder, "a")[-1]["run_audit"]["failure_reason"] == "interrupted"
+
+
 @pytest.mark.parametrize("damage", ["", "no entry", "compressed"])
 def test_a_state_that_was_put_back_runs_nothing_again(command: Command, damage: str) -> None:
     """What was executed since is known from the channels; where it is not, that has to be taken."""

@@ -189,3 +189,11 @@ def test_a_rerun_and_a_fresh_cycle() -> None:
     kept = close(fresh, all_settled(registry), registry, ended_unix_ms=1, duration_ms=1).state
     assert not kept.executed_run_keys
     assert [key for key in kept.processed_case_keys if key.startswith(Operation.RUN)] == []
+
+
+def test_runs_of_a_command_that_is_registered_no_more_count() -> None:
+    """Another state was put back since: they stand in the event and the keys, without a record."""
+    found = closed({"starts": [start(2)], "settled": []})
+    assert found.event.executed_runs == 1
+    assert found.state.executed_run_keys == ("RUN:a:3",)
+    assert found.state.commands == ()

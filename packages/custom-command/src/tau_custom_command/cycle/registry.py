@@ -50,9 +50,17 @@ class Registry(dict[str, CommandRecord]):
                 return RegistryChange()
 
     def record_executions(self, case: Case, executions: Sequence[Execution]) -> RegistryChange:
-        """Record the attempts of an executed RUN, the last one as such, whatever came of it."""
+        """Record the attempts of an executed RUN, the last one as such, whatever came of it.
+
+        Where a crash ended its cycle and another state was put back since, the command may not be
+        registered: then they only count, and its channel tells of them.
+        """
         started = [execution for execution in executions if execution.ended.started]
-        before, last = self[case.command_name], started[-1]
+        change = RegistryChange(executed_runs=len(started))
+        before = self.get(case.command_name)
+        if before is None:
+            return change
+        last = started[-1]
         ended = last.ended
         self[case.command_name] = replace(
             before,
@@ -71,7 +79,7 @@ class Registry(dict[str, CommandRecord]):
             last_timed_out=ended.timed_out,
             last_duration_ms=ended.duration_ms,
         )
-        return RegistryChange(executed_runs=len(started))
+        return change
 
     def _registered(self, case: Case, result: Result, now_unix_ms: int) -> CommandRecord:
         before, spec = self.get(case.command_name), case.command_spec
