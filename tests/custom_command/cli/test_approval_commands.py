@@ -121,7 +121,7 @@ def test_programs_are_told_the_same(registered: Command) -> None:
     (held,) = json.loads(path.read_bytes())["approvals"]
     assert told == held | {
         "free_placeholders": ["who"],
-        "remarks": ["no placeholder is called 'x': only the variable is pinned"],
+        "remarks": ["'x' is pinned as the variable $x; no placeholder has this name"],
         "carried_out": True,
     }
 

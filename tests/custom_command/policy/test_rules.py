@@ -57,7 +57,7 @@ def test_a_captured_value_has_a_placeholder_of_its_own() -> None:
     """Its name stands behind `capture.`, and is held against the same lists."""
     assert _reason("echo {{capture.version}}") is None
     assert _reason("echo {{capture.openai_api_key}}") == (
-        "the placeholder {{capture.openai_api_key}} is in denied_env"
+        "the name 'openai_api_key' of the placeholder {{capture.openai_api_key}} is in denied_env"
     )
     policy = ExecutionPolicy(allowed_env=("version",))
     assert _reason("echo {{capture.Version}}", policy) is None
@@ -154,6 +154,9 @@ def test_an_allowlist_allows_nothing_else() -> None:
     policy = ExecutionPolicy(allowed_env=("Who",))
     assert _reason("echo {{WHO}}", policy, {"who": 1}) is None
     assert _reason("echo {{you}}", policy) == "the placeholder {{you}} is not in allowed_env"
+    assert _reason("echo {{capture.you}}", policy) == (
+        "the name 'you' of the placeholder {{capture.you}} is not in allowed_env"
+    )
     assert _reason("echo", policy, {"you": 1}) == "the argument 'you' is not in allowed_env"
 
 

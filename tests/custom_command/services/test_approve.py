@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tau_custom_command.errors import (
     NotRegisteredError,
@@ -16,10 +17,12 @@ from tau_custom_command.errors import (
     StorageError,
 )
 from tau_custom_command.policy.approvals import Approvals, BrokenApprovals
+from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.services.approve import (
     ApprovalReport,
     ApprovalRequest,
     approve,
+    free,
     revoke,
     standing,
 )
@@ -220,7 +223,12 @@ def test_workspace_and_user_are_those_that_were_approved(
     ("template", "policy", "pins", "told"),
     [
         ("tool {{who}}", {}, {"who": "a"}, []),
-        ("tool {{who}}", {}, {"why": "a"}, ["no placeholder is called 'why'"]),
+        (
+            "tool {{who}}",
+            {},
+            {"why": "a"},
+            ["'why' is pinned as the variable $why; no placeholder"],
+        ),
         ("sh -c {{who}}", {"allow_shell": True}, {}, ["it starts sh, which may take what fills"]),
         ("sh -c {{who}}", {"allow_shell": True}, {"who": "id"}, []),
         ("sh -c id", {"allow_shell": True}, {}, []),
@@ -247,6 +255,27 @@ def test_what_its_own_policy_denies_is_told(approving: Approving) -> None:
     (remark,) = approving.give().remarks
     assert remark.startswith("its own policy denies it")
     assert "allow_shell is false" in remark
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        ({}, ("OPENAI_API_KEY", "capture.id", "who")),
+        ({"denied_env": ("openai_api_key", "Id")}, ("who",)),
+        ({"allowed_env": ("who",)}, ("who",)),
+    ],
+)
+def test_what_can_never_be_filled_is_not_free(
+    approving: Approving, policy: dict[str, Any], left: tuple[str, ...]
+) -> None:
+    """What its own policy denies by name no options allow; what it leaves out they decide."""
+    approval = approving.give(pins={"x": "1"}).approval
+    subject = replace(
+        approval.subject,
+        template="tool -- {{OPENAI_API_KEY}} {{capture.id}} {{who}} {{x}}",
+        execution_policy=ExecutionPolicy(**policy),
+    )
+    assert free(replace(approval, subject=subject)) == left
 
 
 def test_a_broken_file_is_kept_beside(approving: Approving) -> None:

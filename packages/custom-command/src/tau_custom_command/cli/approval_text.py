@@ -11,11 +11,10 @@ import msgspec
 from tau_custom_command.cli.text import aligned, cut
 from tau_custom_command.durations import utc
 from tau_custom_command.policy.approvals import Approval, ApprovedFile, Subject
-from tau_custom_command.policy.command_line import placeholders
 from tau_custom_command.policy.effective import as_written
 from tau_custom_command.policy.words import words_of
 from tau_custom_command.printable import printable
-from tau_custom_command.services.approve import ApprovalReport, Standing
+from tau_custom_command.services.approve import ApprovalReport, Standing, free
 
 _PLAIN = re.compile(r"[\w@%+=:,./{}-]+", re.ASCII)
 _LONGEST_VALUE = 2_000
@@ -40,7 +39,7 @@ def approval_as_json(report: ApprovalReport, *, carried_out: bool) -> dict[str, 
     """The same for programs: the approval as the file holds it, and what follows from it."""
     value: dict[str, Any] = msgspec.to_builtins(report.approval)
     return value | {
-        "free_placeholders": _free(report.approval),
+        "free_placeholders": free(report.approval),
         "remarks": list(report.remarks),
         "carried_out": carried_out,
     }
@@ -89,7 +88,7 @@ def _parts(approval: Approval) -> Iterator[tuple[str, str]]:
     subject = approval.subject
     yield "template", subject.template
     yield "words", "  ".join(map(_quoted, words_of(subject.template) or ()))
-    yield "free", ", ".join(_free(approval)) or "no placeholder"
+    yield "free", ", ".join(free(approval)) or "no placeholder"
     yield "pinned", _pinned(approval.pins)
     yield "other arguments", _other_arguments(subject)
     yield "default arguments", json.dumps(subject.default_arguments, ensure_ascii=False)
@@ -104,11 +103,6 @@ def _parts(approval: Approval) -> Iterator[tuple[str, str]]:
 def _quoted(word: str) -> str:
     """A word of a template in quotes where it needs them; its placeholders need none."""
     return word if _PLAIN.fullmatch(word) else shlex.quote(word)
-
-
-def _free(approval: Approval) -> list[str]:
-    """The placeholders that a RUN may fill with anything."""
-    return [name for name in placeholders(approval.subject.template) if name not in approval.pins]
 
 
 def _pinned(pins: dict[str, str]) -> str:

@@ -45,6 +45,11 @@ def denial(
     return None
 
 
+def may_be_filled(policy: EffectivePolicy, placeholder: str) -> bool:
+    """Tell whether `policy` allows an argument, or a captured value, the name of a placeholder."""
+    return _name_denial(policy, placeholder.removeprefix(CAPTURE), "") is None
+
+
 def captures_in(template: str) -> tuple[str, ...]:
     """The names of the captures that a template has placeholders for, each once."""
     names = PLACEHOLDER.findall(template) if f"{{{{{CAPTURE}" in template else []
@@ -82,8 +87,10 @@ def _placeholder_denial(policy: EffectivePolicy, template: str, words: list[str]
     if names != PLACEHOLDER.findall(template):
         return "blanks or quotes stand inside a placeholder: write {{name}} without them"
     for name in dict.fromkeys(names):
-        what = f"the placeholder {{{{{name}}}}}"
-        if reason := _name_denial(policy, name.removeprefix(CAPTURE), what):
+        what, plain = f"the placeholder {{{{{name}}}}}", name.removeprefix(CAPTURE)
+        if plain != name:
+            what = f"the name {plain!r} of {what}"
+        if reason := _name_denial(policy, plain, what):
             return reason
     for word in words:
         text = PLACEHOLDER.sub("", word)

@@ -20,15 +20,18 @@ from tau_custom_command.policy.approvals import (
     void,
 )
 from tau_custom_command.policy.command_line import placeholders
-from tau_custom_command.policy.effective import as_written
-from tau_custom_command.policy.model import SandboxProfile
+from tau_custom_command.policy.effective import as_written, effective
+from tau_custom_command.policy.model import ExecutionPolicy, SandboxProfile
 from tau_custom_command.policy.programs import LAUNCHERS, SHELLS, program_name
-from tau_custom_command.policy.rules import denial
+from tau_custom_command.policy.rules import denial, may_be_filled
 from tau_custom_command.policy.words import words_of
 from tau_custom_command.services.execute.subject import Surroundings, subject_of
 from tau_custom_command.storage.approvals import put_aside, read_approvals, write_approvals
 from tau_custom_command.storage.lock import APPROVALS_LOCK_FILE, HeldLock, locked
 from tau_custom_command.storage.state_directory import read_state
+
+_DENYING_NO_NAME = ExecutionPolicy(denied_env=())
+"""Options that leave the names to the registered policy."""
 
 
 class ApprovalRequest(NamedTuple):
@@ -137,6 +140,20 @@ def revoke(root: Path, command_name: str, *, wait_seconds: float) -> Approval:
     return approval
 
 
+def free(approval: Approval) -> tuple[str, ...]:
+    """The placeholders that a RUN may fill with anything.
+
+    Not those whose names the registered policy denies: no option of a run allows them.
+    """
+    subject = approval.subject
+    most = effective(subject.execution_policy, (), _DENYING_NO_NAME, approved=True)
+    return tuple(
+        name
+        for name in placeholders(subject.template)
+        if name not in approval.pins and may_be_filled(most, name)
+    )
+
+
 def _approvals_locked(root: Path, wait_seconds: float) -> AbstractContextManager[HeldLock]:
     """Hold a lock that no cycle holds: an approval can be withdrawn while one is at work."""
     return locked(root, wait_seconds=wait_seconds, file=APPROVALS_LOCK_FILE)
@@ -162,17 +179,17 @@ def _doubts(approval: Approval) -> Iterator[str]:
     if reason := denial(policy, template=template, arguments=(subject.default_arguments,)):
         yield f"its own policy denies it, so a run is refused unless the options allow it: {reason}"
     program, *_ = words_of(template) or [""]
-    free = [name for name in named if name not in approval.pins]
-    if free and program_name(program) in SHELLS | LAUNCHERS:
+    filled = free(approval)
+    if filled and program_name(program) in SHELLS | LAUNCHERS:
         yield (
             f"it starts {program_name(program)}, which may take what fills "
-            f"{', '.join(free)} for code or a program: see that it does not, or --pin it"
+            f"{', '.join(filled)} for code or a program: see that it does not, or --pin it"
         )
     if policy.sandbox_profile is SandboxProfile.WORKSPACE_WRITE and subject.workspace is None:
         yield "its profile is workspace_write, and this is without one: pass --workspace"
     for name in approval.pins:
         if name not in named:
-            yield f"no placeholder is called {name!r}: only the variable is pinned"
+            yield f"{name!r} is pinned as the variable ${name}; no placeholder has this name"
 
 
 def _void(
