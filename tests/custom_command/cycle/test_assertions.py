@@ -241,6 +241,12 @@ class TestJson:
             ('{"a": [1, 2]}', {"json": {"a": [1, 3]}}, ("3 at /a/1", "2 at /a/1")),
             ('{"a": 1}', {"json": {}}, ("nothing at /a", "1 at /a")),
             ('{"b": 1}', {"json_contains": {"a": None}}, ("null at /a", "nothing at /a")),
+            (
+                '[{"b": 1}, 2]',
+                {"json_contains": [2]},
+                ("2 at /0", '{"b": 1} at /0 (arrays are compared whole and in order)'),
+            ),
+            ("[1, 2]", {"json": [1]}, ("nothing at /1", "2 at /1")),
             ("true", {"json": 1}, ("1", "true")),
             ('"a\\nb"', {"json": "ab"}, ('"ab"', '"a\\nb"')),
         ],

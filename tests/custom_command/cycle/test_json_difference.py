@@ -76,15 +76,15 @@ def test_objects_by_subset_arrays_whole() -> None:
     observed = {"status": "ok", "items": [{"id": 1, "name": "a"}, {"id": 2}]}
     assert first_difference({"items": [{"id": 1}, {}]}, observed, by_subset=True) is None
     shorter = first_difference({"items": [{"id": 1}]}, observed, by_subset=True)
-    assert shorter == JsonDifference("/items/1", NOTHING, {"id": 2})
+    assert shorter == JsonDifference("/items/1", NOTHING, {"id": 2}, is_in_array=True)
     longer = first_difference({"items": [{}, {}, 5]}, observed, by_subset=True)
-    assert longer == JsonDifference("/items/2", 5, NOTHING)
+    assert longer == JsonDifference("/items/2", 5, NOTHING, is_in_array=True)
     turned = first_difference({"items": [{"id": 2}, {"id": 1}]}, observed, by_subset=True)
-    assert turned == JsonDifference("/items/0/id", 2, 1)
+    assert turned == JsonDifference("/items/0/id", 2, 1, is_in_array=True)
     further = first_difference({"status": "ok"}, observed, by_subset=False)
-    assert further == JsonDifference("/items", NOTHING, observed["items"])
+    assert further == JsonDifference("/items", NOTHING, observed["items"], is_in_array=False)
     absent = first_difference({"state": None}, observed, by_subset=True)
-    assert absent == JsonDifference("/state", None, NOTHING)
+    assert absent == JsonDifference("/state", None, NOTHING, is_in_array=False)
 
 
 @given(VALUES, VALUES)

@@ -30,6 +30,9 @@ _CONTEXT = 24
 _LONGEST = 100
 """Characters that are shown of a text or a value that stands by itself."""
 
+_OF_ARRAYS = " (arrays are compared whole and in order)"
+"""What surprises of `json_contains`, since of an object some of the keys do."""
+
 _UNKNOWN = {
     Unmatched.NO_MATCH: "",
     Unmatched.TIMED_OUT: "match_timeout: looking for it took too long in ",
@@ -157,7 +160,8 @@ def _other_json(
     if difference is None:
         return None
     at = f" at {difference.pointer}" if difference.pointer else ""
-    return _as_json(difference.expected) + at, _as_json(difference.observed) + at
+    rule = _OF_ARRAYS if by_subset and difference.is_in_array else ""
+    return _as_json(difference.expected) + at, _as_json(difference.observed) + at + rule
 
 
 def _as_json(value: object) -> str:

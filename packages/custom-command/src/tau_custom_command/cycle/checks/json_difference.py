@@ -15,11 +15,15 @@ NOTHING = _Nothing()
 
 
 class JsonDifference(NamedTuple):
-    """The JSON Pointer of the first difference, and both values; `NOTHING` where one has none."""
+    """The JSON Pointer of the first difference, and both values; `NOTHING` where one has none.
+
+    `is_in_array` tells that it is an item of an array, or stands in one.
+    """
 
     pointer: str
     expected: object
     observed: object
+    is_in_array: bool
 
 
 def first_difference(
@@ -48,7 +52,8 @@ def _differences(
         for index, inner in enumerate(zip_longest(expected, observed, fillvalue=NOTHING)):
             yield from _differences(*inner, by_subset, (*path, index))
     elif not _equal(expected, observed):
-        yield JsonDifference(json_pointer.pointer(*path), expected, observed)
+        is_in_array = any(isinstance(step, int) for step in path)
+        yield JsonDifference(json_pointer.pointer(*path), expected, observed, is_in_array)
 
 
 def _equal(left: object, right: object) -> bool:
