@@ -18,6 +18,7 @@ from tau_custom_command.cycle.execution import Ended, FailureReason, Stream
 from tau_custom_command.cycle.plan import CycleIdentity, CycleLimits, CyclePlan, plan
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Settlement, settle
+from tau_custom_command.errors import StateUnusableError
 from tau_custom_command.fixture.model import Case
 from tau_custom_command.policy.model import ExecutionPolicy
 
@@ -197,3 +198,11 @@ def test_runs_of_a_command_that_is_registered_no_more_count() -> None:
     assert found.event.executed_runs == 1
     assert found.state.executed_run_keys == ("RUN:a:3",)
     assert found.state.commands == ()
+
+
+@pytest.mark.parametrize("form", [notes.Began, notes.Starts, notes.Settled])
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[1]", b'["x", {}, 3]', b"\xff"])
+def test_a_note_of_another_form_is_refused(form: type[notes.Note], raw: bytes) -> None:
+    """Another version noted it: nothing of it is guessed."""
+    with pytest.raises(StateUnusableError, match="has another form"):
+        notes.read(raw, form)

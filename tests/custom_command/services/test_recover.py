@@ -13,8 +13,8 @@ from tau_custom_command.errors import CommandRuntimeError, ExitCode
 from tau_custom_command.services import recover as recovery
 from tau_custom_command.services.repair_channels import repair
 from tau_custom_command.storage.journal import DONE_FILE, state_in
-from tau_custom_command.storage.journal_format import encode
-from tests.custom_command.cases import case_object, success
+from tau_custom_command.storage.journal_format import NoteKind, encode, note
+from tests.custom_command.cases import case_object, fixture_bytes, success
 from tests.custom_command.running import Command, Finished, Json, Runtime
 from tests.custom_command.scenarios import CASES, assert_chain_is_whole
 from tests.custom_command.tracing import CHANGING, OPENING, needs_strace, run_words_traced
@@ -404,6 +404,21 @@ class TestTheJournal:
         assert recover(used, "--yes")[0].code == 0
         kept = (used.state_dir / ".journal.corrupt").read_bytes()
         assert kept == b"tau-custom-command journal 2 batch\nsecret"
+        assert used.run(*CASES).warnings == ()
+
+    def test_notes_of_another_version_are_kept(self, used: Runtime) -> None:
+        """Of a cycle that executed commands: exit 5 until `recover` has put them aside."""
+        journal = used.state_dir / ".journal"
+        noted = note(NoteKind.BEGAN, b'["another form"]')
+        journal.write_bytes(noted)
+        fixture = used.folder / "one.json"
+        fixture.write_bytes(fixture_bytes(case_object("late")))
+        refused = Command(used.folder)("run", fixture, "--state-dir", used.state_dir)
+        assert (refused.code, "recover --state-dir" in refused.err) == (5, True), refused
+        steps = recover(used)[1]["steps"]
+        assert [".journal.corrupt" in step for step in steps] == [True]
+        assert recover(used, "--yes")[1]["steps"] == steps
+        assert (used.state_dir / ".journal.corrupt").read_bytes() == noted
         assert used.run(*CASES).warnings == ()
 
     def test_a_journal_that_is_a_link_leads_nowhere(self, used: Runtime) -> None:

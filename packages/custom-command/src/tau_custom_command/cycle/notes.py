@@ -6,9 +6,9 @@ interrupted (runbooks/custom-command-ops.md, "Stopping, and crashes").
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from msgspec import json
+from msgspec import DecodeError, json
 from msgspec.structs import replace
 
 from tau_custom_command.contract.state import StateFile
@@ -20,6 +20,7 @@ from tau_custom_command.cycle.execution import Ended, FailureReason
 from tau_custom_command.cycle.plan import CyclePlan
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Settlement, carried_out, settle
+from tau_custom_command.errors import StateUnusableError
 from tau_custom_command.fixture.model import Case
 
 
@@ -58,11 +59,26 @@ class Settled(NamedTuple):
 
 
 Note = Began | Starts | Settled
+Form = TypeVar("Form")
 
 
 def encode(note: Note) -> bytes:
     """A note as bytes."""
     return json.encode(note)
+
+
+def read(raw: bytes, form: type[Form]) -> Form:
+    """A note of a form, from its bytes.
+
+    Raises:
+        StateUnusableError: if it is of no such form: another version noted it.
+    """
+    try:
+        return json.decode(raw, type=form)
+    except DecodeError:
+        raise StateUnusableError(
+            "a cycle was cut off while it executed commands, and what it noted has another form"
+        ) from None
 
 
 def closed_after_a_crash(
@@ -77,11 +93,14 @@ def closed_after_a_crash(
 
     The first three are what was noted of each kind. It ended when its last note was made. It
     follows the `end` of the chain, also where another state was put back since it began.
+
+    Raises:
+        StateUnusableError: as `read`.
     """
-    beginning = json.decode(began, type=Began)
+    beginning = read(began, Began)
     ended: dict[int, Settlement] = {}
     for raw in settled:
-        note = json.decode(raw, type=Settled)
+        note = read(raw, Settled)
         ended[note.place] = note.settlement
     started = _last_starts(starts)
     registry = Registry.of(() if before is None else before.commands)
@@ -112,9 +131,13 @@ def closed_after_a_crash(
 def interrupted_attempts(
     began: bytes, starts: Iterable[bytes], settled: Iterable[bytes]
 ) -> Iterator[tuple[str, Attempt]]:
-    """Yield the attempts that a crash ended, each with the channel of its case."""
-    cycle_id = json.decode(began, type=Began).plan.identity.cycle_id
-    ended = {json.decode(raw, type=Settled).place for raw in settled}
+    """Yield the attempts that a crash ended, each with the channel of its case.
+
+    Raises:
+        StateUnusableError: as `read`.
+    """
+    cycle_id = read(began, Began).plan.identity.cycle_id
+    ended = {read(raw, Settled).place for raw in settled}
     for place, note in _last_starts(starts).items():
         if place not in ended:
             number = len(note.before) + 1
@@ -125,7 +148,7 @@ def _last_starts(starts: Iterable[bytes]) -> dict[int, Starts]:
     """The last start of each case, with all attempts before it."""
     last: dict[int, Starts] = {}
     for raw in starts:
-        note = json.decode(raw, type=Starts)
+        note = read(raw, Starts)
         ended = last[note.place].before if note.place in last else ()
         last[note.place] = note._replace(before=(*ended, *note.before))
     return last

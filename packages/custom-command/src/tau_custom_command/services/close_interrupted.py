@@ -1,8 +1,19 @@
 """Closes a cycle that a crash ended while it executed commands, by what it noted of itself."""
 
+from pathlib import Path
+
 from tau_custom_command.cycle.execution import FailureReason
-from tau_custom_command.cycle.notes import closed_after_a_crash, interrupted_attempts
+from tau_custom_command.cycle.notes import (
+    Began,
+    Note,
+    Settled,
+    Starts,
+    closed_after_a_crash,
+    interrupted_attempts,
+    read,
+)
 from tau_custom_command.cycle.settle import Settlement
+from tau_custom_command.errors import StateUnusableError
 from tau_custom_command.services.write_closed import Track, write_closed
 from tau_custom_command.storage import artifacts, journal
 from tau_custom_command.storage.journal_format import NoteKind
@@ -27,7 +38,7 @@ def close_interrupted(
 
     Raises:
         StateDirectoryBusyError: if the lock was lost meanwhile; nothing was written.
-        StateUnusableError: if the journal is of a newer version.
+        StateUnusableError: if another version wrote the journal.
         StorageError: if the operating system refuses.
     """
     notes: dict[NoteKind, list[bytes]] = {kind: [] for kind in NoteKind}
@@ -37,9 +48,13 @@ def close_interrupted(
     if not notes[NoteKind.BEGAN]:
         return ()
     noted = notes[NoteKind.BEGAN][0], notes[NoteKind.STARTS], notes[NoteKind.SETTLED]
-    for channel, attempt in interrupted_attempts(*noted):
+    try:
+        attempts = tuple(interrupted_attempts(*noted))
+        closed = closed_after_a_crash(*noted, before=opened.state, end=opened.chain_end)
+    except StateUnusableError as error:
+        raise journal.of_another_version(lock.root, error) from None
+    for channel, attempt in attempts:
         artifacts.forget(lock, channel, attempt)
-    closed = closed_after_a_crash(*noted, before=opened.state, end=opened.chain_end)
     remarks = write_closed(lock, closed, syncing, rotation=rotation, track=track)
     told = (
         f"{lock.root}: cycle {closed.event.cycle_number} was cut off while it executed commands; "
@@ -51,6 +66,26 @@ def close_interrupted(
             f"and run again only with --rerun, such as --rerun {interrupted[0]!r}"
         )
     return (told, *remarks)
+
+
+def is_cut_off(root: Path) -> bool:
+    """Tell whether a cycle was cut off while it executed commands, and nothing has closed it.
+
+    Raises:
+        StateUnusableError: if another version wrote the journal.
+        StorageError: if it cannot be read.
+    """
+    with journal.opened(root) as found:
+        for kind, content in found.notes():
+            read(content, _FORMS[kind])
+        return bool(found.noted)
+
+
+_FORMS: dict[NoteKind, type[Note]] = {
+    NoteKind.BEGAN: Began,
+    NoteKind.STARTS: Starts,
+    NoteKind.SETTLED: Settled,
+}
 
 
 def _was_interrupted(settlement: Settlement) -> bool:

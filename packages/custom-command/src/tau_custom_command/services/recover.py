@@ -8,7 +8,7 @@ from tau_custom_command.contract.state import StateFile
 from tau_custom_command.contract.writes import ReplaceFile
 from tau_custom_command.cycle.event_chain import ends_with
 from tau_custom_command.errors import FormRefusedError, StateUnusableError, StorageError
-from tau_custom_command.services.close_interrupted import close_interrupted
+from tau_custom_command.services.close_interrupted import close_interrupted, is_cut_off
 from tau_custom_command.storage import apply, journal, read
 from tau_custom_command.storage.lock import HeldLock, locked
 from tau_custom_command.storage.rotation import NEVER_ROTATED
@@ -34,19 +34,19 @@ def recover(root: Path, *, carry_out: bool, wait_seconds: float) -> tuple[str, .
         raise StorageError(f"{root}: there is no such directory; pass --state-dir")
     with locked(root, wait_seconds=wait_seconds) as lock, interruptions_held():
         steps = journal_recovered(root, carry_out=carry_out)
-        is_cut_off = _is_cut_off(root)
+        has_notes = _has_notes(root)
         if _needs_state(root):
             raw, state = _kept_state(root)
             steps += tuple(
-                _state_put_back(lock, raw, state, carry_out=carry_out, has_notes=is_cut_off)
+                _state_put_back(lock, raw, state, carry_out=carry_out, has_notes=has_notes)
             )
-        if is_cut_off:
+        if has_notes:
             steps += _interrupted_closed(lock, carry_out=carry_out)
     return steps
 
 
 def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
-    """Complete what is committed, if `carry_out`; put a journal of a newer version aside.
+    """Complete what is committed, if `carry_out`; put a journal of another version aside.
 
     Returns what was done, or would be. To be called under the lock.
 
@@ -54,6 +54,7 @@ def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
         StorageError: if a file cannot be read or written.
     """
     try:
+        is_cut_off(root)
         with journal.opened(root) as pending:
             if not pending.batches:
                 return ()
@@ -64,11 +65,11 @@ def journal_recovered(root: Path, *, carry_out: bool) -> tuple[str, ...]:
     return ("complete the cycle that is committed to the journal",)
 
 
-def _is_cut_off(root: Path) -> bool:
-    """Tell whether a cycle was cut off while it executed commands."""
+def _has_notes(root: Path) -> bool:
+    """Tell whether there are notes of a cycle that was cut off, to close it by."""
     try:
-        return journal.has_notes(root)
-    except StateUnusableError:  # of a newer version, and still there since it is only shown
+        return is_cut_off(root)
+    except StateUnusableError:  # of another version, and still there since it is only shown
         return False
 
 
@@ -86,7 +87,7 @@ def _journal_put_aside(root: Path, *, carry_out: bool) -> str:
     kept = read.corrupt_path(root, journal.JOURNAL_FILE, raw)
     if carry_out:
         journal.rename(root, kept)
-    return f"keep the journal, which a newer version wrote, in {kept}, and begin another"
+    return f"keep the journal, which another version wrote, in {kept}, and begin another"
 
 
 def _needs_state(root: Path) -> bool:

@@ -54,11 +54,18 @@ def opened(root: Path, name: str = JOURNAL_FILE) -> Iterator[Journal]:
             try:
                 found = journal_format.parse(partial(_read_at, file), os.fstat(descriptor).st_size)
             except StateUnusableError as error:
-                raise StateUnusableError(
-                    f"{path}: {error}; run the version that wrote it, or see "
-                    f"'tau-custom-command recover --state-dir {shlex.quote(str(root))}'"
-                ) from None
+                raise of_another_version(root, error, name) from None
             yield found
+
+
+def of_another_version(
+    root: Path, error: StateUnusableError, name: str = JOURNAL_FILE
+) -> StateUnusableError:
+    """The same error with the journal's name, and what to do where another version wrote it."""
+    recover = f"tau-custom-command recover --state-dir {shlex.quote(str(root))}"
+    return StateUnusableError(
+        f"{root / name}: {error}; run the version that wrote it, or see '{recover}'"
+    )
 
 
 def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
@@ -122,17 +129,6 @@ def noting(root: Path, syncing: Syncing) -> Iterator[Notebook]:
             os.ftruncate(descriptor, committed.end)
             syncing.folder(root)  # in case the journal was only just made
             yield Notebook(path, descriptor, committed.end, syncing)
-
-
-def has_notes(root: Path) -> bool:
-    """Tell whether a cycle noted what it executed, and nothing has closed it.
-
-    Raises:
-        StateUnusableError: as `opened`.
-        StorageError: if it cannot be read.
-    """
-    with opened(root) as journal:
-        return bool(journal.noted)
 
 
 def commit(
