@@ -136,6 +136,7 @@ ATTEMPTS = {
     "terminal": Attempt(
         P.FEWER_SYSTEM_CALLS, "type_into", lambda host: host.terminal, root_only=True
     ),
+    "setuid program": Attempt(P.FEWER_SYSTEM_CALLS, "set_user", lambda _: _TMP),
     "typing": Attempt(P.FEWER_SYSTEM_CALLS, "type_into_own"),
     "100 forks": Attempt(P.PROCESSES_LIMITED, "fork", lambda _: 100, limits=Limits(processes=20)),
     "memory": Attempt(

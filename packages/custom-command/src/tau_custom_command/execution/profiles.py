@@ -36,7 +36,7 @@ class Promise(StrEnum):
     """There are none to be had: by setuid programs, devices, mounts, or settings of the kernel."""
 
     FEWER_SYSTEM_CALLS = "fewer system calls"
-    """No namespaces, io_uring, keyrings, or typing into terminals; see `seccomp`."""
+    """No namespaces, io_uring, keyrings, setuid bits, or typing into terminals; see `seccomp`."""
 
     NOTHING_IS_LEFT = "nothing that it starts is left"
     """It is gone before the result is recorded, and when the runtime is killed."""

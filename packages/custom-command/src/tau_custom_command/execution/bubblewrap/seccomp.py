@@ -2,8 +2,9 @@
 
 A filter of the kernel (seccomp, classic BPF) is a list of instructions; it is asked before each
 system call. What it stops is what namespaces and dropped capabilities leave open: calls with much
-of the kernel behind them, those that know no namespaces, those that reach other processes, and
-those that give memory which is in no process's address space, where its limit would not hold.
+of the kernel behind them, those that know no namespaces, those that reach other processes,
+those that give memory which is in no process's address space, where its limit would not hold, and
+those that make a setuid program, which would be left in the workspace for every user of the host.
 """
 
 import struct
@@ -23,6 +24,21 @@ So are those of the x32 ABI, whose numbers begin at 2^30.
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _NEW_NAMESPACES = 0x7E02_0000
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET."""
+
+
+_O_CREAT, _O_TMPFILE, _SET_ID = 0o100, 0o20000000, 0o6000
+_MODE_AT = {
+    "chmod": 1,
+    "creat": 1,
+    "fchmod": 1,
+    "fchmodat": 2,
+    "fchmodat2": 2,
+    "mknod": 1,
+    "mknodat": 2,
+    "open": 2,
+    "openat": 3,
+}
+"""Which argument is the mode of a file; of those that open one, the flags stand before it."""
 
 
 class Machine(NamedTuple):
@@ -46,8 +62,10 @@ _SAME_EVERYWHERE = {
     "pidfd_getfd": 438,
     "process_madvise": 440,
     "mount_setattr": 442,
+    "openat2": 437,
     "quotactl_fd": 443,
     "memfd_secret": 447,
+    "fchmodat2": 452,
 }
 
 MACHINES = {
@@ -55,13 +73,18 @@ MACHINES = {
         0xC000_003E,
         {
             **_SAME_EVERYWHERE,
+            "open": 2,
             "ioctl": 16,
             "shmget": 29,
             "socket": 41,
             "socketpair": 53,
             "clone": 56,
+            "creat": 85,
+            "chmod": 90,
+            "fchmod": 91,
             "ptrace": 101,
             "syslog": 103,
+            "mknod": 133,
             "uselib": 134,
             "vhangup": 153,
             "modify_ldt": 154,
@@ -83,6 +106,9 @@ MACHINES = {
             "add_key": 248,
             "request_key": 249,
             "keyctl": 250,
+            "openat": 257,
+            "mknodat": 259,
+            "fchmodat": 268,
             "unshare": 272,
             "perf_event_open": 298,
             "fanotify_init": 300,
@@ -105,10 +131,14 @@ MACHINES = {
             **_SAME_EVERYWHERE,
             "lookup_dcookie": 18,
             "ioctl": 29,
+            "mknodat": 33,
             "umount2": 39,
             "mount": 40,
             "pivot_root": 41,
             "chroot": 51,
+            "fchmod": 52,
+            "fchmodat": 53,
+            "openat": 56,
             "vhangup": 58,
             "quotactl": 60,
             "acct": 89,
@@ -146,9 +176,9 @@ MACHINES = {
 }
 """By what `uname -m` says. The numbers are those of the kernel's headers."""
 
-_JUDGED_BY_ARGUMENTS = ("clone", "ioctl", "socket", "socketpair")
-_TOLD_TO_BE_MISSING = ("clone3",)
-"""Its flags lie in memory, where a filter cannot look. The C library uses clone instead then."""
+_JUDGED_BY_ARGUMENTS = ("clone", "ioctl", "socket", "socketpair", *_MODE_AT)
+_TOLD_TO_BE_MISSING = ("clone3", "openat2")
+"""Their flags lie in memory, where a filter cannot look. Programs use clone and openat then."""
 
 # Instructions: load a word of what is known of the call, compare, mask, answer.
 _LOAD, _EQUAL, _AT_LEAST, _AND, _ANSWER = 0x20, 0x15, 0x35, 0x54, 0x06
@@ -176,7 +206,7 @@ def _instructions(machine: Machine, families: tuple[int, ...]) -> Iterator[bytes
         if name not in _JUDGED_BY_ARGUMENTS:
             error = ENOSYS if name in _TOLD_TO_BE_MISSING else EPERM
             yield from _if_equal(number, _ERROR | error)
-    for name in _JUDGED_BY_ARGUMENTS:
+    for name in filter(machine.calls.__contains__, _JUDGED_BY_ARGUMENTS):
         judgement = tuple(_by_arguments(name, families))
         yield _do(_EQUAL, machine.calls[name], skip_if_not=len(judgement))
         yield from judgement
@@ -199,10 +229,23 @@ def _by_arguments(name: str, families: tuple[int, ...]) -> Iterator[bytes]:
             for family in families:
                 yield from _if_equal(family, _ALLOW)
             yield _do(_ANSWER, _ERROR | EACCES)
-        case _:
+        case "socketpair":
             yield _load(_ARGUMENTS_AT)
             yield from _unless_equal(AF_UNIX, _ERROR | EACCES)
+        case _:
+            yield from _by_mode(_MODE_AT[name], opens=name in {"open", "openat"})
     yield _do(_ANSWER, _ALLOW)
+
+
+def _by_mode(place: int, *, opens: bool) -> Iterator[bytes]:
+    """Refuse the bits for another user or group in a mode; what makes no file has no mode."""
+    if opens:
+        yield _load(_ARGUMENTS_AT + 8 * (place - 1))
+        yield _do(_AND, _O_CREAT | _O_TMPFILE)
+        yield from _if_equal(0, _ALLOW)
+    yield _load(_ARGUMENTS_AT + 8 * place)
+    yield _do(_AND, _SET_ID)
+    yield from _unless_equal(0, _ERROR | EPERM)
 
 
 def _if_equal(value: int, answer: int) -> Iterator[bytes]:
