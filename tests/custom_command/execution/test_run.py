@@ -210,10 +210,11 @@ def test_what_a_command_has_left_is_ended(
 @pytest.mark.parametrize("profile", CONFINED)
 def test_what_left_the_session_is_ended_too(profile: SandboxProfile, workspace: Path) -> None:
     """In the confined profiles, which have processes of their own."""
-    script = "setsid sleep 78 >/dev/null 2>&1 & sleep 0.1"
+    mark = f"78.{os.getpid()}"  # the same tests of another checkout may run beside
+    script = f"setsid sleep {mark} >/dev/null 2>&1 & sleep 0.1"
     found = ended(invocation(profile, workspace, "sh", "-c", script))
     assert (found.failure, found.left_behind) == (None, True)
-    assert not _runs("sleep\x0078")
+    assert not _runs(f"sleep\x00{mark}")
 
 
 def test_unrestricted_says_what_it_cannot_end(workspace: Path) -> None:
