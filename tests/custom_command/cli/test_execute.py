@@ -592,3 +592,16 @@ def test_no_command_makes_what_is_hidden(here: str) -> None:
         assert (workspace / "written").exists()
         for path in (workspace / ".tau", hidden):
             assert (path.stat().st_uid, *path.iterdir()) == (os.geteuid(),)
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+def test_no_argument_ends_the_shell_that_starts_a_command(command: Command) -> None:
+    """Its names are read by shells themselves: they fill placeholders, and are no variables."""
+    given = {"OPTIND": "abc", "TMOUT": "1", "BASH_COMPAT": "99"}
+    ended = execute(
+        command,
+        create("a", "echo {{OPTIND}} {{TMOUT}} {{BASH_COMPAT}}", sandbox_profile="restricted"),
+        run("1", "a", arguments=given, expected=success("RUN", stdout={"equals": "abc 1 99"})),
+        options=("--policy-sandbox-profile", "restricted"),
+    )
+    assert ended.code == 0, ended

@@ -121,6 +121,24 @@ def test_what_commands_usually_look_like_is_accepted(template: str) -> None:
     assert _reason(template) is None
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        *("/proc/self/exe", "//proc/./self/exe", "/usr/../proc/1/root/bin/sh", "../proc/self/exe"),
+        *("/dev/fd/3", "/../../dev/stdin", "proc/self/exe"),
+    ],
+)
+def test_what_the_kernel_shows_is_denied(program: str) -> None:
+    """Its name tells nothing: in a sandbox /proc/self/exe is the shell that starts the command."""
+    assert "any program" in (_reason(f"{program} -c {{{{x}}}}") or "")
+
+
+@pytest.mark.parametrize("program", ["/opt/proc/tool", "/usr/dev/tool", "proc", "./tool", "dev"])
+def test_a_folder_of_the_same_name_is_not(program: str) -> None:
+    """Only those at the root are the kernel's."""
+    assert _reason(f"{program} {{{{x}}}}") is None
+
+
 @given(st.text(max_size=12))
 def test_every_word_has_a_name(word: str) -> None:
     """Whatever the word, its name is one that is listed, or its own without the folder."""

@@ -12,7 +12,16 @@ from tau_custom_command.policy.variables import changes_loading
         *("PYTHONSTARTUP", "BASH_ENV", "ENV", "IFS", "NODE_OPTIONS", "PERL5LIB", "PERL5OPT"),
         *("RUBYOPT", "RUBYLIB", "GIT_SSH_COMMAND", "GIT_DIR", "HOME", "LUA_INIT"),
         *("GLIBC_TUNABLES", "JAVA_TOOL_OPTIONS", "OPENSSL_CONF", "PAGER"),
-        *("TAR_OPTIONS", "MAKEFLAGS", "RSYNC_RSH", "XDG_CONFIG_HOME", "VISUAL"),
+        *(
+            "OPTIND",
+            "TMOUT",
+            "BASH_COMPAT",
+            "TAR_OPTIONS",
+            "MAKEFLAGS",
+            "RSYNC_RSH",
+            "XDG_CONFIG_HOME",
+            "VISUAL",
+        ),
     ],
 )
 def test_what_changes_how_programs_load_is_known(name: str) -> None:

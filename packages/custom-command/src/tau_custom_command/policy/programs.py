@@ -48,6 +48,20 @@ _LOADER = re.compile(r"ld(-linux.*|-musl.*|64)?\.so(\.\d+)*")
 _LONGEST_NAME = 255  # bytes that a file's name can have
 
 
+def has_no_name(word: str) -> bool:
+    """Tell whether a program's word leads to where the kernel shows what runs: `/proc/self/exe`.
+
+    What that is, its name does not tell: it can be a shell. Nor do programs lie in `/dev`.
+    """
+    parts: list[str] = []
+    for part in word.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in {"", "."}:
+            parts.append(part)
+    return "/" in word and parts[:1] in (["proc"], ["dev"])
+
+
 def program_name(word: str) -> str:
     """The name under which a program's word would be listed here.
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from tau_custom_command.policy.effective import EffectivePolicy
 from tau_custom_command.policy.model import NO_IDENTIFIER, is_identifier
-from tau_custom_command.policy.programs import LAUNCHERS, SHELLS, program_name
+from tau_custom_command.policy.programs import LAUNCHERS, SHELLS, has_no_name, program_name
 from tau_custom_command.policy.words import words_of
 
 CAPTURE = "capture."
@@ -104,6 +104,8 @@ def _program_denial(policy: EffectivePolicy, words: list[str]) -> str | None:
         return "the template names no program"
     if PLACEHOLDER.search(words[0]):
         return "a placeholder stands in the program; arguments fill only what follows"
+    if not policy.allow_shell and has_no_name(words[0]):
+        return "the template starts what /proc or /dev shows: any program, and allow_shell is false"
     name = program_name(words[0])
     if not policy.allow_shell and name in SHELLS:
         return f"the template starts a shell ({name}), and allow_shell is false"

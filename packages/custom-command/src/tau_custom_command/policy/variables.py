@@ -10,6 +10,8 @@ _NAMES = frozenset(
         *("PATH", "HOME", "TMPDIR"),
         # What a shell reads before its script, or makes of it.
         *("BASH_ENV", "ENV", "IFS", "BASHOPTS", "SHELLOPTS", "PROMPT_COMMAND", "PS4", "ZDOTDIR"),
+        # With what a shell ends, or complains: one starts each confined command.
+        *("BASH_COMPAT", "OPTIND", "TMOUT"),
         # What the C library and OpenSSL load.
         *("GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH"),
         *("OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
