@@ -10,6 +10,7 @@ COPIES = (
     "printable.py",
     "contract/strict_json.py",
     "cli/border.py",
+    "cli/ending.py",
     "cli/lazy_group.py",
     "cli/main.py",
 )

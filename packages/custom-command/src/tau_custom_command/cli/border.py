@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from ..errors import ExitCode  # noqa: TID252 - the same file in three packages
 from ..printable import printable  # noqa: TID252 - as above
-from .main import code_of_ending
+from .ending import code_of_ending
 
 
 class ErrorBorder(TyperGroup):

@@ -6,33 +6,18 @@ The three packages share no code: each has this file, the same to the byte.
 import atexit
 import gc
 import os
-import signal
 import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
-from types import FrameType
 from typing import Any
 
-INTERRUPTED = 130  # errors.ExitCode.INTERRUPTED, which is not imported yet
-
-_SIGNALLED = 128
-_AGAIN_SECONDS = 0.001
-_asked: list[int] = []
-"""The signals to end that came, of which a library may have made something else, or nothing."""
+from .ending import INTERRUPTED, code_of_ending, hear_of_endings
 
 
 def main() -> None:
     """Run the command line; an interruption gives 130, also while the program starts."""
     _open_what_is_closed()
     _lose_what_stderr_refuses()
-    # So that what was begun is ended, and a terminal put back. The first process of a container
-    # would not hear of them at all.
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has one ignored
-            signal.signal(number, _end)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGALRM, _end_at_last)
-    sys.unraisablehook = _ask_again
+    hear_of_endings()
     # A call keeps nearly all that it makes to its end. Looking through that for garbage, and at the
     # very end through all that was imported, took a tenth to a fifth of the time by measurement,
     # and freed nothing.
@@ -54,16 +39,6 @@ def main() -> None:
         raise
 
 
-def code_of_ending() -> int | None:
-    """What to exit with where a signal asked to end; None where none did.
-
-    What goes wrong after that is no error of its own: it may be a library's word for the signal.
-    """
-    if not _asked:
-        return None
-    return INTERRUPTED if _asked[0] == signal.SIGINT else _SIGNALLED + _asked[0]
-
-
 def _open_what_is_closed() -> None:
     """Have stdin, stdout and stderr lead nowhere where they were closed (`2>&-`).
 
@@ -77,29 +52,6 @@ def _open_what_is_closed() -> None:
                 nowhere, mode, encoding="utf-8", errors="backslashreplace", closefd=False
             )
             setattr(sys, name, stream)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not cut the ending short
-    _asked.append(number)
-    sys.exit(_SIGNALLED + number)
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    _asked.append(number)
-    raise KeyboardInterrupt
-
-
-def _end_at_last(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(code_of_ending())
-
-
-def _ask_again(lost: Any) -> None:  # noqa: ANN401 - sys has no name of its own for it
-    """End a moment later where a library, or what cleans up, could not pass on that it is to be."""
-    if _asked and isinstance(lost.exc_value, SystemExit | KeyboardInterrupt):
-        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
-    else:
-        sys.__unraisablehook__(lost)
 
 
 class _Losing(FileIO):
