@@ -381,6 +381,24 @@ def outcomes_of_runs(folder: Path, keys: list[str]) -> dict[str, str]:
     return found
 
 
+def test_where_nothing_can_be_written_no_attempt_is_waited_for(command: Command) -> None:
+    """Also the pause before the next attempt ends, so that the directory is free at once."""
+    large = "sh -c 'sleep 0.3; rm state/.lock; head -c 20000 /dev/zero'"
+    policy = {"sandbox_profile": "unrestricted"}
+    spec = {"template": "false", "read_only": True, "execution_policy": policy}
+    began = time.monotonic()
+    ended = execute(
+        command,
+        case_object("0-a", "CREATE", "a", template="false", command_spec=spec),
+        create("b", large),
+        run("1", "a", retry_until={"attempts": 2, "every_ms": 60_000}),
+        run("2", "b"),
+        options=("--max-parallel", "2"),
+    )
+    assert (ended.code, "the lock is lost" in ended.err) == (5, True), ended
+    assert time.monotonic() - began < 30
+
+
 def test_recover_closes_what_was_cut_off(command: Command) -> None:
     """Also where `state.json` is gone: it is put back first. Without --yes it only says so."""
     assert execute(command, create("b", "true"), run("1", "b")).code == 0

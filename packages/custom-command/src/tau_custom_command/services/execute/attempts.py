@@ -73,7 +73,7 @@ def attempted(run: Run, executing: Executing, attending: Attending) -> Settling:
         last = Execution(kept, result, attending.clock.wall_unix_ms(), differences)
         executions = (*executions, last)
         pause_ms = _pause_ms(case, executing.attempts, executions, as_expected=as_expected)
-        if pause_ms is None or _stops_within(pause_ms, executing.stopping):
+        if pause_ms is None or _stops_within(pause_ms, executing.stopping, attending.cancelled):
             taken = taken._replace(to_mask=to_mask)
             return Settling([each.result for each in executions], executions, taken)
 
@@ -114,9 +114,9 @@ def _masked(ended: Ended, secrets: TakenSecrets) -> Ended:
     )
 
 
-def _stops_within(milliseconds: int, stopping: Stopping) -> bool:
+def _stops_within(milliseconds: int, *ends: Stopping | Cancellation) -> bool:
     """Wait, but not on where all is to stop; tell whether it is."""
-    return bool(select.select([stopping], [], [], milliseconds / 1000)[0])
+    return bool(select.select(ends, [], [], milliseconds / 1000)[0])
 
 
 def _about_to_start(run: Run, attending: Attending, before: tuple[Execution, ...]) -> None:
