@@ -623,3 +623,14 @@ def test_no_argument_ends_the_shell_that_starts_a_command(command: Command) -> N
         options=("--policy-sandbox-profile", "restricted"),
     )
     assert ended.code == 0, ended
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+def test_no_workspace_is_made_of_a_slip(command: Command) -> None:
+    """One that is not there is refused, and not there afterwards."""
+    policy = {"sandbox_profile": "workspace_write"}
+    write(command.folder, create("a", "true", **policy), run("1", "a"))
+    options = ("--policy-sandbox-profile", "workspace_write", "--workspace", "slip")
+    told = command(*RUN[: -len(UNCONFINED)], *options, "--policy-allow-shell")
+    assert (told.code, "slip is not there; make the folder" in told.err) == (3, True), told
+    assert not (command.folder / "slip").exists()

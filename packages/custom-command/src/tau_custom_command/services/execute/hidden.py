@@ -18,7 +18,7 @@ def make_hidden(hidden: Iterable[Path], workspace: Path | None) -> None:
     Raises:
         StorageError: if the operating system refuses otherwise.
     """
-    if workspace is None:
+    if workspace is None or not workspace.is_dir():  # a slip is refused, and no folder made of it
         return
     root = Path(os.path.realpath(workspace))
     for path in hidden:
