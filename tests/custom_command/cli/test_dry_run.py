@@ -100,6 +100,13 @@ def test_it_can_be_asked_for_by_its_variable(command: Command) -> None:
     assert [path.name for path in command.folder.iterdir()] == ["fixture.json"]
 
 
+def test_nothing_is_waited_for(command: Command) -> None:
+    """A failure that is simulated comes at once, however long a run would wait to try again."""
+    write(command.folder, case_object("1", "LIST", simulate_retryable_failure=True))
+    tries = ("--retry-max-attempts", "2", "--retry-base-delay-ms", "60000")
+    assert command(*DRY, *UNCONFINED, *tries).code == 3
+
+
 def test_what_is_asked_wrongly(command: Command) -> None:
     """It shows one cycle."""
     write(command.folder, create("a", "true"))

@@ -24,7 +24,7 @@ import pytest
 from tau_custom_command.cycle.notes import Settled
 from tau_custom_command.storage import journal
 from tau_custom_command.storage.journal_format import NoteKind
-from tests.custom_command.cases import case_object, success
+from tests.custom_command.cases import case_object, retryable, success
 from tests.custom_command.executing import (
     EXECUTE,
     RUN,
@@ -397,6 +397,25 @@ def test_where_nothing_can_be_written_no_attempt_is_waited_for(command: Command)
     )
     assert (ended.code, "the lock is lost" in ended.err) == (5, True), ended
     assert time.monotonic() - began < 30
+
+
+def test_a_signal_ends_the_pause_of_a_simulated_failure(command: Command) -> None:
+    """As it ends all that is no process: nothing is left to wait for."""
+    expected = retryable()
+    write(
+        command.folder,
+        case_object("0", "LIST", simulate_retryable_failure=True, expected=expected),
+        create("a", "true"),
+        run("1", "a"),
+    )
+    pausing = ("--retry-max-attempts", "2", "--retry-base-delay-ms", "60000")
+    journal = command.folder / "state/.journal"
+    with command.start(*RUN, *pausing) as process:
+        while not (journal.exists() and journal.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        assert process.wait(15) == 128 + signal.SIGTERM
 
 
 def test_recover_closes_what_was_cut_off(command: Command) -> None:

@@ -48,6 +48,7 @@ def dry_run(request: RunRequest, executing: Executing, clock: Clock) -> tuple[Fo
     Raises:
         CommandRuntimeError: as `run_cycle`, for what can be told without a lock.
     """
+    executing = executing._replace(attempts=executing.attempts._replace(retry_base_delay_ms=0))
     request, loaded = read_inputs(request._replace(executing=executing))
     state = read_state(request.state_dir)
     end = ChainEnd(cycle_number=0, sha256=None)

@@ -1,5 +1,6 @@
 """Prepares a RUN: what is to be started by all that is said of it, or why it is not."""
 
+import select
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -112,7 +113,10 @@ def prepared(
     def attempt() -> Result:
         return evaluate(case, registry, default_policy=executing.options, executes=True)
 
-    results = tried(attempt, executing.attempts, sleep_ms=clock.sleep_ms)
+    def pause_ms(milliseconds: int) -> None:
+        select.select([executing.stopping], [], [], milliseconds / 1000)  # not on at a signal
+
+    results = tried(attempt, executing.attempts, sleep_ms=pause_ms)
     if case.operation != Operation.RUN or results[-1].outcome is not Outcome.SUCCESS:
         return Settling(results)
     now_unix_ms = clock.wall_unix_ms()
