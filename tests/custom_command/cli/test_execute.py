@@ -653,3 +653,51 @@ def test_no_workspace_is_made_of_a_slip(command: Command) -> None:
     told = command(*RUN[: -len(UNCONFINED)], *options, "--policy-allow-shell")
     assert (told.code, "slip is not there; make the folder" in told.err) == (3, True), told
     assert not (command.folder / "slip").exists()
+
+
+def test_what_is_approved_in_the_workspace_runs_alone_there() -> None:
+    """Else a command beside it could replace it between the last look at it and its start."""
+    with tempfile.TemporaryDirectory(dir="/srv") as name:
+        folder, workspace = Path(name), Path(name) / "workspace"
+        folder.chmod(0o755)
+        workspace.mkdir()
+        workspace.chmod(0o777)
+        tool = workspace / "tool"
+        tool.write_text("#!/bin/sh\nsleep 0.2; ls | grep busy || echo alone\n")
+        tool.chmod(0o755)
+        (folder / "link").symlink_to(tool)
+        slow, rest = "do sleep 0.05; done;", "sleep 0.5; rm"
+        templates = {
+            "tool": str(tool),
+            "link": f"{folder}/link",
+            "named": f"sh {tool}",
+            "slow-1": f"sh -c 'touch 1; until test -e 2; {slow} touch busy-1; {rest} busy-1'",
+            "slow-2": f"sh -c 'touch 2; until test -e 1; {slow} touch busy-2; {rest} busy-2'",
+        }
+        policy = {"allow_shell": True, "sandbox_profile": "workspace_write"}
+        write(
+            folder,
+            *(
+                case_object(f"0-{each}", "CREATE", each, template=text, execution_policy=policy)
+                for each, text in templates.items()
+            ),
+        )
+        command = Command(folder)
+        profile = ("--policy-sandbox-profile", "workspace_write")
+        where = ("--state-dir", "state", "--workspace", str(workspace), *profile)
+        how = ("run", "fixture.json", "--run-mode", "execute", "--policy-allow-shell", *where)
+        assert command(*how).code == 0
+        for each in templates:
+            assert command("approve", each, "--by", "alice", *where).code == 0
+        both = [run(f"1-{number}", f"slow-{number}") for number in (1, 2)]
+        write(folder, *both)  # each waits for the other
+        assert command(*how, "--max-parallel", "2").code == 0
+        alone = success("RUN", stdout={"equals": "alone"})
+        write(
+            folder,
+            *(case | {"case_id": f"2-{case['case_id']}"} for case in both),
+            *(run(f"3-{each}", each, expected=alone) for each in ("tool", "link", "named")),
+            *(case | {"case_id": f"4-{case['case_id']}"} for case in both),
+        )
+        ended = command(*how, "--max-parallel", "8", "--json")
+        assert (ended.code, ended.json()["executed_runs"]) == (0, 7), ended

@@ -23,6 +23,7 @@ from tau_custom_command.execution.run import hear_of_ends
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.execute.attempts import Attending, attempted
 from tau_custom_command.services.execute.prepare import Executing, Run, Settling, prepared
+from tau_custom_command.services.execute.turns import Turns
 from tau_custom_command.services.execute.workers import Workers, working
 from tau_custom_command.storage.journal import Notebook
 from tau_custom_command.storage.journal_format import NoteKind
@@ -84,6 +85,8 @@ class _Cycle:
         self._to_mask: frozenset[str] = frozenset()
         self._settled: dict[int, Settlement] = {}
         self._stops_at_ms: int | None = None
+        self._turns = Turns()
+        self._waiting: int | None = None
         self.cancelled = Cancellation()
 
     def settlements(self) -> tuple[Settlement, ...]:
@@ -99,6 +102,9 @@ class _Cycle:
                 captured = self._captured_for(place)
                 run = prepared(case, self._registry, self._executing, captured, clock=self._clock)
                 if isinstance(run, Run):
+                    if not self._turns.take(place, run):
+                        self._waiting = place  # it is looked at anew once another has ended
+                        break
                     self._workers.start(place, partial(self._attempts, place, run))
                     has_started = True
                 else:
@@ -110,6 +116,7 @@ class _Cycle:
             done = self._workers.wait(self._patience_seconds())
             if done is None:
                 continue
+            self._turns.end(done.place)
             if isinstance(done.outcome, BaseException):
                 raise done.outcome
             yield self._settle(done.place, done.outcome)
@@ -118,7 +125,8 @@ class _Cycle:
         """The place of a case that is to start now, if any is."""
         if self._stopping.stopped_by is not None or not self._workers.has_room:
             return None
-        return self._schedule.next()
+        place, self._waiting = self._waiting, None
+        return self._schedule.next() if place is None else place
 
     def _captured_for(self, place: int) -> Captured:
         """What the case at a place may use: of the cases that it waits for, and of no other.
