@@ -701,3 +701,14 @@ def test_what_is_approved_in_the_workspace_runs_alone_there() -> None:
         )
         ended = command(*how, "--max-parallel", "8", "--json")
         assert (ended.code, ended.json()["executed_runs"]) == (0, 7), ended
+
+
+def test_what_is_to_be_hidden_and_is_not_there_is_told(command: Command) -> None:
+    """A slip of the pen would hide nothing; what is there, or is made in the workspace, is fine."""
+    (command.folder / "there").mkdir()
+    cases = (create("a", "true"), run("1", "a"))
+    hidden = ("--hide", "there", "--hide", "rolouts", "--workspace", "there", "--hide", "there/new")
+    ended = execute(command, *cases, options=hidden)
+    assert ended.code == 0, ended
+    assert "warning: --hide rolouts: it is not there, so nothing is hidden\n" in ended.err
+    assert ended.err.count("warning: --hide") == 1

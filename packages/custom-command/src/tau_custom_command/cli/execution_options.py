@@ -168,7 +168,7 @@ def executing(
 
     sources = secret_sources.sources_of(given.secrets, os.environ)
     secrets = secret_sources.read(sources, os.environ)
-    for warning in secrets.warnings:
+    for warning in (*secrets.warnings, *_hides_nothing(given)):
         typer.echo(printable(f"warning: {warning}"), err=True)
     stop_timeout_ms = given.stop_timeout_ms
     return Executing(
@@ -190,6 +190,15 @@ def executing(
         run_as=given.run_as,
         umask=_umask(),
     )
+
+
+def _hides_nothing(given: ExecutionOptions) -> Iterator[str]:
+    """Yield what is worth telling of folders that are to be hidden, and are not there."""
+    root = None if given.workspace is None else Path(os.path.realpath(given.workspace))
+    for folder in given.hidden:
+        is_made = root is not None and Path(os.path.realpath(folder)).is_relative_to(root)
+        if not (is_made or folder.exists()):
+            yield f"--hide {folder}: it is not there, so nothing is hidden"
 
 
 def _umask() -> int:
