@@ -712,3 +712,19 @@ def test_what_is_to_be_hidden_and_is_not_there_is_told(command: Command) -> None
     assert ended.code == 0, ended
     assert "warning: --hide rolouts: it is not there, so nothing is hidden\n" in ended.err
     assert ended.err.count("warning: --hide") == 1
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@pytest.mark.parametrize("options", [("--workspace", "circle"), ("--hide", "circle")])
+def test_links_that_lead_in_a_circle_are_refused(
+    command: Command, options: tuple[str, str]
+) -> None:
+    """By name: where they lead, nobody can tell."""
+    (command.folder / "circle").symlink_to("circle")
+    profile = {"sandbox_profile": "workspace_write"}
+    ended = execute(
+        command,
+        *(create("a", "true", **profile), run("1", "a")),
+        options=("--workspace", ".", *options, "--policy-sandbox-profile", "workspace_write"),
+    )
+    assert (ended.code, "circle" in ended.err, "Traceback" in ended.err) == (3, True, False), ended

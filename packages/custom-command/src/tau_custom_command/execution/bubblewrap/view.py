@@ -63,10 +63,10 @@ def view(invocation: Invocation) -> View:
     Raises:
         NotStartedError: where a path of the operator's cannot be had together with the promises.
     """
-    scratch = _SCRATCH.resolve()
+    scratch = _real(_SCRATCH)
     user = invocation.run_as if os.geteuid() == 0 else os.geteuid()
     hidden = list(_hidden(user))
-    asked = [path.resolve() for path in invocation.hidden if path.exists()]
+    asked = [_real(path) for path in invocation.hidden if path.exists()]
     # What is below /dev, as memory of the host is, the sandbox's own /dev hides already.
     own = [_reachable(path, user) for path in asked if not path.is_relative_to(_DEVICES)]
     for path in own:
@@ -94,6 +94,11 @@ def view(invocation: Invocation) -> View:
     return View(tuple(words), str(scratch), str(workspace or scratch))
 
 
+def _real(path: Path) -> Path:
+    """Where a path leads; as far as that can be told of links that lead in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def _refused(explanation: str) -> NotStartedError:
     return NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, explanation)
 
@@ -106,7 +111,7 @@ def _hidden(user: int) -> Iterator[Path]:
         except KeyError:  # a user without an account has no home
             continue
     for path in dict.fromkeys((*_HIDDEN, *homes)):
-        real = path.resolve()
+        real = _real(path)
         if real not in _NEEDED and real.is_dir():
             yield real
 
@@ -139,12 +144,12 @@ def _workspace(invocation: Invocation, hidden: list[Path]) -> Path | None:
         return None
     if invocation.workspace is None:
         raise _refused("the profile workspace_write needs a folder to write in: --workspace DIR")
-    path = invocation.workspace.resolve()
+    path = _real(invocation.workspace)
     if not path.is_dir():
         raise _refused(f"the workspace {path} is not there; make the folder")
     if shown := next((each for each in hidden if each.is_relative_to(path)), None):
         raise _refused(f"the workspace {path} would show {shown}; choose a folder in it")
-    beyond = (*_OF_THE_KERNEL, *map(Path.resolve, invocation.hidden))
+    beyond = (*_OF_THE_KERNEL, *map(_real, invocation.hidden))
     if holder := next((each for each in beyond if path.is_relative_to(each)), None):
         raise _refused(f"the workspace {path} is in {holder}, where no command may write")
     links = (link for each in invocation.hidden for link in _links_within(path, each))
@@ -160,7 +165,7 @@ def _links_within(workspace: Path, path: Path) -> Iterator[Path]:
     """Yield the links in the workspace that a path goes through."""
     absolute = path.absolute()
     for each in (*reversed(absolute.parents), absolute):
-        if each.is_symlink() and each.parent.resolve().is_relative_to(workspace):
+        if each.is_symlink() and _real(each.parent).is_relative_to(workspace):
             yield each
 
 
@@ -187,6 +192,6 @@ def _hide(path: Path) -> tuple[str, ...]:
 
 
 def _shown(hidden: list[Path]) -> Iterator[str]:
-    for path in sorted({each.resolve() for each in _FOR_THE_NETWORK if each.is_file()}):
+    for path in sorted({_real(each) for each in _FOR_THE_NETWORK if each.is_file()}):
         if any(path.is_relative_to(each) for each in hidden):
             yield from ("--ro-bind", str(path), str(path))
