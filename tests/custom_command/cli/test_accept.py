@@ -103,3 +103,10 @@ def test_what_is_left_is_told(command: Command) -> None:
     log.write_text("")
     ended = command(*ACCEPT, "--yes")
     assert (ended.code, ended.out) == (0, "fixture.json: nothing to accept\n")
+
+
+def test_the_suffix_is_told_as_that_of_the_cycle(command: Command) -> None:
+    """`accept` runs nothing: its help is not that of `run`, which appends the suffix."""
+    text = " ".join(command("accept", "--help").out.split())
+    assert "The --case-suffix that the cycle was run with" in text
+    assert "appended to every case id" not in text

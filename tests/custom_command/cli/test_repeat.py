@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -180,6 +181,16 @@ def test_it_is_stopped_at_any_moment_and_loses_nothing(
     state = json.loads((command.folder / "state/state.json").read_bytes())
     assert state["last_cycle"]["cycle_number"] == len(found)
     assert command("recover", "--state-dir", "state").out == "state: nothing to recover\n"
+
+
+def test_an_interrupt_ends_it_with_0(command: Command) -> None:
+    """As SIGTERM does, once it is at work: Ctrl-C is how people end it."""
+    write(command.folder, case_object("0", "CREATE", "a", template="true"))
+    with command.start(*EVERY, "20ms") as process:
+        until(partial(has_more_events, command.folder, 0))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
 
 
 def test_what_is_asked_wrongly(command: Command) -> None:

@@ -158,7 +158,8 @@ Every = Annotated[
     int | None,
     option(
         "EVERY",
-        "Run a cycle so often, as --fresh does, until SIGTERM; such as 5m.",
+        "Run a cycle so often, as --fresh does, such as 5m; until SIGTERM or SIGINT, which end it "
+        "with 0.",
         parser=interval,
         metavar="DURATION",
     ),
@@ -178,6 +179,17 @@ CaseSuffix = Annotated[
     option(
         "CASE_SUFFIX",
         "Text appended to every case id; --fresh chooses one.",
+        callback=text,
+        metavar="TEXT",
+        show_default=False,
+    ),
+]
+PastCaseSuffix = Annotated[
+    str,
+    option(
+        "CASE_SUFFIX",
+        "The --case-suffix that the cycle was run with; after --fresh leave it out.",
+        "--case-suffix",
         callback=text,
         metavar="TEXT",
         show_default=False,

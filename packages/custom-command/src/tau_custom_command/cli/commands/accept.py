@@ -16,7 +16,7 @@ def accept(
     fixture: options.FixturePath,
     *,
     state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
-    case_suffix: options.CaseSuffix = "",
+    case_suffix: options.PastCaseSuffix = "",
     yes: options.Yes = False,
     output_format: options.Format = "text",
     as_json: options.AsJson = False,

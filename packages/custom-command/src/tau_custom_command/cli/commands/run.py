@@ -86,9 +86,9 @@ def run(
 
     Exits 0 if every result was as expected, 3 if one was not, 5 if the fixture or the state cannot
     be used, or the state directory is locked or paused. With --run-mode execute, SIGTERM lets RUNs
-    finish that have started, and starts no others (143). With --every it goes on until SIGTERM (0),
-    whatever comes of a cycle, and reads the fixture anew each time. --dry-run shows what --run-mode
-    execute would start, and under which policy.
+    finish that have started, and starts no others (143). With --every it goes on until SIGTERM or
+    SIGINT (0), whatever comes of a cycle, and reads the fixture anew each time. --dry-run shows
+    what --run-mode execute would start, and under which policy.
 
     Example: tau-custom-command run greet.toml --state-dir .tau/greet
     """
