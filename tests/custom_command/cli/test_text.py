@@ -10,11 +10,13 @@ from tau_custom_command.cli import text as summary
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import Problem
 from tests.custom_command.cases import case_object, malformed, registered, retryable, success
-from tests.custom_command.running import Runtime
+from tests.custom_command.executing import RUN, create, run, write
+from tests.custom_command.running import Command, Json, Runtime
 
 PROBLEM = Problem(case_id="a\x1b", field="expected", message="is missing; add it")
 
 
+TOLD = tuple(word for word in RUN if word != "--json")
 STORE = Path("state/channel-store")
 
 
@@ -112,7 +114,8 @@ def test_two_lines_for_a_cycle(runtime: Runtime) -> None:
         "cycle 1 in s: 3 cases, 1 applied, 2 failed; commands: 1 written",
         (
             "health: degraded, 2 cases failed in the last cycle; "
-            "correct the fixture, or the registry that it runs against"
+            "correct the fixture ('tau-custom-command accept FIXTURE' shows how), or the registry "
+            "that it runs against"
         ),
     ]
 
@@ -144,7 +147,7 @@ def test_a_backend_that_is_not_available_is_no_fault_of_the_fixture(runtime: Run
         "; mend what these cases call, which is not available; the next cycle tries them again"
     )
     told = summary.run_as_text(runtime.run(unavailable, *drifting(1)), Path("s"))
-    assert told.endswith("; correct the fixture, or the registry that it runs against")
+    assert "; correct the fixture ('tau-custom-command accept FIXTURE' shows how), or" in told
 
 
 def test_a_backlog_says_how_it_drains(runtime: Runtime) -> None:
@@ -258,3 +261,34 @@ def test_a_record_shows_an_execution_only_after_one() -> None:
     executed = replace(record, last_command_line="echo you", last_exit_code=0)
     assert "last_exit_code:" in summary.record_as_text(executed)
     assert set(lines) < set(CommandRecord.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("template", "stated", "is_told"),
+    [
+        ("echo a", {"stdout": {"equals": "b"}}, True),
+        ("echo a", {"stdout": {"contains": "b"}}, False),
+        ("echo a", {"stdout": {"matches": "b"}}, False),
+        ("echo a", {"stdout": {"contains": "b"}, "exit_code": 1}, True),
+        ("false", {}, True),
+    ],
+)
+def test_accept_is_told_where_it_can_take_what_drifted(
+    command: Command, template: str, stated: Json, *, is_told: bool
+) -> None:
+    """Of text that is to be found somewhere it is for people to say what that is."""
+    case = run("1", "a", expected=success("RUN") | stated)
+    write(command.folder, create("a", template), case)
+    done = command(*TOLD)
+    assert done.code == 3, done
+    health = done.out.splitlines()[-1]
+    assert ("'tau-custom-command accept FIXTURE' shows how" in health) is is_told
+    assert "correct the fixture" in health
+
+
+def test_accept_is_not_told_of_a_run_that_was_refused(command: Command) -> None:
+    """That the fixture could expect the refusal is no advice."""
+    write(command.folder, create("a", "echo {{x}}"), run("1", "a"))
+    done = command(*TOLD)
+    assert done.code == 3, done
+    assert "correct the fixture, or the registry" in done.out

@@ -87,6 +87,10 @@ def cut(text: str, most: int = _LONGEST_TEXT) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+_LEFT_TO_PEOPLE = (".contains", ".matches")
+"""Assertions that `accept` takes nothing over for."""
+
+
 def run_as_text(report: RunReport, state_dir: Path) -> str:
     """How many cases were plainly applied, what was done, and the health with what to do."""
     event = report.event
@@ -123,7 +127,7 @@ def _advice_on(failed: Sequence[Settlement]) -> str:
     drifted = [settlement.result.outcome for settlement in failed if settlement.drifted]
     if any(settlement.is_executed for settlement in failed):
         again = "a RUN that was started runs again only with --fresh or --rerun KEY"
-        return f"mend what they tell, or correct the fixture; {again}"
+        return f"mend what they tell, or correct the fixture{_accept(failed)}; {again}"
     if all(_needs_approval(settlement) for settlement in failed):
         approve = "'tau-custom-command approve NAME --by WHO --dry-run' shows what that would cover"
         return (
@@ -132,8 +136,25 @@ def _advice_on(failed: Sequence[Settlement]) -> str:
     if drifted and all(outcome is Outcome.RETRYABLE_FAILURE for outcome in drifted):
         return "mend what these cases call, which is not available; the next cycle tries them again"
     if drifted:
-        return "correct the fixture, or the registry that it runs against"
+        return f"correct the fixture{_accept(failed)}, or the registry that it runs against"
     return "they failed as expected, and the next cycle tries them again"
+
+
+def _accept(failed: Sequence[Settlement]) -> str:
+    """How a program corrects the fixture, where it can."""
+    can_be = any(map(_can_be_accepted, failed))
+    return " ('tau-custom-command accept FIXTURE' shows how)" if can_be else ""
+
+
+def _can_be_accepted(settlement: Settlement) -> bool:
+    """Whether `accept` takes over what came of a case; what was refused is not the fixture's."""
+    executions = settlement.executions[-1:]
+    if not settlement.drifted or (executions and not settlement.is_executed):
+        return False
+    if any(each.ended.failure is FailureReason.INTERRUPTED for each in executions):
+        return False
+    fields = [difference.field for each in executions for difference in each.differences]
+    return not fields or any(not field.endswith(_LEFT_TO_PEOPLE) for field in fields)
 
 
 def _needs_approval(settlement: Settlement) -> bool:
