@@ -95,6 +95,8 @@ def test_a_host_keeps_its_offset(tmp_path: Path) -> None:
     again = Pace.of(1_000_000, 100_000, host="a", state_dir=tmp_path / "z/../x")
     assert again.offset_ms == offsets[0]
     assert Pace.of(9, 0, host="a", state_dir=tmp_path).offset_ms == 0
+    (tmp_path / "circle").symlink_to("circle")
+    assert Pace.of(9, 0, host="a", state_dir=tmp_path / "circle").offset_ms == 0
 
 
 def test_each_cycle_is_new_work_and_reads_the_fixture_anew(command: Command) -> None:

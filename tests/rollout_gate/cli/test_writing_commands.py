@@ -40,6 +40,19 @@ def promoted(gate: Gate, *options: str, now_unix_ms: int = ENTERED) -> None:
 class TestStart:
     """`start` opens, or refuses and writes nothing."""
 
+    @pytest.mark.parametrize(
+        ("options", "code"),
+        [(("--rollout-dir", "circle"), 5), (("--surface", "custom-command=circle"), 0)],
+    )
+    def test_links_that_lead_in_a_circle(
+        self, gate: Gate, options: tuple[str, str], code: int
+    ) -> None:
+        """As a directory of rollouts they are refused; as a surface they have no evidence."""
+        (gate.folder / "circle").symlink_to("circle")
+        done = gate("start", "--release", "1.4.0", "--rollback-to", "1.3.2", "--by", "a", *options)
+        assert done.code == code, done
+        assert ("circle" in done.err) == bool(code)
+
     def test_it_opens_at_preflight(self, gate: Gate) -> None:
         """With what the options said; the record says who and when."""
         done = gate(

@@ -26,7 +26,7 @@ class Pace(NamedTuple):
         It is always the same, so that hosts that were started together stay apart, and what is
         measured of one is not blurred by chance.
         """
-        identity = f"{host}\0{state_dir.resolve()}".encode(errors="surrogateescape")
+        identity = f"{host}\0{os.path.realpath(state_dir)}".encode(errors="surrogateescape")
         chance = int.from_bytes(sha256(identity).digest()[:8], "big")
         return cls(interval_ms, chance % (jitter_ms + 1))
 

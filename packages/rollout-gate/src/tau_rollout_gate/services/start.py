@@ -1,5 +1,6 @@
 """`start`: opens a rollout, and archives the closed one before it."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -73,9 +74,9 @@ def _opened(
 
 def _refuse_nesting(root: Path, surfaces: Mapping[str, str]) -> None:
     """Refuse a rollout directory inside a state directory, or the reverse: one lock for two."""
-    real = root.resolve()
+    real = Path(os.path.realpath(root))
     for name, state_dir in surfaces.items():
-        state = Path(state_dir).resolve()
+        state = Path(os.path.realpath(state_dir))
         if real.is_relative_to(state) or state.is_relative_to(real):
             raise RefusedError(
                 f"--rollout-dir: {root} and the state directory of {name}, {state_dir}, are one or "
