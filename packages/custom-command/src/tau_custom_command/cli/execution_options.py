@@ -20,10 +20,55 @@ if TYPE_CHECKING:
 
 _DAY_MS = 24 * 60 * 60 * 1000
 LONGEST_TIMEOUT_MS = 7 * _DAY_MS
+MOST_DAYS = 36_500
 MOST_CPU_SECONDS = 1_000_000_000
 MOST_PARALLEL = 256
 
 
+def _secrets(written: list[str] | None) -> list[str] | None:
+    if not written:
+        return None
+    from tau_custom_command.execution.secrets import sources_of  # noqa: PLC0415 - only if there are
+
+    try:
+        sources_of(written, os.environ)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return written
+
+
+def _days(written: str | int) -> int:
+    """A number of days; 0 for ever."""
+    if written == "never":
+        return 0
+    try:
+        days = int(written)
+    except ValueError:
+        days = 0
+    if not 0 < days <= MOST_DAYS:
+        raise typer.BadParameter(f"must be a number of days from 1 to {MOST_DAYS:,}, or 'never'")
+    return days
+
+
+Secret = Annotated[
+    list[str] | None,
+    option(
+        "SECRET",
+        "Execute mode: a variable of the runtime that RUNs get, or what a file holds; masked where "
+        "it would be written. Repeatable.",
+        callback=_secrets,
+        metavar="NAME[=file:PATH]",
+    ),
+]
+ArtifactDays = Annotated[
+    int,
+    option(
+        "ARTIFACT_DAYS",
+        "Execute mode: days after which output that its record cuts is removed, or 'never'.",
+        parser=_days,
+        metavar="N",
+    ),
+]
 RunTimeoutMs = Annotated[
     int,
     whole_number(

@@ -1,6 +1,5 @@
 """The options of the commands, each with its environment variable, default and help."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +14,6 @@ _PREFIX = "TAU_CUSTOM_COMMAND_"
 
 DEFAULT_STATE_DIR = Path(".tau/custom-command")
 
-MOST_DAYS = 36_500
 LONGEST_BASE_DELAY_MS = 60_000
 """A minute; doubled ten times, that is a wait of 17 hours."""
 
@@ -75,31 +73,6 @@ def _release(value: str | None) -> str | None:
     if value is not None and not is_release(value):
         raise typer.BadParameter(NO_RELEASE)
     return value
-
-
-def _secrets(written: list[str] | None) -> list[str] | None:
-    if not written:
-        return None
-    from tau_custom_command.execution.secrets import sources_of  # noqa: PLC0415 - only if there are
-
-    try:
-        sources_of(written, os.environ)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    return written
-
-
-def _days(written: str | int) -> int:
-    """A number of days; 0 for ever."""
-    if written == "never":
-        return 0
-    try:
-        days = int(written)
-    except ValueError:
-        days = 0
-    if not 0 < days <= MOST_DAYS:
-        raise typer.BadParameter(f"must be a number of days from 1 to {MOST_DAYS:,}, or 'never'")
-    return days
 
 
 FixturePath = Annotated[
@@ -252,25 +225,6 @@ NoFsync = Annotated[
         "NO_FSYNC",
         "Do not wait for the disk. For benchmarks: a loss of power can then lose cycles.",
         "--no-fsync",
-    ),
-]
-Secret = Annotated[
-    list[str] | None,
-    option(
-        "SECRET",
-        "Execute mode: a variable of the runtime that RUNs get, or what a file holds; masked where "
-        "it would be written. Repeatable.",
-        callback=_secrets,
-        metavar="NAME[=file:PATH]",
-    ),
-]
-ArtifactDays = Annotated[
-    int,
-    option(
-        "ARTIFACT_DAYS",
-        "Execute mode: days after which output that its record cuts is removed, or 'never'.",
-        parser=_days,
-        metavar="N",
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without --yes it is only shown.")]
