@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_custom_command.cycle.checks.pattern_match import Unmatched
-from tau_custom_command.execution import pattern, pattern_worker
-from tau_custom_command.execution.pattern import PatternSearch
+from tau_custom_command.execution.pattern import worker
+from tau_custom_command.execution.pattern.search import PatternSearch
 
 FOR_EVER = ("(a+)+$", "a" * 64 + "b")
 
@@ -26,7 +26,7 @@ def _workers(parent: int) -> set[int]:
     """Return the processes that a process started to look for patterns."""
     children = Path(f"/proc/{parent}/task").glob("*/children")
     pids = {int(pid) for file in children for pid in file.read_text().split()}
-    return {pid for pid in pids if b"pattern_worker" in _command_line(pid)}
+    return {pid for pid in pids if b"pattern/worker.py" in _command_line(pid)}
 
 
 def _command_line(pid: int) -> bytes:
@@ -100,7 +100,7 @@ def test_no_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_that_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own clock does not end it then; whoever asked does not wait for ever."""
-    monkeypatch.setattr(pattern, "_START_SECONDS", 0.2)
+    monkeypatch.setattr(f"{PatternSearch.__module__}._START_SECONDS", 0.2)
     before = _workers(os.getpid())
     with PatternSearch(seconds=0.1) as searching:
         searching("a", "a")
@@ -121,7 +121,7 @@ def test_many_threads_at_once(search: PatternSearch) -> None:
 
 ASKS_FOR_EVER = """
 import sys, threading
-from tau_custom_command.execution.pattern import PatternSearch
+from tau_custom_command.execution.pattern.search import PatternSearch
 search = PatternSearch(seconds=1.0)
 search("a", "a")
 threading.Thread(target=search, args=("(a+)+$", "a" * 64 + "b"), daemon=True).start()
@@ -188,7 +188,7 @@ def test_each_question_has_a_line_for_an_answer() -> None:
     """And the clock that would end the process stands between two of them."""
     answers = StringIO()
     questions = ['["a(b)?", "xa", 9.0]\n', '["b", "a", 9.0]\n']
-    pattern_worker.serve(questions, answers)
+    worker.serve(questions, answers)
     assert answers.getvalue() == '["a", null]\nnull\n'
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 

@@ -1,7 +1,7 @@
 """What comes of looking for a regular expression in a command's output, and how it is looked for.
 
 A pattern may take for ever, and holds the interpreter meanwhile: who looks for it is passed in
-(`execution.pattern`).
+(`execution.pattern.search`).
 """
 
 import codecs

@@ -18,7 +18,7 @@ from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.schedule import Schedule
 from tau_custom_command.cycle.settle import Settlement, settle
 from tau_custom_command.execution.cancellation import Cancellation
-from tau_custom_command.execution.pattern import PatternSearch
+from tau_custom_command.execution.pattern.search import PatternSearch
 from tau_custom_command.execution.run import hear_of_ends
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.execute.attempts import Attending, attempted

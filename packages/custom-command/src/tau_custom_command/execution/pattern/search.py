@@ -18,7 +18,7 @@ from tau_custom_command.cycle.checks.pattern_match import Groups, Unmatched
 SECONDS = 2.0
 """As long as one pattern may take in one text."""
 
-_WORKER = str(Path(__file__).with_name("pattern_worker.py"))
+_WORKER = str(Path(__file__).with_name("worker.py"))
 _START_SECONDS = 30.0  # on a machine that is busy, or stands still; as a rule it takes 0.02
 
 
