@@ -13,14 +13,14 @@ import pytest
 
 from tests.contract.running import CONTRACTS, Ended, run_fixture, start
 from tests.contract.test_fixtures import counters, documented, ended_cases
-from tests.custom_command.execution.sandboxes import WHY_NOT
+from tests.custom_command.execution.sandboxes import needs_bubblewrap
 from tests.http_service import STATED, Service, service, write_site
 
 EXECUTE = ("--run-mode=execute", "--no-policy-require-approval", "--policy-allow-shell")
 SMOKE = CONTRACTS / "execute-smoke-http.toml"
 PIN = "url=http://{}"
 
-pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
+pytestmark = needs_bubblewrap
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests import forking
 from tests.contract.running import COMMAND, CONTRACTS, PATIENCE_SECONDS, run_fixture, start
 from tests.contract.test_inspector_diagnoses import INSPECTOR, diagnosed, inspector, pasted
-from tests.custom_command.execution.sandboxes import WHY_NOT
+from tests.custom_command.execution.sandboxes import needs_bubblewrap
 
 EXECUTE = ("--run-mode=execute", "--policy-sandbox-profile=unrestricted", "--policy-allow-shell")
 UNASKED = (*EXECUTE, "--no-policy-require-approval")
@@ -176,7 +176,7 @@ def test_a_drift_of_output_has_the_difference(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take away what confines")
-@pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
+@needs_bubblewrap
 def test_where_nothing_can_be_confined_the_advice_is_doctor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.custom_command.execution.sandboxes import WHY_NOT
+from tests.custom_command.execution.sandboxes import needs_bubblewrap
 
 REPOSITORY = Path(__file__).parents[2]
 DEMOS = REPOSITORY / "scripts" / "demo"
@@ -65,7 +65,7 @@ def test_a_rollout_from_any_directory(tmp_path: Path) -> None:
     assert "git revert" in ran.stdout
 
 
-@pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
+@needs_bubblewrap
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_commands_that_really_run_from_any_directory(tmp_path: Path) -> None:
     """A smoke test is refused, approved and run, drifts, is accepted, and is ended in time."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.custom_command.execution.sandboxes import WHY_NOT
+from tests.custom_command.execution.sandboxes import needs_bubblewrap
 
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = Path(sys.executable).parent
@@ -75,7 +75,7 @@ def test_the_fixture_is_the_one_that_is_kept() -> None:
     assert shown == kept[kept.index("schema_version") :]
 
 
-@pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
+@needs_bubblewrap
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_a_newcomer_types_it_and_sees_what_it_says(
     tmp_path: Path, port: str, background: list["subprocess.Popen[bytes]"]

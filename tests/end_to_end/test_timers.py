@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from tests.custom_command.execution.sandboxes import WHY_NOT
+from tests.custom_command.execution.sandboxes import needs_bubblewrap
 
 REPOSITORY = Path(__file__).parents[2]
 RUNBOOK = REPOSITORY / "runbooks/custom-command-ops.md"
@@ -28,7 +28,6 @@ COMMAND = Path(sys.executable).parent / "tau-custom-command"
 INSTALLED = "/usr/local/bin/tau-custom-command"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
 ANALYZE = shutil.which("systemd-analyze") or ""
 needs_systemd = pytest.mark.skipif(not ANALYZE, reason="systemd-analyze is not installed")
 

@@ -1,11 +1,9 @@
 """`run --dry-run` shows what execute mode would start, and starts nothing."""
 
-import shutil
 from pathlib import Path
 
-import pytest
-
 from tests.custom_command.cases import case_object, fixture_bytes
+from tests.custom_command.execution.sandboxes import needs_bubblewrap
 from tests.custom_command.running import Command, Json
 
 UNCONFINED = ("--policy-sandbox-profile", "unrestricted", "--no-policy-require-approval")
@@ -66,7 +64,7 @@ def test_programs_are_told_the_same(command: Command) -> None:
     assert third["result"]["status_code"] == 404
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@needs_bubblewrap
 def test_what_would_be_refused_is_told_with_its_reason(command: Command) -> None:
     """An approval that is missing, and a program that is; an approval that is there is named."""
     write(command.folder, create("a", "true"), create("b", "no-such-program"))

@@ -35,6 +35,7 @@ from tests.custom_command.executing import (
     run,
     write,
 )
+from tests.custom_command.execution.sandboxes import needs_bubblewrap
 from tests.custom_command.running import Command, Json, StateFiles
 from tests.custom_command.tracing import needs_strace, run_traced
 
@@ -324,7 +325,7 @@ def test_no_kill_loses_or_repeats_a_run(tmp_path: Path) -> None:
         assert before <= after
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@needs_bubblewrap
 def test_no_confined_process_outlives_a_kill(tmp_path: Path) -> None:
     """Killed at any moment during parallel runs: nothing of them is left, and each is told."""
     options = ("--max-parallel", "8", "--policy-sandbox-profile", "restricted")
@@ -529,7 +530,7 @@ def test_what_does_not_finish_in_time_is_interrupted(command: Command, how: str)
     assert command(*RUN).json()["duplicate_skips"] == 2
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@needs_bubblewrap
 def test_rollouts_are_hidden_from_what_may_write_beside_them() -> None:
     """The folder .tau, and what --hide names, are there, and empty; the rest can be written."""
     with tempfile.TemporaryDirectory(dir="/srv") as name:
@@ -599,7 +600,7 @@ def test_the_longest_time_to_stop(command: Command) -> None:
     assert payloads(command.folder, "a")[-1]["outcome"] == "success"
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@needs_bubblewrap
 @pytest.mark.parametrize("here", ["workspace", "."])
 def test_no_command_makes_what_is_hidden(here: str) -> None:
     """A state of its own making, with approvals, would be the one of the next run there."""
@@ -631,7 +632,7 @@ def test_no_command_makes_what_is_hidden(here: str) -> None:
             assert (path.stat().st_uid, *path.iterdir()) == (os.geteuid(),)
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@needs_bubblewrap
 def test_no_argument_ends_the_shell_that_starts_a_command(command: Command) -> None:
     """Its names are read by shells themselves: they fill placeholders, and are no variables."""
     given = {"OPTIND": "abc", "TMOUT": "1", "BASH_COMPAT": "99"}
@@ -644,7 +645,7 @@ def test_no_argument_ends_the_shell_that_starts_a_command(command: Command) -> N
     assert ended.code == 0, ended
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@needs_bubblewrap
 def test_no_workspace_is_made_of_a_slip(command: Command) -> None:
     """One that is not there is refused, and not there afterwards."""
     policy = {"sandbox_profile": "workspace_write"}
@@ -714,7 +715,7 @@ def test_what_is_to_be_hidden_and_is_not_there_is_told(command: Command) -> None
     assert ended.err.count("warning: --hide") == 1
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bwrap; ./scripts/setup.sh --system")
+@needs_bubblewrap
 @pytest.mark.parametrize("options", [("--workspace", "circle"), ("--hide", "circle")])
 def test_links_that_lead_in_a_circle_are_refused(
     command: Command, options: tuple[str, str]

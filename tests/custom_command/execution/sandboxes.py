@@ -13,11 +13,12 @@ from tau_custom_command.policy.model import SandboxProfile
 
 WHY_NOT = probe(Invocation(("true",)))
 """Why no command can be confined on this machine, or None."""
+needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
 
 CONFINED = [
     pytest.param(
         profile,
-        marks=pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}"),
+        marks=needs_bubblewrap,
     )
     for profile in (SandboxProfile.RESTRICTED, SandboxProfile.WORKSPACE_WRITE)
 ]

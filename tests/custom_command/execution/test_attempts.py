@@ -25,7 +25,7 @@ from tau_custom_command.execution.profiles import NOT_WITH_NETWORK, PROMISES, Pr
 from tau_custom_command.limits import NOBODY
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
-from tests.custom_command.execution.sandboxes import WHY_NOT, invocation
+from tests.custom_command.execution.sandboxes import invocation, needs_bubblewrap
 
 ROOT, SOMEBODY = 0, 65_533
 AM_ROOT = os.geteuid() == ROOT
@@ -77,7 +77,6 @@ class Attempt(NamedTuple):
 
 P = Promise
 RESTRICTED = SandboxProfile.RESTRICTED
-needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
 ATTEMPTS = {
     "home": Attempt(P.HOMES_HIDDEN, "read", lambda host: host.home / "file"),
     "home of root": Attempt(P.HOMES_HIDDEN, "read", lambda _: _in("/root"), root_only=True),
@@ -384,7 +383,7 @@ def test_a_runtime_that_is_killed_leaves_nothing(host: Host, longest_ms: int) ->
     times = random.Random(longest_ms)  # noqa: S311 - the same moments each time
     for _ in range(200):
         runtime = host.runtime.running(asked)
-        while not Path(f"/proc/{runtime}/task/{runtime}/children").read_text():
+        while not _sandboxes(runtime):
             pass  # it has not spawned yet
         time.sleep(times.uniform(0, longest_ms) / 1000)
         os.kill(runtime, signal.SIGKILL)
@@ -392,6 +391,35 @@ def test_a_runtime_that_is_killed_leaves_nothing(host: Host, longest_ms: int) ->
     while (left := _processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left
+
+
+@needs_bubblewrap
+def test_a_sandbox_that_stands_still_is_killed_with_the_runtime(host: Host) -> None:
+    """At a moment when bubblewrap does not die with its parent yet, nor its first process with it.
+
+    It may also be killed there, with the first process waiting for it: the rarest moment of all.
+    """
+    mark = f"tau-stands-still-{os.getpid()}"
+    asked = invocation(RESTRICTED, host.workspace, "sh", "-c", "exec sleep 77 #" + mark)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for delay_ms in range(10):
+            runtime = host.runtime.running(asked)
+            while not (sandboxes := _sandboxes(runtime)):
+                pass
+            time.sleep(delay_ms / 2000)
+            for each in sandboxes:
+                os.kill(each, number)
+            os.kill(runtime, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while (left := _processes(mark)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left
+
+
+def _sandboxes(runtime: int) -> list[int]:
+    """What a runtime has started, but for the first, which watches over the others."""
+    started = Path(f"/proc/{runtime}/task/{runtime}/children").read_text()
+    return [int(each) for each in started.split()[1:]]
 
 
 @needs_bubblewrap

@@ -15,14 +15,13 @@ from tau_custom_command.execution.bubblewrap.seccomp import MACHINES, program
 from tau_custom_command.execution.limits import Limits
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
-from tests.custom_command.execution.sandboxes import WHY_NOT, ended, invocation
+from tests.custom_command.execution.sandboxes import ended, invocation, needs_bubblewrap
 
 NOTHING = Facts(unprivileged=None, most=None, apparmor=None, is_filtered=False)
 NO_NAMESPACE = (
     "No permissions to create new namespace, likely because the kernel does not allow"
     " non-privileged user namespaces."
 )
-needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make such a machine")
 
 

@@ -14,10 +14,9 @@ from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.sandbox import NotStartedError
 from tau_custom_command.policy.model import SandboxProfile
 from tests.custom_command.execution.runtime import Runtime
-from tests.custom_command.execution.sandboxes import CONFINED, WHY_NOT, ended, invocation
+from tests.custom_command.execution.sandboxes import CONFINED, ended, invocation, needs_bubblewrap
 
 WRITING = SandboxProfile.WORKSPACE_WRITE
-needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
 
 
 def refusal(workspace: Path | None, *hidden: Path) -> str:

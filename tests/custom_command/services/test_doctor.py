@@ -8,7 +8,7 @@ import pytest
 
 from tau_custom_command.execution.probes import PROBES
 from tau_custom_command.execution.profiles import PROMISES
-from tests.custom_command.execution.sandboxes import WHY_NOT
+from tests.custom_command.execution.sandboxes import needs_bubblewrap
 from tests.custom_command.running import COMMAND, Command
 
 READ_ONLY = """
@@ -16,8 +16,6 @@ exec unshare --mount --propagation=private /bin/sh -c '
   mount --bind /var/tmp /var/tmp && mount -o remount,bind,ro /var/tmp && exec "$1" doctor' sh "$1"
 """
 """Asks on a machine on which nothing can be written in /var/tmp."""
-
-needs_bubblewrap = pytest.mark.skipif(WHY_NOT is not None, reason=f"cannot confine: {WHY_NOT}")
 
 
 def test_every_promise_is_probed() -> None:

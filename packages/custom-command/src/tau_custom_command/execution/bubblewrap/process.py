@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.execution.bubblewrap import obstacles, seccomp
+from tau_custom_command.execution.bubblewrap.group import group
 from tau_custom_command.execution.bubblewrap.launch import launch
 from tau_custom_command.execution.bubblewrap.shell import Shell
 from tau_custom_command.execution.bubblewrap.view import View, view
@@ -144,7 +145,7 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
             stdout=outputs.stdout,
             stderr=outputs.stderr,
             pass_fds=(filter_reader.fileno(),),
-            start_new_session=True,
+            process_group=group(),
             user=how.user,
             group=how.group,
             extra_groups=how.extra_groups,
