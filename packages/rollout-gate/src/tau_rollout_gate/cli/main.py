@@ -29,7 +29,7 @@ def main() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
         if sys.argv[1:] == ["--version"] and _is_printed(VERSION):
-            return
+            sys.exit(0)
         from .app import app  # noqa: PLC0415 - takes most of the start-up
 
         app()
