@@ -204,7 +204,7 @@ def rollout_of(
     history = History(lines=list(entered_after))
     position = history.position(*cuts)
     if not is_chained and entered_after:
-        position = position.model_copy(update={"cycle_number": None})
+        position = position.replaced(cycle_number=None)
     expected = {"runtime_version": "1.4.0"}
     surface = pin(
         name=SURFACE if is_chained else UNCHAINED,

@@ -478,7 +478,7 @@ def test_a_sign_off_that_cannot_be_read_holds_where_it_is_needed(
     question = ("evaluate", "--json", *(("--signoff", str(path)) if named else ()), *now)
     gates = json.loads(gate(*question).out)["gates"]
     assert "signoff_checklist" not in {one["name"] for one in gates}
-    last = load(gate.root).rollout.model_copy(update={"phase": "general-availability"})
+    last = load(gate.root).rollout.replaced(phase="general-availability")
     ledger = led_to(last)
     shutil.rmtree(gate.root)
     ledger.write(gate.root)

@@ -244,9 +244,7 @@ class TestWriting:
         root = begun(tmp_path)
         ledger = (root / "decisions.jsonl").read_bytes()
         seen = Seen(position=making.History().every(1, 1).position())
-        noted = FROZEN.model_copy(
-            update={"surfaces": (FROZEN.surfaces[0].model_copy(update={"seen": seen}),)}
-        )
+        noted = FROZEN.replaced(surfaces=(FROZEN.surfaces[0].replaced(seen=seen),))
         with changing(root) as change:
             change.note(noted)
         assert load(root).rollout == noted

@@ -13,7 +13,6 @@ from tau_rollout_gate.contract.pin import LogPosition, Seen
 from tau_rollout_gate.contract.rollout import (
     FiredTrigger,
     RecordedInput,
-    Rollout,
     RolloutFile,
     RolloutStatus,
     UsedReport,
@@ -41,7 +40,7 @@ FIRED = FiredTrigger(
     cycle_id=None,
     timestamp_unix_ms=None,
 )
-OTHER = FIRED.model_copy(update={"name": "u"})
+OTHER = FIRED.replaced(name="u")
 
 
 def begun() -> Ledger:
@@ -63,13 +62,13 @@ def add(
 ) -> None:
     """Add what an action leaves of the rollout, by a verdict, held by something if it is held."""
     before = ledger.entries[-1].rollout_after
-    after = Rollout.model_validate(dict(before) | changes) if changes else before
+    after = before.replaced(**changes).checked()
     judged = None if said is None else answer(said, phase=before.phase)
     entry = decided(after, action, before=ledger.count(), answer=judged)
     if held_by is None:
         held_by = ("x",) if said in {Verdict.HOLD, Verdict.ROLLBACK} else ()
     told = {"held_by": held_by, "phase": before.phase}
-    ledger.entries.append(entry.model_copy(update=told))
+    ledger.entries.append(entry.replaced(**told))
 
 
 def broken_at(ledger: Ledger, lines: list[bytes]) -> int | None:
@@ -171,7 +170,7 @@ class TestStanding:
         assert found is not None
         for entry in ledger.entries:
             assert found.has(entry.counted)
-            assert not found.has(entry.counted.model_copy(update={"sha256": SHA}))
+            assert not found.has(entry.counted.replaced(sha256=SHA))
         assert not found.has(ledger_of(4).entries[-1].counted)
 
     def test_what_does_not_belong_together_is_not_used(self) -> None:
@@ -187,7 +186,7 @@ class TestStanding:
             (file, [*lines[:2], b"{}"], "entry 3"),
             (file, [*lines, json.dumps(ahead).encode()], "does not follow"),
             (
-                RolloutFile.of(making.rollout("canary-3"), other.entries[-1].counted),
+                RolloutFile.after(making.rollout("canary-3"), other.entries[-1].counted),
                 lines,
                 "rollout.json was edited",
             ),
@@ -311,7 +310,7 @@ class TestCheck:
     def test_an_edited_rollout_file_is_told(self) -> None:
         """A phase that was written into rollout.json by hand shows."""
         ledger = ledger_of(2)
-        edited = RolloutFile.of(making.rollout("canary-3"), ledger.entries[-1].counted)
+        edited = RolloutFile.after(making.rollout("canary-3"), ledger.entries[-1].counted)
         report = check(edited, ledger.lines(), is_torn=False)
         assert report.broken is not None
         assert "rollout.json was edited" in report.broken.detail
@@ -403,7 +402,7 @@ class TestCheck:
     )
     def test_a_start_that_is_none(self, changes: dict[str, Any], message: str) -> None:
         """Every rollout begins in its first phase, open and free."""
-        after = Rollout.model_validate(dict(making.rollout("preflight")) | changes)
+        after = making.rollout("preflight").replaced(**changes).checked()
         self.assert_refused(Ledger().add(after, Action.START), message)
 
     def test_what_goes_on_over_what_stops_it_is_told(self) -> None:
@@ -421,7 +420,7 @@ class TestCheck:
             ledger = Ledger(entries=list(held.entries))
             add(ledger, action, said, changes)
             self.assert_refused(ledger, message)
-        entry = held.entries[-1].model_copy(update={"phase": "canary-3"})
+        entry = held.entries[-1].replaced(phase="canary-3")
         self.assert_refused(Ledger(entries=[*held.entries[:-1], entry]), "another release, phase")
         closed = begun()
         add(closed, Action.ROLLBACK, None, {"frozen": FREEZE, "status": RolloutStatus.ROLLED_BACK})
@@ -471,7 +470,7 @@ class TestCheck:
             Action.ROLLBACK: {"status": RolloutStatus.ROLLED_BACK},
             Action.CANCEL: {"status": RolloutStatus.CANCELLED},
         }.get(action, {})
-        noted = {"surfaces": (pin.model_copy(update={"seen": seen}),)}
+        noted = {"surfaces": (pin.replaced(seen=seen),)}
         add(ledger, action, None, frozen | ends | noted)
         assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
 
@@ -481,7 +480,7 @@ class TestRolloutFile:
 
     def test_it_reads_back(self) -> None:
         """The rollout and the last decision."""
-        file = RolloutFile.of(
+        file = RolloutFile.after(
             making.rollout(frozen=frozen_by("ada")), ledger_of(3).entries[-1].counted
         )
         assert RolloutFile.parse(file.as_document()) == file

@@ -47,7 +47,7 @@ from tests.rollout_gate.recording import answer, frozen_by, trigger
 
 NOW = ENTERED + 40 * MINUTE
 POLICY = load_policy(None)
-OTHER = POLICY.model_copy(update={"name": "another"})
+OTHER = POLICY.replaced(name="another")
 
 Step = Callable[[Rollout], Rollout]
 
@@ -624,7 +624,7 @@ class TestAdopting:
 
 def _with_percent(name: str, percent: int) -> Policy:
     phases = tuple(
-        phase.model_copy(update={"canary_percent": percent}) if phase.name == name else phase
+        phase.replaced(canary_percent=percent) if phase.name == name else phase
         for phase in POLICY.phases
     )
-    return POLICY.model_copy(update={"phases": phases})
+    return POLICY.replaced(phases=phases)

@@ -24,9 +24,6 @@ def main() -> None:
     # and freed nothing.
     gc.disable()
     atexit.register(gc.freeze)
-    # Looking for plugins of pydantic's, which no program of ours has, reads the metadata of every
-    # package that is installed: a sixth of the start-up by measurement.
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
         if sys.argv[1:] == ["--version"] and _is_printed(VERSION):
             sys.exit(0)

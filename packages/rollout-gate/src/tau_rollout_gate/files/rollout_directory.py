@@ -90,7 +90,7 @@ class Change:
                 after=sum(len(line) + 1 for line in lines),
                 file=(
                     ROLLOUT_FILE,
-                    RolloutFile.of(entry.rollout_after, entry.counted).as_document(),
+                    RolloutFile.after(entry.rollout_after, entry.counted).as_document(),
                 ),
             )
         self.standing = Standing(
@@ -108,7 +108,7 @@ class Change:
         Raises:
             StorageError: if the operating system refuses.
         """
-        document = RolloutFile.of(rollout, self.current.decisions).as_document()
+        document = RolloutFile.after(rollout, self.current.decisions).as_document()
         replace_file(ROLLOUT_FILE, document, self.folder, self.root)
 
     def _complete(self, before: Standing) -> None:
@@ -121,7 +121,7 @@ class Change:
         name = f"{before.decisions.count:06d}-{before.rollout.release}.json"
         path = self.root / ARCHIVE_FOLDER
         with opened_subfolder(path, self.folder) as archive:
-            document = RolloutFile.of(before.rollout, before.decisions).as_document()
+            document = RolloutFile.after(before.rollout, before.decisions).as_document()
             replace_file(name, document, archive, path)
 
 

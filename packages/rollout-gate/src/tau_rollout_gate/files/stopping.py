@@ -100,7 +100,7 @@ class Stop:
             if self.reasons:
                 aside = free_name(ROLLOUT_FILE, self.folder)
                 set_aside(ROLLOUT_FILE, aside, self.folder, self.root)
-            document = RolloutFile.of(entry.rollout_after, entry.counted).as_document()
+            document = RolloutFile.after(entry.rollout_after, entry.counted).as_document()
             replace_file(ROLLOUT_FILE, document, self.folder, self.root)
 
 

@@ -147,9 +147,7 @@ def moved(
             )
     return changed(
         rollout,
-        surfaces=tuple(
-            pin.model_copy(update={"state_dir": state_dirs[pin.name]}) for pin in rollout.surfaces
-        ),
+        surfaces=tuple(pin.replaced(state_dir=state_dirs[pin.name]) for pin in rollout.surfaces),
     )
 
 
