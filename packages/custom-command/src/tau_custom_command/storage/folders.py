@@ -83,20 +83,25 @@ class FolderWalk:
 
     def has_folder(self, folder: str) -> bool:
         """Tell whether there is a folder, which is not made for it."""
+        if folder == self._missing:
+            return False
         try:
             self._opened(folder, make_missing=False)
         except FileNotFoundError:
             return False
         return True
 
-    def make_folder(self, folder: str) -> None:
+    def make_folder(self, folder: str) -> int:
         """Make a folder that is not there, of the owner's alone.
+
+        Returns its open descriptor, as good as until the next call.
 
         Raises:
             FileExistsError: if something has its name.
         """
         above, _, name = folder.rpartition("/")
         os.mkdir(name, _FOLDER_MODE, dir_fd=self._opened(above))
+        return self._opened(folder)
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder with the files in it."""
@@ -107,9 +112,13 @@ class FolderWalk:
 
     def stat(self, path: str) -> os.stat_result | None:
         """Tell what has this name, also a link to nothing; None if nothing has."""
-        with suppress(FileNotFoundError):
-            return os.stat(self._name(path), dir_fd=self._folder(path), follow_symlinks=False)
-        return None
+        folder, _, name = path.rpartition("/")
+        if folder == self._missing:
+            return None
+        try:
+            return os.stat(name, dir_fd=self._opened(folder), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
 
     def names(self, path: str) -> list[str]:
         """The names in the folder that `path` is in, its own among them."""

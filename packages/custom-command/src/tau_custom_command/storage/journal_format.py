@@ -11,6 +11,7 @@ it began, that a process is about to start, what came of a case. A batch settles
 import re
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple, assert_never
@@ -26,6 +27,7 @@ _NOTE = re.compile(re.escape(_FORM) + rb"1 (began|starts|settled) %b\n" % _LENGT
 # No path that leads out of the state directory is a path, so no journal can lead there.
 _NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
 _PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
+_PATH_LINE = re.compile(_PATH + rb"\n")
 _CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b %b\n" % (*(_LENGTH,) * 5, _PATH))
 _LONGEST_HEAD = 512
 _PIECE_BYTES = 1024 * 1024
@@ -148,18 +150,27 @@ def parse(read: Read, size: int) -> Journal:
 
 def _head(change: Change) -> tuple[bytes, bytes]:
     """The line that stands before the content of a change, and the torn end, if any."""
-    path, size = change.path.encode(), len(change.content)
+    path, size = change.path, len(change.content)
     match change:
         case AppendAt(offset=offset, torn=torn, identity=identity, rotated=rotated):
-            numbers = (offset, len(torn), rotated, identity, size)
-            head = b"append %d %d %d %d %d %b\n" % (*numbers, path)
+            head = f"append {offset} {len(torn)} {rotated} {identity} {size} {path}\n"
         case ReplaceFile(instead_of=identity):
-            head, torn = b"replace %d %d %b\n" % (identity, size, path), b""
+            head, torn = f"replace {identity} {size} {path}\n", b""
         case _:
             assert_never(change)
-    if not _CHANGE.fullmatch(head) or len(head) > _LONGEST_HEAD:
+    if not _is_path(change.path) or len(head) > _LONGEST_HEAD:
         raise ValueError(f"no path in a state directory: {change.path!r}")
-    return head, torn
+    return head.encode(), torn
+
+
+def _is_path(path: str) -> bool:
+    folder, slash, name = path.rpartition("/")
+    return _is_sound(name) and (not slash or _is_sound(folder))
+
+
+@lru_cache  # the files of a folder stand together, and have the same names in the next one
+def _is_sound(path: str) -> bool:
+    return _PATH_LINE.fullmatch(path.encode() + b"\n") is not None
 
 
 def _digest(read: Read, position: int, end: int) -> bytes:

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from tau_custom_command.contract.writes import AppendAt, Change
-from tau_custom_command.storage.folders import FolderWalk
+from tau_custom_command.storage.folders import FILE_MODE, NO_LINK, FolderWalk
 from tau_custom_command.storage.read import refused
 from tau_custom_command.storage.sync import write_whole
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
 
 
 def files_of(changes: Iterable[Change]) -> dict[str, bytes] | None:
@@ -48,14 +48,14 @@ def make(root: Path, folder: str, files: Mapping[str, bytes], folders: FolderWal
     above, slash, name = folder.rpartition("/")
     new = f"{above}{slash}.{name}.new"
     try:
-        folders.make_folder(new)
+        made = folders.make_folder(new)
     except FileExistsError:  # a kill left it
         folders.remove_folder(new)
-        folders.make_folder(new)
+        made = folders.make_folder(new)
     try:
         for path, content in files.items():
             try:
-                _create(f"{new}{path[len(folder) :]}", content, folders)
+                _create(path[len(folder) + 1 :], content, made)
             except OSError as error:
                 raise refused(error, root / path, "write") from error
         folders.rename(new, folder)
@@ -65,8 +65,8 @@ def make(root: Path, folder: str, files: Mapping[str, bytes], folders: FolderWal
         raise
 
 
-def _create(path: str, content: bytes, folders: FolderWalk) -> None:
-    file = folders.open(path, _NEW_FILE)
+def _create(name: str, content: bytes, folder: int) -> None:
+    file = os.open(name, _NEW_FILE, FILE_MODE, dir_fd=folder)
     try:
         write_whole(file, content, 0)
     finally:
