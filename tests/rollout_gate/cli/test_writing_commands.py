@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.contract.rollout import RolloutStatus
-from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.record import load
 from tau_rollout_gate.services.actor import CI_ACTORS
 from tests.rollout_gate import making
 from tests.rollout_gate.making import ENTERED, MINUTE, History, failed

@@ -513,7 +513,7 @@ def report(status: ReportStatus, *, failed: int = 0) -> ReportEvidence:
 def preflight(given: ReportEvidence | None) -> Answer:
     """Return the answer at preflight, without any cycle."""
     reports = {} if given is None else {"validation": given}
-    evidence = replace(evidence_of(History()), reports=reports)
+    evidence = evidence_of(History())._replace(reports=reports)
     return decide(POLICY, rollout("preflight"), evidence, now_unix_ms=ENTERED + SECOND)
 
 
@@ -539,8 +539,8 @@ def test_a_report_that_says_nothing_sound_holds(status: ReportStatus) -> None:
 
 def test_a_failed_report_rolls_back_in_a_canary_phase_too() -> None:
     """The validation trigger is judged in every phase, where a report is given."""
-    evidence = replace(
-        evidence_of(soaked()), reports={"validation": report(ReportStatus.FAILED, failed=2)}
+    evidence = evidence_of(soaked())._replace(
+        reports={"validation": report(ReportStatus.FAILED, failed=2)}
     )
     answer = decide(POLICY, rollout(), evidence, now_unix_ms=ENTERED + 31 * MINUTE)
     assert answer.verdict is Verdict.ROLLBACK

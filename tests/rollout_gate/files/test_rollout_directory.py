@@ -16,7 +16,8 @@ from tau_rollout_gate.contract.pin import Seen
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import BusyError, RolloutUnusableError, StorageError
-from tau_rollout_gate.files.rollout_directory import Change, changing, entries, find, load, verified
+from tau_rollout_gate.files.record import entries, find, load, verified
+from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tests.rollout_gate import making
 from tests.rollout_gate.recording import answer, decided, frozen_by

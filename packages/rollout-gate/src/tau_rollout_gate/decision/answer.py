@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.errors import ExitCode
+from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 
@@ -131,3 +132,13 @@ class Answer(NamedTuple):
     def fired_triggers(self) -> tuple[TriggerResult, ...]:
         """The triggers that fired."""
         return tuple(trigger for trigger in self.triggers if trigger.fired)
+
+
+class Found(NamedTuple):
+    """What the files said of a rollout, and the evidence that it was said on.
+
+    What follows from it happens at the time of the answer.
+    """
+
+    answer: Answer
+    evidence: Evidence

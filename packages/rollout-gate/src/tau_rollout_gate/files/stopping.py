@@ -16,10 +16,11 @@ from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.record import (
     LEDGER_FILE,
     ROLLOUT_FILE,
+    find,
     nothing_there,
     standing_of,
 )
-from tau_rollout_gate.files.rollout_directory import WAIT_SECONDS, Change, find, signals_held
+from tau_rollout_gate.files.rollout_directory import WAIT_SECONDS, Change, signals_held
 from tau_rollout_gate.files.storage import (
     append,
     opened_folder,
