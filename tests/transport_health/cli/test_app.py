@@ -231,7 +231,7 @@ class TestAnswers:
             capture_output=True,
             text=True,
         )
-        assert done.stdout == f"tau-transport-health {__version__}\n"
+        assert done.stdout.splitlines()[0] == f"tau-transport-health {__version__}"
 
 
 class TestWrongUsage:

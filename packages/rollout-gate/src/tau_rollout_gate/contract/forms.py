@@ -20,6 +20,7 @@ from msgspec import (
 )
 
 from tau_rollout_gate.contract import long_json, strict_json
+from tau_rollout_gate.contract.schema_version import SCHEMA_VERSION
 from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import FormRefusedError
 from tau_rollout_gate.printable import printable
@@ -29,7 +30,7 @@ LARGEST_INTEGER = 2**63 - 1
 
 Count = Annotated[int, Meta(ge=0, le=LARGEST_INTEGER)]
 Number = Annotated[int, Meta(ge=1, le=LARGEST_INTEGER)]
-Version = Annotated[int, Meta(ge=1, le=1)]
+Version = Annotated[int, Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)]
 """The integer 1, the only `schema_version` known."""
 
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
