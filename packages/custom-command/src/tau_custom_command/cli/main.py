@@ -11,7 +11,7 @@ from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any
 
 from .ending import INTERRUPTED, code_of_ending, hear_of_endings
-from .version import VERSION
+from .plain import plain_answer
 
 
 def main() -> None:
@@ -25,8 +25,9 @@ def main() -> None:
     gc.disable()
     atexit.register(gc.freeze)
     try:
-        if sys.argv[1:] == ["--version"] and _is_printed(VERSION):
-            sys.exit(0)
+        answer = plain_answer(sys.argv[1:])
+        if answer is not None and _is_printed(answer[0]):
+            sys.exit(answer[1])
         from .app import app  # noqa: PLC0415 - takes most of the start-up
 
         app()
@@ -39,15 +40,15 @@ def main() -> None:
         raise
 
 
-def _is_printed(line: str) -> bool:
-    """Print a line before anything else is imported, which takes four times as long as that.
+def _is_printed(text: str) -> bool:
+    """Print what was answered before the rest is imported.
 
     What stdout refuses is left to the command line, which says so.
     """
     try:
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return False
     return True
 
