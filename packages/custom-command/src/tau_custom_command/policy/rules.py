@@ -82,7 +82,9 @@ def _template_denial(policy: EffectivePolicy, template: str) -> str | None:
     return _placeholder_denial(policy, template, words) or _program_denial(policy, words)
 
 
-def _placeholder_denial(policy: EffectivePolicy, template: str, words: list[str]) -> str | None:
+def _placeholder_denial(
+    policy: EffectivePolicy, template: str, words: tuple[str, ...]
+) -> str | None:
     marked = [word for word in words if "{{" in word or "}}" in word]
     names = [name for word in marked for name in PLACEHOLDER.findall(word)]
     if names != PLACEHOLDER.findall(template):
@@ -100,7 +102,7 @@ def _placeholder_denial(policy: EffectivePolicy, template: str, words: list[str]
     return None
 
 
-def _program_denial(policy: EffectivePolicy, words: list[str]) -> str | None:
+def _program_denial(policy: EffectivePolicy, words: tuple[str, ...]) -> str | None:
     if not words[0]:
         return "the template names no program"
     if PLACEHOLDER.search(words[0]):
