@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
 from msgspec import UNSET, Meta, UnsetType, defstruct
-from msgspec.structs import fields
 
 from tau_rollout_gate.contract.forms import (
     Count,
@@ -120,8 +119,10 @@ _Counts = defstruct(
 
 _KEYS = frozenset({*_Line.__struct_fields__, *_COUNTS})
 _CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
-_OPTIONAL = {field.name for field in fields(_Line) if field.default is None} | {"timeline"}
-_NEVER_NULL = _OPTIONAL - {"previous_sha256"}  # which is null in the first line of a log
+_NEVER_NULL = {
+    *("health_reason", "cycle_id", "cycle_number", "run_mode", "runtime_version", "release"),
+    *("fixture_name", "fixture_sha256", "timeline"),
+}  # and not `previous_sha256`, which is null in the first line of a log
 
 
 class Event(NamedTuple):
