@@ -60,25 +60,36 @@ def run(*words: str | Path, cwd: Path = ROOT) -> bool:
     return subprocess.run(words, cwd=cwd, env=env, check=False).returncode == 0
 
 
-def check(package: str, others: Sequence[str], kept: Sequence[Mapping[str, Any]]) -> bool:
-    """Install a package of this checkout beside releases of others, and run the test there."""
-    released = {other: newest(kept, other) for other in others}
-    print(f"== {package} of this checkout, beside", flush=True)
-    for other, about in released.items():
-        version = "no release yet: that of this checkout" if about is None else about["version"]
-        print(f"   {other}: {version}", flush=True)
-    here = [package, *(other for other, about in released.items() if about is None)]
+def combinations(
+    packages: Iterable[str], kept: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, ...], dict[str, Mapping[str, Any]]]:
+    """Return which packages of this checkout are tried beside which releases of the others.
+
+    Without any release that is all of them, once.
+    """
+    released = {each: newest(kept, each) for each in PACKAGES}
+    found = {}
+    for package in packages:
+        beside = {
+            each: about for each, about in released.items() if about is not None and each != package
+        }
+        found[tuple(each for each in PACKAGES if each not in beside)] = beside
+    return found
+
+
+def check(here: Sequence[str], released: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Install packages of this checkout beside releases of others, and run the test there."""
+    beside = ", ".join(f"{each} {about['version']}" for each, about in released.items())
+    print(f"== {', '.join(here)} of this checkout, beside {beside or 'no release'}", flush=True)
     with TemporaryDirectory() as scratch:
         venv, lines = Path(scratch) / "venv", Path(scratch) / "releases.txt"
         install = (UV, "pip", "install", "--quiet", "--python", venv / "bin/python")
-        lines.write_text(
-            "".join(f"{requirement(about)}\n" for about in released.values() if about is not None)
-        )
+        lines.write_text("".join(f"{requirement(about)}\n" for about in released.values()))
         # Their dependencies come with the second step: a line with a digest would ask for all of
         # theirs. What is installed by then stays, since no other version is asked for.
         folders = [ROOT / "packages" / each for each in here]
         tests = ("--group", "pyproject.toml:test")
-        names = [f"tau-{other}" for other, about in released.items() if about is not None]
+        names = [f"tau-{other}" for other in released]
         return (
             run(UV, "venv", "--quiet", "--no-project", "--python", ROOT / ".venv/bin/python", venv)
             and (
@@ -101,10 +112,11 @@ def main() -> int:
     if unknown := set(options.packages) - set(PACKAGES):
         parser.error(f"there is no packages/{min(unknown)}")
     kept = [json.loads(path.read_bytes()) for path in options.releases.glob("*/release.json")]
-    went_well = [
-        check(package, [each for each in PACKAGES if each != package], kept)
-        for package in options.packages or PACKAGES
-    ]
+    for package in PACKAGES:
+        if newest(kept, package) is None:
+            print(f"{package} has no release yet: that of this checkout stands in", flush=True)
+    found = combinations(options.packages or PACKAGES, kept)
+    went_well = [check(here, released) for here, released in found.items()]
     return 0 if all(went_well) else 1
 
 
