@@ -100,6 +100,13 @@ def test_no_state_passes_that_the_rules_refuse(written: bytes, other: bytes) -> 
         StateFile.parse(WRITTEN.replace(written, other))
 
 
+def test_a_record_that_stands_twice_is_refused() -> None:
+    """Though it is written as ever."""
+    twice = replace(STATE, commands=(RECORD, RECORD)).as_document()
+    with pytest.raises(FormRefusedError, match="'a' stands there twice"):
+        StateFile.parse(twice)
+
+
 def test_a_deep_state_is_read_the_strict_way() -> None:
     """Also one that is written as ever: its lines show how deep it is."""
     value: object = 1

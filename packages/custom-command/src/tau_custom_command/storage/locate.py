@@ -40,12 +40,16 @@ def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
     Raises:
         StorageError: for a log that could not be appended to.
     """
-    ends: dict[str, AppendAt] = {}  # the last change to each log of a folder; to have all took much
+    # The last change to each log of the folder at hand: those of all would take much memory.
+    ends: dict[str, AppendAt] = {}
+    here = ""
     with walking(root, make_missing=False) as folders:
         for write in writes:
-            if isinstance(write, AppendLines) and write.path not in ends:
+            if isinstance(write, AppendLines):
                 folder = write.path.rpartition("/")[0]
-                ends = {path: end for path, end in ends.items() if path.startswith(f"{folder}/")}
+                if folder != here:
+                    here = folder
+                    ends.clear()
             # A context manager and a path for each of them took a tenth of a large cycle's time.
             try:
                 changes = placed(write, folders, ends)
