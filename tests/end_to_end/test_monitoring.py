@@ -154,6 +154,13 @@ def made(name: str, folder: Path) -> Release:
     return release
 
 
+def placed(line: str, places: Mapping[str, str]) -> str:
+    """Return a command line with the paths that it has here."""
+    for there, here in places.items():
+        line = line.replace(there, here)
+    return line
+
+
 def inspector(release: Release) -> dict[str, str]:
     """Return the environment that tells the inspector the time."""
     return {"TAU_TRANSPORT_HEALTH_NOW_UNIX_MS": str(release.now_unix_ms)}
@@ -411,6 +418,30 @@ def test_every_panel_shows_what_is_so(hosts: Mapping[str, list[Sample]], tmp_pat
         ), where
 
 
+def test_the_crontab_writes_what_anyone_may_read(tmp_path: Path) -> None:
+    """Both lines as they stand, but for where things are; the collector is another user."""
+    release = made("held", tmp_path)
+    lines = re.findall(r"^\*\S* \* \* \* \* tau (umask .+)$", README, re.MULTILINE)
+    assert len(lines) == 2
+    places = {
+        "/usr/local/bin": str(COMMANDS),
+        "/srv/tau": str(tmp_path),
+        "/var/lib/node_exporter/tau": str(tmp_path / "collected"),
+    }
+    for line in lines:
+        subprocess.run(
+            ["/bin/sh", "-c", placed(line, places)],
+            env=release.environment(inspector(release)),
+            check="evaluate" not in line,  # a hold exits with 3, and is written
+            capture_output=True,
+        )
+    written = sorted(tmp_path.glob("collected/*.prom"))
+    assert [path.name for path in written] == ["rollout.prom", "transports.prom"]
+    for path in written:
+        assert path.stat().st_mode & 0o777 == 0o644
+        assert samples_of(path.read_text())
+
+
 # The dashboard, as Grafana reads it.
 
 
@@ -494,9 +525,7 @@ def icinga_command(name: str, **variables: str) -> str:
 def checked(line: str, release: Release) -> tuple[int, str]:
     """Run a check's command line as this user; return its exit code and its line."""
     assert line.startswith(AS_THE_RUNTIMES_USER)
-    line = line.removeprefix(AS_THE_RUNTIMES_USER)
-    for installed, here in INSTALLED.items():
-        line = line.replace(installed, here)
+    line = placed(line.removeprefix(AS_THE_RUNTIMES_USER), INSTALLED)
     env = release.environment(inspector(release)) | {
         "PATH": os.pathsep.join([str(COMMANDS), os.environ["PATH"]])
     }
