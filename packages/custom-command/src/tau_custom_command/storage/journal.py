@@ -29,7 +29,7 @@ DONE_FILE = ".journal.done"
 """The last journal that was completed and had a state: `recover` takes a lost state from it."""
 
 _PIECE_BYTES = 1024 * 1024
-_MOST_KEPT_BYTES = 48 * _PIECE_BYTES
+_MOST_KEPT_BYTES = 64 * _PIECE_BYTES
 """A batch of up to so much is brought up from memory, which takes a sixth of a large cycle's time
 less; a larger one is read back, piece by piece."""
 
