@@ -47,7 +47,7 @@ check() {
     dependencies) uv pip check --python .venv/bin/python ;;
     shell)
       command -v shellcheck >/dev/null || skip 'no shellcheck; install it from the system'
-      find scripts .ci .github -type f \( -name '*.sh' -o -path .ci/run \) \
+      find scripts .ci .github runbooks -type f \( -name '*.sh' -o -path .ci/run -o -name 'check_tau_*' \) \
         -exec shellcheck --external-sources {} +
       ;;
     workflows)
