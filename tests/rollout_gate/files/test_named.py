@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.errors import ExitCode, NamedFileError, RefusedError, StorageError
+from tau_rollout_gate.files import named
 from tau_rollout_gate.files.named import (
     LARGEST_BYTES,
     create_named_file,
@@ -118,6 +119,25 @@ def test_the_lines_of_a_pipe_are_read(tmp_path: Path) -> None:
     with subprocess.Popen(["/bin/sh", "-c", 'printf "a\nb" >"$0"', pipe]):
         read = read_named_lines(pipe, largest_bytes=20, longest_line_bytes=4, most_lines=11)
     assert read == ([b"a"], b"b")
+
+
+def test_a_pipe_that_nobody_writes_into_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds nothing; one whose writer is slow is read to its end."""
+    monkeypatch.setattr(named, "PATIENCE_MS", 50)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert read_named_lines(pipe, largest_bytes=20, longest_line_bytes=4, most_lines=11) == (
+        [],
+        b"",
+    )
+    readable, writable = os.pipe()
+    with closing(os.fdopen(readable, "rb")):
+        slow = subprocess.Popen(["/bin/sh", "-c", "sleep 0.3; echo late"], stdout=writable)
+        os.close(writable)
+        with slow:
+            assert read_named_file(Path(f"/dev/fd/{readable}")) == b"late\n"
 
 
 def test_a_name_that_no_file_can_have_is_refused() -> None:

@@ -6,6 +6,7 @@ own, with ordinary permissions.
 
 import codecs
 import os
+import select
 import stat
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,10 @@ from tau_rollout_gate.printable import printable
 
 LARGEST_BYTES = 16 * 1024 * 1024
 """More than any report, policy or checklist has; a larger file was named by mistake."""
+
+
+PATIENCE_MS = 5_000
+"""How long a named pipe is waited for that nobody writes into; it holds nothing then."""
 
 
 def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
@@ -75,7 +80,7 @@ def read_named_lines(
 def _named(path: Path, largest_bytes: int) -> Iterator[BinaryIO]:
     """Open a file that is not larger than that, and tell what is wrong with it by its name."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_descriptor) as file:
             if os.fstat(file.fileno()).st_size > largest_bytes:
                 raise _too_large(path, largest_bytes)
             yield file
@@ -83,6 +88,17 @@ def _named(path: Path, largest_bytes: int) -> Iterator[BinaryIO]:
         raise NamedFileError(f"{path}: is not the name of a file") from None
     except OSError as error:
         raise NamedFileError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _descriptor(name: str, flags: int) -> int:
+    """Open a file; a pipe that nobody has opened for writing is waited for, but not for ever."""
+    descriptor = os.open(name, flags | os.O_NONBLOCK)
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        waiting.poll(PATIENCE_MS)
+    os.set_blocking(descriptor, True)  # a writer that is there may take as long as it likes
+    return descriptor
 
 
 def _too_large(path: Path, largest_bytes: int, most_lines: int | None = None) -> NamedFileError:
