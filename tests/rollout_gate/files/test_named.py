@@ -128,16 +128,15 @@ def test_a_pipe_that_nobody_writes_into_is_not_waited_for_without_end(
     monkeypatch.setattr(named, "PATIENCE_MS", 50)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert read_named_lines(pipe, largest_bytes=20, longest_line_bytes=4, most_lines=11) == (
-        [],
-        b"",
-    )
+    limits = {"largest_bytes": 20, "longest_line_bytes": 5, "most_lines": 11}
+    assert read_named_lines(pipe, **limits) == ([], b"")
     readable, writable = os.pipe()
     with closing(os.fdopen(readable, "rb")):
         slow = subprocess.Popen(["/bin/sh", "-c", "sleep 0.3; echo late"], stdout=writable)
         os.close(writable)
         with slow:
-            assert read_named_file(Path(f"/dev/fd/{readable}")) == b"late\n"
+            found = read_named_lines(Path(f"/dev/fd/{readable}"), **limits)
+    assert found == ([b"late"], b"")
 
 
 def test_a_name_that_no_file_can_have_is_refused() -> None:
