@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
+from tau_rollout_gate.files.surface import state_directory
 from tau_rollout_gate.files.surface.lines import BLOCK_BYTES
 from tau_rollout_gate.files.surface.state_directory import (
     LOOKS,
@@ -140,6 +144,26 @@ def read_bytes(command: Callable[[], object]) -> int:
     before = rchar()
     command()
     return rchar() - before
+
+
+@settings(max_examples=60, deadline=None)
+@given(cuts=st.sets(st.integers(1, 9), max_size=3), since=st.integers(0, 10), torn=st.booleans())
+def test_a_known_beginning_is_jumped_to(*, cuts: set[int], since: int, torn: bool) -> None:
+    """What is read is the same as line by line, over all the files of the log."""
+    ten, places = History().every(MINUTE, 10), (0, *sorted(cuts), 10)
+    position = at(ten, since, *sorted(cuts))
+    with tempfile.TemporaryDirectory() as folder:
+        state_dir = ten.write(Path(folder))
+        for number, (start, end) in enumerate(reversed(list(pairwise(places)))):
+            name = f"{LOG}.{number}" if number else LOG
+            (state_dir / name).write_bytes(b"".join(ten.lines[start:end]))
+        if torn:
+            with (state_dir / LOG).open("ab") as file:
+                file.write(b"{")
+        found = read(state_dir, position)
+        with patch.object(state_directory._Search, "jump", return_value=None):  # noqa: SLF001 - the way that is jumped over
+            assert read(state_dir, position) == found
+    assert len(found.cycles) == 10 - since
 
 
 def test_the_cost_depends_on_the_evidence_and_not_on_the_log(tmp_path: Path) -> None:

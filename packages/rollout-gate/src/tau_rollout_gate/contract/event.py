@@ -10,7 +10,7 @@ from hashlib import sha256
 from itertools import chain
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from msgspec import UNSET, Meta, UnsetType, defstruct
 
@@ -106,18 +106,22 @@ _COUNTS = (
     *("discovered_cases", "queued_cases", "applied_cases", "executed_cases", "artifact_records"),
 )
 _REQUIRED_COUNTS = ("failed_cases", "failure_streak", "backlog_cases", "malformed_cases")
-_Counts = defstruct(
-    "_Counts",
-    [
-        *((name, Count) for name in _REQUIRED_COUNTS),
-        *((name, Count | UnsetType, UNSET) for name in _COUNTS if name not in _REQUIRED_COUNTS),
-    ],
-    frozen=True,
-    kw_only=True,
+_Known = cast(
+    "type[_Line]",
+    defstruct(
+        "_Known",
+        [
+            *((name, Count) for name in _REQUIRED_COUNTS),
+            *((name, Count | UnsetType, UNSET) for name in _COUNTS if name not in _REQUIRED_COUNTS),
+        ],
+        bases=(_Line,),
+        frozen=True,
+        kw_only=True,
+    ),
 )
-"""The counters of a line, of which a writer may leave out most."""
+"""A line with its counters, of which a writer may leave out most."""
 
-_KEYS = frozenset({*_Line.__struct_fields__, *_COUNTS})
+_KEYS = frozenset(_Known.__struct_fields__)
 _CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
 _NEVER_NULL = {
     *("health_reason", "cycle_id", "cycle_number", "run_mode", "runtime_version", "release"),
@@ -155,8 +159,8 @@ class Event(NamedTuple):
 
 
 _counts_of = attrgetter(*_COUNTS)
-_first_of = attrgetter(*Event._fields[:3])
-_rest_of = attrgetter(*Event._fields[4:-1])
+_own_of = attrgetter("cycle_duration_ms", "cycle_id", "cycle_number", "previous_sha256")
+_common_of = attrgetter(*Event._fields[8:-1])
 
 
 def line_digest(line: bytes) -> str:
@@ -186,12 +190,15 @@ def parse_event(line: bytes) -> Event:
     if None in value.values():
         _check_nulls(value)
     _check_chain_keys(value)
-    read = _Line.of(value)
+    read = form_of(value, _Known)
     event = Event._make(
         (
-            *_first_of(read),
-            _counters(_counts_of(form_of(value, _Counts))),
-            *_rest_of(read),
+            read.timestamp_unix_ms,
+            read.health_state,
+            _shared(read.reason_codes),
+            _counters(_counts_of(read)),
+            *_own_of(read),
+            *_shared(_common_of(read)),
             None if "timeline" not in value else steps.timeline(value["timeline"]),
         )
     )
@@ -254,10 +261,9 @@ class _Steps:
 
 
 def _check_chain_keys(value: Mapping[str, Any]) -> None:
-    present = value.keys() & _CHAIN_KEYS
-    if 0 < len(present) < len(_CHAIN_KEYS):
-        missing = next(key for key in _CHAIN_KEYS if key not in present)
-        raise FormRefusedError(f"{missing}: is missing, though the line is chained")
+    missing = [key for key in _CHAIN_KEYS if key not in value]
+    if missing and len(missing) < len(_CHAIN_KEYS):
+        raise FormRefusedError(f"{missing[0]}: is missing, though the line is chained")
 
 
 def _check_nulls(value: Mapping[str, Any]) -> None:
@@ -266,9 +272,16 @@ def _check_nulls(value: Mapping[str, Any]) -> None:
             raise FormRefusedError(f"{key}: must not be null; leave it out instead")
 
 
+@lru_cache(maxsize=64)
+def _shared(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same values, which most cycles of a log have: there are very many cycles."""
+    return values
+
+
 @lru_cache(maxsize=1024)
 def _counters(counts: tuple[int | UnsetType, ...]) -> Mapping[str, int]:
     """The counters of a line; most cycles of a log have the same, and there may be very many."""
-    return MappingProxyType(
-        {name: one for name, one in zip(_COUNTS, counts, strict=True) if one is not UNSET}
-    )
+    told: dict[str, Any] = dict(zip(_COUNTS, counts, strict=True))
+    if UNSET in counts:
+        told = {name: one for name, one in told.items() if one is not UNSET}
+    return MappingProxyType(told)

@@ -89,11 +89,11 @@ def from_file(kind: type, value: object) -> object:
     return Milliseconds(parse_duration(value))
 
 
-class _FormMeta(StructMeta, ABCMeta):
-    """So that forms may have abstract methods."""
+class AbstractForm(StructMeta, ABCMeta):
+    """The metaclass of forms that have abstract methods."""
 
 
-class Read(Struct, metaclass=_FormMeta, frozen=True):
+class Read(Struct, frozen=True):
     """A value of another program's file: frozen, nothing coerced; keys not known are ignored."""
 
     @classmethod

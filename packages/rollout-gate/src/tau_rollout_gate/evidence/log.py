@@ -44,20 +44,21 @@ def judge(
         breaks: Where they need not continue one another.
     """
     start = before.sha256
-    seen: set[str] = set()
+    seen: set[str | None] = set()
     for index, line in enumerate(lines):
         is_told = index >= accepted
-        if line.flaw is not None and is_told:
-            lost = 1 + line.more if line.flaw is Flaw.INVALID_LINE else 0
-            yield _found(line.flaw, line.problem, line, lost=lost)._replace(times=1 + line.more)
-        event = line.event
-        if event is None or line.sha256 is None:
-            if line.sha256 is not None:
-                before = Link(sha256=line.sha256, timestamp_unix_ms=before.timestamp_unix_ms)
+        event, digest = line.event, line.sha256
+        if event is None or digest is None:
+            if line.flaw is not None and is_told:
+                lost = 1 + line.more if line.flaw is Flaw.INVALID_LINE else 0
+                found = _found(line.flaw, line.problem, line, lost=lost)
+                yield found._replace(times=1 + line.more)
+            if digest is not None:
+                before = Link(sha256=digest, timestamp_unix_ms=before.timestamp_unix_ms)
             continue
-        yield Cycle(file=line.file, line=line.line, sha256=line.sha256, event=event)
+        yield Cycle(line.file, line.line, digest, event)
         if is_told and is_chained:
-            if line.sha256 == start or event.cycle_id in seen:
+            if digest == start or event.cycle_id in seen:
                 yield _found(Flaw.LOG_REWRITTEN, "this cycle stood in an earlier line", line)
             elif (broken := _break(event, before)) and not _is_accepted(event, before, breaks):
                 yield _broken(line, event, before, broken)
@@ -65,11 +66,7 @@ def judge(
             yield _found(Flaw.CLOCK_BACKWARDS, backwards, line)
         if event.cycle_id is not None:
             seen.add(event.cycle_id)
-        before = Link(
-            sha256=line.sha256,
-            cycle_number=event.cycle_number,
-            timestamp_unix_ms=event.timestamp_unix_ms,
-        )
+        before = Link(digest, event.cycle_number, event.timestamp_unix_ms)
 
 
 def _is_accepted(event: Event, before: Link, breaks: Collection[Break]) -> bool:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from typing import ClassVar, NamedTuple
 
-from tau_rollout_gate.contract.forms import Form, Name, Surfaces
+from tau_rollout_gate.contract.forms import AbstractForm, Form, Name, Surfaces
 from tau_rollout_gate.contract.pin import SurfacePin
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.evidence.values import Cycle, Evidence
@@ -202,7 +202,7 @@ class Tally(NamedTuple):
     finding: Callable[[Window, int], Finding]
 
 
-class Gate(Form, frozen=True, kw_only=True, tag_field="kind"):
+class Gate(Form, metaclass=AbstractForm, frozen=True, kw_only=True, tag_field="kind"):
     """A gate of a policy: its kind, its name, and the surfaces it applies to (None: all)."""
 
     name: Name

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.forms import (
+    AbstractForm,
     Form,
     Name,
     Sentence,
@@ -27,7 +28,7 @@ class Sign(NamedTuple):
     evidence: EvidenceRef | None = None
 
 
-class Trigger(Form, frozen=True, kw_only=True, tag_field="kind"):
+class Trigger(Form, metaclass=AbstractForm, frozen=True, kw_only=True, tag_field="kind"):
     """A trigger of a policy: its kind, its name, its surfaces (None: all), and what to do then."""
 
     name: Name
