@@ -15,6 +15,7 @@ from tau_custom_command.contract.strict_json import DEEPEST_NESTING, MOST_VALUES
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _LEVELS = 2  # of a fixture: its members, and the cases, each of which is one piece
+_TOGETHER = 8  # cases are small, and one by one each takes as long as eight
 _FEW_BRACKETS = DEEPEST_NESTING - _LEVELS
 
 
@@ -64,9 +65,12 @@ def _quotes_of_pieces(value: object, levels: int) -> Iterator[int]:
         yield 2 * len(value)
         for item in value.values():
             yield from _quotes_of_pieces(item, levels - 1)
-    elif levels and isinstance(value, list):
+    elif levels > 1 and isinstance(value, list):
         for item in value:
             yield from _quotes_of_pieces(item, levels - 1)
+    elif levels and isinstance(value, list) and len(value) > _TOGETHER:
+        for start in range(0, len(value), _TOGETHER):
+            yield from _quotes_of_pieces(value[start : start + _TOGETHER], levels)
     else:
         written = json.encode(value)
         if written.count(b"[") + written.count(b"{") > _FEW_BRACKETS and _is_deep(value):
