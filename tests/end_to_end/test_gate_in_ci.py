@@ -306,6 +306,29 @@ class TestGitHub:
         assert [json.loads(line)["cycle_number"] for line in events] == [1, 2]
         assert site.release.rollout["release"] == "1.5.0"
 
+    @pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+    def test_the_artifact_is_of_main_and_of_this_repository(self) -> None:
+        """The newest that a fork or a branch did not make, and that has not expired; else none."""
+        found = re.search(r"--jq '(.*?)'", block(ARTIFACT), re.DOTALL)
+        assert found
+        ours = {"head_branch": "main", "head_repository_id": 1, "repository_id": 1}
+        artifacts = [
+            {"expired": True, "workflow_run": {"id": 5, **ours}},
+            {"expired": False, "workflow_run": {"id": 4, **ours, "head_branch": "a-branch"}},
+            {"expired": False, "workflow_run": {"id": 3, **ours, "head_repository_id": 2}},
+            {"expired": False, "workflow_run": {"id": 2, **ours}},
+            {"expired": False, "workflow_run": {"id": 1, **ours}},
+        ]
+        for listed, wanted in ((artifacts, "2\n"), (artifacts[:3], ""), ([], "")):
+            done = subprocess.run(
+                [shutil.which("jq") or "jq", "--raw-output", found[1]],
+                input=json.dumps({"artifacts": listed}),
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            assert done.stdout == wanted
+
     def test_only_a_yes_lets_a_job_go_on(self, site: Site) -> None:
         """Without its report preflight holds, which is red; with it the deployment goes on."""
         site.release.report(passed=0, failed=0)

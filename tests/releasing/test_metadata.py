@@ -101,7 +101,7 @@ def test_a_workflow_may_nothing_but_what_a_job_says(workflow: Path) -> None:
 
 
 def test_an_action_has_one_digest_everywhere() -> None:
-    """What dependabot moves in one place it moves in all, the runbook's examples too."""
+    """Whoever moves one, dependabot too, is told to move the examples of the runbooks with it."""
     documents = [*WORKFLOWS, *REPOSITORY.glob("runbooks/*.md")]
     found: dict[str, set[str]] = {}
     for path in documents:
