@@ -1,6 +1,7 @@
 """The command line: what every command has around it. The commands are in `commands/`."""
 
-from typing import Annotated
+import sys
+from typing import Annotated, NoReturn, cast
 
 import typer
 
@@ -58,6 +59,16 @@ _Version = Annotated[
     bool,
     typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version."),
 ]
+
+
+def end_by(error: BaseException) -> NoReturn:
+    """End as the command line does where a command raises this."""
+    group = typer.main.get_command(app)
+    try:
+        with cast("_CommandLine", group).border(None):
+            raise error
+    except typer.Exit as ending:
+        sys.exit(ending.exit_code)
 
 
 @app.callback()

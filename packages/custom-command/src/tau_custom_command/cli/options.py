@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tau_custom_command.contract.forms import LARGEST_INTEGER
+from tau_custom_command.contract.paths import STATE_DIR
 from tau_custom_command.durations import parse_duration
 from tau_custom_command.limits import LONGEST_NAME, MOST_ATTEMPTS, NO_RELEASE, is_release
 from tau_custom_command.policy.model import SandboxProfile
 
 _PREFIX = "TAU_CUSTOM_COMMAND_"
 
-DEFAULT_STATE_DIR = Path(".tau/custom-command")
+DEFAULT_STATE_DIR = Path(STATE_DIR)
 
 LONGEST_BASE_DELAY_MS = 60_000
 """A minute; doubled ten times, that is a wait of 17 hours."""

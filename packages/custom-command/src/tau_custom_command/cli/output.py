@@ -6,8 +6,6 @@ import shutil
 import sys
 from textwrap import TextWrapper
 
-import typer
-
 from tau_custom_command.printable import harmless
 
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "…": "~"})
@@ -21,7 +19,7 @@ def print_json(value: object) -> None:
     programs read it all the same.
     """
     text = harmless(json.dumps(value, indent=2, ensure_ascii=False))
-    typer.echo(re.sub(r"[^ -~\n]", lambda found: json.dumps(found[0])[1:-1], text))
+    _print(re.sub(r"[^ -~\n]", lambda found: json.dumps(found[0])[1:-1], text))
 
 
 def print_text(text: str, *, err: bool = False) -> None:
@@ -33,7 +31,7 @@ def print_text(text: str, *, err: bool = False) -> None:
         text.encode(encoding)
     except UnicodeEncodeError:
         text = text.translate(_MARKS).encode(encoding, "backslashreplace").decode(encoding)
-    typer.echo(text, err=err)
+    _print(text, err=err)
 
 
 def print_told(text: str, *, err: bool = False) -> None:
@@ -41,6 +39,12 @@ def print_told(text: str, *, err: bool = False) -> None:
     if (sys.stderr if err else sys.stdout).isatty():
         text = _folded(text, shutil.get_terminal_size().columns)
     print_text(text, err=err)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    stream = sys.stderr if err else sys.stdout
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def _folded(text: str, columns: int) -> str:

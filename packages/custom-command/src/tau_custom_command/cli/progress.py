@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-import typer
-
 Item = TypeVar("Item")
 
 QUIET_SECONDS = 1.0
@@ -23,6 +21,8 @@ def track(label: str, items: Sequence[Item]) -> Iterator[Item]:
     if sys.stderr is None or not sys.stderr.isatty():  # None: it was closed before we started
         yield from items[quiet:]
     elif quiet < len(items):
+        import typer  # noqa: PLC0415 - takes as long as all the rest of a short cycle's start
+
         with typer.progressbar(length=len(items), label=label, file=sys.stderr) as bar:
             bar.update(quiet)
             for item in items[quiet:]:

@@ -1,5 +1,8 @@
 """Where the files of the contract are, relative to the state directory."""
 
+STATE_DIR = ".tau/custom-command"
+"""The state directory itself, where no other is named."""
+
 STATE_FILE = "state.json"
 APPROVALS = "approvals.json"
 EVENT_LOG = "runtime-events.jsonl"

@@ -20,10 +20,10 @@ from tau_custom_command.fixture.model import Case
 class CycleLimits(NamedTuple):
     """How much a cycle takes on, how often it tries, how much it remembers."""
 
-    queue_limit: int
-    processed_case_cap: int
-    retry_max_attempts: int
-    retry_base_delay_ms: int
+    queue_limit: int = 64
+    processed_case_cap: int = 10_000
+    retry_max_attempts: int = 4
+    retry_base_delay_ms: int = 0
 
 
 class CycleIdentity(Struct, frozen=True):

@@ -1,18 +1,18 @@
 """`run`: processes a fixture in one cycle, and says what came of it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from tau_custom_command.cli import execution_options, options, text
+from tau_custom_command.cli import execution_options, options
 from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
 from tau_custom_command.cli.execution_options import ExecutionOptions, executing
-from tau_custom_command.cli.output import print_answer, print_json, print_told
+from tau_custom_command.cli.output import print_answer
 from tau_custom_command.cli.progress import track
-from tau_custom_command.contract.paths import CHANNEL_STORE
+from tau_custom_command.cli.report import print_report
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
 from tau_custom_command.execution.limits import Limits
@@ -32,16 +32,18 @@ from tau_custom_command.storage.rotation import RotationLimits
 if TYPE_CHECKING:
     from tau_custom_command.services.execute.prepare import Executing
 
+CYCLE = CycleLimits()
+
 
 def run(
     fixture: options.FixturePath,
     *,
     state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
     run_mode: options.RunModeOption = "record",
-    queue_limit: options.QueueLimit = 64,
-    processed_case_cap: options.ProcessedCaseCap = 10_000,
+    queue_limit: options.QueueLimit = CYCLE.queue_limit,
+    processed_case_cap: options.ProcessedCaseCap = CYCLE.processed_case_cap,
     retry_max_attempts: options.RetryMaxAttempts = None,
-    retry_base_delay_ms: options.RetryBaseDelayMs = 0,
+    retry_base_delay_ms: options.RetryBaseDelayMs = CYCLE.retry_base_delay_ms,
     every: options.Every = None,
     jitter: options.Jitter = None,
     dry_run: execution_options.DryRun = False,
@@ -109,7 +111,7 @@ def run(
     limits = CycleLimits(
         queue_limit=queue_limit,
         processed_case_cap=processed_case_cap,
-        retry_max_attempts=retry_max_attempts or (1 if executes else 4),
+        retry_max_attempts=retry_max_attempts or (1 if executes else CYCLE.retry_max_attempts),
         retry_base_delay_ms=retry_base_delay_ms,
     )
     policy = _policy(
@@ -161,22 +163,14 @@ def run(
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
     as_json |= output_format == "json"
 
-    warned: set[str] = set()
+    warned: Collection[str] = ()
 
     def cycle(stopping: Stopping) -> bool:
         """Run a cycle and print it; tell whether every result was as expected."""
         how = executing(execution, policy, limits, state_dir, stopping) if executes else None
+        nonlocal warned
         report = run_cycle(request._replace(executing=how), clock=clock, track=track)
-        for warning in report.warnings:
-            if warning not in warned:  # by the cycle before
-                typer.echo(printable(warning), err=True)
-        warned.clear()
-        warned.update(report.warnings)
-        print_told(text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE), err=as_json)
-        if as_json:
-            print_json(text.run_as_json(report.event, report.health))
-        else:
-            print_told(text.run_as_text(report, state_dir))
+        warned = print_report(report, state_dir, as_json=as_json, warned=warned)
         return not report.has_drifted
 
     if dry_run:
