@@ -7,6 +7,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Iterator
@@ -30,6 +31,28 @@ from tests.rollout_gate.making import rollout
 from tests.rollout_gate.recording import COMMAND, PATIENCE_SECONDS, Gate, decided, environment
 
 POLICY = parse_policy(built_in_policy_text().encode(), source="built-in")
+SWALLOWING = """
+import sys, time
+from tau_rollout_gate.watch import loop
+from tau_rollout_gate.errors import NamedFileError
+look, looks = loop.look, []
+
+def swallowing(*words, **options):
+    looks.append(1)
+    if len(looks) == 1:
+        return look(*words, **options)
+    try:
+        time.sleep(60)
+    except BaseException as error:
+        raise NamedFileError("a library says so") from error
+
+loop.look = swallowing
+from tau_rollout_gate.cli import main
+sys.argv = ["tau-rollout-gate", *sys.argv[1:]]
+main.main()
+"""
+"""The program, whose looks make an error that is shown of a signal that comes meanwhile."""
+
 LEAVE_SCREEN = b"\x1b[?1049l"
 
 
@@ -82,7 +105,7 @@ def test_text_from_the_files_does_not_act(hostile: str) -> None:
 class Terminal:
     """A pseudo-terminal with `watch` in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *program: str | Path) -> None:
         """Start it, looking ten times a second."""
         self.screen = pyte.Screen(100, 40)
         self.raw = b""
@@ -91,7 +114,7 @@ class Terminal:
         fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         self.modes = termios.tcgetattr(self._terminal)
         self.process = subprocess.Popen(
-            [COMMAND, "watch", "--interval", "100ms"],
+            [*(program or (COMMAND,)), "watch", "--interval", "100ms"],
             cwd=folder,
             env=environment() | {"TERM": "xterm-256color", "COLUMNS": "", "LINES": ""},
             stdin=self._terminal,
@@ -138,9 +161,9 @@ class Terminal:
 
 
 @contextmanager
-def watching(folder: Path) -> Iterator[Terminal]:
+def watching(folder: Path, *program: str | Path) -> Iterator[Terminal]:
     """Have `watch` run in a terminal until the end of the block."""
-    terminal = Terminal(folder)
+    terminal = Terminal(folder, *program)
     try:
         yield terminal
     finally:
@@ -174,6 +197,16 @@ def test_however_it_ends_the_terminal_is_as_before(tmp_path: Path, number: int) 
         assert terminal.raw.rfind(LEAVE_SCREEN) > terminal.raw.rfind(b"preflight")
         assert b"\x1b[?25h" in terminal.raw
         assert b"Traceback" not in terminal.raw
+
+
+def test_a_signal_of_which_a_library_makes_an_error_ends_it_too(tmp_path: Path) -> None:
+    """Not only the error is shown: the loop asks whether it is to end."""
+    Gate(tmp_path).begin()
+    with watching(tmp_path, sys.executable, "-c", SWALLOWING) as terminal:
+        terminal.wait_for("preflight")
+        time.sleep(0.3)  # by then it looks a second time
+        assert terminal.end(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert terminal.modes_now() == terminal.modes
 
 
 @pytest.mark.parametrize("interval", ["50ms", "5", "0s"])

@@ -5,7 +5,9 @@ Only the command `watch` imports this module, since rich costs start-up time.
 
 import gc
 import signal
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console, RenderableType
@@ -22,14 +24,22 @@ LONGEST_REDRAW_SECONDS = 1.0
 
 
 def watch_rollout(
-    question: Question, *, interval_seconds: float, default_rollout_dir: Path
+    question: Question,
+    *,
+    interval_seconds: float,
+    default_rollout_dir: Path,
+    ended_by: Callable[[], int | None],
 ) -> None:
     """Show the rollout until the process is interrupted or ended, the terminal as it was then.
+
+    A signal may come where a library makes an error of it that is shown, or nothing: `ended_by`
+    says what to exit with once one came.
 
     Raises:
         RefusedError: if the output is no terminal.
         RolloutGateError: if the first look fails; of later ones it is shown.
         KeyboardInterrupt: on Ctrl-C.
+        SystemExit: at another signal that asks to end.
     """
     gc.enable()  # unlike other commands this one may run for days
     console = Console(highlight=False, markup=False, emoji=False)
@@ -39,7 +49,7 @@ def watch_rollout(
     with quiet_keyboard(), Live(console=console, screen=True, auto_refresh=False) as live:
         try:
             shown = view(sight, interval_seconds=interval_seconds)
-            while True:
+            while (code := ended_by()) is None:
                 _draw(live, shown, interval_seconds)
                 try:
                     sight = look(question, default_rollout_dir=default_rollout_dir)
@@ -50,6 +60,7 @@ def watch_rollout(
             # A second Ctrl-C must not keep the terminal from being put back.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             raise
+    sys.exit(code)
 
 
 def _draw(live: Live, shown: RenderableType, seconds: float) -> None:

@@ -7,8 +7,9 @@ import gc
 import os
 import select
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -31,13 +32,19 @@ class NoTerminalError(TransportHealthError):
     exit_code = ExitCode.USAGE
 
 
-def watch_targets(question: Question, *, interval_seconds: float) -> None:
+def watch_targets(
+    question: Question, *, interval_seconds: float, ended_by: Callable[[], int | None]
+) -> None:
     """Show the targets that `question` asks for until the process is interrupted.
+
+    A signal may come where a library makes an error of it that is shown, or nothing: `ended_by`
+    says what to exit with once one came.
 
     Raises:
         NoTerminalError: if the output is no terminal.
         TargetError: if there is no such target.
         KeyboardInterrupt: on Ctrl-C, with the terminal as it was before.
+        SystemExit: at another signal that asks to end; the same.
     """
     gc.enable()  # unlike other commands this one may run for days
     console = Console(highlight=False, markup=False, emoji=False)
@@ -51,7 +58,7 @@ def watch_targets(question: Question, *, interval_seconds: float) -> None:
     ):
         looked = time.monotonic()
         try:
-            while True:
+            while (code := ended_by()) is None:
                 live.update(view(sight, interval_seconds=interval_seconds), refresh=True)
                 _wait(resized, min(interval_seconds, LONGEST_REDRAW_SECONDS))
                 if time.monotonic() - looked >= interval_seconds:
@@ -63,6 +70,7 @@ def watch_targets(question: Question, *, interval_seconds: float) -> None:
             # A second Ctrl-C must not keep the terminal from being put back.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             raise
+    sys.exit(code)
 
 
 @contextmanager

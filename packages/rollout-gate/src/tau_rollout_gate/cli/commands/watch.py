@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.cli import options
+from tau_rollout_gate.cli.ending import code_of_ending
 from tau_rollout_gate.cli.question import Whole, asks
 from tau_rollout_gate.watch.loop import watch_rollout
 
@@ -37,4 +38,5 @@ def command(
         question,
         interval_seconds=interval / 1000,
         default_rollout_dir=options.DEFAULT_ROLLOUT_DIR,
+        ended_by=code_of_ending,
     )

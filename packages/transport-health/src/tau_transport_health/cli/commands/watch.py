@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from tau_transport_health.cli.ending import code_of_ending
 from tau_transport_health.cli.options import duration_ms
 from tau_transport_health.cli.question import asks
 from tau_transport_health.services.inspect import Question
@@ -27,4 +28,4 @@ def command(
     interval_ms = duration_ms(interval)
     if interval_ms is None or interval_ms < 100:  # noqa: PLR2004 - faster than anyone reads
         raise typer.BadParameter(f"--interval {interval}: write at least 100ms")
-    watch_targets(question, interval_seconds=interval_ms / 1000)
+    watch_targets(question, interval_seconds=interval_ms / 1000, ended_by=code_of_ending)
