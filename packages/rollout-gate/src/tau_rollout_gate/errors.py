@@ -36,6 +36,14 @@ class PolicyRefusedError(RolloutGateError):
     """A policy that cannot be used; the text names each thing that is wrong with it."""
 
 
+class RosterRefusedError(RolloutGateError):
+    """A list of hosts that cannot be used; the text names the line."""
+
+
+class ChunkRefusedError(RolloutGateError):
+    """What came back for a part of a fleet is not what was asked for; the text names the part."""
+
+
 class RolloutUnusableError(RolloutGateError):
     """The rollout directory cannot be trusted, or is not what the command was told of."""
 

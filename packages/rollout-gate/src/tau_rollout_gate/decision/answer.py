@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import RecordedInput
+from tau_rollout_gate.decision.fleet import FleetStanding
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
@@ -83,7 +84,8 @@ class Soak(NamedTuple):
 class Answer(NamedTuple):
     """A verdict with its reasons; the same inputs give the same answer, byte for byte.
 
-    `advanced` tells that `advance` followed it: the rollout moved on, or was completed.
+    `advanced` tells that `advance` followed it: the rollout moved on, or was completed. `fleet` is
+    how many hosts stand; None where there is one.
     """
 
     verdict: Verdict
@@ -101,6 +103,7 @@ class Answer(NamedTuple):
     policy_sha256: str
     inputs: tuple[RecordedInput, ...]
     advanced: bool = False
+    fleet: FleetStanding | None = None
 
     @property
     def phase_now(self) -> str:

@@ -34,6 +34,8 @@ from tau_rollout_gate.contract.forms import (
 from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import FormRefusedError, PolicyRefusedError
 from tau_rollout_gate.policy.findings import RESERVED_NAMES
+from tau_rollout_gate.policy.fleet import FleetRules
+from tau_rollout_gate.policy.fleet import misfits as misfits_of_fleet
 from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
 from tau_rollout_gate.policy.gates.kinds import GateSpec
 from tau_rollout_gate.policy.triggers.interface import RolloutTrigger, Trigger
@@ -96,6 +98,7 @@ class Policy(_Timed):
         required_run_mode: What every cycle must have run in; None for any.
         phases: The phases, in their order.
         triggers: The rollback triggers.
+        fleet: What many hosts together are judged by; None where there is one.
     """
 
     schema_version: Version
@@ -104,6 +107,7 @@ class Policy(_Timed):
     required_run_mode: Literal["record", "execute"] | None = None
     phases: Annotated[tuple[Phase, ...], Field(min_length=2, max_length=32)]
     triggers: Annotated[tuple[TriggerSpec, ...], Field(max_length=64)] = ()
+    fleet: FleetRules | None = None
 
     def phase(self, name: str) -> Phase:
         """The phase called `name`.
@@ -218,6 +222,8 @@ _Placed = tuple[Location, Gate | Trigger]
 def _misfits(policy: Policy) -> Iterator[_Misfit]:
     """Yield what is wrong between the parts of a policy, each with its place."""
     yield from _misfits_of_order(policy.phases)
+    if policy.fleet is not None:
+        yield from misfits_of_fleet(policy.fleet)
     in_force: dict[str, list[_Placed]] = {}
     for index, phase in enumerate(policy.phases):
         if phase.name in in_force:
