@@ -6,6 +6,9 @@ The rules are the runbook's (rollout-gate-ops.md, "A fleet").
 from enum import StrEnum
 from typing import NamedTuple
 
+MOST_GROUPS = 200
+"""How many groups an answer tells of, those first that have hosts which are not clean."""
+
 MOST_WORST = 20
 """How many of the worst hosts an answer names."""
 
@@ -125,6 +128,9 @@ class Comparison(NamedTuple):
         e_rounded: The same, rounded down to three digits.
         bar: What it fires at, as an exact fraction.
         fired: Whether it does.
+        undecided: How many canaries are unknown.
+        e_if_failed: As `e_rounded`, if each of these were the first to fail.
+        is_decided: Whether it would stay below the bar even then.
     """
 
     failed_canary: int
@@ -134,6 +140,9 @@ class Comparison(NamedTuple):
     e_rounded: str
     bar: str
     fired: bool
+    undecided: int
+    e_if_failed: str
+    is_decided: bool
 
 
 class FleetStanding(NamedTuple):
@@ -147,7 +156,8 @@ class FleetStanding(NamedTuple):
         canaries: How these stand: how many in each state.
         control: How the others stand; theirs are triggers alone.
         contaminated: How many of these show the release.
-        groups: The groups, by name.
+        groups: The groups, by name: at most `MOST_GROUPS`.
+        more_groups: How many more there are, all of their canaries clean where that is possible.
         reasons: Why canaries are not clean, the most frequent first.
         worst: The worst hosts that count against the release.
         more: How many more there are.
@@ -163,6 +173,7 @@ class FleetStanding(NamedTuple):
     control: tuple[StateCount, ...]
     contaminated: int
     groups: tuple[GroupStanding, ...]
+    more_groups: int
     reasons: tuple[ReasonCount, ...]
     worst: tuple[WorstHost, ...]
     more: int

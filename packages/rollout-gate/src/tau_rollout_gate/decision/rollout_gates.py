@@ -33,14 +33,17 @@ def rollout_gates(
     triggers: Sequence[TriggerResult],
     now_unix_ms: int,
 ) -> Iterator[GateResult]:
-    """Yield the gates of the rollout itself, then the policy's over reports, sign-off and target.
-
-    Last, while nobody has the release, those of each surface: it is there, and how its log ends.
-    """
+    """Yield the gates of the rollout itself, then the policy's of reports, sign-off and target."""
     yield from _standing_gates(rollout, triggers, now_unix_ms)
     for gate in policy.gates_in_force(rollout.phase):
         if isinstance(gate, RolloutGate):
             yield gate_result(gate, None, gate.judge(rollout, evidence), now_unix_ms)
+
+
+def preflight_gates(
+    policy: Policy, rollout: Rollout, evidence: Evidence, now_unix_ms: int
+) -> Iterator[GateResult]:
+    """Yield those of each surface while nobody has the release: it is there, and can be read."""
     if policy.phase(rollout.phase).canary_percent == 0:
         for pin in rollout.surfaces:
             yield from _preflight_gates(pin, evidence.surfaces[pin.name], now_unix_ms)

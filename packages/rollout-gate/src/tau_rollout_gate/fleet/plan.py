@@ -8,7 +8,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.pin import LogPosition, SurfacePin, Tie
+from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout
 from tau_rollout_gate.decision.fleet import HostState
 from tau_rollout_gate.fleet.roster import Mark
@@ -56,7 +56,8 @@ class HostRecord(NamedTuple):
             it had failed before, was not drawn by lot, or joined.
         is_contaminated: Whether it showed the release, though it was not to have it.
         was_clean: Whether it was recorded as clean in this phase.
-        is_excused: Whether it was excused since: it counts no more, neither for nor against.
+        is_excused: Whether it was excused since: it counts no more, unless it had failed.
+        is_joined: Whether it was not there yet when the phase was entered.
     """
 
     surfaces: tuple[SurfacePin, ...]
@@ -69,6 +70,7 @@ class HostRecord(NamedTuple):
     is_contaminated: bool = False
     was_clean: bool = False
     is_excused: bool = False
+    is_joined: bool = False
 
 
 class Host(NamedTuple):
@@ -78,7 +80,7 @@ class Host(NamedTuple):
         name: Its name.
         group: Its group on the roster; of one that left, the recorded one.
         mark: What the roster says of it beside that.
-        record: What was recorded; None of one that was not pinned at the phase's entry.
+        record: What was recorded; None of one that no decision has seen.
         is_on_roster: Whether it is on the roster.
     """
 
@@ -106,7 +108,7 @@ class Plan(NamedTuple):
         cutoffs: The pinned score by group, up to which a host is in the cohort; a group without is
             not there. Before canary-1 those that canary-1 would draw.
         look: Which look of the phase this is: larger than any that was recorded.
-        tells_release: Whether any host's cycles were ever seen to tell a release.
+        tells_release: The surfaces of which a canary's cycles were ever seen to tell a release.
     """
 
     version: str
@@ -120,7 +122,7 @@ class Plan(NamedTuple):
     salt: str
     cutoffs: Mapping[str, str]
     look: int = 1
-    tells_release: bool = False
+    tells_release: tuple[str, ...] = ()
 
     @property
     def phase(self) -> Phase:
@@ -147,7 +149,7 @@ class Plan(NamedTuple):
             self.salt,
             *(f"{group}={score}" for group, score in sorted(self.cutoffs.items())),
             self.look,
-            self.tells_release,
+            *self.tells_release,
         )
         return sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
@@ -170,7 +172,9 @@ class HostRow(NamedTuple):
         counts_as_unclean: Whether it counts as not clean, as one that failed does.
         arm: Its side of the comparison.
         failed_look: Of one on a side that failed: the look at which that was first seen.
-        tie: How its cycles are tied to the release; None where that cannot be read.
+        told: The surfaces whose cycles tell a release.
+        untold: Those whose cycles tell none, where there is nothing wrong with them.
+        is_unread: Whether its files do not tell all, so that neither does `told`.
         is_contaminated: Whether it shows the release, though it is not to have it.
         is_excused: Whether it counts no more.
         since_unix_ms: Since when it is clean; None where it is not.
@@ -196,7 +200,9 @@ class HostRow(NamedTuple):
     counts_as_unclean: bool = False
     arm: Arm | None = None
     failed_look: int | None = None
-    tie: Tie | None = None
+    told: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+    is_unread: bool = False
     is_contaminated: bool = False
     is_excused: bool = False
     since_unix_ms: int | None = None

@@ -24,6 +24,11 @@ CANARY, CONTROL = "c", "o"
 """Whose a failure is, in the texts of `GroupFailures`."""
 
 
+_DIGITS = 3
+_LONGEST_BITS = 1024  # about 300 digits
+_MILLION = 10**6
+
+
 class GroupFailures(NamedTuple):
     """The two arms of a group as they were drawn, and who failed since, in order.
 
@@ -59,6 +64,34 @@ class Likelihood(NamedTuple):
         """Tell whether it is at least `bar`."""
         return self.numerator * bar.denominator >= bar.numerator * self.denominator
 
+    @property
+    def exact(self) -> str | None:
+        """It in lowest terms, `n/d`; None where that is too long to be of use to anybody."""
+        if self.denominator.bit_length() > _LONGEST_BITS:
+            return None
+        value = Fraction(self.numerator, self.denominator)
+        return f"{value.numerator}/{value.denominator}"
+
+    @property
+    def rounded(self) -> str:
+        """It for people, rounded down: `1.63`, or `4.07e+12`."""
+        power = (self.numerator.bit_length() - self.denominator.bit_length()) * 3 // 10
+        while (digits := self._digits(power)) >= 10**_DIGITS:
+            power += 1
+        while (digits := self._digits(power)) < 10 ** (_DIGITS - 1):
+            power -= 1
+        text = str(digits)
+        if 0 <= power < _DIGITS:
+            return f"{text[: power + 1]}.{text[power + 1 :]}".rstrip(".")
+        return f"{text[0]}.{text[1:]}e{power:+03d}"
+
+    def _digits(self, power: int) -> int:
+        """Its first digits, if it is at least 10**power and less than ten times that."""
+        shift = _DIGITS - 1 - power
+        above: int = self.numerator * 10 ** max(shift, 0)
+        below: int = self.denominator * 10 ** max(-shift, 0)
+        return above // below
+
 
 def likelihood(groups: Iterable[GroupFailures]) -> Likelihood:
     """E of all groups together; 1 where nothing failed.
@@ -82,6 +115,34 @@ def likelihood(groups: Iterable[GroupFailures]) -> Likelihood:
         if a < 0 or b < 0:
             raise ValueError(f"more hosts of an arm failed than there are: {group}")
     return _mean(canaries_failed, totals, weighted)
+
+
+def expected_canaries(groups: Iterable[GroupFailures]) -> str:
+    """How many of the failures would be of canaries, if the release changed nothing: `1.20`."""
+    millionths = 0
+    for group in groups:
+        a, b = group.canaries, group.controls
+        for one in group.failures:
+            millionths += _MILLION * a // (a + b)
+            a, b = (a - 1, b) if one == CANARY else (a, b - 1)
+    whole, rest = divmod((millionths + 5_000) // 10_000, 100)
+    return f"{whole}.{rest:02d}"
+
+
+def bar_of(alpha: Fraction, phases: int) -> Fraction:
+    """What E fires at, where `alpha` is for so many phases together."""
+    return phases / alpha
+
+
+def least_to_fire(canaries: int, controls: int, bar: Fraction) -> int | None:
+    """How many canaries of one group have to fail, and no other host, until it fires.
+
+    None where even all of them do not. One less may be silent, and it is decided.
+    """
+    for failed in range(1, canaries + 1):
+        if likelihood([GroupFailures(canaries, controls, CANARY * failed)]).reaches(bar):
+            return failed
+    return None
 
 
 def _mean(

@@ -34,6 +34,38 @@ SEEN_CYCLES_PRESENT = "seen_cycles_present"
 EVIDENCE_OF_RELEASE = "evidence_of_release"
 """The gate that holds until cycles tell the rollout's release, and when one tells another."""
 
+HOSTS_CLEAN = "hosts_clean"
+"""The gate of a fleet that holds while more of its canaries are not clean than are tolerated."""
+
+HOSTS_CLEAN_IN_GROUP = "hosts_clean_in_group"
+"""The same, of each group."""
+
+COHORT_SIZE = "cohort_size"
+"""The gate of a fleet that holds where too few hosts carry the release."""
+
+CONTAMINATED = "contaminated"
+"""The gate of a fleet that says which hosts show the release, though they are not to have it."""
+
+COMPARISON_UNDECIDED = "comparison_undecided"
+"""The gate of a fleet that holds while canaries of which nothing is known could decide."""
+
+FAILED_HOSTS = "failed_hosts"
+"""The trigger of a fleet that fires where more canaries failed than are tolerated."""
+
+FAILED_HOSTS_IN_GROUP = "failed_hosts_in_group"
+"""The same, of any group."""
+
+WORSE_THAN_CONTROL = "worse_than_control"
+"""The trigger of a fleet that fires where canaries fail, and hosts without the release do not."""
+
+RESERVED_TRIGGERS = frozenset({FAILED_HOSTS, FAILED_HOSTS_IN_GROUP, WORSE_THAN_CONTROL})
+"""Names of triggers that no policy has to define, so that none of its own may have one."""
+
+GATES_OF_FLEET = frozenset(
+    {HOSTS_CLEAN, HOSTS_CLEAN_IN_GROUP, COHORT_SIZE, CONTAMINATED, COMPARISON_UNDECIDED}
+)
+"""Names of gates that every fleet has, so that none of a policy's gates may have one."""
+
 RESERVED_NAMES = frozenset(
     {
         EVIDENCE_OF_RELEASE,

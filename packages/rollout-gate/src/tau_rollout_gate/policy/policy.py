@@ -33,7 +33,7 @@ from tau_rollout_gate.contract.forms import (
 )
 from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import FormRefusedError, PolicyRefusedError
-from tau_rollout_gate.policy.findings import RESERVED_NAMES
+from tau_rollout_gate.policy.findings import GATES_OF_FLEET, RESERVED_NAMES, RESERVED_TRIGGERS
 from tau_rollout_gate.policy.fleet import FleetRules
 from tau_rollout_gate.policy.fleet import misfits as misfits_of_fleet
 from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
@@ -257,8 +257,10 @@ def _misfits_of_names(earlier: Sequence[_Placed], own: Sequence[_Placed]) -> Ite
     for place, one in own:
         if isinstance(one, RolloutGate | RolloutTrigger) and one.surfaces is not None:
             yield (*place, "surfaces"), f"{one.name} judges the rollout, not a surface"
-        if isinstance(one, Gate) and one.name in RESERVED_NAMES:
+        if isinstance(one, Gate) and one.name in RESERVED_NAMES | GATES_OF_FLEET:
             yield (*place, "name"), f"{one.name!r} is the name of a gate that is always there"
+        if isinstance(one, Trigger) and one.name in RESERVED_TRIGGERS:
+            yield (*place, "name"), f"{one.name!r} is the name of a trigger of every fleet"
     for (_, other), (place, one) in chain(product(earlier, own), combinations(own, 2)):
         if other.name == one.name and share_a_surface(other, one):
             yield (*place, "name"), f"{one.name!r} is already in force for the same surface"
