@@ -22,7 +22,7 @@ from tau_rollout_gate.evidence.values import (
     SurfaceEvidence,
 )
 from tau_rollout_gate.fleet.cohort import is_member
-from tau_rollout_gate.fleet.plan import Arm, Host, HostRow, Part, Plan, surfaces_of
+from tau_rollout_gate.fleet.plan import Arm, Host, HostRow, Part, Plan, group_of, surfaces_of
 from tau_rollout_gate.fleet.roster import Mark, RosterEntry
 from tau_rollout_gate.fleet.silence import Silence, SilenceKind, silence_of
 from tau_rollout_gate.policy.findings import (
@@ -115,7 +115,7 @@ def _is_member(plan: Plan, host: Host) -> bool:
     if host.mark is Mark.RETIRED:
         return False
     percent = plan.phase.canary_percent or plan.policy.first_canary.canary_percent
-    entry = RosterEntry(host.name, host.group, host.mark)
+    entry = RosterEntry(host.name, group_of(host), host.mark)
     return is_member(entry, plan.cutoffs, salt=plan.salt, percent=percent)
 
 
@@ -296,7 +296,7 @@ def _row(  # noqa: PLR0913 - what a row is made of
     since = soak.since_unix_ms if is_fine else None
     return HostRow(
         host=host.name,
-        group=host.group if record is None else record.group,
+        group=group_of(host),
         part=part,
         state=standing.state,
         reason=standing.reason,

@@ -23,6 +23,7 @@ from tau_rollout_gate.fleet.plan import (
     Part,
     Plan,
     chunk_of,
+    group_of,
     hosts_digest,
 )
 from tau_rollout_gate.fleet.split_test import CANARY, CONTROL
@@ -187,7 +188,7 @@ def read_partial(plan: Plan, hosts: Sequence[Host], index: int, raw: bytes) -> P
         ChunkRefusedError: if it is anything else: no partial, or of another chunk, version, policy,
             time or plan, or of other hosts.
     """
-    own = chunk_of(hosts, index)
+    own = chunk_of(plan, hosts, index)
     what = f"chunk {index} ({own[0].name} to {own[-1].name})"
     try:
         partial = msgspec.convert(json_of(raw), Partial)
@@ -214,7 +215,7 @@ def _problems(plan: Plan, own: Sequence[Host], index: int, partial: Partial) -> 
     others = sorted(shown.union(partial.contaminated_hosts).difference(names))
     if others or partial.chunks[0].hosts_sha256 != hosts_digest(names):
         yield f"is of other hosts{f': {others[0]}' if others else ''}"
-    groups = {host.group if host.record is None else host.record.group for host in own}
+    groups = set(map(group_of, own))
     judged = sum((*partial.canaries.values(), *partial.control.values(), partial.outside))
     if judged != len(own) or not groups.issuperset(partial.groups):
         yield f"counts {judged} hosts in {', '.join(partial.groups)}, but has {len(own)}"

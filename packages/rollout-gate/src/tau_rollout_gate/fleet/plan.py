@@ -15,7 +15,7 @@ from tau_rollout_gate.fleet.roster import Mark
 from tau_rollout_gate.policy.policy import Phase, Policy, policy_digest
 
 CHUNK_HOSTS = 256
-"""How many hosts of the sorted list are a chunk: one worker's work, the same for every engine."""
+"""How many hosts of the sorted list are a chunk: one worker's work, the same on every engine."""
 
 
 class Arm(StrEnum):
@@ -46,7 +46,8 @@ class HostRecord(NamedTuple):
         surfaces: Where its evidence starts and what was seen of it, as a rollout of this host alone
             has it: of a canary since the phase that drew it, of any other since this phase.
         group: Its group, which is the same for all of the rollout.
-        drawn_unix_ms: When the phase that drew it was entered; None where none has.
+        drawn_unix_ms: When the phase that drew it was entered; None where none has. It is never
+            taken back, also where the roster marks the host otherwise later.
         entered_unix_ms: When this host entered the phase anew; None if with the others.
         fired: The triggers that fired and were recorded; of a host that was not drawn, in this
             phase.
@@ -109,6 +110,7 @@ class Plan(NamedTuple):
             not there. Before canary-1 those that canary-1 would draw.
         look: Which look of the phase this is: larger than any that was recorded.
         tells_release: The surfaces of which a canary's cycles were ever seen to tell a release.
+        chunk_hosts: How many hosts a chunk has.
     """
 
     version: str
@@ -123,6 +125,7 @@ class Plan(NamedTuple):
     cutoffs: Mapping[str, str]
     look: int = 1
     tells_release: tuple[str, ...] = ()
+    chunk_hosts: int = CHUNK_HOSTS
 
     @property
     def phase(self) -> Phase:
@@ -132,7 +135,7 @@ class Plan(NamedTuple):
     @property
     def chunks(self) -> int:
         """How many chunks there are."""
-        return -(-self.hosts // CHUNK_HOSTS)
+        return -(-self.hosts // self.chunk_hosts)
 
     @property
     def sha256(self) -> str:
@@ -218,9 +221,14 @@ def hosts_digest(names: Sequence[str]) -> str:
     return sha256("".join(f"{name}\n" for name in names).encode()).hexdigest()
 
 
-def chunk_of(hosts: Sequence[Host], index: int) -> Sequence[Host]:
+def chunk_of(plan: Plan, hosts: Sequence[Host], index: int) -> Sequence[Host]:
     """The hosts of a chunk, of all those that are judged, sorted by name."""
-    return hosts[index * CHUNK_HOSTS : (index + 1) * CHUNK_HOSTS]
+    return hosts[index * plan.chunk_hosts : (index + 1) * plan.chunk_hosts]
+
+
+def group_of(host: Host) -> str:
+    """The group of a host, which is the same for all of the rollout, whatever the roster says."""
+    return host.group if host.record is None else host.record.group
 
 
 def surfaces_of(plan: Plan, host: Host) -> tuple[SurfacePin, ...]:
