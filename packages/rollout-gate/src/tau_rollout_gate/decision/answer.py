@@ -1,5 +1,6 @@
 """The answer: the verdict, and everything that led to it. All formats print this one value."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -84,8 +85,9 @@ class Soak(NamedTuple):
 class Answer(NamedTuple):
     """A verdict with its reasons; the same inputs give the same answer, byte for byte.
 
-    `advanced` tells that `advance` followed it: the rollout moved on, or was completed. `fleet` is
-    how many hosts stand; None where there is one.
+    `advanced` tells that `advance` followed it: the rollout moved on, or was completed; `changed`
+    that it is news: the last recorded decision did not say the same. `fleet` is how many hosts
+    stand; None where there is one.
     """
 
     verdict: Verdict
@@ -103,6 +105,7 @@ class Answer(NamedTuple):
     policy_sha256: str
     inputs: tuple[RecordedInput, ...]
     advanced: bool = False
+    changed: bool = True
     fleet: FleetStanding | None = None
 
     @property
@@ -124,13 +127,20 @@ class Answer(NamedTuple):
     @property
     def held_by(self) -> tuple[str, ...]:
         """The names of the gates in the way and of the triggers that fired."""
-        causes: tuple[GateResult | TriggerResult, ...]
-        causes = (*self.failing_gates, *self.fired_triggers)
-        return tuple(
-            one.name if one.surface is None else f"{one.surface}:{one.name}" for one in causes
-        )
+        return (*_names(self.failing_gates), *self.causes_of_rollback)
+
+    @property
+    def causes_of_rollback(self) -> tuple[str, ...]:
+        """The names of the triggers that fired."""
+        return _names(self.fired_triggers)
 
     @property
     def fired_triggers(self) -> tuple[TriggerResult, ...]:
         """The triggers that fired."""
         return tuple(trigger for trigger in self.triggers if trigger.fired)
+
+
+def _names(results: Sequence[GateResult | TriggerResult]) -> tuple[str, ...]:
+    return tuple(
+        one.name if one.surface is None else f"{one.surface}:{one.name}" for one in results
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout
 from tau_rollout_gate.decision.answer import TriggerResult
+from tau_rollout_gate.decision.clock_gates import clock_triggers
 from tau_rollout_gate.decision.fold import SurfaceFold
 from tau_rollout_gate.decision.integrity import reference
 from tau_rollout_gate.evidence.values import Evidence
@@ -29,18 +30,21 @@ def judge_triggers(
         for trigger in (policy.triggers if rollout.is_open else ())
         for surface, sign in _signs(trigger, policy, rollout, evidence, surfaces)
     ]
+    if rollout.is_open:
+        results += clock_triggers(policy, rollout, now_unix_ms)
     return with_latched(rollout, results, now_unix_ms=now_unix_ms)
 
 
 def rollout_triggers(
-    policy: Policy, evidence: Evidence, *, now_unix_ms: int
+    policy: Policy, rollout: Rollout, evidence: Evidence, *, now_unix_ms: int
 ) -> list[TriggerResult]:
-    """How the triggers stand that are over what no cycle tells, such as a report."""
-    return [
+    """How the triggers stand that are over what no cycle tells, such as a report or the clock."""
+    of_policy = [
         _result(trigger, None, trigger.look(evidence), now_unix_ms)
         for trigger in policy.triggers
         if isinstance(trigger, RolloutTrigger)
     ]
+    return [*of_policy, *clock_triggers(policy, rollout, now_unix_ms)]
 
 
 def with_latched(

@@ -48,7 +48,7 @@ def decide(plan: Plan, partial: Partial, evidence: Evidence) -> Answer:
     own: list[TriggerResult] = []
     if rollout.is_open:
         own = [
-            *rollout_triggers(policy, evidence, now_unix_ms=now),
+            *rollout_triggers(policy, rollout, evidence, now_unix_ms=now),
             *fleet_triggers(policy, counts, comparison),
         ]
     triggers = with_latched(rollout, own, now_unix_ms=now)

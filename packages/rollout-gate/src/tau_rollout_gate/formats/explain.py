@@ -17,7 +17,9 @@ from tau_rollout_gate.formats.next_steps import next_steps
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.formats.text import verdict_lines
 from tau_rollout_gate.policy.findings import (
+    PHASE_DEADLINE,
     PROMOTION_NOT_FROZEN,
+    PROMOTION_WINDOW,
     SOAK_GATE,
     EvidenceRef,
     GateStatus,
@@ -37,7 +39,8 @@ def render(answer: Answer, around: Surroundings, *, look: Look = PIPED) -> str:
 
 def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
     yield from verdict_lines(answer, look)
-    yield f"Judged at {utc(answer.evaluated_unix_ms)}."
+    news = "" if answer.changed else " Nothing has changed since the last recorded decision."
+    yield from paragraph(f"Judged at {utc(answer.evaluated_unix_ms)}.{news}", look)
     yield from list(_problems(answer, around, look)) or _section("Why", answer.reasons, look)
     yield from _section("What it means", _meaning(answer), look)
     yield from _section("When it can go on", _when(answer), look)
@@ -113,6 +116,8 @@ def _gate(gate: GateResult, around: Surroundings, look: Look) -> Iterator[str]:
 
 
 def _waiting(gate: GateResult) -> str:
+    if gate.name == PROMOTION_WINDOW and gate.from_unix_ms is not None:
+        return f"helps, until {utc(gate.from_unix_ms)}"
     if gate.cycles_help:
         return "helps, as long as every cycle is clean"
     if gate.passes_from_unix_ms is not None:
@@ -210,6 +215,16 @@ def _meaning_of_a_hold(answer: Answer) -> Iterator[str]:
         yield (
             "A cycle is one run of the runtime, a line of its event log. The soak is the time for "
             "which every cycle has to be clean, without a gap; waiting without cycles is no soak."
+        )
+    if PROMOTION_WINDOW in names:
+        yield (
+            "The policy lets nothing be promoted at this time. Cycles are judged, the soak runs "
+            "on, and no trigger waits for it."
+        )
+    if PHASE_DEADLINE in names:
+        yield (
+            "The phase took longer than the policy lets it. Later cycles do not mend that: "
+            "somebody has to say why, and enter it anew or roll back."
         )
     if PROMOTION_NOT_FROZEN in names:
         yield (

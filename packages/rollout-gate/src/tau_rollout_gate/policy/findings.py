@@ -34,6 +34,15 @@ SEEN_CYCLES_PRESENT = "seen_cycles_present"
 EVIDENCE_OF_RELEASE = "evidence_of_release"
 """The gate that holds until cycles tell the rollout's release, and when one tells another."""
 
+PROMOTION_WINDOW = "promotion_window"
+"""The gate that holds in a window of the policy in which nothing is promoted."""
+
+PHASE_DEADLINE = "phase_deadline"
+"""The gate that holds once a phase takes longer than the policy lets it."""
+
+DEADLINE_PASSED = "deadline_passed"
+"""The trigger that fires then, where the policy wants that."""
+
 HOSTS_CLEAN = "hosts_clean"
 """The gate of a fleet that holds while more of its canaries are not clean than are tolerated."""
 
@@ -58,13 +67,23 @@ FAILED_HOSTS_IN_GROUP = "failed_hosts_in_group"
 WORSE_THAN_CONTROL = "worse_than_control"
 """The trigger of a fleet that fires where canaries fail, and hosts without the release do not."""
 
-RESERVED_TRIGGERS = frozenset({FAILED_HOSTS, FAILED_HOSTS_IN_GROUP, WORSE_THAN_CONTROL})
-"""Names of triggers that no policy has to define, so that none of its own may have one."""
-
-GATES_OF_FLEET = frozenset(
-    {HOSTS_CLEAN, HOSTS_CLEAN_IN_GROUP, COHORT_SIZE, CONTAMINATED, COMPARISON_UNDECIDED}
+RESERVED_TRIGGERS = frozenset(
+    {FAILED_HOSTS, FAILED_HOSTS_IN_GROUP, WORSE_THAN_CONTROL, DEADLINE_PASSED}
 )
-"""Names of gates that every fleet has, so that none of a policy's gates may have one."""
+"""Names of triggers that are there of themselves, so that none of a policy's own may have one."""
+
+OTHER_RESERVED_NAMES = frozenset(
+    {
+        PROMOTION_WINDOW,
+        PHASE_DEADLINE,
+        HOSTS_CLEAN,
+        HOSTS_CLEAN_IN_GROUP,
+        COHORT_SIZE,
+        CONTAMINATED,
+        COMPARISON_UNDECIDED,
+    }
+)
+"""Names of gates that are there where a policy has windows, deadlines or a fleet."""
 
 RESERVED_NAMES = frozenset(
     {

@@ -33,13 +33,15 @@ from tau_rollout_gate.contract.forms import (
 )
 from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import FormRefusedError, PolicyRefusedError
-from tau_rollout_gate.policy.findings import GATES_OF_FLEET, RESERVED_NAMES, RESERVED_TRIGGERS
+from tau_rollout_gate.policy.findings import OTHER_RESERVED_NAMES, RESERVED_NAMES, RESERVED_TRIGGERS
 from tau_rollout_gate.policy.fleet import FleetRules
 from tau_rollout_gate.policy.fleet import misfits as misfits_of_fleet
 from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
 from tau_rollout_gate.policy.gates.kinds import GateSpec
 from tau_rollout_gate.policy.triggers.interface import RolloutTrigger, Trigger
 from tau_rollout_gate.policy.triggers.kinds import TriggerSpec
+from tau_rollout_gate.policy.windows import ClosedWindow
+from tau_rollout_gate.policy.windows import misfits as misfits_of_windows
 from tau_rollout_gate.printable import printable
 
 _MOST_SHOWN = 50
@@ -79,6 +81,8 @@ class Phase(_Timed):
         soak_ms: How long the gates in force have to hold before the phase is left.
         gates_of: An earlier phase whose gates, and those in force there, must hold as well.
         gates: Its own gates.
+        deadline_ms: How long after its entry it has to be left; None for no matter when.
+        on_deadline: What happens past it; None as `hold`.
     """
 
     name: Name
@@ -86,6 +90,8 @@ class Phase(_Timed):
     soak_ms: Annotated[_Soak, Field(alias="soak")]
     gates_of: Name | None = None
     gates: Annotated[tuple[GateSpec, ...], Field(max_length=64)] = ()
+    deadline_ms: Annotated[_Interval | None, Field(alias="deadline")] = None
+    on_deadline: Literal["hold", "rollback"] | None = None
 
 
 class Policy(_Timed):
@@ -99,6 +105,7 @@ class Policy(_Timed):
         phases: The phases, in their order.
         triggers: The rollback triggers.
         fleet: What many hosts together are judged by; None where there is one.
+        windows: When nothing is promoted; None for never.
     """
 
     schema_version: Version
@@ -108,6 +115,7 @@ class Policy(_Timed):
     phases: Annotated[tuple[Phase, ...], Field(min_length=2, max_length=32)]
     triggers: Annotated[tuple[TriggerSpec, ...], Field(max_length=64)] = ()
     fleet: FleetRules | None = None
+    windows: Annotated[tuple[ClosedWindow, ...], Field(min_length=1, max_length=32)] | None = None
 
     def phase(self, name: str) -> Phase:
         """The phase called `name`.
@@ -224,6 +232,7 @@ def _misfits(policy: Policy) -> Iterator[_Misfit]:
     yield from _misfits_of_order(policy.phases)
     if policy.fleet is not None:
         yield from misfits_of_fleet(policy.fleet)
+    yield from misfits_of_windows(policy.windows or ())
     in_force: dict[str, list[_Placed]] = {}
     for index, phase in enumerate(policy.phases):
         if phase.name in in_force:
@@ -234,6 +243,8 @@ def _misfits(policy: Policy) -> Iterator[_Misfit]:
         own: list[_Placed] = [
             (("phases", index, "gates", at), gate) for at, gate in enumerate(phase.gates)
         ]
+        if phase.on_deadline is not None and phase.deadline_ms is None:
+            yield ("phases", index, "on_deadline"), "is nothing without a deadline"
         if not earlier and not own:
             yield ("phases", index), "needs at least one gate, its own or by gates_of"
         yield from _misfits_of_names(earlier, own)
@@ -257,10 +268,10 @@ def _misfits_of_names(earlier: Sequence[_Placed], own: Sequence[_Placed]) -> Ite
     for place, one in own:
         if isinstance(one, RolloutGate | RolloutTrigger) and one.surfaces is not None:
             yield (*place, "surfaces"), f"{one.name} judges the rollout, not a surface"
-        if isinstance(one, Gate) and one.name in RESERVED_NAMES | GATES_OF_FLEET:
+        if isinstance(one, Gate) and one.name in RESERVED_NAMES | OTHER_RESERVED_NAMES:
             yield (*place, "name"), f"{one.name!r} is the name of a gate that is always there"
         if isinstance(one, Trigger) and one.name in RESERVED_TRIGGERS:
-            yield (*place, "name"), f"{one.name!r} is the name of a trigger of every fleet"
+            yield (*place, "name"), f"{one.name!r} is the name of a trigger of the gate itself"
     for (_, other), (place, one) in chain(product(earlier, own), combinations(own, 2)):
         if other.name == one.name and share_a_surface(other, one):
             yield (*place, "name"), f"{one.name!r} is already in force for the same surface"

@@ -122,6 +122,17 @@ class Entry(Form):
             return self.verdict in {Verdict.HOLD, Verdict.ROLLBACK}
         return self.action in STOPPING
 
+    def says(self, answer: Answer) -> bool:
+        """Tell whether it says what an answer does: its verdict, phase and causes.
+
+        Once a trigger fired, another one is news, and no gate is.
+        """
+        if (self.verdict, self.phase) != (answer.verdict, answer.phase):
+            return False
+        if answer.verdict is Verdict.ROLLBACK:
+            return set(answer.causes_of_rollback) <= set(self.held_by)
+        return self.held_by == answer.held_by
+
     @property
     def archive(self) -> str | None:
         """The evidence that a rollback captured; None of any other decision, or without any."""

@@ -10,7 +10,7 @@ from tau_rollout_gate.rollout.transitions import Found, advanced, moved, remembe
 from tau_rollout_gate.services.evaluate import (
     Question,
     check_pinned,
-    evaluate,
+    evaluate_news,
     pinned_state_dirs,
 )
 
@@ -34,7 +34,7 @@ def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
                 "nothing was written. See 'status', and advance again"
             )
         check_pinned(question, before)
-        found = evaluate(question, before.rollout)
+        found = evaluate_news(question, before)
         if not before.rollout.is_open:
             return found.answer, None
         dirs = pinned_state_dirs(question, before.rollout)

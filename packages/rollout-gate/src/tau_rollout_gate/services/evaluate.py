@@ -64,6 +64,17 @@ def evaluate(question: Question, rollout: Rollout) -> Found:
         return found._replace(answer=_warned(found.answer, str(error)))
 
 
+def evaluate_news(question: Question, standing: Standing) -> Found:
+    """Judge a rollout as `evaluate` does, and say whether that is news against the last decision.
+
+    Raises:
+        RolloutGateError: as that does.
+    """
+    found = evaluate(question, standing.rollout)
+    changed = standing.is_news(found.answer)
+    return found._replace(answer=found.answer._replace(changed=changed))
+
+
 def _evaluated(question: Question, rollout: Rollout) -> Found:
     now = now_unix_ms(question.now_unix_ms)
     usual = question.rollout_dir / SIGNOFF_FILE

@@ -7,7 +7,7 @@ from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
 from tau_rollout_gate.cli.question import PlainFormat, Whole, asks
 from tau_rollout_gate.formats.explain import render
 from tau_rollout_gate.services.context import surroundings
-from tau_rollout_gate.services.evaluate import evaluate, load_pinned
+from tau_rollout_gate.services.evaluate import evaluate_news, load_pinned
 
 
 @asks
@@ -19,7 +19,7 @@ def command(question: Whole, output_format: PlainFormat) -> None:
     Example: tau-rollout-gate explain
     """
     standing = load_pinned(question)
-    found = evaluate(question, standing.rollout)
+    found = evaluate_news(question, standing)
     if output_format == "json":
         print_answer(found.answer, options.Format.JSON)
     else:
