@@ -52,6 +52,7 @@ def fires(
     left = [list(group) for group in fleet]
     failures = ["" for _ in fleet]
     for look in range(LOOKS):
+        is_worse = False
         for index, (canaries, controls) in enumerate(left):
             rate = happens(chance, look, index, sum(fleet[index]))
             failed = [drawn(chance, canaries, rate * times), drawn(chance, controls, rate)]
@@ -59,6 +60,9 @@ def fires(
             chance.shuffle(letters)  # of one look they are taken by name, which is blind, too
             failures[index] += "".join(letters)
             left[index] = [canaries - failed[0], controls - failed[1]]
+            is_worse |= failed[0] > 0
+        if not is_worse:
+            continue  # E grows with a canary's failure only
         groups = [
             GroupFailures(*sizes, letters) for sizes, letters in zip(fleet, failures, strict=True)
         ]
