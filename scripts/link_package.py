@@ -37,6 +37,7 @@ def project_urls(folder: str, address: str, tag: str) -> str:
     urls = {
         "Repository": address,
         "Documentation": f"{address}/blob/{tag}/{folder}/README.md",
+        "Runbooks": f"{address}/tree/{tag}/runbooks",
         "Changelog": f"{address}/blob/{tag}/{folder}/CHANGELOG.md",
         "Issues": f"{address}/issues",
     }

@@ -17,8 +17,9 @@ export UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
 stamp=.venv/.setup-stamp
-# What some tests start beside Python, each as PROGRAM=DEBIAN-PACKAGE.
-programs=(bwrap=bubblewrap chromium=chromium curl=curl jq=jq strace=strace)
+# What some tests start beside Python, each as PROGRAM=DEBIAN-PACKAGE. Of prometheus only promtool is
+# used, which has no package of its own.
+programs=(bwrap=bubblewrap chromium=chromium curl=curl jq=jq promtool=prometheus strace=strace)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 set -euo pipefail
 
-checks=(format lint types imports dependencies shell workflows tests)
+checks=(format lint types imports dependencies shell workflows tests exhaustive)
 
 usage() {
   cat <<TEXT
@@ -13,11 +13,12 @@ whose tool does not exist for this machine is skipped, and says so. With CI=true
 it installs the programs that some tests need first (./scripts/setup.sh --system).
 
 Checks: ${checks[*]}
+Beside them: unit, the tests of the pure rooms, which \`tests\` has too
 TEXT
 }
 
 for name in "$@"; do
-  case " ${checks[*]} --help -h " in
+  case " ${checks[*]} unit --help -h " in
     *" $name "*) [[ $name != -* ]] || { usage && exit 0; } ;;
     *) echo "test: no check is called '$name'" >&2 && usage >&2 && exit 2 ;;
   esac
@@ -53,6 +54,12 @@ check() {
       actionlint .github/workflows/*.yml
       zizmor --offline --no-progress --pedantic .github
       ;;
+    unit)
+      shopt -s nullglob
+      pytest -n auto --dist worksteal -q -m 'not exhaustive' \
+        tests/*/{contract,cycle,fixture,policy,health,log,formats,decision,evidence,rollout}/
+      ;;
+    exhaustive) pytest -n auto --dist worksteal -q -m exhaustive ;;
     tests)
       coverage erase
       # A package's own tests are of its wheel, alone, and cover it by themselves; the others are of
@@ -60,13 +67,13 @@ check() {
       ./scripts/check-wheel.sh
       # What the packages hold copies of is tested once, for all of them.
       copies=(tests/contract/test_strict_json.py tests/contract/test_long_json.py)
-      coverage run -m pytest -n auto --dist worksteal -q "${copies[@]}"
+      coverage run -m pytest -n auto --dist worksteal -q -m 'not exhaustive' "${copies[@]}"
       others=("${copies[@]/#/--ignore=}")
       for package in packages/*/; do
         package=$(basename "$package")
         others+=("--ignore=tests/${package//-/_}")
       done
-      pytest -n auto --dist worksteal -q "${others[@]}"
+      pytest -n auto --dist worksteal -q -m 'not exhaustive' "${others[@]}"
       python scripts/coverage_gates.py
       ;;
   esac
@@ -83,7 +90,7 @@ run() {
   # A shell of its own, not tested by `if` or `||`: there `set -e` holds, so the check stops at
   # its first failing command.
   set +e
-  if [[ $name == tests ]]; then
+  if [[ " tests exhaustive unit " == *" $name "* ]]; then
     (set -e; check "$name") 2>&1 | tee -- "$log"
     status=${PIPESTATUS[0]}
     closing=$(sed -nE 's/^(=+ )?(.+ in [0-9.]+s( \(.+\))?)( =+)?$/\2/p' "$log" | paste -sd '+')

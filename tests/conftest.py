@@ -12,6 +12,30 @@ UNMEASURED = ("exhaustive", "hypothesis", "unmeasured")
 """Marks of tests of very many inputs; hypothesis sets its own."""
 
 
+OLDER_FILTERS = {
+    "custom_command_contract": (
+        "tests/contract",
+        "tests/custom_command/contract",
+        "tests/custom_command/fixture",
+    ),
+    "custom_command_runtime": (
+        "tests/custom_command/cycle",
+        "tests/custom_command/execution",
+        "tests/custom_command/services",
+        "tests/custom_command/storage",
+    ),
+}
+"""Marks by which tests are chosen as with the older program, and the folders they are in."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of a folder, so that no test has to say where it is."""
+    for item in items:
+        for mark, folders in OLDER_FILTERS.items():
+            if any(item.path.is_relative_to(config.rootpath / folder) for folder in folders):
+                item.add_marker(mark)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
     """Measure the processes that a test starts only where it is of what a terminal shows.

@@ -8,6 +8,7 @@ from tests.contract.running import ROOT
 
 COPIES = (
     "printable.py",
+    "contract/schema_version.py",
     "contract/strict_json.py",
     "cli/border.py",
     "cli/ending.py",

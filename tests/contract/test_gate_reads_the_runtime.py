@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from tau_rollout_gate.contract.event import line_digest, parse_event
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
@@ -177,7 +178,7 @@ def test_what_a_fixture_leaves_is_read(path: Path, tmp_path: Path) -> None:
     assert evidence.snapshot is not None
     assert evidence.snapshot.health.state == summaries[-1]["health_state"]
     state = json.loads((state_dir / "state.json").read_bytes())
-    assert evidence.snapshot.health.model_dump() == state["health"]
+    assert to_builtins(evidence.snapshot.health) == state["health"]
     assert evidence.end is not None
     assert evidence.end.event_sha256 == state["last_cycle"]["event_sha256"]
     assert evidence.end.cycle_number == 3

@@ -23,7 +23,7 @@ from tau_transport_health.files.state_directory import blocks_of, observe
 from tau_transport_health.health.assessment import Gate, assess
 from tau_transport_health.health.targets import BUILT_IN
 from tau_transport_health.log.counts import count_events
-from tau_transport_health.log.decode import recognised
+from tau_transport_health.log.layouts import Layouts
 from tests import forking
 from tests.contract.running import (
     COMMAND,
@@ -171,7 +171,7 @@ def test_what_executed_runs_leave_is_sound(tmp_path: Path) -> None:
 def test_a_history_is_read_whole(state_dir: Path) -> None:
     """Six cycles of all kinds: every line is recognised, the end fits the state."""
     log = state_dir / "runtime-events.jsonl"
-    assert recognised(log.read_bytes()), "the fast way is the runtime's own"
+    assert Layouts().whole(log.read_bytes()), "the fast way is the runtime's own"
     counts = count_events(blocks_of(log), chained=True)
     assert (counts.valid, counts.invalid.total) == (6, 0)
     reading = observe(state_dir, TARGET, sleep=lambda _: None)

@@ -63,7 +63,22 @@ def rotating(folder: Path, forks: Forks) -> None:
     (folder / "state/channel-store/custom-command/kept/log.jsonl.1").unlink()
 
 
-STARTS = {"empty": empty, "torn": torn, "committed": committed, "rotating": rotating}
+def half_made(folder: Path, forks: Forks) -> None:
+    """Start where a runner was killed while it made a channel, and one of its files was there."""
+    empty(folder, forks)
+    clean = shutil.copytree(folder, folder.with_suffix(".clean"))
+    _, calls = forks.run_traced(clean, calls=["pwrite64"])
+    kill(folder, next(call for call in calls if call.label.endswith(".kept.new/log.jsonl")), forks)
+    assert [*folder.rglob(".kept.new/log.jsonl")]
+
+
+STARTS = {
+    "empty": empty,
+    "torn": torn,
+    "committed": committed,
+    "rotating": rotating,
+    "half made": half_made,
+}
 
 
 def kill(folder: Path, point: Call, forks: Forks) -> None:

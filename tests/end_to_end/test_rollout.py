@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from jsonschema import Draft202012Validator
 
+from tau_custom_command import __version__
 from tests.contract.running import closed, errors_of, schema_of, values_in
 from tests.end_to_end.rolling_out import (
     HOUR,
@@ -50,7 +51,7 @@ BROWSER = (
 
 def test_a_release_from_start_to_complete(tmp_path: Path) -> None:
     """Every phase is held a millisecond too early, and left as soon as its soak is served."""
-    expected = ("--expect", "custom-command:runtime_version=0.1.0")
+    expected = ("--expect", f"custom-command:runtime_version={__version__}")
     release = Release(tmp_path, "--registry-changes-expected", *expected)
     release.holds("preflight", by={"validation_report"})
     release.enters_canary_1()

@@ -66,7 +66,7 @@ class Ledger:
     def file(self) -> RolloutFile:
         """Return what `rollout.json` holds after the last decision."""
         last = self.entries[-1]
-        return RolloutFile.of(last.rollout_after, last.counted)
+        return RolloutFile.after(last.rollout_after, last.counted)
 
     def write(self, root: Path) -> None:
         """Write both files into a rollout directory."""
@@ -79,7 +79,7 @@ def ledger_of(length: int) -> Ledger:
     """Return a ledger of that many entries: a start, then promotion frozen and free in turn."""
     ledger, opened = Ledger(), making.rollout("preflight")
     ledger.add(opened, Action.START)
-    frozen = opened.model_copy(update={"frozen": frozen_by("ada")})
+    frozen = opened.replaced(frozen=frozen_by("ada"))
     for number in range(1, length):
         if number % 2:
             ledger.add(frozen, Action.FREEZE, decided_unix_ms=ENTERED + number)
@@ -92,18 +92,14 @@ def ledger_of(length: int) -> Ledger:
 def led_to(after: Rollout, ledger: Ledger | None = None) -> Ledger:
     """Return a ledger, or that one after what it has, of how a rollout came to be as it is."""
     ledger = ledger or Ledger()
-    pins = (
-        pin.model_copy(update={"evidence_from": None, "phase_from": None}) for pin in after.surfaces
-    )
-    now = after.model_copy(
-        update={
-            "status": RolloutStatus.OPEN,
-            "phase": after.phases[0],
-            "canary_entered_unix_ms": None,
-            "surfaces": tuple(pins),
-            "frozen": None,
-            "fired_triggers": (),
-        }
+    pins = (pin.replaced(evidence_from=None, phase_from=None) for pin in after.surfaces)
+    now = after.replaced(
+        status=RolloutStatus.OPEN,
+        phase=after.phases[0],
+        canary_entered_unix_ms=None,
+        surfaces=tuple(pins),
+        frozen=None,
+        fired_triggers=(),
     )
     ledger.add(now, Action.START)
     for phase in after.phases[1 : after.phases.index(after.phase) + 1]:
@@ -113,15 +109,13 @@ def led_to(after: Rollout, ledger: Ledger | None = None) -> Ledger:
             "canary_entered_unix_ms": after.canary_entered_unix_ms,
             "surfaces": after.surfaces,
         }
-        now = now.model_copy(update=changes)
+        now = now.replaced(**changes)
         ledger.add(now, Action.ADVANCE, answer=said)
     if after.status is RolloutStatus.COMPLETE:
         said = answer(Verdict.COMPLETE, phase=now.phase)
         ledger.add(after, Action.ADVANCE, answer=said)
     elif after.status is RolloutStatus.ROLLED_BACK:
-        ledger.add(
-            after.model_copy(update={"frozen": after.frozen or frozen_by("ada")}), Action.ROLLBACK
-        )
+        ledger.add(after.replaced(frozen=after.frozen or frozen_by("ada")), Action.ROLLBACK)
     return ledger
 
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.pin import LogPosition, Seen
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.answer import Answer, Found, Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.evidence.values import Evidence, SignoffEvidence
 from tau_rollout_gate.files.policy import built_in_policy_text
 from tau_rollout_gate.files.surface.state_directory import EVENT_LOG, STATE_FILE, read_surface
 from tau_rollout_gate.policy.policy import Policy, parse_policy
-from tau_rollout_gate.rollout.transitions import Found, advanced, remembering
+from tau_rollout_gate.rollout.transitions import advanced, remembering
 from tests.rollout_gate.making import (
     ENTERED,
     MINUTE,
@@ -204,7 +204,7 @@ def rollout_of(
     history = History(lines=list(entered_after))
     position = history.position(*cuts)
     if not is_chained and entered_after:
-        position = position.model_copy(update={"cycle_number": None})
+        position = position.replaced(cycle_number=None)
     expected = {"runtime_version": "1.4.0"}
     surface = pin(
         name=SURFACE if is_chained else UNCHAINED,

@@ -355,7 +355,7 @@ class TestUsage:
     def test_version(self, command: Command) -> None:
         """The version is that of the package; `python -m` is the same program."""
         done = command("--version")
-        assert (done.code, done.out) == (0, f"tau-custom-command {__version__}\n")
+        assert (done.code, done.out.splitlines()[0]) == (0, f"tau-custom-command {__version__}")
         module = subprocess.run(
             [sys.executable, "-m", "tau_custom_command", "--version"],
             capture_output=True,

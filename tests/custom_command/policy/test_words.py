@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tau_custom_command.policy.words import words_of
 
 
-def of_shlex(template: str) -> list[str] | None:
+def of_shlex(template: str) -> tuple[str, ...] | None:
     """Return what the standard library makes of a template."""
     try:
-        return shlex.split(template)
+        return tuple(shlex.split(template))
     except ValueError:
         return None
 
@@ -21,19 +21,19 @@ def of_shlex(template: str) -> list[str] | None:
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("", []),
-        ("a  b\t'c d'\n", ["a", "b", "c d"]),
-        ("''", [""]),
-        ("a'' \"\" b", ["a", "", "b"]),
-        (r"""a\ b "c\"d\\e\f" 'g\h'""", ["a b", 'c"d\\e\\f', "g\\h"]),
-        ("a\\\nb", ["a\nb"]),
+        ("", ()),
+        ("a  b\t'c d'\n", ("a", "b", "c d")),
+        ("''", ("",)),
+        ("a'' \"\" b", ("a", "", "b")),
+        (r"""a\ b "c\"d\\e\f" 'g\h'""", ("a b", 'c"d\\e\\f', "g\\h")),
+        ("a\\\nb", ("a\nb",)),
         ("it's", None),
         ('say "', None),
         ("a\\", None),
         ('"a\\', None),
     ],
 )
-def test_words_are_those_of_a_shell(template: str, words: list[str] | None) -> None:
+def test_words_are_those_of_a_shell(template: str, words: tuple[str, ...] | None) -> None:
     """Blanks part them, quotes and backslashes hold them together; what is left open has none."""
     assert words_of(template) == words
 

@@ -96,7 +96,7 @@ def test_every_call_that_changes_a_file_is_tried(start: str, scenarios: Scenario
     files = {path.rpartition("/")[2] for path in made.undisturbed[0]}
     about = " ".join(point.label for point in made.points)
     assert {name for name in files if name not in about and start == "empty"} == set()
-    assert len(made.points) > 60
+    assert len(made.points) > 50
 
 
 @needs_strace
@@ -138,6 +138,7 @@ def test_the_order_is_journal_fsync_files_sync_put_by(start: str, scenarios: Sce
             steps.append(step)
     one_cycle = ["journal", "fsync", "fsync name", "files", "sync", "put by"]
     before = {"committed": ["files", "sync", "put by"], "rotating": ["files", "sync"]}
+    before["half made"] = before["committed"]
     assert steps == before.get(start, []) + one_cycle
 
 
@@ -190,7 +191,7 @@ def test_a_short_write_goes_on_where_it_ended(scenarios: Scenarios, tmp_path: Pa
     """What a write did not take is written by the next one, at its place."""
     made = scenarios.get("empty")
     folder = shutil.copytree(made.start, tmp_path / "short")
-    label = "pwrite64 FOLDER/state/channel-store/custom-command/kept/MEMORY.md.new"
+    label = "pwrite64 FOLDER/state/channel-store/custom-command/.kept.new/MEMORY.md"
     point = next(point for point in made.points if point.label == label)
     # strace lets the call say that it took 3 bytes; those alone are missing then.
     inject = f"pwrite64:retval=3:when={point.ordinal}"

@@ -145,7 +145,9 @@ def test_the_names_are_on_the_disk_before_the_commit(tmp_path: Path) -> None:
     (tmp_path / EVENTS).write_bytes(b"line\n")
     synced: list[str] = []
     syncing = Syncing(
-        file=lambda _: None, folder=lambda _: None, touched=lambda _, paths: synced.extend(paths)
+        file=lambda _: None,
+        folder=lambda _: None,
+        touched=lambda _, paths, _made: synced.extend(paths),
     )
     rotate(tmp_path, {EVENTS: 5}, syncing)
     assert synced == []

@@ -21,7 +21,7 @@ from pathlib import Path
 if sys.argv[2] == "no ctypes":
     sys.modules["ctypes"] = None
 from tau_custom_command.storage.sync import sync_touched
-sync_touched(Path(sys.argv[1]), sys.argv[3:])
+sync_touched(Path(sys.argv[1]), sys.argv[3:], ())
 """
 
 
@@ -119,8 +119,8 @@ def test_each_of_what_is_there(root: Path) -> None:
         sync.sync_each([f"{root}/gone"], [])
     with pytest.raises(NotADirectoryError):
         sync.sync_folder(root / "state.json" / "below")
-    sync.sync_touched(root, PATHS)
-    sync.NOT_TO_DISK.touched(root, ["gone"])
+    sync.sync_touched(root, PATHS, ())
+    sync.NOT_TO_DISK.touched(root, ["gone"], ())
 
 
 @needs_strace

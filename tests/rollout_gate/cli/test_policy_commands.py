@@ -144,5 +144,5 @@ def test_an_unusable_policy_is_exit_5(tmp_path: Path) -> None:
         result = policy(*arguments)
         assert (result.exit_code, result.stdout) == (5, "")
         assert f"error: {file}: phases[1].soak: must be a duration" in result.stderr
-        assert f"error: {file}: phases[1].gates[4].at_mots: extra" in result.stderr
+        assert f"error: {file}: phases[1].gates[4].at_mots: is not" in result.stderr
     assert policy("lint", tmp_path / "none.toml").exit_code == 5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.record import load
 from tests.rollout_gate.making import ENTERED, History
 from tests.rollout_gate.recording import COMMAND, Gate, environment
 

@@ -16,7 +16,7 @@ import pytest
 import tau_rollout_gate
 from tau_rollout_gate.contract.rollout import RolloutStatus
 from tau_rollout_gate.files.incident.archive import NOTES
-from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.record import load
 from tests.rollout_gate import making
 from tests.rollout_gate.cli.test_writing_commands import STATE_DIR, promoted
 from tests.rollout_gate.making import ENTERED, HOUR, MINUTE, History, failed

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.contract.rollout import RolloutStatus
-from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.record import load
 from tau_rollout_gate.services.actor import CI_ACTORS
 from tests.rollout_gate import making
 from tests.rollout_gate.making import ENTERED, MINUTE, History, failed
@@ -478,7 +478,7 @@ def test_a_sign_off_that_cannot_be_read_holds_where_it_is_needed(
     question = ("evaluate", "--json", *(("--signoff", str(path)) if named else ()), *now)
     gates = json.loads(gate(*question).out)["gates"]
     assert "signoff_checklist" not in {one["name"] for one in gates}
-    last = load(gate.root).rollout.model_copy(update={"phase": "general-availability"})
+    last = load(gate.root).rollout.replaced(phase="general-availability")
     ledger = led_to(last)
     shutil.rmtree(gate.root)
     ledger.write(gate.root)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec import to_builtins
 
 from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
@@ -27,10 +28,10 @@ def test_what_is_read() -> None:
     """The ten numbers, the health that they give, and the line of the log."""
     history = History().every(MINUTE, 2).every(MINUTE, 1, after=0, **failed(streak=2))
     found = parse(history.state())
-    assert found.health.model_dump() == history.state()["health"]
+    assert to_builtins(found.health) == history.state()["health"]
     assert found.health.state is HealthState.DEGRADED
     assert found.last_cycle is not None
-    assert found.last_cycle.model_dump() == history.state()["last_cycle"]
+    assert to_builtins(found.last_cycle) == history.state()["last_cycle"]
 
 
 def test_a_writer_that_does_not_chain_names_no_last_cycle() -> None:

@@ -217,7 +217,7 @@ def test_a_clock_before_the_phases_entry_holds() -> None:
 
 def test_a_policy_can_require_a_run_mode() -> None:
     """Evidence of recorded runs is none where the policy wants executed ones."""
-    strict = POLICY.model_copy(update={"required_run_mode": "execute"})
+    strict = POLICY.replaced(required_run_mode="execute")
     answer = decided(soaked(), policy=strict)
     assert answer.verdict is Verdict.HOLD
     assert in_the_way(answer) == ["run_mode", "soak"]
@@ -435,8 +435,8 @@ def test_a_trigger_is_judged_over_every_cycle_since_canary_1() -> None:
 
 def test_a_pair_across_what_was_left_behind_is_a_pair() -> None:
     """The neighbour before the judged cycles counts where it is known to be unhealthy."""
-    only_health = POLICY.model_copy(
-        update={"triggers": tuple(t for t in POLICY.triggers if t.name == "health_regression")}
+    only_health = POLICY.replaced(
+        triggers=tuple(t for t in POLICY.triggers if t.name == "health_regression")
     )
     history = History().add(ENTERED + MINUTE, **failed(streak=1))
     assert decided(history, policy=only_health).verdict is Verdict.HOLD
@@ -478,7 +478,7 @@ def test_a_trigger_that_fired_stays_fired(frozen: Frozen | None) -> None:
 
 def test_a_recorded_trigger_outlives_its_policy() -> None:
     """A policy without the trigger does not unfire it; without a file it points nowhere."""
-    gone = FIRED.model_copy(update={"name": "gone", "file": None, "timestamp_unix_ms": None})
+    gone = FIRED.replaced(name="gone", file=None, timestamp_unix_ms=None)
     answer = decided(soaked(), at=rollout(fired_triggers=(gone,)))
     assert [(t.name, t.evidence) for t in answer.fired_triggers] == [("gone", None)]
 
@@ -513,7 +513,7 @@ def report(status: ReportStatus, *, failed: int = 0) -> ReportEvidence:
 def preflight(given: ReportEvidence | None) -> Answer:
     """Return the answer at preflight, without any cycle."""
     reports = {} if given is None else {"validation": given}
-    evidence = replace(evidence_of(History()), reports=reports)
+    evidence = evidence_of(History())._replace(reports=reports)
     return decide(POLICY, rollout("preflight"), evidence, now_unix_ms=ENTERED + SECOND)
 
 
@@ -539,8 +539,8 @@ def test_a_report_that_says_nothing_sound_holds(status: ReportStatus) -> None:
 
 def test_a_failed_report_rolls_back_in_a_canary_phase_too() -> None:
     """The validation trigger is judged in every phase, where a report is given."""
-    evidence = replace(
-        evidence_of(soaked()), reports={"validation": report(ReportStatus.FAILED, failed=2)}
+    evidence = evidence_of(soaked())._replace(
+        reports={"validation": report(ReportStatus.FAILED, failed=2)}
     )
     answer = decide(POLICY, rollout(), evidence, now_unix_ms=ENTERED + 31 * MINUTE)
     assert answer.verdict is Verdict.ROLLBACK
@@ -558,7 +558,7 @@ def test_a_complete_rollout_is_judged_no_longer() -> None:
 
 def test_a_rolled_back_rollout_stays_so() -> None:
     """Nothing but a new rollout goes on from there; the answer says why it was rolled back."""
-    target = rollout().rollback.model_copy(update={"rollback_reason": "queue on fire"})
+    target = rollout().rollback.replaced(rollback_reason="queue on fire")
     closed = rollout(status=RolloutStatus.ROLLED_BACK, rollback=target, fired_triggers=(FIRED,))
     answer = decide(POLICY, closed, Evidence(), now_unix_ms=ENTERED)
     assert answer.verdict is Verdict.ROLLBACK

@@ -18,7 +18,7 @@ import pytest
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.evidence.values import UNPACKERS
 from tau_rollout_gate.files.policy import built_in_policy_text
-from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.record import load
 from tests.rollout_gate.making import (
     ENTERED,
     FIXTURE_SHA,

@@ -363,7 +363,7 @@ def test_a_forged_or_cut_end_of_the_ledger_lets_no_release_go(  # noqa: PLR0913 
     if kept < len(lines):
         with pytest.raises(RolloutUnusableError):
             standing(file, lines[:kept])
-    after = before.model_copy(update=changes)
+    after = before.replaced(**changes)
     said = None if verdict is None else answer_of(verdict, phase=phase)
     ledger.add(after, action, answer=said)
     try:
@@ -515,7 +515,7 @@ def test_another_process_prints_the_same_bytes(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------- no trigger is ever muted
 
 OTHER = altered(*SOAKS, ('name = "built-in"', 'name = "other"'))
-GENTLE = QUICK.model_copy(update={"triggers": QUICK.triggers[:2]})
+GENTLE = QUICK.replaced(triggers=QUICK.triggers[:2])
 """Without the trigger that a single failed case fires: two in a row do."""
 
 FAILING: st.SearchStrategy[list[Step]] = st.lists(
@@ -526,7 +526,7 @@ FAILING: st.SearchStrategy[list[Step]] = st.lists(
     min_size=2,
     max_size=8,
 )
-TOOTHLESS = QUICK.model_copy(update={"triggers": ()})
+TOOTHLESS = QUICK.replaced(triggers=())
 
 
 def by_hand(world: World, command: str) -> World:
@@ -713,7 +713,7 @@ def test_what_a_stricter_policy_lets_go_the_policy_does_too(
     world: World, policy: Policy, cycle_interval_ms: int
 ) -> None:
     """Of the same rollout and files at the same time."""
-    pinned = world.rollout.model_copy(update={"cycle_interval_ms": cycle_interval_ms})
+    pinned = world.rollout.replaced(cycle_interval_ms=cycle_interval_ms)
     stricter = replace(world, policy=policy, rollout=pinned).answer()
     answer = world.answer()
     assert not is_later(answer, stricter)
@@ -769,13 +769,9 @@ def test_a_stricter_policy_leaves_the_first_phase_no_earlier(
 def without_windows(policy: Policy) -> Policy:
     """Return a policy without its gates over windows."""
     names = {"command_runs_recorded", "retry_pressure"}
-    return policy.model_copy(
-        update={
-            "phases": tuple(
-                phase.model_copy(
-                    update={"gates": tuple(gate for gate in phase.gates if gate.name not in names)}
-                )
-                for phase in policy.phases
-            )
-        }
+    return policy.replaced(
+        phases=tuple(
+            phase.replaced(gates=tuple(gate for gate in phase.gates if gate.name not in names))
+            for phase in policy.phases
+        )
     )

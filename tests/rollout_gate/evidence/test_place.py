@@ -132,8 +132,8 @@ class TestWindow:
         """The same line in another file, or at another offset."""
         log = log_of(*rotated(), read=3)
         for other in (
-            at(4).model_copy(update={"segment_sha256": digest(NINE.lines[3])}),
-            at(4, *CUTS).model_copy(update={"offset": 1}),
+            at(4).replaced(segment_sha256=digest(NINE.lines[3])),
+            at(4, *CUTS).replaced(offset=1),
             at(4),
         ):
             assert placed(log, evidence_from=other, phase_from=other)[-1] is Flaw.LOG_REWRITTEN
@@ -141,10 +141,10 @@ class TestWindow:
     def test_what_was_accepted_is_found_without_the_beginning(self) -> None:
         """Triggers look from the first line that is not known to be older."""
         log = log_of(*rotated(), read=3)
-        lost = at(1).model_copy(update={"offset": 7})
+        lost = at(1).replaced(offset=7)
         place = {"evidence_from": lost, "sound_from": at(5, *CUTS), "phase_from": at(5, *CUTS)}
         assert placed(log, **place) == (0, 3, 3, None)
-        gone = place | {"sound_from": lost.model_copy(update={"offset": 8})}
+        gone = place | {"sound_from": lost.replaced(offset=8)}
         assert placed(log, **gone)[-1] is Flaw.SEGMENT_MISSING
 
     @pytest.mark.parametrize(("number", "lost"), [(9, None), (12, 3)])

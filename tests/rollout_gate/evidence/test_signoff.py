@@ -283,7 +283,6 @@ def test_a_day_may_be_a_day_of_toml() -> None:
     """Written with quotes or without, it is the same day."""
     raw = tomli_w.dumps(filled()).replace('date = "2026-01-02"', "date = 2026-01-02").encode()
     signoff = parse_signoff(raw, path="s")
-    assert not isinstance(signoff.date, str)
     file = RecordedInput(path="s", sha256=OWN_SHA)
     assert judge(signoff, under_way(), found_in({}), file=file, now_unix_ms=NOW).is_complete
     late = judge(signoff, under_way(), found_in({}), file=file, now_unix_ms=STARTED)
@@ -300,7 +299,7 @@ def test_a_day_may_be_a_day_of_toml() -> None:
         (b"a = " + b"[" * 100_000, "is larger than"),
         (b"a = " + b"9" * 5000, "line 1 is longer than"),
         (b"a = 1979-02-30", "not TOML"),
-        (b"sign_off = 1", "sign_off: extra inputs are not permitted"),
+        (b"sign_off = 1", "sign_off: is not a known key"),
         (b"release = 1", "release: "),
         (b"owner = ['a']", "owner: "),
         (b"reviewers = 'ann'", "reviewers: "),

@@ -16,7 +16,8 @@ from tau_rollout_gate.contract.pin import Seen
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.errors import BusyError, RolloutUnusableError, StorageError
-from tau_rollout_gate.files.rollout_directory import Change, changing, entries, find, load, verified
+from tau_rollout_gate.files.record import entries, find, load, verified
+from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tests.rollout_gate import making
 from tests.rollout_gate.recording import answer, decided, frozen_by
@@ -244,9 +245,7 @@ class TestWriting:
         root = begun(tmp_path)
         ledger = (root / "decisions.jsonl").read_bytes()
         seen = Seen(position=making.History().every(1, 1).position())
-        noted = FROZEN.model_copy(
-            update={"surfaces": (FROZEN.surfaces[0].model_copy(update={"seen": seen}),)}
-        )
+        noted = FROZEN.replaced(surfaces=(FROZEN.surfaces[0].replaced(seen=seen),))
         with changing(root) as change:
             change.note(noted)
         assert load(root).rollout == noted

@@ -34,7 +34,7 @@ RULES = FleetRules()
 
 def policy_of(rules: FleetRules | None = RULES, policy: Policy = QUICK) -> Policy:
     """Return a policy with a table for fleets."""
-    return policy.model_copy(update={"fleet": rules})
+    return policy.replaced(fleet=rules)
 
 
 def plan_of(hosts: Sequence[Host], **changes: Any) -> Plan:  # noqa: ANN401 - any field

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tau_rollout_gate.contract.forms import Milliseconds
 from tau_rollout_gate.contract.pin import Carried, LogPosition, Seen, SurfacePin, Tie
 from tau_rollout_gate.contract.rollout import FiredTrigger, RolloutStatus
 from tau_rollout_gate.decision.fleet import HostState
@@ -179,12 +180,14 @@ def test_a_log_without_a_cycle_is_silent() -> None:
     assert (row.state, row.reason, row.file) == (HostState.SILENT, "never_seen", None)
 
 
-@pytest.mark.parametrize(("limit", "is_failed"), [("16m", True), ("17m", False), (None, False)])
+@pytest.mark.parametrize(
+    ("limit", "is_failed"), [(16 * MINUTE, True), (17 * MINUTE, False), (None, False)]
+)
 def test_a_host_that_falls_silent_with_the_release_may_count_as_failed(
-    limit: str | None, *, is_failed: bool
+    limit: int | None, *, is_failed: bool
 ) -> None:
     """A bricked one does not report. It is not latched, and unknown to the comparison."""
-    policy = policy_of(FleetRules(fail_silent_after=limit))
+    policy = policy_of(FleetRules(fail_silent_after=None if limit is None else Milliseconds(limit)))
     found = surface_evidence(history(2, release=RELEASE))
     row = judged(canary(), found, now_unix_ms=ENTERED + 26 * MINUTE, policy=policy)
     assert (row.state, row.counts_as_failed) == (HostState.SILENT, is_failed)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.forms import Milliseconds
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.fleet.decide import decide
 from tau_rollout_gate.fleet.partial import merge
@@ -59,7 +60,7 @@ def rules(draw: st.DrawFn) -> FleetRules:
         tolerate=draw(st.sampled_from(TOLERATED)),
         group_tolerate=draw(st.sampled_from(TOLERATED_IN_GROUP)),
         compare=draw(st.sampled_from([None, Compare(alpha="0.9"), Compare(alpha="0.5")])),
-        fail_silent_after=draw(st.sampled_from([None, "16m"])),
+        fail_silent_after=draw(st.sampled_from([None, Milliseconds(16 * MINUTE)])),
     )
 
 

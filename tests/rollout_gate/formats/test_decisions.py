@@ -26,7 +26,5 @@ def test_the_history_says_what_was_done_and_not_what_was_judged_meanwhile() -> N
     assert resumed.verdict is Verdict.HOLD
     assert "resume: promotion is free  ada" in history_text([resumed])
     for action in (Action.REENTER, Action.ADOPT):
-        assert did(resumed.model_copy(update={"action": action})) == (
-            f"{action}: the phase begins anew"
-        )
-    assert did(resumed.model_copy(update={"action": Action.ADVANCE})) == "advance: hold"
+        assert did(resumed.replaced(action=action)) == (f"{action}: the phase begins anew")
+    assert did(resumed.replaced(action=Action.ADVANCE)) == "advance: hold"

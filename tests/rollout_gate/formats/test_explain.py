@@ -556,7 +556,7 @@ def test_what_is_typed_is_quoted() -> None:
 def test_a_rolled_back_rollout_has_its_steps() -> None:
     """They can be read again, each command on a line of its own, and where the evidence is."""
     archive = ".tau/rollout/custom-command/evidence/20260101T000300Z-1.4.0.tar.gz"
-    built = rollout().rollback.model_copy(update={"rollback_ref": "v1.3.2"})
+    built = rollout().rollback.replaced(rollback_ref="v1.3.2")
     now = around(archive=archive, rollout=rollout(rollback=built))
     lines = render(over(Verdict.ROLLBACK), now).splitlines()
     assert "  1. Set the share of 1.4.0 back to 0 % (it was in canary-1)." in lines

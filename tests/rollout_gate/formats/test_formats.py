@@ -773,3 +773,25 @@ def test_after_an_advance_the_metrics_are_of_the_phase_that_was_entered() -> Non
     assert families_of(last)["tau_rollout_soak_held_seconds"].samples[0].value == 1800
     (info,) = families_of(promoted())["tau_rollout_info"].samples
     assert (info.labels["phase"], info.labels["next_phase"]) == ("canary-1", "canary-2")
+
+
+@pytest.mark.parametrize(
+    ("one", "status"),
+    [
+        (answer(), "open"),
+        (fired(), "open"),
+        (promoted(), "open"),
+        (promoted(advanced=True), "open"),
+        (promoted(verdict=Verdict.COMPLETE, next_phase=None), "open"),
+        (promoted(verdict=Verdict.COMPLETE, next_phase=None, advanced=True), "complete"),
+        (over(Verdict.COMPLETE), "complete"),
+        (over(Verdict.ROLLBACK), "rolled_back"),
+        (over(Verdict.HOLD), "cancelled"),
+    ],
+)
+def test_the_metrics_tell_what_is_over_from_what_goes_on(one: Answer, status: str) -> None:
+    """A rollout that was rolled back or cancelled answers so for ever; an alarm must end."""
+    samples = families_of(one)["tau_rollout_status"].samples
+    assert {sample.labels["status"]: sample.value for sample in samples} == {
+        each: each == status for each in ("open", "complete", "rolled_back", "cancelled")
+    }

@@ -288,7 +288,9 @@ RUNS = ReasonCodeAdvancesGate(name="it", code="command_runs_recorded")
 LATE = [*((at, DUPLICATES | IDLE) for at in (5, 10, 15)), (20, DONE | RUN)]
 
 
-@pytest.mark.parametrize("gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: gate.kind)
+@pytest.mark.parametrize(
+    "gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: type(gate).__name__
+)
 def test_the_first_half_has_what_began_late_from_a_certain_time_on(gate: WindowGate) -> None:
     """Entered at E, with the first work at W it is 2 W - E: then it passes, and not sooner."""
     finding = judged(gate, *LATE)
@@ -302,7 +304,9 @@ def test_the_first_half_has_what_began_late_from_a_certain_time_on(gate: WindowG
         assert judged(gate, *LATE, (minutes, DONE | RUN)).status is status
 
 
-@pytest.mark.parametrize("gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: gate.kind)
+@pytest.mark.parametrize(
+    "gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: type(gate).__name__
+)
 def test_a_first_half_without_anything_has_it_from_as_late_as_the_next_cycle(
     gate: WindowGate,
 ) -> None:
@@ -314,7 +318,9 @@ def test_a_first_half_without_anything_has_it_from_as_late_as_the_next_cycle(
     assert judged(gate, now=-5).from_unix_ms == ENTERED  # by a clock that is behind the entry
 
 
-@pytest.mark.parametrize("gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: gate.kind)
+@pytest.mark.parametrize(
+    "gate", [WorkAdvancesGate(name="it"), RUNS], ids=lambda gate: type(gate).__name__
+)
 def test_where_a_soak_is_shorter_the_phase_is_to_be_entered_anew(gate: WindowGate) -> None:
     """Work since 00:40 is in the first half from 01:20 on; the soak is 30 min."""
     late = [*((at, DUPLICATES | IDLE) for at in range(5, 40, 5)), (40, DONE | RUN)]

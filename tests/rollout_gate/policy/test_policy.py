@@ -9,6 +9,7 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tau_rollout_gate.contract.forms import Milliseconds
 from tau_rollout_gate.contract.small_toml import LARGEST_BYTES
 from tau_rollout_gate.errors import PolicyRefusedError
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
@@ -280,7 +281,7 @@ def triggers(draw: st.DrawFn, name: str) -> TriggerSpec:
 
 
 DURATIONS = st.builds(
-    lambda number, unit: int(number * unit),
+    lambda number, unit: Milliseconds(number * unit),
     st.integers(1, 999_999_999),
     st.sampled_from([1, 1000, MINUTE, HOUR, 24 * HOUR]),
 )
@@ -297,7 +298,7 @@ def policies(draw: st.DrawFn) -> Policy:
             Phase(
                 name=f"phase-{index}",
                 canary_percent=percentage,
-                soak_ms=draw(DURATIONS | st.just(0)),
+                soak=draw(DURATIONS | st.just(Milliseconds(0))),
                 gates_of=draw(st.sampled_from([None, *(phase.name for phase in phases)])),
                 gates=tuple(draw(gates(f"gate-{index}-{one}")) for one in range(number)),
             )
@@ -305,7 +306,7 @@ def policies(draw: st.DrawFn) -> Policy:
     return Policy(
         schema_version=1,
         name=draw(NAMES),
-        cycle_interval_ms=draw(DURATIONS),
+        cycle_interval=draw(DURATIONS),
         required_run_mode=draw(st.sampled_from([None, "record", "execute"])),
         phases=tuple(phases),
         triggers=tuple(draw(triggers(f"trigger-{one}")) for one in range(draw(st.integers(0, 3)))),
@@ -322,12 +323,6 @@ def test_what_is_written_reads_back_equal(policy: Policy) -> None:
     read = parse_policy(written, source="policy.toml")
     assert read == policy
     assert policy_digest(read) == policy_digest(policy)
-
-
-def test_a_policy_that_is_no_file_has_its_durations_in_milliseconds() -> None:
-    """Only a file writes them as text."""
-    phase = BUILT_IN.phases[1]
-    assert type(phase).model_validate(dict(phase)) == phase
 
 
 def test_the_digest_is_of_what_the_policy_says() -> None:
@@ -378,15 +373,15 @@ GATE, SECOND = "phases[1].gates[0]", "phases[1]"
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('"queue_depth"', '"queue"', f"{GATE}.signal: input should be 'rollout_gate'"),
-        ("at_most = 1", "at_most = -1", f"{GATE}.at_most: input should be greater than"),
-        ("at_most = 1", "at_most = 1.0", f"{GATE}.at_most: input should be a valid integer"),
-        ("at_most = 1", "at_most = true", f"{GATE}.at_most: input should be a valid integer"),
-        ("at_most = 1", 'at_most = "1"', f"{GATE}.at_most: input should be a valid integer"),
-        ("at_most = 1", "at_most = 99999999999999999999", f"{GATE}.at_most: input should be less"),
-        ("at_most = 1", "at_least = 0", f"{GATE}.at_least: input should be greater than"),
-        ("at_most = 1", "equals = true", f"{GATE}.equals: must be a word or a whole number"),
-        ("at_most = 1", "equals = -1", f"{GATE}.equals: must be a word or a whole number"),
+        ('"queue_depth"', '"queue"', f"{GATE}.signal: found 'queue'; did you mean "),
+        ("at_most = 1", "at_most = -1", f"{GATE}.at_most: must be at least 0 (found -1)"),
+        ("at_most = 1", "at_most = 1.0", f"{GATE}.at_most: must be an integer (found"),
+        ("at_most = 1", "at_most = true", f"{GATE}.at_most: must be an integer (found"),
+        ("at_most = 1", 'at_most = "1"', f"{GATE}.at_most: must be an integer (found"),
+        ("at_most = 1", "at_most = 99999999999999999999", f"{GATE}.at_most: must be at most"),
+        ("at_most = 1", "at_least = 0", f"{GATE}.at_least: must be at least 1"),
+        ("at_most = 1", "equals = true", f"{GATE}.equals: must be an integer or text (found true)"),
+        ("at_most = 1", "equals = -1", f"{GATE}.equals: must be at least 0 (found -1)"),
         ("at_most = 1", 'equals = "1"', f"{GATE}: queue_depth is a number, never '1'"),
         ("at_most = 1", "equals = 1, at_most = 1", f"{GATE}: needs exactly one of equals"),
         (", at_most = 1", "", f"{GATE}: needs exactly one of equals, at_most and at_least"),
@@ -396,31 +391,35 @@ GATE, SECOND = "phases[1].gates[0]", "phases[1]"
             '"rollout_gate", equals = "passed"',
             f"{GATE}: rollout_gate is pass or hold, never 'passed'",
         ),
-        ("at_most = 1", "at_most = 1, at_mots = 2", f"{GATE}.at_mots: extra inputs are not"),
-        ('kind = "signal", name = "depth"', 'kind = "sig", name = "a"', f"{GATE}: input tag 'sig'"),
-        ('kind = "signal", name = "depth"', 'name = "depth"', f"{GATE}: unable to extract tag"),
-        ('"depth"', '"queue depth"', f"{GATE}.name: string should match pattern"),
-        ('"depth"', '"depth\\n"', f"{GATE}.name: string should match pattern"),
-        ('"depth"', f'"{"d" * 65}"', f"{GATE}.name: string should match pattern"),
-        ('"depth"', '"depth", surfaces = []', f"{GATE}.surfaces: tuple should have at least 1"),
-        ('"depth"', '"depth", surfaces = "voice"', f"{GATE}.surfaces: input should be a valid arr"),
+        ("at_most = 1", "at_most = 1, at_mots = 2", f"{GATE}.at_mots: is not a known key; did"),
+        (
+            'kind = "signal", name = "depth"',
+            'kind = "sig", name = "a"',
+            f"{GATE}.kind: found 'sig'; did you mean",
+        ),
+        ('kind = "signal", name = "depth"', 'name = "depth"', f"{GATE}.kind: is missing; it is"),
+        ('"depth"', '"queue depth"', f"{GATE}.name: must match [A-Za-z0-9]"),
+        ('"depth"', '"depth\\n"', f"{GATE}.name: must match [A-Za-z0-9]"),
+        ('"depth"', f'"{"d" * 65}"', f"{GATE}.name: must match [A-Za-z0-9]"),
+        ('"depth"', '"depth", surfaces = []', f"{GATE}.surfaces: must have at least 1"),
+        ('"depth"', '"depth", surfaces = "voice"', f"{GATE}.surfaces: must be an array (found"),
         ('"30m"', '"30 minutes"', f"{SECOND}.soak: '30 minutes' is not a duration"),
         ('"30m"', "1800000", f"{SECOND}.soak: must be a duration in quotes"),
-        ('soak = "30m"', 'soak = "30m"\nsoak_ms = 5', f"{SECOND}.soak_ms: extra inputs are not"),
-        ('soak = "30m"', "", f"{SECOND}.soak: field required"),
-        ('"5m"', '"0s"', "cycle_interval: input should be greater than or equal to 1"),
+        ('soak = "30m"', 'soak = "30m"\nsoak_ms = 5', f"{SECOND}.soak_ms: is not a known key"),
+        ('soak = "30m"', "", f"{SECOND}.soak: is missing; add it"),
+        ('"5m"', '"0s"', "cycle_interval: must be more than nothing"),
         ('"5m"', "1979-05-27", "cycle_interval: must be a duration in quotes"),
-        ('"small"', "1979-05-27", "name: input should be a valid string"),
+        ('"small"', "1979-05-27", "name: must be text (found 1979-05-27)"),
         (
             "schema_version = 1",
             "schema_version = 2",
-            "schema_version: input should be less than or",
+            "schema_version: must be 1 (found 2)",
         ),
-        ("schema_version = 1", "schema_version = 0", "schema_version: input should be greater"),
-        ("schema_version = 1", "", "schema_version: field required"),
-        ("schema_version = 1", "schema_version = true", "schema_version: input should be a valid"),
-        ("schema_version = 1", "schema_version = 1.0", "schema_version: input should be a valid"),
-        ("canary_percent = 5", "canary_percent = 101", f"{SECOND}.canary_percent: input should be"),
+        ("schema_version = 1", "schema_version = 0", "schema_version: must be 1 (found 0)"),
+        ("schema_version = 1", "", "schema_version: is missing"),
+        ("schema_version = 1", "schema_version = true", "schema_version: must be an integer"),
+        ("schema_version = 1", "schema_version = 1.0", "schema_version: must be an integer"),
+        ("canary_percent = 5", "canary_percent = 101", f"{SECOND}.canary_percent: must be at most"),
         ("canary_percent = 5", "canary_percent = 0", "phases: none of them has a canary_percent"),
         ("canary_percent = 0", "canary_percent = 1", "phases[0].canary_percent: must be 0"),
         ('"canary-1"', '"preflight"', f"{SECOND}.name: 'preflight' is the name of an earlier"),
@@ -432,7 +431,7 @@ GATE, SECOND = "phases[1].gates[0]", "phases[1]"
         (
             'gates = [{ kind = "signal"',
             'gates = []\nunused = [{ kind = "signal"',
-            f"{SECOND}.unused: extra inputs are not permitted",
+            f"{SECOND}.unused: is not a known key; known are",
         ),
         (
             '{ kind = "target_recorded", name = "target" }',
@@ -445,12 +444,12 @@ GATE, SECOND = "phases[1].gates[0]", "phases[1]"
             "phases[0].gates[0].surfaces: target judges the rollout, not a surface",
         ),
         ("at_least = 3", "", "triggers[0]: needs exactly one of at_least and one_of"),
-        ("at_least = 3", "at_least = 0", "triggers[0].at_least: input should be greater than"),
+        ("at_least = 3", "at_least = 0", "triggers[0].at_least: must be at least 1"),
         ("at_least = 3", 'one_of = ["3"]', "triggers[0]: failure_streak is a number, never '3'"),
         (
             "at_least = 3",
             "at_least = 3\nconsecutive = 0",
-            "triggers[0].consecutive: input should be greater than or equal to 1",
+            "triggers[0].consecutive: must be at least 1",
         ),
         (
             'action = "roll back"',
@@ -499,9 +498,7 @@ def test_percentages_do_not_decrease() -> None:
 def test_two_phases_are_the_least() -> None:
     """A rollout has somewhere to start and somewhere to go."""
     first = SMALL[: SMALL.rindex("[[phases]]")]
-    assert refusal(first.encode()) == [
-        "policy.toml: phases: tuple should have at least 2 items after validation, not 1"
-    ]
+    assert refusal(first.encode()) == ["policy.toml: phases: must have at least 2 items (found 1)"]
 
 
 def test_the_digest_of_a_policy_stays() -> None:
@@ -521,7 +518,9 @@ def test_every_problem_is_named() -> None:
     assert len(lines) == 51
     assert lines[-1] == "policy.toml: and 20 more"
     hostile = refusal(SMALL.replace('"5m"', '"5m"\n"a\\nb\\u001b" = 1').encode())
-    assert hostile == ["policy.toml: a\\nb\\x1b: extra inputs are not permitted"]
+    assert [one.partition(";")[0] for one in hostile] == [
+        "policy.toml: a\\nb\\x1b: is not a known key"
+    ]
     long = refusal(SMALL.replace('"30m"', f'"{"x" * 900}"').encode())
     assert len(long[0]) < 400
 

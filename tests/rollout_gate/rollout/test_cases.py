@@ -187,9 +187,9 @@ def test_what_follows_from_the_numbers_may_be_given(tmp_path: Path) -> None:
         ),
         (
             case('history = [{ after = "1m", queue_depth = 2, backlog_cases = 2 }]'),
-            "history[0]: backlog_cases: is given twice",
+            "history[0].backlog_cases: is given twice",
         ),
-        (case("history = [{ counters = {} }]"), "history[0]: counters: is no key"),
+        (case("history = [{ counters = {} }]"), "history[0].counters: is not a known key"),
         (
             case('history = [{ count = 9000, every = "1m" }, { count = 9000, every = "1m" }]'),
             "cases[0]: has more than 10000 cycles",

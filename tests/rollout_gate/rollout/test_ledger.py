@@ -13,7 +13,6 @@ from tau_rollout_gate.contract.pin import LogPosition, Seen
 from tau_rollout_gate.contract.rollout import (
     FiredTrigger,
     RecordedInput,
-    Rollout,
     RolloutFile,
     RolloutStatus,
     UsedReport,
@@ -42,7 +41,7 @@ FIRED = FiredTrigger(
     cycle_id=None,
     timestamp_unix_ms=None,
 )
-OTHER = FIRED.model_copy(update={"name": "u"})
+OTHER = FIRED.replaced(name="u")
 
 
 def begun() -> Ledger:
@@ -64,13 +63,13 @@ def add(
 ) -> None:
     """Add what an action leaves of the rollout, by a verdict, held by something if it is held."""
     before = ledger.entries[-1].rollout_after
-    after = Rollout.model_validate(dict(before) | changes) if changes else before
+    after = before.replaced(**changes).checked()
     judged = None if said is None else answer(said, phase=before.phase)
     entry = decided(after, action, before=ledger.count(), answer=judged)
     if held_by is None:
         held_by = ("x",) if said in {Verdict.HOLD, Verdict.ROLLBACK} else ()
     told = {"held_by": held_by, "phase": before.phase}
-    ledger.entries.append(entry.model_copy(update=told))
+    ledger.entries.append(entry.replaced(**told))
 
 
 def broken_at(ledger: Ledger, lines: list[bytes]) -> int | None:
@@ -172,7 +171,7 @@ class TestStanding:
         assert found is not None
         for entry in ledger.entries:
             assert found.has(entry.counted)
-            assert not found.has(entry.counted.model_copy(update={"sha256": SHA}))
+            assert not found.has(entry.counted.replaced(sha256=SHA))
         assert not found.has(ledger_of(4).entries[-1].counted)
 
     def test_what_does_not_belong_together_is_not_used(self) -> None:
@@ -188,7 +187,7 @@ class TestStanding:
             (file, [*lines[:2], b"{}"], "entry 3"),
             (file, [*lines, json.dumps(ahead).encode()], "does not follow"),
             (
-                RolloutFile.of(making.rollout("canary-3"), other.entries[-1].counted),
+                RolloutFile.after(making.rollout("canary-3"), other.entries[-1].counted),
                 lines,
                 "rollout.json was edited",
             ),
@@ -312,7 +311,7 @@ class TestCheck:
     def test_an_edited_rollout_file_is_told(self) -> None:
         """A phase that was written into rollout.json by hand shows."""
         ledger = ledger_of(2)
-        edited = RolloutFile.of(making.rollout("canary-3"), ledger.entries[-1].counted)
+        edited = RolloutFile.after(making.rollout("canary-3"), ledger.entries[-1].counted)
         report = check(edited, ledger.lines(), is_torn=False)
         assert report.broken is not None
         assert "rollout.json was edited" in report.broken.detail
@@ -404,7 +403,7 @@ class TestCheck:
     )
     def test_a_start_that_is_none(self, changes: dict[str, Any], message: str) -> None:
         """Every rollout begins in its first phase, open and free."""
-        after = Rollout.model_validate(dict(making.rollout("preflight")) | changes)
+        after = making.rollout("preflight").replaced(**changes).checked()
         self.assert_refused(Ledger().add(after, Action.START), message)
 
     def test_what_goes_on_over_what_stops_it_is_told(self) -> None:
@@ -422,7 +421,7 @@ class TestCheck:
             ledger = Ledger(entries=list(held.entries))
             add(ledger, action, said, changes)
             self.assert_refused(ledger, message)
-        entry = held.entries[-1].model_copy(update={"phase": "canary-3"})
+        entry = held.entries[-1].replaced(phase="canary-3")
         self.assert_refused(Ledger(entries=[*held.entries[:-1], entry]), "another release, phase")
         closed = begun()
         add(closed, Action.ROLLBACK, None, {"frozen": FREEZE, "status": RolloutStatus.ROLLED_BACK})
@@ -472,7 +471,7 @@ class TestCheck:
             Action.ROLLBACK: {"status": RolloutStatus.ROLLED_BACK},
             Action.CANCEL: {"status": RolloutStatus.CANCELLED},
         }.get(action, {})
-        noted = {"surfaces": (pin.model_copy(update={"seen": seen}),)}
+        noted = {"surfaces": (pin.replaced(seen=seen),)}
         add(ledger, action, None, frozen | ends | noted)
         assert check(ledger.file(), ledger.lines(), is_torn=False).is_whole
 
@@ -482,7 +481,7 @@ class TestRolloutFile:
 
     def test_it_reads_back(self) -> None:
         """The rollout and the last decision."""
-        file = RolloutFile.of(
+        file = RolloutFile.after(
             making.rollout(frozen=frozen_by("ada")), ledger_of(3).entries[-1].counted
         )
         assert RolloutFile.parse(file.as_document()) == file
@@ -530,9 +529,9 @@ def test_an_answer_is_news_unless_the_last_decision_says_the_same() -> None:
     assert now.is_news(held._replace(gates=(gate, gate._replace(name="x"))))
     fired = held._replace(verdict=Verdict.ROLLBACK, triggers=(trigger("t", surface=None),))
     assert now.is_news(fired)
-    entry = now.last.model_copy(update={"verdict": Verdict.ROLLBACK, "held_by": ("t", "soak")})
+    entry = now.last.replaced(verdict=Verdict.ROLLBACK, held_by=("t", "soak"))
     latched = now._replace(last=entry)
     assert not latched.is_news(fired)
     assert latched.is_news(fired._replace(triggers=(*fired.triggers, trigger("u"))))
-    over = now.rollout.model_copy(update={"status": RolloutStatus.ROLLED_BACK})
+    over = now.rollout.replaced(status=RolloutStatus.ROLLED_BACK)
     assert not now._replace(rollout=over).is_news(fired)

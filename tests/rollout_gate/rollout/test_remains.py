@@ -29,7 +29,7 @@ def told(file: RolloutFile | None, lines: list[bytes] | None) -> list[str]:
 
 def canary(*, by: str = "ada") -> Ledger:
     """Return a ledger that leads to a frozen rollout in canary-1, at last by somebody."""
-    frozen = making.rollout().model_copy(update={"frozen": frozen_by("ada")})
+    frozen = making.rollout().replaced(frozen=frozen_by("ada"))
     return led_to(making.rollout()).add(frozen, Action.FREEZE, by=by)
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from tau_rollout_gate.cli.app import app
 from tau_rollout_gate.contract.pin import LogPosition
-from tau_rollout_gate.decision.answer import Verdict
+from tau_rollout_gate.decision.answer import Found, Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.history import RecordedHistory
@@ -27,7 +27,7 @@ from tau_rollout_gate.formats.simulation.replay import replays_text
 from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.policy import Policy, parse_policy
 from tau_rollout_gate.rollout.simulation.replay import Step, side_by_side, steps
-from tau_rollout_gate.rollout.transitions import Found, advanced
+from tau_rollout_gate.rollout.transitions import advanced
 from tau_rollout_gate.services.replay import Recording, replays, watched
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, failed, pin, rollout
 

@@ -1,6 +1,5 @@
 """How a rollout changes, and each refusal; nothing ever mutes a trigger."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -16,15 +15,14 @@ from tau_rollout_gate.contract.rollout import (
     RolloutStatus,
     UsedReport,
 )
-from tau_rollout_gate.decision.answer import Verdict
+from tau_rollout_gate.decision.answer import Found, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, ReportEvidence, ReportStatus
 from tau_rollout_gate.files.policy import built_in_policy_text, load_policy
 from tau_rollout_gate.policy.policy import Policy, parse_policy, policy_digest
-from tau_rollout_gate.rollout.start import Opening, expected_in, opened, surfaces_in
+from tau_rollout_gate.rollout.start import Opening, expected_in, opened
 from tau_rollout_gate.rollout.stops import cancelled, frozen, rolled_back, with_fired
 from tau_rollout_gate.rollout.transitions import (
-    Found,
     adopted,
     advanced,
     recovered,
@@ -32,6 +30,7 @@ from tau_rollout_gate.rollout.transitions import (
     resumed,
     stopped,
 )
+from tau_rollout_gate.services.recorded import surfaces_in
 from tests.rollout_gate import making
 from tests.rollout_gate.making import (
     ENTERED,
@@ -47,7 +46,7 @@ from tests.rollout_gate.recording import answer, frozen_by, trigger
 
 NOW = ENTERED + 40 * MINUTE
 POLICY = load_policy(None)
-OTHER = POLICY.model_copy(update={"name": "another"})
+OTHER = POLICY.replaced(name="another")
 
 Step = Callable[[Rollout], Rollout]
 
@@ -335,7 +334,7 @@ class TestAdvancing:
                 ("d", "d", ReportStatus.USED_BEFORE),
             )
         }
-        evidence = dataclasses.replace(making.evidence_of(History()), reports=reports)
+        evidence = making.evidence_of(History())._replace(reports=reports)
         seen = Found(answer=answer(Verdict.PROMOTE), evidence=evidence)
         after = advanced(making.rollout(), seen)
         assert [one.sha256[0] for one in after.used_reports] == ["a", "b"]
@@ -624,7 +623,7 @@ class TestAdopting:
 
 def _with_percent(name: str, percent: int) -> Policy:
     phases = tuple(
-        phase.model_copy(update={"canary_percent": percent}) if phase.name == name else phase
+        phase.replaced(canary_percent=percent) if phase.name == name else phase
         for phase in POLICY.phases
     )
-    return POLICY.model_copy(update={"phases": phases})
+    return POLICY.replaced(phases=phases)

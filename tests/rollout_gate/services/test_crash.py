@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_rollout_gate.files.rollout_directory import find, load, verified
+from tau_rollout_gate.files.record import find, load, verified
 from tests.rollout_gate.making import ENTERED, MINUTE, History
 from tests.rollout_gate.recording import Gate
 from tests.rollout_gate.tracing import changing_calls, kill_at, run_traced

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.record import load
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, digest, failed
 from tests.rollout_gate.recording import Gate
 from tests.rollout_gate.worlds import state_of

@@ -231,7 +231,7 @@ class TestAnswers:
             capture_output=True,
             text=True,
         )
-        assert done.stdout == f"tau-transport-health {__version__}\n"
+        assert done.stdout.splitlines()[0] == f"tau-transport-health {__version__}"
 
 
 class TestWrongUsage:
@@ -310,6 +310,16 @@ class TestWrongUsage:
         assert "bug of ours" not in line
         assert line.isprintable()
         assert "|" not in line
+
+    @pytest.mark.parametrize("command", ["check", "export"])
+    def test_who_must_run_it_is_said(self, command: str, inspector: Inspector) -> None:
+        """A monitoring system runs as another user, which the files keep out."""
+        help_text = " ".join(inspector(command, "--help").out.split())
+        assert re.search(
+            r"Run it as the user that the transports? runs? as, or as root: nobody else may read "
+            r"(its|their) files\.",
+            help_text,
+        )
 
     def test_help_is_no_error(self, inspector: Inspector) -> None:
         """For every command, `check` included."""

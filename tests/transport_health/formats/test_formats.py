@@ -19,6 +19,7 @@ from tau_transport_health.formats.openmetrics import openmetrics
 from tau_transport_health.formats.plugin_line import QueueLimits, plugin_line
 from tau_transport_health.formats.text import inspection_text, targets_text
 from tau_transport_health.health.assessment import Inspection, assess
+from tau_transport_health.health.remedies import Hold
 from tau_transport_health.health.targets import BUILT_IN, Target
 from tau_transport_health.printable import printable
 from tau_transport_health.services.report import write_report
@@ -163,10 +164,23 @@ def test_without_a_state_the_metrics_say_that_it_is_down(directory: StateDirecto
     assert [s.value for s in samples if s.name == "tau_transport_up"] == [0]
     assert {s.name for s in samples} == {
         "tau_transport_clock_pinned",
+        "tau_transport_evaluated_timestamp_seconds",
         "tau_transport_up",
         "tau_transport_rollout_gate_pass",
+        "tau_transport_hold",
         "tau_transport_health_state",
     }
+
+
+def test_the_metrics_name_each_reason_to_hold(directory: StateDirectory) -> None:
+    """Every reason is a sample, 1 where the gate holds for it; and when that was judged."""
+    directory.good()
+    samples = samples_of(openmetrics([inspected(directory, age_ms=900_001)]))
+    holds = {s.labels["hold"]: s.value for s in samples if s.name == "tau_transport_hold"}
+    assert holds.keys() == set(Hold)
+    assert {hold for hold, value in holds.items() if value} == {Hold.STALE}
+    (at,) = (s.value for s in samples if s.name == "tau_transport_evaluated_timestamp_seconds")
+    assert at == (NOW_UNIX_MS + 900_001) / 1000
 
 
 @pytest.mark.parametrize("number", [0, 999_999, 1_000_000, 1_234_567, 2**53 - 1])

@@ -54,11 +54,34 @@ def read(line: bytes) -> Event | None:
 def verdict_on(
     lines: Iterable[bytes], state: State | None, afterwards: State | None = None
 ) -> ChainVerdict:
-    """Return the verdict on the lines of one file."""
+    """Return the verdict on the lines of one file: taken one by one, and those that are valid.
+
+    However many of the valid ones are taken together, the verdict is the same.
+    """
+    lines = list(lines)
+    verdicts = []
+    for together in (1, 2, 3, len(lines)):
+        verifier = ChainVerifier(state)
+        for begin in range(0, len(lines), together or 1):
+            take(verifier, lines[begin : begin + together], begin + 1)
+        verdicts.append(verifier.verdict(afterwards or state))
     verifier = ChainVerifier(state)
     for number, line in enumerate(lines, start=1):
         verifier.take(LOG, number, line, read(line))
-    return verifier.verdict(afterwards or state)
+    verdict = verifier.verdict(afterwards or state)
+    assert verdicts == [verdict] * len(verdicts)
+    return verdict
+
+
+def take(verifier: ChainVerifier, lines: Sequence[bytes], first_line: int) -> None:
+    """Take lines, together if all are valid."""
+    events = list(map(read, lines))
+    if None not in events:
+        raw = [line.removesuffix(b"\n") for line in lines]
+        verifier.take_all(LOG, first_line, raw, events)
+        return
+    for number, (line, found) in enumerate(zip(lines, events, strict=True), start=first_line):
+        verifier.take(LOG, number, line, found)
 
 
 def break_in(lines: Sequence[bytes], state: State | None = None) -> ChainBreak:

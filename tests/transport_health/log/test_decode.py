@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES, Event, parse_event
 from tau_transport_health.errors import TransportHealthError
-from tau_transport_health.log.decode import read_lines, recognised
+from tau_transport_health.log.layouts import Layouts
+from tests.transport_health.reading import read_lines
 from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import Json, chain, event, failed, line_of, minimal_event
 
 LINE = line_of(event(number=2, previous=b"x", health_reason="as it should be"))
 KEYS = sorted(event())
+recognised = Layouts().whole
 Said = Json | str
 
 ODD_LITERALS = (

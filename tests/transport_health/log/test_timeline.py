@@ -11,7 +11,8 @@ from tau_transport_health.contract.event import KNOWN_REASON_CODES
 from tau_transport_health.contract.state import HealthState
 from tau_transport_health.log.codes import LONGEST_CODE, MOST_UNKNOWN_CODES, OTHER_CODES
 from tau_transport_health.log.decode import PROBLEMS_KEPT, InvalidLine
-from tau_transport_health.log.timeline import MOST_BINS, RECENT_CYCLES, Bin, Timeline, read_timeline
+from tau_transport_health.log.timeline import MOST_BINS, RECENT_CYCLES, Bin, Timeline
+from tests.transport_health.reading import read_timeline
 from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import NOW_UNIX_MS, event, failed, line_of, minimal_event
 

@@ -553,6 +553,15 @@ def test_a_sound_store(store: Store) -> None:
     assert verification_json(verification)["problems"] == []
 
 
+def test_a_channel_that_is_being_made_is_none_yet(store: Store) -> None:
+    """What its writer has yet to give its name is no problem; a folder of another kind is one."""
+    store.channel()
+    for name in (".greet.new", ".9.new", "greet.new", ".greet"):
+        store.path.joinpath(name).mkdir()
+    others = dict.fromkeys((".9.new", "greet.new", ".greet"), "is not a channel's folder")
+    assert ChannelStore(store.state_dir, "custom-command").names() == (["disk-usage"], others)
+
+
 def test_a_registry_without_an_entry_is_sound(store: Store) -> None:
     """Its folder comes before its first entry; one log without the other is a problem."""
     for name in ("disk-usage", "registry"):

@@ -17,11 +17,11 @@ from tau_transport_health.formats.page import charts, figures
 from tau_transport_health.formats.page.page import page
 from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS
 from tau_transport_health.health.targets import Target
-from tau_transport_health.log.timeline import read_timeline
 from tau_transport_health.services.diagnose import diagnosis_of
 from tau_transport_health.services.inspect import Question, look
 from tau_transport_health.services.report import template
 from tests.transport_health.health.test_diagnosis import channel_entry
+from tests.transport_health.reading import read_timeline
 from tests.transport_health.running import Inspector, environment, unprintable
 from tests.transport_health.state_files import (
     NOW_UNIX_MS,

@@ -5,4 +5,4 @@ The public interface is the command `tau-custom-command`, the files that it leav
 
 __all__ = ["__version__"]
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"

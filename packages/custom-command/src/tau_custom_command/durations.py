@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _WRITTEN = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)")
 LONGEST_MS = 36_500 * 86_400_000
@@ -28,7 +29,12 @@ def parse_duration(text: str) -> int:
 
 def utc(unix_ms: int) -> str:
     """Write a time as people read it, in UTC to the second; the number where no date has it."""
+    return _utc_second(unix_ms // 1000) or f"{unix_ms} ms"
+
+
+@lru_cache  # a cycle writes the same few seconds thousands of times
+def _utc_second(unix_seconds: int) -> str | None:
     try:
-        return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (OverflowError, ValueError, OSError):
-        return f"{unix_ms} ms"
+        return None

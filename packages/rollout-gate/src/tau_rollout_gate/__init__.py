@@ -6,4 +6,4 @@ version.
 
 __all__ = ["__version__"]
 
-__version__ = "0.1.0"
+__version__ = "0.1.0.dev0"

@@ -1,4 +1,25 @@
-"""How long ago something was, in words."""
+"""Durations as people write and read them."""
+
+import re
+
+_DURATION = re.compile(r"(\d{1,12})(ms|s|m|h|d)")
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def duration_ms(text: str) -> int | None:
+    """Read `500ms`, `90s`, `15m`, `1h` or `2d` as milliseconds, and `none` as None.
+
+    Raises:
+        ValueError: for anything else; the text says what to write.
+    """
+    if text == "none":
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"{text!r} is not a duration with its unit: write 500ms, 90s, 15m, 1h, 2d or none"
+        )
+    return int(match[1]) * _UNITS_MS[match[2]]
 
 
 def age(duration_ms: int) -> str:

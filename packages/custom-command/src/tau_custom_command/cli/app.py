@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from tau_custom_command import __version__
 from tau_custom_command.cli.border import ErrorBorder
 from tau_custom_command.cli.lazy_group import SETTINGS, LazyGroup
+from tau_custom_command.cli.version import VERSION
 from tau_custom_command.errors import CommandRuntimeError
 
 
@@ -50,7 +50,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tau-custom-command {__version__}")
+        typer.echo(VERSION)
         raise typer.Exit
 
 

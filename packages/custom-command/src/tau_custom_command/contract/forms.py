@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, json
 
 from tau_custom_command.contract import json_values, strict_json
 from tau_custom_command.contract.form_errors import Form, MistakenFormError, read_form
+from tau_custom_command.contract.schema_version import SCHEMA_VERSION
 from tau_custom_command.errors import FormRefusedError
 
 LARGEST_INTEGER = 2**63 - 1
@@ -43,9 +44,10 @@ def read_document(raw: bytes, form: type[Form]) -> Form:
         value = strict_json.decode(raw)
     except strict_json.JsonRefusedError as error:
         raise FormRefusedError(str(error)) from None
-    if isinstance(value, dict) and not json_values.same(value.get("schema_version", 1), 1):
+    known = SCHEMA_VERSION
+    if isinstance(value, dict) and not json_values.same(value.get("schema_version", known), known):
         found = json_values.describe(value["schema_version"])
-        raise FormRefusedError(f"schema_version: {found} is not known; this program reads 1")
+        raise FormRefusedError(f"schema_version: {found} is not known; this program reads {known}")
     try:
         return read_form(value, form)
     except MistakenFormError as error:

@@ -7,7 +7,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, MsgspecError, UnsetType, json
 from msgspec.structs import replace
 
 from tau_custom_command.contract.forms import (
@@ -22,6 +22,8 @@ from tau_custom_command.contract.forms import (
     UnixMs,
 )
 from tau_custom_command.contract.health import HealthState, ReasonCode
+from tau_custom_command.contract.plain_json import has_few_values
+from tau_custom_command.contract.strict_json import DEEPEST_NESTING
 from tau_custom_command.contract.vocabulary import ErrorCode, Outcome, is_command_name
 from tau_custom_command.errors import FormRefusedError
 from tau_custom_command.policy.model import ExecutionPolicy
@@ -87,6 +89,9 @@ class CommandRecord(FileForm, frozen=True):
         texts = ("last_command_line", "last_stdout", "last_stderr")
         return replace(self, **{name: _left_out(getattr(self, name)) for name in texts})
 
+
+_DEEP_LINE = b"\n" + b" " * DEEPEST_NESTING
+"""Of a document: what lies half as deep as may be is indented by so much."""
 
 _CUT = re.compile(r"\.\.\.<truncated:(\d{1,18}) bytes>\Z", re.ASCII)
 
@@ -163,7 +168,7 @@ class StateFile(FileForm, frozen=True):
     @classmethod
     def parse(cls, raw: bytes) -> Self:
         """Read it, and hold that each command has a name and one record; raises as the others."""
-        state = super().parse(raw)
+        state = cls._as_written(raw) or super().parse(raw)
         names: set[str] = set()
         for record in state.commands:
             name, shown = record.command_name, ascii(record.command_name)[:LONGEST_NAME_SHOWN]
@@ -173,6 +178,21 @@ class StateFile(FileForm, frozen=True):
                 raise FormRefusedError(f"commands: {shown} stands there twice")
             names.add(name)
         return state
+
+    @classmethod
+    def _as_written(cls, raw: bytes) -> Self | None:
+        """Read a state that has the very bytes that are written; None where it has not.
+
+        The strict way takes five times as long. Where the bytes are the same again, nothing was
+        repeated, coerced or left out; and how deep it is nested, its lines show.
+        """
+        if not has_few_values(raw) or _DEEP_LINE in raw:
+            return None
+        try:
+            state = json.decode(raw, type=cls)
+            return state if state.as_document() == raw else None
+        except (MsgspecError, ValueError, ArithmeticError, RecursionError):
+            return None
 
 
 class RuntimeEvent(FileForm, frozen=True):

@@ -6,6 +6,7 @@ The form of each file is in runbooks/state-files.md, "The channel store".
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import UNSET, json
@@ -34,6 +35,7 @@ from tau_custom_command.cycle.registry import Registry, RegistryChange
 from tau_custom_command.cycle.settle import Disposition, Settlement
 from tau_custom_command.durations import utc
 from tau_custom_command.fixture.model import Expectation
+from tau_custom_command.policy.model import ExecutionPolicy
 from tau_custom_command.printable import printable
 
 _LONGEST_SAID = 200
@@ -211,7 +213,6 @@ def memory(channel: str, registry: Registry) -> str:
     record = registry.get(channel)
     if record is None:
         return f"# {channel}\n\nThe command is not registered.\n"
-    policy = json.encode(replace(record.execution_policy, schema_version=UNSET)).decode()
     last = f"{record.operation}, {record.last_outcome}, status {record.last_status_code}"
     execution = _last_execution(record) if record.last_command_line else ""
     return (
@@ -221,9 +222,14 @@ def memory(channel: str, registry: Registry) -> str:
         f"- Last change: {last}\n"
         f"- By case: {code(record.case_id)}\n"
         f"- At: {utc(record.updated_unix_ms)}\n"
-        f"- Its own execution policy: {code(policy)}\n"
+        f"- Its own execution policy: {_policy(record.execution_policy)}\n"
         f"{execution}"
     )
+
+
+@lru_cache  # most commands have one of few policies
+def _policy(policy: ExecutionPolicy) -> str:
+    return code(json.encode(replace(policy, schema_version=UNSET)).decode())
 
 
 def _last_execution(record: CommandRecord) -> str:
@@ -236,7 +242,9 @@ def _last_execution(record: CommandRecord) -> str:
 
 def code(text: str) -> str:
     """Write `text` as Markdown code on one line, also where it holds backticks itself."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    if "`" not in text:
+        return f"`{printable(text)}`"
+    longest = max(len(run) for run in re.findall(r"`+", text))
     fence = "`" * (longest + 1)
     padding = " " if text.startswith("`") or text.endswith("`") else ""
     return f"{fence}{padding}{printable(text)}{padding}{fence}"

@@ -1,7 +1,6 @@
 """What a case results in: the runbook's table ("What a case results in"), top to bottom."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tau_custom_command.contract import json_values
 from tau_custom_command.contract.state import CommandRecord
@@ -32,9 +31,22 @@ class Result(NamedTuple):
         return self.response_body.get("reason") == COMMAND_NOT_FOUND
 
 
+class Registered(Protocol):
+    """What is registered: records by name, and the names in their order."""
+
+    def __contains__(self, name: object, /) -> bool:
+        """Tell whether there is a command of this name."""
+
+    def __getitem__(self, name: str, /) -> CommandRecord:
+        """The record of a command."""
+
+    def names(self) -> list[str]:
+        """The names, sorted; not to be changed."""
+
+
 def evaluate(
     case: Case,
-    registry: Mapping[str, CommandRecord],
+    registry: Registered,
     *,
     default_policy: ExecutionPolicy,
     executes: bool = False,
@@ -59,7 +71,7 @@ def evaluate(
     operation = Operation(case.operation)
     if operation is Operation.LIST:
         denied = _denied_by_policy(case, registry, default_policy)
-        return denied or accepted(operation, commands=[*sorted(registry)])
+        return denied or accepted(operation, commands=registry.names())
     if not is_command_name(case.command_name):
         return _rejected(
             400, ErrorCode.INVALID_NAME, f"{case.command_name!r} is not a command name"
@@ -95,9 +107,7 @@ def _without_template(case: Case, operation: Operation) -> Result | None:
     return None
 
 
-def _not_registered(
-    case: Case, operation: Operation, registry: Mapping[str, CommandRecord]
-) -> Result | None:
+def _not_registered(case: Case, operation: Operation, registry: Registered) -> Result | None:
     if operation is not Operation.RUN or case.command_name in registry:
         return None
     explanation = f"the command {case.command_name!r} is not registered"
@@ -105,9 +115,7 @@ def _not_registered(
     return _rejected(404, ErrorCode.INVALID_NAME, explanation, **about)
 
 
-def _another_template(
-    case: Case, operation: Operation, registry: Mapping[str, CommandRecord]
-) -> Result | None:
+def _another_template(case: Case, operation: Operation, registry: Registered) -> Result | None:
     if operation is not Operation.RUN or not case.template.strip():
         return None
     if case.template == registry[case.command_name].template:
@@ -116,7 +124,7 @@ def _another_template(
 
 
 def _denied_by_policy(
-    case: Case, registry: Mapping[str, CommandRecord], default_policy: ExecutionPolicy
+    case: Case, registry: Registered, default_policy: ExecutionPolicy
 ) -> Result | None:
     is_run = case.operation == Operation.RUN
     template = registry[case.command_name].template if is_run else case.template

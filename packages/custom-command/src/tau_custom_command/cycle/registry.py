@@ -1,6 +1,7 @@
 """The registry of commands, and what an operation changes in it."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Self
 
 from msgspec.structs import replace
@@ -23,26 +24,38 @@ class RegistryChange(NamedTuple):
 
 
 class Registry(dict[str, CommandRecord]):
-    """The registered commands by name; changed only by `apply`."""
+    """The registered commands by name; changed only by `apply` and `record_executions`."""
+
+    _names: list[str] | None = None
 
     @classmethod
     def of(cls, records: Iterable[CommandRecord]) -> Self:
         """A registry that holds `records`."""
         return cls((record.command_name, record) for record in records)
 
+    def names(self) -> list[str]:
+        """The names, sorted: the same list until they change, since every LIST holds it."""
+        if self._names is None:
+            self._names = sorted(self)
+        return self._names
+
     def sorted_records(self) -> tuple[CommandRecord, ...]:
         """The records sorted by name."""
-        return tuple(self[name] for name in sorted(self))
+        return tuple(self[name] for name in self.names())
 
     def apply(self, case: Case, result: Result, *, now_unix_ms: int) -> RegistryChange:
         """Carry out a case that succeeded, and return what that changed."""
         match Operation(case.operation):
             case Operation.CREATE | Operation.UPDATE:
+                if case.command_name not in self:
+                    self._names = None
                 self[case.command_name] = self._registered(case, result, now_unix_ms)
                 return RegistryChange(upserted_commands=1)
             case Operation.DELETE:
-                deleted = self.pop(case.command_name, None)
-                return RegistryChange(deleted_commands=0 if deleted is None else 1)
+                if self.pop(case.command_name, None) is None:
+                    return RegistryChange()
+                self._names = None
+                return RegistryChange(deleted_commands=1)
             case Operation.RUN:
                 self[case.command_name] = self._run(case, result, now_unix_ms)
                 return RegistryChange(executed_runs=1)
@@ -122,5 +135,13 @@ class Registry(dict[str, CommandRecord]):
 
 def _policy_to_register(case: Case) -> ExecutionPolicy:
     """The policy as its author wrote it; the spec's comes before the case's."""
-    *_, written = (ExecutionPolicy(), *case.own_policies.values())
-    return replace(written, schema_version=1)
+    *_, written = (_NO_POLICY, *case.own_policies.values())
+    return _of_version_1(written)
+
+
+_NO_POLICY = ExecutionPolicy()
+
+
+@lru_cache  # most commands have one of few policies
+def _of_version_1(policy: ExecutionPolicy) -> ExecutionPolicy:
+    return replace(policy, schema_version=1)

@@ -78,23 +78,27 @@ def settle(
         case=case,
         result=result,
         drifted=drifts(case.expected, result) or any(each.differences for each in executions[-1:]),
-        change=RegistryChange(),
+        change=_UNCHANGED,
         retry_attempts=len(attempts) - 1,
-        retryable_failures=sum(attempt.outcome is Outcome.RETRYABLE_FAILURE for attempt in counted),
+        retryable_failures=[each.outcome for each in counted].count(Outcome.RETRYABLE_FAILURE),
         settled_unix_ms=now_unix_ms,
         executions=tuple(executions),
     )
     return carried_out(settlement, registry)
 
 
+_UNCHANGED = RegistryChange()
+
+
 def carried_out(settlement: Settlement, registry: Registry) -> Settlement:
     """Carry a judged case out in `registry`, and return it with what that changed there."""
     case, result = settlement.case, settlement.result
-    change = RegistryChange()
     if settlement.is_executed:
         change = registry.record_executions(case, settlement.executions)
     elif not settlement.drifted and result.outcome is Outcome.SUCCESS:
         change = registry.apply(case, result, now_unix_ms=settlement.settled_unix_ms)
+    else:
+        change = _UNCHANGED
     return settlement._replace(change=change)
 
 

@@ -169,7 +169,7 @@ def void(approval: Approval, subject: Subject, *, now_unix_ms: int) -> str | Non
 def unknown(subject: Subject) -> Iterator[str]:
     """Yield what of a command is not known, so that it cannot be approved."""
     if subject.program is None:
-        program, *_ = words_of(subject.template) or [""]
+        program, *_ = words_of(subject.template) or ("",)
         yield f"the program {program!r} is not found"
     for file in (subject.program, *subject.files):
         if file is not None and file.sha256 is None:

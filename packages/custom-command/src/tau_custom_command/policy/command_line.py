@@ -6,6 +6,7 @@ An argument's value is always exactly one word, or part of one, and never the pr
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tau_custom_command.policy.effective import EffectivePolicy
@@ -91,6 +92,7 @@ def as_word(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+@lru_cache(maxsize=16)  # they are looked for again with each RUN of a command
 def placeholders(template: str) -> tuple[str, ...]:
     """The names in the placeholders of a template, each once, in their order."""
     return tuple(dict.fromkeys(PLACEHOLDER.findall(template)))
@@ -98,7 +100,7 @@ def placeholders(template: str) -> tuple[str, ...]:
 
 def _judged(
     template: str,
-    words: list[str],
+    words: tuple[str, ...],
     arguments: Mapping[str, object],
     policy: EffectivePolicy,
 ) -> Refusal | None:
@@ -128,7 +130,7 @@ def _of_a_secret(named: Mapping[str, tuple[str, str]], secrets: Collection[str])
 
 
 def _judged_as_filled(
-    words: list[str], line: CommandLine, policy: EffectivePolicy
+    words: tuple[str, ...], line: CommandLine, policy: EffectivePolicy
 ) -> Refusal | None:
     """Hold what the arguments made of the words against the policy, and what a program takes."""
     dashed = None if policy.allow_dash_arguments else _dashed(words, line.words)
@@ -141,7 +143,7 @@ def _judged_as_filled(
     return None
 
 
-def _dashed(words: list[str], filled: tuple[str, ...]) -> str | None:
+def _dashed(words: tuple[str, ...], filled: tuple[str, ...]) -> str | None:
     """The word of the template that an argument makes an option of, if any.
 
     Behind a `--` there are no options; one that an argument brings does not count.

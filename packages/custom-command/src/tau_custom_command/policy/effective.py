@@ -85,7 +85,7 @@ def effective(
         approved: Whether exactly this command was approved (`approvals`). What its registered
             policy says then stands in the place of what the options say.
     """
-    asked = " and ".join(_beyond(registered, as_written(options)))
+    asked = _asked(registered, options)
     if asked and not approved:
         return Denied(f"its registered policy asks for {asked}, which the options do not allow")
     bounds = as_written(_standing_in(registered, options) if approved else options)
@@ -101,6 +101,12 @@ _FIELDS = EffectivePolicy._fields
 def _said(policy: ExecutionPolicy, field: str, otherwise: Any) -> Any:  # noqa: ANN401 - any field's
     said = getattr(policy, field)
     return otherwise if said is UNSET else said
+
+
+@lru_cache
+def _asked(registered: ExecutionPolicy, options: ExecutionPolicy) -> str:
+    """What a registered policy permits and the options do not, in words."""
+    return " and ".join(_beyond(registered, as_written(options)))
 
 
 def _beyond(registered: ExecutionPolicy, options: EffectivePolicy) -> Iterator[str]:

@@ -5,6 +5,7 @@ that is not listed, can start a shell all the same; the sandbox is the second li
 """
 
 import re
+from functools import lru_cache
 
 SHELLS = frozenset(
     (
@@ -69,8 +70,11 @@ def program_name(word: str) -> str:
     count. The loader `ld.so`, which starts any program, has one name on all machines.
     """
     name = word.rsplit("/", maxsplit=1)[-1].lower()
-    if len(name) > _LONGEST_NAME:
-        return name
+    return name if len(name) > _LONGEST_NAME else _listed_name(name)
+
+
+@lru_cache  # a fixture starts few programs, many times
+def _listed_name(name: str) -> str:
     if _LOADER.fullmatch(name):
         return "ld.so"
     plain = _VERSION_SUFFIX.sub("", name)

@@ -82,8 +82,11 @@ def _template_denial(policy: EffectivePolicy, template: str) -> str | None:
     return _placeholder_denial(policy, template, words) or _program_denial(policy, words)
 
 
-def _placeholder_denial(policy: EffectivePolicy, template: str, words: list[str]) -> str | None:
-    names = [name for word in words for name in PLACEHOLDER.findall(word)]
+def _placeholder_denial(
+    policy: EffectivePolicy, template: str, words: tuple[str, ...]
+) -> str | None:
+    marked = [word for word in words if "{{" in word or "}}" in word]
+    names = [name for word in marked for name in PLACEHOLDER.findall(word)]
     if names != PLACEHOLDER.findall(template):
         return "blanks or quotes stand inside a placeholder: write {{name}} without them"
     for name in dict.fromkeys(names):
@@ -92,14 +95,14 @@ def _placeholder_denial(policy: EffectivePolicy, template: str, words: list[str]
             what = f"the name {plain!r} of {what}"
         if reason := _name_denial(policy, plain, what):
             return reason
-    for word in words:
+    for word in marked:
         text = PLACEHOLDER.sub("", word)
         if "{{" in text or "}}" in text:
             return "the template opens or closes a placeholder that is not one: write {{name}}"
     return None
 
 
-def _program_denial(policy: EffectivePolicy, words: list[str]) -> str | None:
+def _program_denial(policy: EffectivePolicy, words: tuple[str, ...]) -> str | None:
     if not words[0]:
         return "the template names no program"
     if PLACEHOLDER.search(words[0]):

@@ -178,7 +178,7 @@ def _doubts(approval: Approval) -> Iterator[str]:
     named = placeholders(template)
     if reason := denial(policy, template=template, arguments=(subject.default_arguments,)):
         yield f"its own policy denies it, so a run is refused unless the options allow it: {reason}"
-    program, *_ = words_of(template) or [""]
+    program, *_ = words_of(template) or ("",)
     filled = free(approval)
     if filled and program_name(program) in SHELLS | LAUNCHERS:
         yield (

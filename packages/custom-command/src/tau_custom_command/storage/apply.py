@@ -11,21 +11,29 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from tau_custom_command.contract.writes import AppendAt, AppendLines, Change, ReplaceFile
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
-from tau_custom_command.storage import locate
+from tau_custom_command.storage import locate, whole_folder
 from tau_custom_command.storage.folders import FILE_MODE, FolderWalk, walking
-from tau_custom_command.storage.read import refuse_what_is_no_file, storage_errors
-from tau_custom_command.storage.sync import NOT_TO_DISK, Syncing, sync_file, sync_folder
+from tau_custom_command.storage.read import refuse_what_is_no_file, refused, storage_errors
+from tau_custom_command.storage.sync import (
+    NOT_TO_DISK,
+    Syncing,
+    sync_file,
+    sync_folder,
+    write_whole,
+)
 
 
 class BroughtUp(NamedTuple):
-    """The files that were touched, and what is worth telling people."""
+    """The files that were touched, the folders that were made, and what is worth telling people."""
 
     paths: tuple[str, ...]
+    made: frozenset[str]
     remarks: tuple[str, ...]
 
 
@@ -39,15 +47,32 @@ def bring_up(root: Path, changes: Iterable[Change]) -> BroughtUp:
             again completes them.
     """
     paths: list[str] = []
+    made: set[str] = set()
     remarks: list[str] = []
     with walking(root, make_missing=True) as folders:
-        for change in changes:
-            with storage_errors(root / change.path, "write"):
-                for path, remark in _carried_out(change, folders):
-                    paths.append(path)
-                    if remark is not None:
-                        remarks.append(f"{root / path}: {remark}")
-    return BroughtUp(paths=tuple(paths), remarks=tuple(remarks))
+        for folder, in_folder in groupby(changes, key=_folder_of):
+            group = tuple(in_folder)
+            # A context manager for each of them took a tenth of a large cycle's time.
+            change = group[0]
+            try:
+                files = None if folders.has_folder(folder) else whole_folder.files_of(group)
+                if files is not None:
+                    whole_folder.make(root, folder, files, folders)
+                    made.add(folder)
+                    paths += files
+                    continue
+                for change in group:
+                    for path, remark in _carried_out(change, folders):
+                        paths.append(path)
+                        if remark is not None:
+                            remarks.append(f"{root / path}: {remark}")
+            except OSError as error:
+                raise refused(error, root / change.path, "write") from error
+    return BroughtUp(paths=tuple(paths), made=frozenset(made), remarks=tuple(remarks))
+
+
+def _folder_of(change: Change) -> str:
+    return change.path.rpartition("/")[0]
 
 
 def replace_now(root: Path, path: str, content: bytes) -> None:
@@ -105,7 +130,7 @@ def store_file(root: Path, path: str, content: bytes, syncing: Syncing) -> None:
     """
     with walking(root, make_missing=True) as folders, storage_errors(root / path, "write"):
         _replace_file(path, content, folders)
-        syncing.touched(root, [path])
+        syncing.touched(root, [path], ())
 
 
 @contextmanager
@@ -121,13 +146,6 @@ def opened_for_writing(descriptor: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def write_whole(descriptor: int, content: bytes, offset: int) -> None:
-    """Write all of `content` at `offset`: a signal or a full disk can cut a write short."""
-    written = os.pwrite(descriptor, content, offset)
-    while written < len(content):
-        written += os.pwrite(descriptor, content[written:], offset + written)
 
 
 def _create(path: Path, content: bytes) -> None:

@@ -72,26 +72,60 @@ class FolderWalk:
         """Start at `root`; `make_missing` makes folders as they are asked for."""
         self._make_missing = make_missing
         self._missing: str | None = None  # the last one found so: many files of it are asked for
+        self._here = ""  # the last one opened, whose files are asked for next, as a rule
         self._names: list[str] = []
         self._descriptors = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
 
     def open(self, path: str, flags: int) -> int:
         """Open a file, one of the owner's alone if it is to be made."""
-        name, folder = self._name(path), self._folder(path)
-        return os.open(name, flags | NO_LINK, FILE_MODE, dir_fd=folder)
+        folder, _, name = path.rpartition("/")
+        return os.open(name, flags | NO_LINK, FILE_MODE, dir_fd=self._opened(folder))
+
+    def has_folder(self, folder: str) -> bool:
+        """Tell whether there is a folder, which is not made for it."""
+        if folder == self._missing:
+            return False
+        try:
+            self._opened(folder, make_missing=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def make_folder(self, folder: str) -> int:
+        """Make a folder that is not there, of the owner's alone.
+
+        Returns its open descriptor, as good as until the next call.
+
+        Raises:
+            FileExistsError: if something has its name.
+        """
+        above, _, name = folder.rpartition("/")
+        os.mkdir(name, _FOLDER_MODE, dir_fd=self._opened(above))
+        return self._opened(folder)
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder with the files in it."""
+        for name in self.names(f"{folder}/"):
+            self.unlink(f"{folder}/{name}")
+        above, _, name = folder.rpartition("/")
+        os.rmdir(name, dir_fd=self._opened(above))
 
     def stat(self, path: str) -> os.stat_result | None:
         """Tell what has this name, also a link to nothing; None if nothing has."""
-        with suppress(FileNotFoundError):
-            return os.stat(self._name(path), dir_fd=self._folder(path), follow_symlinks=False)
-        return None
+        folder, _, name = path.rpartition("/")
+        if folder == self._missing:
+            return None
+        try:
+            return os.stat(name, dir_fd=self._opened(folder), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
 
     def names(self, path: str) -> list[str]:
         """The names in the folder that `path` is in, its own among them."""
         return os.listdir(self._folder(path))  # noqa: PTH208 - of an open folder
 
     def rename(self, path: str, new: str) -> None:
-        """Rename a file within its folder."""
+        """Rename a file, or a folder, within its folder."""
         folder = self._folder(path)
         os.rename(self._name(path), self._name(new), src_dir_fd=folder, dst_dir_fd=folder)
 
@@ -110,33 +144,43 @@ class FolderWalk:
 
     def _folder(self, path: str) -> int:
         """The open descriptor of a path's folder, as good as until the next call."""
-        folder = path.rpartition("/")[0]
+        return self._opened(path.rpartition("/")[0])
+
+    def _opened(self, folder: str, *, make_missing: bool | None = None) -> int:
+        """The open descriptor of a folder, as good as until the next call."""
+        if folder == self._here:
+            return self._descriptors[-1]
         if folder == self._missing:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         names = folder.split("/") if folder else []
         while self._names != names[: len(self._names)]:
             self._names.pop()
             os.close(self._descriptors.pop())
+        makes = self._make_missing if make_missing is None else make_missing
         try:
             for name in names[len(self._names) :]:
-                self._descriptors.append(self._opened(name, self._descriptors[-1]))
+                self._descriptors.append(_opened(name, self._descriptors[-1], make_missing=makes))
                 self._names.append(name)
         except FileNotFoundError:
-            self._missing = folder
+            if not self._make_missing:
+                self._missing = folder
             raise
+        finally:
+            self._here = "/".join(self._names)
         return self._descriptors[-1]
 
-    def _opened(self, name: str, above: int) -> int:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            return os.open(name, flags, dir_fd=above)
-        except FileNotFoundError:
-            if not self._make_missing:
-                raise
-            with suppress(FileExistsError):  # another thread made it just now
-                os.mkdir(name, _FOLDER_MODE, dir_fd=above)
-            return os.open(name, flags, dir_fd=above)
-        except OSError:
-            if stat.S_ISLNK(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
-                raise OSError(f"{name} {NOT_FOLLOWED}") from None
+
+def _opened(name: str, above: int, *, make_missing: bool) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(name, flags, dir_fd=above)
+    except FileNotFoundError:
+        if not make_missing:
             raise
+        with suppress(FileExistsError):  # another thread made it just now
+            os.mkdir(name, _FOLDER_MODE, dir_fd=above)
+        return os.open(name, flags, dir_fd=above)
+    except OSError:
+        if stat.S_ISLNK(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+            raise OSError(f"{name} {NOT_FOLLOWED}") from None
+        raise

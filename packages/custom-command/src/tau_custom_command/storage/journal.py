@@ -10,11 +10,9 @@ import contextlib
 import os
 import shlex
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from tau_custom_command.contract.paths import STATE_FILE
 from tau_custom_command.contract.writes import Change
@@ -24,14 +22,18 @@ from tau_custom_command.storage import read as file_reading
 from tau_custom_command.storage.folders import FILE_MODE, NO_LINK
 from tau_custom_command.storage.journal_format import Journal, NoteKind
 from tau_custom_command.storage.read import storage_errors
-from tau_custom_command.storage.sync import Syncing
+from tau_custom_command.storage.sync import Syncing, write_whole
 
 JOURNAL_FILE = ".journal"
 DONE_FILE = ".journal.done"
 """The last journal that was completed and had a state: `recover` takes a lost state from it."""
 
 _PIECE_BYTES = 1024 * 1024
-_BUFFER_BYTES = 64 * 1024
+_MOST_KEPT_BYTES = 64 * _PIECE_BYTES
+"""A batch of up to so much is brought up from memory; a larger one is read back, piece by piece."""
+
+_CHANGE_BYTES = 500
+"""About what a change takes in memory beside its content."""
 
 
 @contextmanager
@@ -49,13 +51,11 @@ def opened(root: Path, name: str = JOURNAL_FILE) -> Iterator[Journal]:
         if descriptor is None:
             yield journal_format.parse(lambda _position, _length: b"", 0)
             return
-        # Most readings are near another: they find what they want in the buffer.
-        with open(descriptor, "rb", buffering=_BUFFER_BYTES, closefd=False) as file:
-            try:
-                found = journal_format.parse(partial(_read_at, file), os.fstat(descriptor).st_size)
-            except StateUnusableError as error:
-                raise of_another_version(root, error, name) from None
-            yield found
+        try:
+            found = journal_format.parse(_Pieces(descriptor).read, os.fstat(descriptor).st_size)
+        except StateUnusableError as error:
+            raise of_another_version(root, error, name) from None
+        yield found
 
 
 def of_another_version(
@@ -68,9 +68,20 @@ def of_another_version(
     )
 
 
-def _read_at(file: BinaryIO, position: int, length: int) -> bytes:
-    file.seek(position)
-    return file.read(length)
+class _Pieces:
+    """Reads an open file in large pieces: most of what is asked for is in the last one."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._start, self._piece, self._is_last = descriptor, 0, b"", False
+
+    def read(self, position: int, length: int) -> bytes:
+        """Give so many bytes from a position on; fewer at the end."""
+        start = position - self._start
+        if start < 0 or (start + length > len(self._piece) and not self._is_last):
+            wanted = max(length, _PIECE_BYTES)
+            self._piece = os.pread(self._descriptor, wanted, position)
+            self._start, self._is_last, start = position, len(self._piece) < wanted, 0
+        return self._piece[start : start + length]
 
 
 class Notebook:
@@ -93,7 +104,7 @@ class Notebook:
         raw = journal_format.note(kind, content)
         with self._lock, storage_errors(self._path, "write"):
             try:
-                apply.write_whole(self._descriptor, raw, self._end)
+                write_whole(self._descriptor, raw, self._end)
             except OSError:
                 os.ftruncate(self._descriptor, self._end)
                 raise
@@ -133,10 +144,13 @@ def noting(root: Path, syncing: Syncing) -> Iterator[Notebook]:
 
 def commit(
     root: Path, changes: Iterable[Change], syncing: Syncing, *, closes_cycle: bool = False
-) -> None:
+) -> tuple[Change, ...] | None:
     """Add a batch to the journal, and return once it is on the disk.
 
     One that `closes_cycle` settles what that cycle noted; no other may, since the notes go with it.
+
+    Returns the changes for `finish`, where they are all that is committed, and not too large to be
+    kept in memory; None otherwise.
 
     Raises:
         StateUnusableError: as `opened`, and where notes are to be settled first.
@@ -150,38 +164,66 @@ def commit(
             f"{root}: a cycle was cut off while it executed commands; nothing was written: close "
             f"it with 'tau-custom-command recover --yes --state-dir {shlex.quote(str(root))}' first"
         )
+    passing = _Kept(changes)
     with storage_errors(path, "write"):
         opened_file = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, FILE_MODE)
         with apply.opened_for_writing(opened_file) as descriptor:
             try:
                 os.ftruncate(descriptor, committed.end)  # what follows would hide the batch
-                _write(descriptor, changes, committed.end)
+                _write(descriptor, passing, committed.end)
                 syncing.file(descriptor)
                 syncing.folder(root)  # in case the journal was only just made
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.ftruncate(descriptor, committed.end)
                 raise
+    return None if committed.batches or passing.kept is None else tuple(passing.kept)
 
 
-def finish(root: Path, syncing: Syncing) -> tuple[str, ...]:
+class _Kept:
+    """Passes changes through, and keeps them while they are not too large together."""
+
+    def __init__(self, changes: Iterable[Change]) -> None:
+        self._changes = changes
+        self.kept: list[Change] | None = []
+
+    def __iter__(self) -> Iterator[Change]:
+        room = _MOST_KEPT_BYTES
+        for change in self._changes:
+            if self.kept is not None:
+                self.kept.append(change)
+                room -= len(change.content) + _CHANGE_BYTES
+                if room < 0:
+                    self.kept = None
+            yield change
+
+
+def finish(
+    root: Path, syncing: Syncing, *, committed: Sequence[Change] | None = None
+) -> tuple[str, ...]:
     """Bring the files up from what is committed, put the journal by, and return what is remarkable.
+
+    What is `committed` is read from the journal, where it is not known.
 
     Raises:
         StateUnusableError: as `opened`.
         StorageError: if the operating system refuses; the journal then keeps its batches.
     """
+    if committed is not None:
+        return _finished(root, committed, syncing)
     with opened(root) as found:
-        if not found.batches:
-            return ()
-        try:
-            brought_up = apply.bring_up(root, found.changes())
-            with storage_errors(root, "write to the disk"):
-                syncing.touched(root, brought_up.paths)
-            _put_by(root, has_state=STATE_FILE in brought_up.paths)
-        except StorageError as error:
-            kept = f"the cycle is kept in {root / JOURNAL_FILE}, and completed once that is mended"
-            raise StorageError(f"{error}; {kept}") from error
+        return _finished(root, found.changes(), syncing) if found.batches else ()
+
+
+def _finished(root: Path, changes: Iterable[Change], syncing: Syncing) -> tuple[str, ...]:
+    try:
+        brought_up = apply.bring_up(root, changes)
+        with storage_errors(root, "write to the disk"):
+            syncing.touched(root, brought_up.paths, brought_up.made)
+        _put_by(root, has_state=STATE_FILE in brought_up.paths)
+    except StorageError as error:
+        kept = f"the cycle is kept in {root / JOURNAL_FILE}, and completed once that is mended"
+        raise StorageError(f"{error}; {kept}") from error
     return brought_up.remarks
 
 
@@ -217,17 +259,6 @@ def _put_by(root: Path, *, has_state: bool) -> None:
 
 
 def _write(descriptor: int, changes: Iterable[Change], offset: int) -> None:
-    for content in _in_large_pieces(journal_format.encode(changes)):
-        apply.write_whole(descriptor, content, offset)
+    for content in journal_format.encode(changes):
+        write_whole(descriptor, content, offset)
         offset += len(content)
-
-
-def _in_large_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in few pieces, most often in one."""
-    gathered = bytearray()
-    for piece in pieces:
-        gathered += piece
-        if len(gathered) >= _PIECE_BYTES:
-            yield bytes(gathered)
-            gathered.clear()
-    yield bytes(gathered)

@@ -11,6 +11,7 @@ it began, that a process is about to start, what came of a case. A batch settles
 import re
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple, assert_never
@@ -26,9 +27,10 @@ _NOTE = re.compile(re.escape(_FORM) + rb"1 (began|starts|settled) %b\n" % _LENGT
 # No path that leads out of the state directory is a path, so no journal can lead there.
 _NAME = rb"(?!\.{1,2}[/\n])[\w.-]+"
 _PATH = rb"(%b(?:/%b)*)" % (_NAME, _NAME)
+_PATH_LINE = re.compile(_PATH + rb"\n")
 _CHANGE = re.compile(rb"(?:append %b %b %b|replace) %b %b %b\n" % (*(_LENGTH,) * 5, _PATH))
 _LONGEST_HEAD = 512
-_BLOCK_BYTES = 64 * 1024
+_PIECE_BYTES = 1024 * 1024
 _END = re.compile(rb"end ([0-9a-f]{64})\n")
 
 Read = Callable[[int, int], bytes]
@@ -88,16 +90,25 @@ class Journal(NamedTuple):
 
 
 def encode(changes: Iterable[Change]) -> Iterator[bytes]:
-    """Yield the bytes of a batch, piece by piece, since a batch may be large.
+    """Yield the bytes of a batch in few pieces, since a batch may be large.
 
     Raises:
         ValueError: for a path that could lead out of the state directory.
     """
-    digest = sha256()
-    for piece in _pieces(changes):
-        digest.update(piece)
-        yield piece
-    yield b"end %b\n" % digest.hexdigest().encode()
+    digest, small, size = sha256(), [_BATCH], 0
+    for change in changes:
+        small += _head(change)
+        size += len(change.content)
+        if size < _PIECE_BYTES:
+            small.append(change.content)
+            continue
+        for piece in (b"".join(small), change.content):
+            digest.update(piece)
+            yield piece
+        small, size = [], 0
+    last = b"".join(small)
+    digest.update(last)
+    yield b"%bend %b\n" % (last, digest.hexdigest().encode())
 
 
 def note(kind: NoteKind, content: bytes) -> bytes:
@@ -137,28 +148,35 @@ def parse(read: Read, size: int) -> Journal:
     return Journal(read=read, batches=tuple(batches), noted=tuple(noted), end=position, size=size)
 
 
-def _pieces(changes: Iterable[Change]) -> Iterator[bytes]:
-    yield _BATCH
-    for change in changes:
-        path, size = change.path.encode(), len(change.content)
-        match change:
-            case AppendAt(offset=offset, torn=torn, identity=identity, rotated=rotated):
-                numbers = (offset, len(torn), rotated, identity, size)
-                head = b"append %d %d %d %d %d %b\n" % (*numbers, path)
-            case ReplaceFile(instead_of=identity):
-                head, torn = b"replace %d %d %b\n" % (identity, size, path), b""
-            case _:
-                assert_never(change)
-        if not _CHANGE.fullmatch(head) or len(head) > _LONGEST_HEAD:
-            raise ValueError(f"no path in a state directory: {change.path!r}")
-        yield head + torn
-        yield change.content
+def _head(change: Change) -> tuple[bytes, bytes]:
+    """The line that stands before the content of a change, and the torn end, if any."""
+    path, size = change.path, len(change.content)
+    match change:
+        case AppendAt(offset=offset, torn=torn, identity=identity, rotated=rotated):
+            head = f"append {offset} {len(torn)} {rotated} {identity} {size} {path}\n"
+        case ReplaceFile(instead_of=identity):
+            head, torn = f"replace {identity} {size} {path}\n", b""
+        case _:
+            assert_never(change)
+    if not _is_path(change.path) or len(head) > _LONGEST_HEAD:
+        raise ValueError(f"no path in a state directory: {change.path!r}")
+    return head.encode(), torn
+
+
+def _is_path(path: str) -> bool:
+    folder, slash, name = path.rpartition("/")
+    return _is_sound(name) and (not slash or _is_sound(folder))
+
+
+@lru_cache  # the files of a folder stand together, and have the same names in the next one
+def _is_sound(path: str) -> bool:
+    return _PATH_LINE.fullmatch(path.encode() + b"\n") is not None
 
 
 def _digest(read: Read, position: int, end: int) -> bytes:
     digest = sha256()
-    for start in range(position, end, _BLOCK_BYTES):
-        digest.update(read(start, min(_BLOCK_BYTES, end - start)))
+    for start in range(position, end, _PIECE_BYTES):
+        digest.update(read(start, min(_PIECE_BYTES, end - start)))
     return digest.hexdigest().encode()
 
 

@@ -22,6 +22,7 @@ from tau_custom_command.contract.writes import (
 from tau_custom_command.storage.folders import FolderWalk, walking
 from tau_custom_command.storage.read import (
     refuse_what_is_no_file,
+    refused,
     rotation_numbers,
     storage_errors,
     torn_end,
@@ -42,8 +43,11 @@ def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
     ends: dict[str, AppendAt] = {}  # the last change to each log
     with walking(root, make_missing=False) as folders:
         for write in writes:
-            with storage_errors(root / write.path, "write"):
-                changes = tuple(placed(write, folders, ends))
+            # A context manager and a path for each of them took a tenth of a large cycle's time.
+            try:
+                changes = placed(write, folders, ends)
+            except OSError as error:
+                raise refused(error, root / write.path, "write") from error
             yield from changes
 
 
@@ -72,32 +76,34 @@ def end_of_lines(path: str, folders: FolderWalk) -> tuple[int, bytes]:
         return (0, b"") if log is None else _end_of_lines(log)
 
 
-def placed(write: Write, folders: FolderWalk, ends: dict[str, AppendAt]) -> Iterator[Change]:
+def placed(write: Write, folders: FolderWalk, ends: dict[str, AppendAt]) -> tuple[Change, ...]:
     """Resolve one write, as `place` does; `ends` has the last change to each log so far."""
     match write:
         case AppendLines(path=path, lines=lines):
-            content = b"".join(lines)
             before = ends.get(path)
+            content = lines[0] if len(lines) == 1 else b"".join(lines)
             if before is None:
                 change = _placed_at_end(path, content, folders)
             else:
                 end = before.offset + len(before.content)
                 change = before._replace(offset=end, torn=b"", content=content)
-            if change.torn:
-                aside = AppendLines(path=f"{path}.corrupt", lines=(change.torn + b"\n",))
-                yield from placed(aside, folders, ends)
             ends[path] = change
-            yield change
+            if not change.torn:
+                return (change,)
+            aside = AppendLines(path=f"{path}.corrupt", lines=(change.torn + b"\n",))
+            return (*placed(aside, folders, ends), change)
         case ReplaceFile():
-            yield write
+            return (write,)
         case CreateFile(path=path, content=content):
-            if folders.stat(path) is None:
-                yield ReplaceFile(path=path, content=content)
+            is_there = folders.stat(path) is not None
+            return () if is_there else (ReplaceFile(path=path, content=content),)
         case _:
             assert_never(write)
 
 
 def _placed_at_end(path: str, content: bytes, folders: FolderWalk) -> AppendAt:
+    if not folders.has_folder(path.rpartition("/")[0]):
+        return AppendAt(path=path, offset=0, torn=b"", content=content)
     with _opened_log(path, folders) as log:
         if log is None:
             rotated = _identity(f"{path}.1", folders)

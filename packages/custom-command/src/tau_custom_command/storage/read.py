@@ -27,10 +27,15 @@ def storage_errors(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason, blamed = error.strerror or error, _blamed(error, path)
-        if error.errno == errno.ELOOP and blamed.is_symlink():
-            reason = f"it {NOT_FOLLOWED}"
-        raise StorageError(f"{blamed}: cannot {action}: {reason}") from error
+        raise refused(error, path, action) from error
+
+
+def refused(error: OSError, path: Path, action: str) -> StorageError:
+    """The error that says what could not be done where the operating system refused."""
+    reason, blamed = error.strerror or error, _blamed(error, path)
+    if error.errno == errno.ELOOP and blamed.is_symlink():
+        reason = f"it {NOT_FOLLOWED}"
+    return StorageError(f"{blamed}: cannot {action}: {reason}")
 
 
 def _blamed(error: OSError, path: Path) -> Path:

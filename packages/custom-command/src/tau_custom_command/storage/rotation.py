@@ -48,7 +48,7 @@ def rotate(root: Path, limits: Mapping[str, int], syncing: Syncing) -> None:
                     renamed.extend(_rotated(path, folders))
     if renamed:  # before the commit: its lines go to where these names no longer are
         with storage_errors(root, "write to the disk"):
-            syncing.touched(root, renamed)
+            syncing.touched(root, renamed, ())
 
 
 def _is_past(path: str, most_bytes: int, folders: FolderWalk) -> bool:

@@ -192,8 +192,8 @@ def write(
     """
     lock.check()
     changes = _while_held(lock, locate.place(lock.root, writes))
-    journal_file.commit(lock.root, changes, syncing, closes_cycle=closes_cycle)
-    return journal_file.finish(lock.root, syncing)
+    committed = journal_file.commit(lock.root, changes, syncing, closes_cycle=closes_cycle)
+    return journal_file.finish(lock.root, syncing, committed=committed)
 
 
 def _while_held(lock: HeldLock, changes: Iterable[Change]) -> Iterator[Change]:

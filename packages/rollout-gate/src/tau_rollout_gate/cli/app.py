@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from tau_rollout_gate import __version__
 from tau_rollout_gate.cli.border import ErrorBorder
 from tau_rollout_gate.cli.lazy_group import SETTINGS, LazyGroup
+from tau_rollout_gate.cli.version import VERSION
 from tau_rollout_gate.errors import RolloutGateError
 
 
@@ -59,7 +59,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tau-rollout-gate {__version__}")
+        typer.echo(VERSION)
         raise typer.Exit
 
 

@@ -11,6 +11,7 @@ from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import Any
 
 from .ending import INTERRUPTED, code_of_ending, hear_of_endings
+from .plain import plain_answer
 
 
 def main() -> None:
@@ -23,10 +24,10 @@ def main() -> None:
     # and freed nothing.
     gc.disable()
     atexit.register(gc.freeze)
-    # Looking for plugins of pydantic's, which no program of ours has, reads the metadata of every
-    # package that is installed: a sixth of the start-up by measurement.
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
+        answer = plain_answer(sys.argv[1:])
+        if answer is not None and _is_printed(answer[0]):
+            sys.exit(answer[1])
         from .app import app  # noqa: PLC0415 - takes most of the start-up
 
         app()
@@ -37,6 +38,19 @@ def main() -> None:
         if (code := code_of_ending()) is not None:
             sys.exit(code)
         raise
+
+
+def _is_printed(text: str) -> bool:
+    """Print what was answered before the rest is imported.
+
+    What stdout refuses is left to the command line, which says so.
+    """
+    try:
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except (OSError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _open_what_is_closed() -> None:

@@ -50,7 +50,7 @@ def interval_ms(text: str) -> int:
 
 def surfaces_of(ctx: typer.Context) -> list[str]:
     """Complete `--surface` by those of the rollout; by nothing where they cannot be read."""
-    from tau_rollout_gate.files.rollout_directory import load  # noqa: PLC0415 - only to complete
+    from tau_rollout_gate.files.record import load  # noqa: PLC0415 - only to complete
 
     try:
         rollout = load(Path(ctx.params.get("rollout_dir") or DEFAULT_ROLLOUT_DIR)).rollout

@@ -11,12 +11,10 @@ import typer
 from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.errors import StorageError
-from tau_rollout_gate.formats import text
-from tau_rollout_gate.formats.decisions import decided_text
-from tau_rollout_gate.formats.layout import PIPED, Look
 from tau_rollout_gate.formats.renderers import RENDERERS
 
 if TYPE_CHECKING:
+    from tau_rollout_gate.formats.layout import Look
     from tau_rollout_gate.rollout.ledger import Entry
 
 _LARGEST_SUMMARY = 1024 * 1024 - 1
@@ -40,6 +38,8 @@ def print_answer(answer: Answer, answer_format: Format, output: Path | None = No
 
         write_output(output, RENDERERS[answer_format](answer).encode())
     elif answer_format is Format.TEXT:
+        from tau_rollout_gate.formats import text  # noqa: PLC0415 - programs ask for JSON
+
         print_text(text.render(answer, look=terminal_look()))
     else:
         print_text(RENDERERS[answer_format](answer))
@@ -52,6 +52,8 @@ def print_answer(answer: Answer, answer_format: Format, output: Path | None = No
 
 def print_decided(entry: "Entry", *, err: bool = False) -> None:
     """Print what was done and recorded; to stderr where stdout holds an answer."""
+    from tau_rollout_gate.formats.decisions import decided_text  # noqa: PLC0415 - few record
+
     typer.echo(decided_text(entry), err=err)
 
 
@@ -61,8 +63,10 @@ def print_text(rendered: str) -> None:
     typer.echo(rendered.encode(), nl=False)
 
 
-def terminal_look() -> Look:
+def terminal_look() -> "Look":
     """Look at the terminal: its width, and colours unless they are refused (no-color.org)."""
+    from tau_rollout_gate.formats.layout import PIPED, Look  # noqa: PLC0415 - programs ask for JSON
+
     if not sys.stdout.isatty():
         return PIPED
     width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)

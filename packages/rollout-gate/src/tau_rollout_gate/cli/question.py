@@ -1,4 +1,4 @@
-"""Makes one value of the options that commands share: a question, a request, or a format.
+"""Makes one value of the options that commands share: a question, or a format.
 
 Each group of options is declared once, as the parameters of the function that makes the value.
 A command takes the value.
@@ -6,27 +6,23 @@ A command takes the value.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from inspect import Parameter, Signature, signature
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.contract.rollout import DecisionCount
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.rollout.start import surfaces_in
 from tau_rollout_gate.services.evaluate import Question
-from tau_rollout_gate.services.intervene import Asked, who
-from tau_rollout_gate.services.recorded import as_text
+from tau_rollout_gate.services.recorded import as_text, surfaces_in
 
 Made = TypeVar("Made")
 Kind = TypeVar("Kind", bound=StrEnum)
 
 
-@dataclass(frozen=True, slots=True)
-class From:
+class From(NamedTuple):
     """Says of a parameter that a function makes it, whose own parameters are options."""
 
     make: Callable[..., object]
@@ -96,7 +92,7 @@ Pinned = Annotated[Question, From(_pinned)]
 
 @asks
 def _dated(question: Pinned, *, now_unix_ms: options.NowUnixMs = None) -> Question:
-    return replace(question, now_unix_ms=now_unix_ms)
+    return question._replace(now_unix_ms=now_unix_ms)
 
 
 Dated = Annotated[Question, From(_dated)]
@@ -111,28 +107,11 @@ def _whole(
         as_text("--validation", each)
     if signoff is not None:
         as_text("--signoff", str(signoff))
-    return replace(question, reports=validation or (), signoff=signoff)
+    return question._replace(reports=validation or (), signoff=signoff)
 
 
 Whole = Annotated[Question, From(_whole)]
 """All that a verdict is asked with."""
-
-
-def _by(*, by: options.By = None) -> str:
-    return who(by)
-
-
-By = Annotated[str, From(_by)]
-"""Who asks, for the record."""
-
-
-@asks
-def _asked(reason: options.Reason, *, question: Dated, by: By) -> Asked:
-    return Asked(question=question, by=by, reason=as_text("--reason", reason))
-
-
-Request = Annotated[Asked, From(_asked)]
-"""About what, who and why: what a change by hand takes."""
 
 
 def _printed(kind: type[Kind]) -> From:

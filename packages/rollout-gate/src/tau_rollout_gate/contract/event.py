@@ -11,7 +11,8 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field
+from msgspec import Meta
+from msgspec.structs import fields
 
 from tau_rollout_gate.contract.forms import (
     LARGEST_INTEGER,
@@ -19,6 +20,7 @@ from tau_rollout_gate.contract.forms import (
     Number,
     Read,
     Sha256,
+    Text,
     Version,
     object_of,
 )
@@ -78,20 +80,20 @@ class Timeline(NamedTuple):
     failed: str | None
 
 
-class _Line(Read):
+class _Line(Read, frozen=True, kw_only=True):
     """The keys of a line that are judged."""
 
     schema_version: Version = 1
     timestamp_unix_ms: Count
-    health_state: Annotated[HealthState, Field(strict=False)]  # text, as JSON has it
+    health_state: HealthState
     health_reason: str | None = None
-    reason_codes: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]  # an array
+    reason_codes: Annotated[tuple[str, ...], Meta(min_length=1)]
     failed_cases: Count
     failure_streak: Count
     backlog_cases: Count
     malformed_cases: Count
     cycle_duration_ms: Count = 0
-    cycle_id: str | None = Field(default=None, min_length=1)
+    cycle_id: Text | None = None
     cycle_number: Number | None = None
     previous_sha256: Sha256 | None = None
     run_mode: Literal["record", "execute"] | None = None
@@ -106,11 +108,9 @@ _COUNTS = (
     *("failure_streak", *chain.from_iterable(COUNTERS_OF_CODES.values())),
     *("discovered_cases", "queued_cases", "applied_cases", "executed_cases", "artifact_records"),
 )
-_KEYS = frozenset({*_Line.model_fields, *_COUNTS})
+_KEYS = frozenset({*_Line.__struct_fields__, *_COUNTS})
 _CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
-_OPTIONAL = {name for name, field in _Line.model_fields.items() if field.default is None} | {
-    "timeline"
-}
+_OPTIONAL = {field.name for field in fields(_Line) if field.default is None} | {"timeline"}
 _NEVER_NULL = _OPTIONAL - {"previous_sha256"}  # which is null in the first line of a log
 
 
@@ -143,7 +143,7 @@ class Event(NamedTuple):
         return self.cycle_number is not None
 
 
-_READ = tuple(name for name in Event._fields if name in _Line.model_fields)
+_READ = tuple(name for name in Event._fields if name in _Line.__struct_fields__)
 
 
 def line_digest(line: bytes) -> str:

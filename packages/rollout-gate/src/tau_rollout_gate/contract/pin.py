@@ -6,7 +6,7 @@ The rules are the contract's (runbooks/state-files.md, "The rollout directory").
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from msgspec import field
 
 from tau_rollout_gate.contract.forms import Count, Form, Number, Sha256, Text
 
@@ -18,7 +18,7 @@ ExpectedField = Literal["release", "runtime_version", "fixture_sha256"]
 """What a cycle's line can be tied to the release by."""
 
 
-class LogPosition(Form):
+class LogPosition(Form, frozen=True, kw_only=True):
     """Where an event log stood: its last whole line then. All but the time is None without one.
 
     It is that line alone: a copy of it elsewhere is another. A file keeps its first line when it is
@@ -48,7 +48,7 @@ class Tie(StrEnum):
     SEEN = "seen"
 
 
-class Seen(Form):
+class Seen(Form, frozen=True, kw_only=True):
     """What was seen of a surface when it was decided on last; its log may never lack it again.
 
     Args:
@@ -62,7 +62,7 @@ class Seen(Form):
     tie: Tie = Tie.UNTOLD
 
 
-class Break(Form):
+class Break(Form, frozen=True, kw_only=True):
     """A place at which a log does not continue what stands before, as it was accepted.
 
     Args:
@@ -74,7 +74,7 @@ class Break(Form):
     continues_sha256: Sha256 | None
 
 
-class Carried(Form):
+class Carried(Form, frozen=True, kw_only=True):
     """What is kept of evidence that was accepted as damaged or lost.
 
     Args:
@@ -88,7 +88,7 @@ class Carried(Form):
     tie: Tie = Tie.UNTOLD
 
 
-class SurfacePin(Form):
+class SurfacePin(Form, frozen=True, kw_only=True):
     """A surface of the rollout, and where its evidence starts.
 
     Args:
@@ -110,7 +110,7 @@ class SurfacePin(Form):
     state_dir: Text
     is_chained: bool
     is_first_run: bool = False
-    expected: dict[ExpectedField, Text] = Field(default_factory=dict)
+    expected: dict[ExpectedField, Text] = field(default_factory=dict)
     evidence_from: LogPosition | None = None
     sound_from: LogPosition | None = None
     phase_from: LogPosition | None = None

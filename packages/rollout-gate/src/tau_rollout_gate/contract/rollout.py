@@ -3,11 +3,10 @@
 The rules are the contract's (runbooks/state-files.md, "The rollout directory").
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field
+from msgspec import Meta
 
 from tau_rollout_gate.contract.forms import Count, Form, Number, Sha256, Text, Version
 from tau_rollout_gate.contract.pin import SurfacePin
@@ -30,7 +29,7 @@ class RolloutStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Frozen(Form):
+class Frozen(Form, frozen=True, kw_only=True):
     """Why promotion is frozen, since when, and who did it.
 
     Args:
@@ -44,7 +43,7 @@ class Frozen(Form):
     since_unix_ms: Count
 
 
-class FiredTrigger(Form):
+class FiredTrigger(Form, frozen=True, kw_only=True):
     """A trigger that fired and was recorded: it stays fired, whatever becomes of its evidence.
 
     Args:
@@ -72,7 +71,7 @@ class FiredTrigger(Form):
     fixture_name: str | None = None
 
 
-class RollbackTarget(Form):
+class RollbackTarget(Form, frozen=True, kw_only=True):
     """What the release goes back to: recorded at the start, the reason once it happened.
 
     Args:
@@ -90,8 +89,7 @@ class RollbackTarget(Form):
     rollback_reference_unix_ms: Count | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedInput:
+class RecordedInput(Form, frozen=True, kw_only=True):
     """A file that a decision rests on, or that it left.
 
     Args:
@@ -101,16 +99,13 @@ class RecordedInput:
         length: How long it is, in bytes; None for a whole file.
     """
 
-    # Checked where a ledger is read; what is judged comes from this program's own reading.
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
-
     path: str
     sha256: Sha256
     offset: Count | None = None
     length: Count | None = None
 
 
-class UsedReport(Form):
+class UsedReport(Form, frozen=True, kw_only=True):
     """A validation report that a release was judged by; it serves no other release.
 
     Args:
@@ -122,7 +117,7 @@ class UsedReport(Form):
     sha256: Sha256
 
 
-class Rollout(Form):
+class Rollout(Form, frozen=True, kw_only=True):
     """The rollout, as `rollout.json` holds it beside the count and digest of the last decision.
 
     Args:
@@ -151,7 +146,7 @@ class Rollout(Form):
     release: Text
     channel: Channel
     started_unix_ms: Count
-    phases: tuple[Text, ...] = Field(min_length=1)
+    phases: Annotated[tuple[Text, ...], Meta(min_length=1)]
     phase: Text
     phase_entered_unix_ms: Count
     canary_entered_unix_ms: Count | None = None
@@ -159,7 +154,7 @@ class Rollout(Form):
     registry_changes_expected: bool
     policy_sha256: Sha256
     policy_file: str | None
-    surfaces: tuple[SurfacePin, ...] = Field(min_length=1)
+    surfaces: Annotated[tuple[SurfacePin, ...], Meta(min_length=1)]
     rollback: RollbackTarget
     frozen: Frozen | None = None
     fired_triggers: tuple[FiredTrigger, ...] = ()
@@ -172,11 +167,11 @@ class Rollout(Form):
 
     def without_seen(self) -> "Rollout":
         """The rollout without what `advance` notes in `rollout.json` alone, with no decision."""
-        pins = tuple(pin.model_copy(update={"seen": None}) for pin in self.surfaces)
-        return self.model_copy(update={"surfaces": pins})
+        pins = tuple(pin.replaced(seen=None) for pin in self.surfaces)
+        return self.replaced(surfaces=pins)
 
 
-class DecisionCount(Form):
+class DecisionCount(Form, frozen=True, kw_only=True):
     """How many decisions were recorded, and the digest of the last one's line.
 
     Args:
@@ -193,7 +188,7 @@ class DecisionCount(Form):
         return f"{self.count}:{self.sha256}"
 
 
-class RolloutFile(Rollout):
+class RolloutFile(Rollout, frozen=True, kw_only=True):
     """What `rollout.json` holds: the rollout, and which decision it is the outcome of.
 
     Args:
@@ -203,19 +198,15 @@ class RolloutFile(Rollout):
     decisions: DecisionCount
 
     @classmethod
-    def of(cls, rollout: Rollout, decisions: DecisionCount) -> Self:
+    def after(cls, rollout: Rollout, decisions: DecisionCount) -> Self:
         """Make the file of a rollout after its last decision."""
-        return cls(**_fields(rollout), decisions=decisions)
+        return cls(**_fields(rollout), decisions=decisions).checked()
 
     @property
     def rollout(self) -> Rollout:
         """The rollout alone."""
         return Rollout(**_fields(self))
 
-    def as_document(self) -> bytes:
-        """The bytes of the file."""
-        return self.model_dump_json(indent=2).encode() + b"\n"
-
 
 def _fields(rollout: Rollout) -> dict[str, Any]:
-    return {name: getattr(rollout, name) for name in Rollout.model_fields}
+    return {name: getattr(rollout, name) for name in Rollout.__struct_fields__}

@@ -10,7 +10,7 @@ from tau_rollout_gate.contract.forms import Count, Number, Read, Sha256, Text, V
 from tau_rollout_gate.errors import FormRefusedError
 
 
-class Health(Read):
+class Health(Read, frozen=True, kw_only=True):
     """The health block, the same for every surface. Times in milliseconds, the rest counts."""
 
     updated_unix_ms: Count
@@ -30,7 +30,7 @@ class Health(Read):
         return classify(failure_streak=self.failure_streak, failed_cases=self.last_cycle_failed)
 
 
-class LastCycle(Read):
+class LastCycle(Read, frozen=True, kw_only=True):
     """Which line of the event log the state belongs to."""
 
     cycle_id: Text
@@ -38,7 +38,7 @@ class LastCycle(Read):
     event_sha256: Sha256
 
 
-class Snapshot(Read):
+class Snapshot(Read, frozen=True, kw_only=True):
     """A valid state; `last_cycle` is None where the writer does not chain its events."""
 
     schema_version: Version
@@ -54,7 +54,7 @@ def parse_snapshot(pieces: Iterable[bytes]) -> Snapshot:
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    value = object_of(pieces, "the file", Snapshot.model_fields)
+    value = object_of(pieces, "the file", Snapshot.__struct_fields__)
     if value.get("last_cycle", ...) is None:
         raise FormRefusedError("last_cycle: must not be null")
     return Snapshot.of(value)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.decision.fleet import FleetStanding
 from tau_rollout_gate.errors import ExitCode
+from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 
@@ -144,3 +145,13 @@ def _names(results: Sequence[GateResult | TriggerResult]) -> tuple[str, ...]:
     return tuple(
         one.name if one.surface is None else f"{one.surface}:{one.name}" for one in results
     )
+
+
+class Found(NamedTuple):
+    """What the files said of a rollout, and the evidence that it was said on.
+
+    What follows from it happens at the time of the answer.
+    """
+
+    answer: Answer
+    evidence: Evidence

@@ -14,7 +14,7 @@ from tau_rollout_gate.policy.gates.interface import CycleGate, Finding
 from tau_rollout_gate.versions import is_same_release
 
 
-class PinnedField(CycleGate):
+class PinnedField(CycleGate, frozen=True, kw_only=True):
     """A field of every cycle's line has the one value that it may have."""
 
     name: str

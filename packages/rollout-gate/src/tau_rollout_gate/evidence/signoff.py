@@ -120,20 +120,15 @@ def _problems(signoff: Signoff, rollout: Rollout, now_unix_ms: int) -> Iterator[
     yield from _problems_of_reviewers(signoff)
 
 
-def _problems_of_date(
-    written: dt.date | str, started_unix_ms: int, now_unix_ms: int
-) -> Iterator[str]:
-    if isinstance(written, str):
-        if is_blank(written):
-            yield "date: is not filled in"
-            return
-        try:
-            date = dt.date.fromisoformat(written.strip())
-        except ValueError:
-            yield f"date: {written[:60]!r} is not a day; write 2026-01-31"
-            return
-    else:
-        date = written
+def _problems_of_date(written: str, started_unix_ms: int, now_unix_ms: int) -> Iterator[str]:
+    if is_blank(written):
+        yield "date: is not filled in"
+        return
+    try:
+        date = dt.date.fromisoformat(written.strip())
+    except ValueError:
+        yield f"date: {written[:60]!r} is not a day; write 2026-01-31"
+        return
     # Days are compared as numbers: a time that no calendar holds must not end in an error.
     day = date.toordinal() - _EPOCH_ORDINAL
     if day < started_unix_ms // _MS_PER_DAY:

@@ -5,12 +5,11 @@ The items are the checklist's (runbooks/release-signoff-checklist.md, "The items
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from typing import Annotated
 
-from pydantic import Field, ValidationError
+from msgspec import field
 
 from tau_rollout_gate.contract import small_toml
-from tau_rollout_gate.contract.forms import Form, problems
+from tau_rollout_gate.contract.forms import Form, MistakenFormError, read_form
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import FormRefusedError, NamedFileError
 
@@ -54,23 +53,20 @@ owner = ""
 reviewers = []
 """
 
-Section = Annotated[dict[str, str], Field(default_factory=dict)]
 
-
-class Signoff(Form):
+class Signoff(Form, frozen=True, kw_only=True):
     """The checklist as it was filled in; what is left out is as blank as what is left empty."""
 
     release: str = ""
     channel: str = ""
-    date: dt.date | str = ""
+    date: str = ""
     owner: str = ""
-    # TOML has arrays and no tuples; what is in them is as strict as the rest.
-    reviewers: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    preflight: Section
-    canary_phases: Section
-    rollback_readiness: Section
-    surface_verification: Section
-    general_availability: Section
+    reviewers: tuple[str, ...] = ()
+    preflight: dict[str, str] = field(default_factory=dict)
+    canary_phases: dict[str, str] = field(default_factory=dict)
+    rollback_readiness: dict[str, str] = field(default_factory=dict)
+    surface_verification: dict[str, str] = field(default_factory=dict)
+    general_availability: dict[str, str] = field(default_factory=dict)
 
     def items(self) -> Iterator[tuple[str, str, str]]:
         """Yield what is filled in: section, item, evidence."""
@@ -94,10 +90,14 @@ def parse_signoff(raw: bytes, *, path: str) -> Signoff:
         value = small_toml.decode(raw)
     except FormRefusedError as error:
         raise NamedFileError(f"{path}: {error}") from None
+    date = value.get("date")
+    if type(date) is dt.date:  # written without the quotes, which is no mistake
+        value["date"] = date.isoformat()
     try:
-        return Signoff.model_validate(value)
-    except ValidationError as error:
-        raise NamedFileError("\n".join(f"{path}: {one}" for one in problems(error))) from None
+        return read_form(value, Signoff)
+    except MistakenFormError as error:
+        lines = [f"{path}: {one}" for one in error.sentences]
+        raise NamedFileError("\n".join(lines)) from None
 
 
 def checklist(surfaces: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:

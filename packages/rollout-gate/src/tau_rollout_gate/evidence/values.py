@@ -6,9 +6,9 @@ judges.
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from tau_rollout_gate.contract.event import Event
 from tau_rollout_gate.contract.pin import Break, LogPosition
@@ -217,14 +217,16 @@ class SignoffEvidence(NamedTuple):
         return not self.problems and all(item.problem is None for item in self.items)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Evidence(NamedTuple):
     """All that a decision is made from, beside policy, rollout and time.
 
     `judged` are the bytes of the reports and the sign-off, by digest.
     """
 
-    surfaces: Mapping[str, SurfaceEvidence] = field(default_factory=dict)
-    reports: Mapping[str, ReportEvidence] = field(default_factory=dict)
+    surfaces: Mapping[str, SurfaceEvidence] = _NONE
+    reports: Mapping[str, ReportEvidence] = _NONE
     signoff: SignoffEvidence | None = None
-    judged: Mapping[str, bytes] = field(default_factory=dict)
+    judged: Mapping[str, bytes] = _NONE

@@ -1,38 +1,27 @@
-"""A rollout directory: what is read from it, and how a decision is written to it."""
+"""A rollout directory as it is changed: under its lock, a decision at a time."""
 
 import signal
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
-from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError
 from tau_rollout_gate.files.inputs import keep
 from tau_rollout_gate.files.lock import locked
-from tau_rollout_gate.files.record import (
-    LEDGER_FILE,
-    ROLLOUT_FILE,
-    nothing_there,
-    read_record,
-    standing_of,
-    telling_what_remains,
-)
+from tau_rollout_gate.files.record import LEDGER_FILE, ROLLOUT_FILE, begun, find, load, standing_of
 from tau_rollout_gate.files.storage import (
     append_and_replace,
     opened_folder,
     opened_subfolder,
     replace_file,
 )
-from tau_rollout_gate.rollout.ledger import Action, Entry, completed_last
-from tau_rollout_gate.rollout.ledger_check import LedgerReport, Standing, check
+from tau_rollout_gate.rollout.ledger import Action, Entry
+from tau_rollout_gate.rollout.ledger_check import Standing
 
 ARCHIVE_FOLDER = "archive"
 
 WAIT_SECONDS = 30.0
-_READINGS = 4
-_PAUSE_SECONDS = 0.05
 _HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
@@ -59,7 +48,7 @@ class Change:
         Raises:
             RolloutUnusableError: if nothing was begun in it.
         """
-        return _begun(self.standing, self.root)
+        return begun(self.standing, self.root)
 
     @property
     def count(self) -> DecisionCount | None:
@@ -90,7 +79,7 @@ class Change:
                 after=sum(len(line) + 1 for line in lines),
                 file=(
                     ROLLOUT_FILE,
-                    RolloutFile.of(entry.rollout_after, entry.counted).as_document(),
+                    RolloutFile.after(entry.rollout_after, entry.counted).as_document(),
                 ),
             )
         self.standing = Standing(
@@ -108,7 +97,7 @@ class Change:
         Raises:
             StorageError: if the operating system refuses.
         """
-        document = RolloutFile.of(rollout, self.current.decisions).as_document()
+        document = RolloutFile.after(rollout, self.current.decisions).as_document()
         replace_file(ROLLOUT_FILE, document, self.folder, self.root)
 
     def _complete(self, before: Standing) -> None:
@@ -121,34 +110,8 @@ class Change:
         name = f"{before.decisions.count:06d}-{before.rollout.release}.json"
         path = self.root / ARCHIVE_FOLDER
         with opened_subfolder(path, self.folder) as archive:
-            document = RolloutFile.of(before.rollout, before.decisions).as_document()
+            document = RolloutFile.after(before.rollout, before.decisions).as_document()
             replace_file(name, document, archive, path)
-
-
-def find(root: Path) -> Standing | None:
-    """Read where a rollout directory stands; None where nothing was begun in it.
-
-    Nothing is locked: while another process writes, the files are read again.
-
-    Raises:
-        RolloutUnusableError: if its files cannot be read or do not belong together.
-    """
-    for _ in range(_READINGS - 1):
-        with suppress(RolloutUnusableError):
-            return standing_of(root)
-        time.sleep(_PAUSE_SECONDS)
-    with telling_what_remains(root):
-        return standing_of(root)
-
-
-def load(root: Path) -> Standing:
-    """Read where a rollout directory stands, which has to have been begun.
-
-    Raises:
-        RolloutUnusableError: if nothing was begun in it, its files cannot be read or do not belong
-            together.
-    """
-    return _begun(find(root), root)
 
 
 @contextmanager
@@ -172,65 +135,6 @@ def changing(
     with opened_folder(root) as folder, locked(folder, root, wait_seconds=wait_seconds):
         now = standing_of(root)
         yield Change(root=root, folder=folder, standing=now, has_moved=_seen(now) != seen)
-
-
-def entries(root: Path) -> tuple[Entry, ...]:
-    """Read the recorded decisions, oldest first.
-
-    Raises:
-        RolloutUnusableError: if nothing was begun in the directory, or a line is not of its form.
-    """
-    found = []
-    for number, line in enumerate(load(root).lines, start=1):
-        try:
-            found.append(Entry.parse(line))
-        except RolloutGateError as error:
-            raise RolloutUnusableError(
-                f"{root / LEDGER_FILE}: entry {number}: {error}; see 'verify'"
-            ) from None
-    return tuple(found)
-
-
-def find_completed(root: Path) -> Entry | None:
-    """Find the decision that completed a release in a rollout directory last; None if none did.
-
-    Raises:
-        RolloutUnusableError: if a file cannot be read or the ledger is not whole: nobody knows.
-    """
-    if find(root) is None:
-        return None
-    if not verified(root).is_whole:
-        raise RolloutUnusableError(f"{root / LEDGER_FILE}: is not whole: see 'verify'")
-    return completed_last(entries(root))
-
-
-def verified(root: Path) -> LedgerReport:
-    """Check whether the ledger of a rollout directory is whole.
-
-    Raises:
-        RolloutUnusableError: if nothing was begun in it, or a file cannot be read.
-    """
-    report = _checked(root)
-    for _ in range(_READINGS - 1):
-        if report.is_whole:
-            break
-        time.sleep(_PAUSE_SECONDS)
-        report = _checked(root)
-    return report
-
-
-def _checked(root: Path) -> LedgerReport:
-    with telling_what_remains(root):
-        file, lines, is_torn = read_record(root)
-    if file is None and not lines:
-        raise nothing_there(root)
-    return check(file, lines, is_torn=is_torn)
-
-
-def _begun(found: Standing | None, root: Path) -> Standing:
-    if found is None:
-        raise nothing_there(root)
-    return found
 
 
 def _seen(found: Standing | None) -> DecisionCount | None:

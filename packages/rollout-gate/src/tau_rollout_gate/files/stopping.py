@@ -16,10 +16,11 @@ from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.record import (
     LEDGER_FILE,
     ROLLOUT_FILE,
+    find,
     nothing_there,
     standing_of,
 )
-from tau_rollout_gate.files.rollout_directory import WAIT_SECONDS, Change, find, signals_held
+from tau_rollout_gate.files.rollout_directory import WAIT_SECONDS, Change, signals_held
 from tau_rollout_gate.files.storage import (
     append,
     opened_folder,
@@ -100,7 +101,7 @@ class Stop:
             if self.reasons:
                 aside = free_name(ROLLOUT_FILE, self.folder)
                 set_aside(ROLLOUT_FILE, aside, self.folder, self.root)
-            document = RolloutFile.of(entry.rollout_after, entry.counted).as_document()
+            document = RolloutFile.after(entry.rollout_after, entry.counted).as_document()
             replace_file(ROLLOUT_FILE, document, self.folder, self.root)
 
 

@@ -95,8 +95,8 @@ def standing_text(
 def standing_json(standing: Standing, warnings: Sequence[str] = ()) -> str:
     """Write where the rollout stands, as `rollout.json` has it, and the warnings."""
     return document(
-        **standing.rollout.model_dump(mode="json"),
-        decisions=standing.decisions.model_dump(mode="json"),
+        **standing.rollout.as_json(),
+        decisions=standing.decisions.as_json(),
         warnings=list(warnings),
     )
 
@@ -109,7 +109,7 @@ def history_text(entries: Sequence[Entry]) -> str:
 
 def history_json(entries: Sequence[Entry]) -> str:
     """Write the decisions, oldest first, as they are recorded."""
-    return document(decisions=[entry.model_dump(mode="json") for entry in entries])
+    return document(decisions=[entry.as_json() for entry in entries])
 
 
 def report_text(report: LedgerReport) -> str:

@@ -1,6 +1,5 @@
 """JSON for programs: one object, its keys in the order of its schema (answer.schema.json)."""
 
-from dataclasses import asdict
 from typing import Any
 
 from tau_rollout_gate.contract.rollout import RecordedInput
@@ -30,7 +29,7 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - a part of the answer, and of JS
     """Give a part of the answer as JSON has it: by its names, but for what texts alone are for."""
     if isinstance(value, RecordedInput):
         whole = {"path": value.path, "sha256": value.sha256}
-        return whole if value.offset is None else asdict(value)
+        return whole if value.offset is None else value.as_json()
     if hasattr(value, "_asdict"):
         named = value._asdict().items()
         return {

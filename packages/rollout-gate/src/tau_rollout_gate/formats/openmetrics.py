@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from tau_rollout_gate.contract.rollout import RolloutStatus
 from tau_rollout_gate.decision.answer import Answer, Verdict
-from tau_rollout_gate.formats.phrases import shown
+from tau_rollout_gate.formats.phrases import is_closed, shown
 from tau_rollout_gate.policy.findings import GateStatus
 
 _PREFIX = "tau_rollout"
@@ -35,6 +36,12 @@ def _lines(answer: Answer) -> Iterator[str]:
         "_verdict",
         "What may be done now, 1 at the verdict that it is.",
         [({"verdict": each}, answer.verdict is each) for each in Verdict],
+    )
+    status = _status(answer)
+    yield from _family(
+        "_status",
+        "Whether the rollout goes on, or how it ended, 1 at what it is.",
+        [({"status": each}, status is each) for each in RolloutStatus],
     )
     reasons = [
         ({"number": str(number), "reason": reason}, 1)
@@ -77,6 +84,16 @@ def _lines(answer: Answer) -> Iterator[str]:
         is_left = answer.phase_now != answer.phase and name in _OF_THE_PHASE
         if value is not None and not is_left:
             yield from _family(name, help_text, [({}, value)])
+
+
+def _status(answer: Answer) -> RolloutStatus:
+    """What the rollout is after the answer: what is over answers how it ended, for ever."""
+    if not is_closed(answer) and not (answer.advanced and answer.verdict is Verdict.COMPLETE):
+        return RolloutStatus.OPEN
+    return {
+        Verdict.HOLD: RolloutStatus.CANCELLED,
+        Verdict.ROLLBACK: RolloutStatus.ROLLED_BACK,
+    }.get(answer.verdict, RolloutStatus.COMPLETE)
 
 
 def _family(name: str, help_text: str, samples: Iterable[_Sample]) -> Iterator[str]:

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.forms import Count, Form, Location, Number, Text
-from tau_rollout_gate.durations import parse_duration
+from tau_rollout_gate.contract.forms import Count, Form, Location, Milliseconds, Number, Text
 
 SALT_OF_RELEASE = "release"
 """The salt that stands for the release: the next one has other canaries."""
@@ -35,7 +34,7 @@ class Share(NamedTuple):
         return int(hosts * self.percent / _ALL) if self.number is None else self.number
 
 
-class Compare(Form):
+class Compare(Form, frozen=True, kw_only=True):
     """How canaries are compared with the hosts that do not have the release.
 
     Args:
@@ -50,7 +49,7 @@ class Compare(Form):
         return Fraction(self.alpha)
 
 
-class FleetRules(Form):
+class FleetRules(Form, frozen=True, kw_only=True):
     """What a fleet is judged by.
 
     Args:
@@ -68,7 +67,7 @@ class FleetRules(Form):
     min_hosts: Number = 1
     salt: Text = SALT_OF_RELEASE
     compare: Compare | None = None
-    fail_silent_after: Text | None = None
+    fail_silent_after: Milliseconds | None = None
 
     @property
     def tolerated(self) -> Share:
@@ -83,7 +82,7 @@ class FleetRules(Form):
     @property
     def fail_silent_after_ms(self) -> int | None:
         """After which silence a host that had the release counts as failed; None for never."""
-        return None if self.fail_silent_after is None else parse_duration(self.fail_silent_after)
+        return None if self.fail_silent_after is None else int(self.fail_silent_after)
 
     def salt_of(self, release: str) -> str:
         """What the cohorts of a release are drawn with."""
@@ -118,8 +117,3 @@ def misfits(rules: FleetRules) -> Iterator[tuple[Location, str]]:
     if not _DECIMAL.fullmatch(alpha) or not Fraction(alpha):
         problem = f'{alpha!r} is no probability above 0 and below 1: write "0.01"'
         yield ("fleet", "compare", "alpha"), problem
-    if rules.fail_silent_after is not None:
-        try:
-            parse_duration(rules.fail_silent_after)
-        except ValueError as error:
-            yield ("fleet", "fail_silent_after"), str(error)

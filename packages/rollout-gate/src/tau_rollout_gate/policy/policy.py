@@ -5,33 +5,27 @@ It is data, in TOML; the built-in one is `default_policy.toml`. The rules are th
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain, combinations, pairwise, product
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    ValidationInfo,
-)
+from msgspec import Meta
 
 from tau_rollout_gate.contract import small_toml
 from tau_rollout_gate.contract.forms import (
-    Count,
+    AnyForm,
     Form,
     Location,
+    Milliseconds,
+    MisfitError,
+    MistakenFormError,
     Name,
-    Number,
     Version,
     path,
-    problems,
+    read_form,
 )
-from tau_rollout_gate.durations import parse_duration, written
 from tau_rollout_gate.errors import FormRefusedError, PolicyRefusedError
 from tau_rollout_gate.policy.findings import OTHER_RESERVED_NAMES, RESERVED_NAMES, RESERVED_TRIGGERS
 from tau_rollout_gate.policy.fleet import FleetRules
@@ -48,59 +42,45 @@ _MOST_SHOWN = 50
 _LONGEST_PROBLEM = 300
 
 
-class _FromFile:
-    """What tells a validator that the value is out of a file."""
-
-
-def _milliseconds(value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - whatever a file holds
-    if info.context is not _FromFile:
-        return value
-    if not isinstance(value, str):
-        raise ValueError('must be a duration in quotes, such as "30m"')  # noqa: TRY004 - pydantic
-    return parse_duration(value)
-
-
-_READ = BeforeValidator(_milliseconds)
-_WRITTEN = PlainSerializer(written, return_type=str)
-_Soak = Annotated[Count, _READ, _WRITTEN]
-_Interval = Annotated[Number, _READ, _WRITTEN]
-
-
-class _Timed(Form):
-    """A part of a policy with a duration: a field with a unit, a key without one in TOML."""
-
-    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
-
-
-class Phase(_Timed):
+class Phase(Form, frozen=True, kw_only=True):
     """A step of the rollout.
 
     Args:
         name: Its name, unique in the policy.
         canary_percent: How much of the traffic the release gets.
-        soak_ms: How long the gates in force have to hold before the phase is left.
+        soak: How long the gates in force have to hold before the phase is left.
         gates_of: An earlier phase whose gates, and those in force there, must hold as well.
         gates: Its own gates.
-        deadline_ms: How long after its entry it has to be left; None for no matter when.
+        deadline: How long after its entry it has to be left; None for no matter when.
         on_deadline: What happens past it; None as `hold`.
     """
 
     name: Name
-    canary_percent: Annotated[Count, Field(le=100)]
-    soak_ms: Annotated[_Soak, Field(alias="soak")]
+    canary_percent: Annotated[int, Meta(ge=0, le=100)]
+    soak: Milliseconds
     gates_of: Name | None = None
-    gates: Annotated[tuple[GateSpec, ...], Field(max_length=64)] = ()
-    deadline_ms: Annotated[_Interval | None, Field(alias="deadline")] = None
+    gates: Annotated[tuple[GateSpec, ...], Meta(max_length=64)] = ()
+    deadline: Milliseconds | None = None
     on_deadline: Literal["hold", "rollback"] | None = None
 
+    @property
+    def soak_ms(self) -> int:
+        """The soak in milliseconds."""
+        return int(self.soak)
 
-class Policy(_Timed):
+    @property
+    def deadline_ms(self) -> int | None:
+        """The deadline in milliseconds after the phase's entry; None without one."""
+        return None if self.deadline is None else int(self.deadline)
+
+
+class Policy(Form, frozen=True, kw_only=True):
     """A policy whose parts fit together, as `parse_policy` gives it.
 
     Args:
         schema_version: The form of the file.
         name: Its name, for people.
-        cycle_interval_ms: How often a cycle is to be expected, unless the start says otherwise.
+        cycle_interval: How often a cycle is to be expected, unless the start says otherwise.
         required_run_mode: What every cycle must have run in; None for any.
         phases: The phases, in their order.
         triggers: The rollback triggers.
@@ -110,12 +90,22 @@ class Policy(_Timed):
 
     schema_version: Version
     name: Name
-    cycle_interval_ms: Annotated[_Interval, Field(alias="cycle_interval")]
+    cycle_interval: Milliseconds
     required_run_mode: Literal["record", "execute"] | None = None
-    phases: Annotated[tuple[Phase, ...], Field(min_length=2, max_length=32)]
-    triggers: Annotated[tuple[TriggerSpec, ...], Field(max_length=64)] = ()
+    phases: Annotated[tuple[Phase, ...], Meta(min_length=2, max_length=32)]
+    triggers: Annotated[tuple[TriggerSpec, ...], Meta(max_length=64)] = ()
     fleet: FleetRules | None = None
-    windows: Annotated[tuple[ClosedWindow, ...], Field(min_length=1, max_length=32)] | None = None
+    windows: Annotated[tuple[ClosedWindow, ...], Meta(min_length=1, max_length=32)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an interval that is none."""
+        if self.cycle_interval == 0:
+            raise MisfitError("must be more than nothing", "cycle_interval")
+
+    @property
+    def cycle_interval_ms(self) -> int:
+        """The cycle interval in milliseconds."""
+        return int(self.cycle_interval)
 
     def phase(self, name: str) -> Phase:
         """The phase called `name`.
@@ -164,11 +154,7 @@ def parse_policy(raw: bytes, *, source: str) -> Policy:
     Raises:
         PolicyRefusedError: if it cannot be used; the text names every problem with its place.
     """
-    text = json_of_toml(raw, source)
-    try:
-        policy = Policy.model_validate_json(text, context=_FromFile, by_alias=True, by_name=False)
-    except ValidationError as error:
-        raise refused(source, problems(error, place=_place)) from None
+    policy = form_of_toml(raw, Policy, source)
     if wrong := [f"{path(place)}: {what}" for place, what in _misfits(policy)]:
         raise refused(source, wrong)
     return policy
@@ -176,7 +162,15 @@ def parse_policy(raw: bytes, *, source: str) -> Policy:
 
 def policy_document(policy: Policy) -> dict[str, Any]:
     """What is to be written as TOML; `parse_policy` reads it back equal."""
-    return policy.model_dump(mode="json", by_alias=True, exclude_none=True)
+    document: dict[str, Any] = _without_none(policy.as_json())
+    return document
+
+
+def _without_none(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """A value without the keys of which there is nothing to say: TOML has no null."""
+    if isinstance(value, dict):
+        return {key: _without_none(one) for key, one in value.items() if one is not None}
+    return [_without_none(one) for one in value] if isinstance(value, tuple) else value
 
 
 @lru_cache(maxsize=4)
@@ -193,17 +187,24 @@ def share_a_surface(one: Gate | Trigger, other: Gate | Trigger) -> bool:
     return not set(one.surfaces).isdisjoint(other.surfaces)
 
 
-def json_of_toml(raw: bytes, source: str) -> str:
-    """The TOML of `raw` as JSON, in which strict forms take lists for tuples.
+def form_of_toml(
+    raw: bytes,
+    form: type[AnyForm],
+    source: str,
+    *,
+    prepared: Callable[[dict[str, Any]], object] = lambda document: document,
+) -> AnyForm:
+    """The form that the TOML of `raw` makes, as it was `prepared` for it.
 
     Raises:
-        PolicyRefusedError: if it is not TOML, or too large; `source` is its name there.
+        PolicyRefusedError: if it makes none; `source` is its name there, and each mistake is named.
     """
     try:
-        # A date becomes an object, which no field takes.
-        return json.dumps(small_toml.decode(raw), default=lambda _: {"": "a date"})
+        return read_form(prepared(small_toml.decode(raw)), form)
     except FormRefusedError as error:
         raise refused(source, [str(error)]) from None
+    except MistakenFormError as error:
+        raise refused(source, error.sentences) from None
 
 
 def refused(source: str, wrong: Sequence[str]) -> PolicyRefusedError:
@@ -212,15 +213,6 @@ def refused(source: str, wrong: Sequence[str]) -> PolicyRefusedError:
     if len(wrong) > _MOST_SHOWN:
         lines.append(f"{source}: and {len(wrong) - _MOST_SHOWN} more")
     return PolicyRefusedError("\n".join(lines))
-
-
-def _place(location: Location) -> Location:
-    """A place as the file has it: pydantic puts the kind behind the index of a gate."""
-    return tuple(
-        part
-        for index, part in enumerate(location)
-        if not (index >= 2 and location[index - 2] in {"gates", "triggers"})  # noqa: PLR2004
-    )
 
 
 _Misfit = tuple[Location, str]

@@ -1,12 +1,13 @@
 """What a cycle's line tells as one value, and how gates and triggers compare it."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, Field, PlainValidator
+from msgspec import Meta
 
 from tau_rollout_gate.contract.event import Event, HealthState
-from tau_rollout_gate.contract.forms import LARGEST_INTEGER
+from tau_rollout_gate.contract.forms import Count, MisfitError
 
 
 class Signal(StrEnum):
@@ -69,26 +70,23 @@ def reading(event: Event, signal: Signal) -> str | int | None:
     return event.counters.get(_KEYS.get(signal, signal))
 
 
-def _counted(signal: Signal) -> Signal:
-    if signal.words:
-        raise ValueError(f"{signal} is a word, not a counter")
-    return signal
+Counters = Annotated[tuple[Signal, ...], Meta(max_length=32)]
+"""Signals that are counters: `refuse_words` holds them to that."""
+
+ReasonCode = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,63}\Z")]
+ReasonCodes = Annotated[tuple[ReasonCode, ...], Meta(max_length=32)]
+Value = Count | str
 
 
-def _word_or_number(value: Any) -> str | int:  # noqa: ANN401 - whatever a file holds
-    # Not a union of two strict types, since that reports one mistake twice.
-    if type(value) is str:
-        return value
-    if type(value) is int and 0 <= value <= LARGEST_INTEGER:
-        return value
-    raise ValueError("must be a word or a whole number from 0 on")
+def refuse_words(counters: Sequence[Signal]) -> None:
+    """Pass where each signal is a counter.
 
-
-Counter = Annotated[Signal, AfterValidator(_counted)]
-Counters = Annotated[tuple[Counter, ...], Field(max_length=32)]
-ReasonCode = Annotated[str, Field(strict=True, pattern=r"\A[a-z][a-z0-9_]{0,63}\z")]
-ReasonCodes = Annotated[tuple[ReasonCode, ...], Field(max_length=32)]
-Value = Annotated[str | int, PlainValidator(_word_or_number)]
+    Raises:
+        MisfitError: where one is a word; the place is that of a field `counters`.
+    """
+    for index, signal in enumerate(counters):
+        if signal.words:
+            raise MisfitError(f"{signal} is a word, not a counter", "counters", index)
 
 
 class Comparison(NamedTuple):

@@ -25,20 +25,18 @@ def ignore_expected_malformed(policy: Policy) -> Policy:
     malformed input was expected.
     """
     phases = tuple(
-        phase.model_copy(
-            update={"gates": tuple(new for gate in phase.gates for new in _gates_for(gate))}
-        )
+        phase.replaced(gates=tuple(new for gate in phase.gates for new in _gates_for(gate)))
         for phase in policy.phases
     )
     triggers = tuple(_trigger_for(trigger) for trigger in policy.triggers)
-    return policy.model_copy(update={"phases": phases, "triggers": triggers})
+    return policy.replaced(phases=phases, triggers=triggers)
 
 
 @lru_cache(maxsize=4)
 def without_gates(policy: Policy) -> Policy:
     """The policy with its triggers alone, for hosts that are not to have the release."""
-    phases = tuple(phase.model_copy(update={"gates": ()}) for phase in policy.phases)
-    return policy.model_copy(update={"phases": phases})
+    phases = tuple(phase.replaced(gates=()) for phase in policy.phases)
+    return policy.replaced(phases=phases)
 
 
 def _gates_for(gate: Gate) -> tuple[Gate, ...]:
@@ -51,14 +49,14 @@ def _gates_for(gate: Gate) -> tuple[Gate, ...]:
         equals=0,
     )
     codes = _without(gate.codes)
-    return (gate.model_copy(update={"codes": codes}), counted) if codes else (counted,)
+    return (gate.replaced(codes=codes), counted) if codes else (counted,)
 
 
 def _trigger_for(trigger: Trigger) -> Trigger:
     if not isinstance(trigger, NewReasonCodeTrigger) or _CODE not in trigger.codes:
         return trigger
     counters = (*trigger.counters, Signal.UNEXPECTED_MALFORMED_CASES)
-    return trigger.model_copy(update={"codes": _without(trigger.codes), "counters": counters})
+    return trigger.replaced(codes=_without(trigger.codes), counters=counters)
 
 
 def _without(codes: tuple[str, ...]) -> tuple[str, ...]:

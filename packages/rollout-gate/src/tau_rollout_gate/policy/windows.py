@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Annotated, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from msgspec import Meta
 
 from tau_rollout_gate.contract.forms import Form, Location, Name, Text
 
@@ -25,7 +25,7 @@ _OFFSET = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])")
 _DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:/([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
 
 
-class ClosedWindow(Form):
+class ClosedWindow(Form, frozen=True, kw_only=True):
     """A time in which nothing is promoted: all that is given has to fit.
 
     Args:
@@ -38,9 +38,9 @@ class ClosedWindow(Form):
 
     name: Name
     timezone: Text
-    days: Annotated[tuple[Day, ...], Field(min_length=1, max_length=7)] | None = None
+    days: Annotated[tuple[Day, ...], Meta(min_length=1, max_length=7)] | None = None
     hours: Text | None = None
-    dates: Annotated[tuple[Text, ...], Field(min_length=1, max_length=64)] | None = None
+    dates: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=64)] | None = None
 
 
 class Closed(NamedTuple):

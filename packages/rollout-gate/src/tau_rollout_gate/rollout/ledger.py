@@ -38,7 +38,7 @@ STOPPING = frozenset({Action.FREEZE, Action.ROLLBACK, Action.CAPTURE, Action.CAN
 """What depends on nothing: it is recorded whatever is wrong with the record itself."""
 
 
-class Entry(Form):
+class Entry(Form, frozen=True, kw_only=True):
     """A line of `decisions.jsonl`: one decision, chained to the one before.
 
     Args:
@@ -109,11 +109,7 @@ class Entry(Form):
             policy_sha256=rollout_after.policy_sha256,
             inputs=inputs if answer is None else answer.inputs,
             rollout_after=rollout_after,
-        )
-
-    def as_line(self) -> bytes:
-        """The line, with its line break."""
-        return self.model_dump_json().encode() + b"\n"
+        ).checked()
 
     @property
     def restrains(self) -> bool:

@@ -41,7 +41,7 @@ def entered(
     else:
         for name in ("evidence_from", "sound_from"):
             changes[name] = _dated(getattr(pin, name), now_unix_ms)
-    return pin.model_copy(update=changes)
+    return pin.replaced(**changes)
 
 
 def _dated(position: LogPosition | None, now_unix_ms: int) -> LogPosition | None:
@@ -49,7 +49,7 @@ def _dated(position: LogPosition | None, now_unix_ms: int) -> LogPosition | None
     noted = None if position is None else position.timestamp_unix_ms
     if position is None or position.event_sha256 is not None or noted is None:
         return position
-    return position.model_copy(update={"timestamp_unix_ms": min(noted, now_unix_ms)})
+    return position.replaced(timestamp_unix_ms=min(noted, now_unix_ms))
 
 
 def left_behind(
@@ -84,16 +84,14 @@ def left_behind(
         row, tie = max(row, pin.seen.unhealthy_row), furthest(tie, pin.seen.tie)
     if found.snapshot is not None and found.lost_lines:  # of a cycle whose line may be gone
         row = max(row, found.snapshot.health.failure_streak)
-    return anew.model_copy(
-        update={
-            "sound_from": anew.phase_from,
-            "breaks": found.breaks,
-            "carried": Carried(
-                unhealthy_row=row,
-                lost_lines=pin.carried.lost_lines + found.lost_lines,
-                tie=tie,
-            ),
-        }
+    return anew.replaced(
+        sound_from=anew.phase_from,
+        breaks=found.breaks,
+        carried=Carried(
+            unhealthy_row=row,
+            lost_lines=pin.carried.lost_lines + found.lost_lines,
+            tie=tie,
+        ),
     )
 
 
@@ -102,7 +100,7 @@ def remembered(rollout: Rollout, pin: SurfacePin, found: SurfaceEvidence) -> Sur
     is_lacking = any(one.flaw in _LACKING for one in found.flaws)
     if pin.seen is None or found.newest is None or is_lacking:
         return pin
-    return pin.model_copy(update={"seen": _seen(rollout, pin, found, found.newest)})
+    return pin.replaced(seen=_seen(rollout, pin, found, found.newest))
 
 
 def _seen(rollout: Rollout, pin: SurfacePin, found: SurfaceEvidence, end: LogPosition) -> Seen:

@@ -115,7 +115,7 @@ def _misfits(before: Rollout, entry: Entry, after: Rollout) -> Iterator[tuple[bo
         done = _ADVANCES[entry.verdict]
     # What 'advance' saw is noted without a decision, and stands in the next one, whatever that is.
     was, now = before.without_seen(), after.without_seen()
-    for name in Rollout.model_fields:
+    for name in Rollout.__struct_fields__:
         is_other = getattr(was, name) != getattr(now, name)
         yield is_other and name not in _MAY_CHANGE[done], f"changes {name}, unlike a {done}"
     following = before.phases[before.phases.index(before.phase) + 1 :]
@@ -171,4 +171,4 @@ def _redated(after: LogPosition | None, before: LogPosition | None) -> LogPositi
     """Where a log is without a line, the position as it may have been before `reenter`."""
     if after is None or before is None or after.event_sha256 is not None:
         return after
-    return after.model_copy(update={"timestamp_unix_ms": before.timestamp_unix_ms})
+    return after.replaced(timestamp_unix_ms=before.timestamp_unix_ms)

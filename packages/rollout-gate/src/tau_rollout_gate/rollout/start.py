@@ -147,23 +147,6 @@ def _target(opening: Opening, completed: Rollout | None) -> RollbackTarget:
     )
 
 
-def surfaces_in(options: Sequence[str]) -> dict[str, str]:
-    """Read the state directories by surface, of options like `voice=.tau/voice`.
-
-    Raises:
-        RefusedError: if one is not of that form, or a name is given twice.
-    """
-    found: dict[str, str] = {}
-    for option in options:
-        name, _, state_dir = option.partition("=")
-        if not state_dir:
-            raise RefusedError(f"--surface: {option!r}: write NAME=STATE_DIR")
-        if name in found:
-            raise RefusedError(f"--surface: {name} is given twice")
-        found[name] = state_dir
-    return found
-
-
 def expected_in(options: Sequence[str]) -> dict[str, dict[str, str]]:
     """Read what is expected, by surface and field, of options like `voice:runtime_version=1.4.0`.
 

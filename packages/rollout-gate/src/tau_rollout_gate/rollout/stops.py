@@ -55,8 +55,8 @@ def rolled_back(rollout: Rollout, *, reason: str, by: str, now_unix_ms: int) -> 
     return changed(
         kept_frozen(rollout, reason, by, now_unix_ms),
         status=RolloutStatus.ROLLED_BACK,
-        rollback=rollout.rollback.model_copy(
-            update={"rollback_reason": reason, "rollback_reference_unix_ms": now_unix_ms}
+        rollback=rollout.rollback.replaced(
+            rollback_reason=reason, rollback_reference_unix_ms=now_unix_ms
         ),
     )
 
@@ -80,7 +80,7 @@ def kept_frozen(rollout: Rollout, reason: str, by: str, since_unix_ms: int) -> R
 
 def changed(rollout: Rollout, **values: Any) -> Rollout:  # noqa: ANN401 - any of its fields
     """Give a rollout with other values, held against its form."""
-    return Rollout.model_validate(dict(rollout) | values)
+    return rollout.replaced(**values).checked()
 
 
 def refuse_closed(rollout: Rollout) -> None:

@@ -6,25 +6,14 @@ Nothing here mutes a trigger: once fired it stays until `rollback` or a new roll
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus, UsedReport
-from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.answer import Answer, Found, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import Evidence, ReportStatus
 from tau_rollout_gate.policy.policy import Policy, policy_digest
 from tau_rollout_gate.rollout.phase_entry import entered, left_behind, remembered
 from tau_rollout_gate.rollout.stops import changed, kept_frozen, refuse_closed, with_fired
-
-
-class Found(NamedTuple):
-    """What the files said of a rollout, and the evidence that it was said on.
-
-    What follows from it happens at the time of the answer.
-    """
-
-    answer: Answer
-    evidence: Evidence
 
 
 def advanced(rollout: Rollout, found: Found) -> Rollout:
@@ -147,9 +136,7 @@ def moved(
             )
     return changed(
         rollout,
-        surfaces=tuple(
-            pin.model_copy(update={"state_dir": state_dirs[pin.name]}) for pin in rollout.surfaces
-        ),
+        surfaces=tuple(pin.replaced(state_dir=state_dirs[pin.name]) for pin in rollout.surfaces),
     )
 
 

@@ -1,12 +1,12 @@
 """`advance`: evaluates, and records what follows, under the lock of the rollout directory."""
 
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.answer import Answer, Found, Verdict
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.rollout_directory import changing
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.ledger_check import Standing
-from tau_rollout_gate.rollout.transitions import Found, advanced, moved, remembering, stopped
+from tau_rollout_gate.rollout.transitions import advanced, moved, remembering, stopped
 from tau_rollout_gate.services.evaluate import (
     Question,
     check_pinned,

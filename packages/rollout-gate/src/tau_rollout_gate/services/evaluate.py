@@ -3,18 +3,18 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout
-from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.answer import Answer, Found, Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.errors import NamedFileError, RefusedError, RolloutUnusableError
 from tau_rollout_gate.files.policy import pinned_policy
-from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.record import load
 from tau_rollout_gate.files.surface.evidence import read_evidence
 from tau_rollout_gate.rollout.ledger_check import Standing
-from tau_rollout_gate.rollout.transitions import Found
 from tau_rollout_gate.services.recorded import absolute
 
 NOW_VARIABLE = "TAU_ROLLOUT_GATE_NOW_UNIX_MS"
@@ -24,8 +24,7 @@ SIGNOFF_FILE = "signoff.toml"
 """Where the sign-off of a rollout is, in its directory, unless another file is named."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(NamedTuple):
     """What is asked, as the command line has it.
 
     `surfaces` are state directories by name, those that were given; `reports` are `[NAME=]FILE`;
@@ -34,7 +33,7 @@ class Question:
     """
 
     rollout_dir: Path
-    surfaces: Mapping[str, str] = field(default_factory=dict)
+    surfaces: Mapping[str, str] = MappingProxyType({})
     policy: Path | None = None
     reports: Sequence[str] = ()
     signoff: Path | None = None
@@ -58,7 +57,7 @@ def evaluate(question: Question, rollout: Rollout) -> Found:
     try:
         return _evaluated(question, rollout)
     except NamedFileError as error:
-        found = _evaluated(replace(question, reports=()), rollout)
+        found = _evaluated(question._replace(reports=()), rollout)
         if found.answer.verdict is not Verdict.ROLLBACK:
             raise
         return found._replace(answer=_warned(found.answer, str(error)))

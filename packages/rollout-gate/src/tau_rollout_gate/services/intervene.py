@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.decision.answer import Found
 from tau_rollout_gate.files.policy import kept_policy, load_policy, pinned_policy
 from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.files.stopping import stopping
 from tau_rollout_gate.rollout import stops, transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
-from tau_rollout_gate.rollout.transitions import Found
 from tau_rollout_gate.services.actor import actor
 from tau_rollout_gate.services.evaluate import (
     Question,
@@ -116,7 +116,7 @@ def adopt(asked: Asked, *, cycle_interval_ms: int | None) -> Entry:
         )
 
     return _on_evidence(
-        replace(asked, question=replace(asked.question, policy=None)),
+        replace(asked, question=asked.question._replace(policy=None)),
         Action.ADOPT,
         transition,
         judged={} if stays else kept_policy(policy),
@@ -161,7 +161,7 @@ def _on_evidence(
         found = evaluate(asked.question, before)
         pinned = None
         if action is Action.REENTER and asked.question.surfaces:
-            pinned = evaluate(replace(asked.question, surfaces={}), before)
+            pinned = evaluate(asked.question._replace(surfaces={}), before)
         dirs = pinned_state_dirs(asked.question, before)
         here = transitions.moved(before, dirs, found.evidence, pinned=pinned)
         return change.commit(

@@ -1,5 +1,6 @@
 """What the command line says, as a record can hold it: UTF-8 text of a bounded length."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tau_rollout_gate.errors import RefusedError
@@ -44,4 +45,21 @@ def absolute(path: str | Path) -> str:
             f"{found}: is not UTF-8 text, which no record can hold: name it absolutely by another "
             "path, or rename that directory"
         )
+    return found
+
+
+def surfaces_in(options: Sequence[str]) -> dict[str, str]:
+    """Read the state directories by surface, of options like `voice=.tau/voice`.
+
+    Raises:
+        RefusedError: if one is not of that form, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for option in options:
+        name, _, state_dir = option.partition("=")
+        if not state_dir:
+            raise RefusedError(f"--surface: {option!r}: write NAME=STATE_DIR")
+        if name in found:
+            raise RefusedError(f"--surface: {name} is given twice")
+        found[name] = state_dir
     return found

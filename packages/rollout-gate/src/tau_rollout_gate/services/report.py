@@ -10,7 +10,7 @@ from tau_rollout_gate.decision.decide import judged_surfaces
 from tau_rollout_gate.decision.fold import folded
 from tau_rollout_gate.decision.soak import Restart
 from tau_rollout_gate.files.policy import pinned_policy
-from tau_rollout_gate.files.rollout_directory import entries
+from tau_rollout_gate.files.record import entries
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.ledger import Action, Entry

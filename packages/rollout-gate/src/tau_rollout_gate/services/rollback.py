@@ -17,7 +17,7 @@ from tau_rollout_gate.files.incident.archive import Source, safe_name
 from tau_rollout_gate.files.incident.capture import Captured, capture
 from tau_rollout_gate.files.inputs import digest_of, kept_file
 from tau_rollout_gate.files.policy import is_as_pinned, kept_policy_path, load_policy, policy_path
-from tau_rollout_gate.files.rollout_directory import entries
+from tau_rollout_gate.files.record import entries
 from tau_rollout_gate.files.stopping import known_rollout, stopping
 from tau_rollout_gate.policy.policy import policy_digest
 from tau_rollout_gate.rollout import stops

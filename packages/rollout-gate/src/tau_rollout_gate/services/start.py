@@ -8,7 +8,8 @@ from pathlib import Path
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import RefusedError, RolloutUnusableError
 from tau_rollout_gate.files.policy import kept_policy, load_policy
-from tau_rollout_gate.files.rollout_directory import changing, find, find_completed
+from tau_rollout_gate.files.record import find, find_completed
+from tau_rollout_gate.files.rollout_directory import changing
 from tau_rollout_gate.files.surface.state_directory import which_folder
 from tau_rollout_gate.policy.lint import LintFinding, lint
 from tau_rollout_gate.policy.policy import Policy

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tau_transport_health import __version__
 from tau_transport_health.cli.border import ErrorBorder
 from tau_transport_health.cli.lazy_group import SETTINGS, LazyGroup
+from tau_transport_health.cli.version import VERSION
 from tau_transport_health.errors import PluginCode, TransportHealthError
 from tau_transport_health.printable import printable
 
@@ -85,7 +85,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"tau-transport-health {__version__}")
+        typer.echo(VERSION)
         raise typer.Exit
 
 

@@ -1,38 +1,31 @@
 """The options of the commands, each with its environment variable, default and help."""
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tau_transport_health import durations
 from tau_transport_health.cli.completion import target_names
 from tau_transport_health.files.targets import TARGETS_FILE
 from tau_transport_health.health.assessment import DEFAULT_MAX_AGE_MS
 
 _PREFIX = "TAU_TRANSPORT_HEALTH_"
-_DURATION = re.compile(r"(\d{1,12})(ms|s|m|h|d)")
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-DEFAULT_ROOT = Path(".tau")
 DEFAULT_MAX_AGE = f"{DEFAULT_MAX_AGE_MS // 60_000}m"
 
 
 def duration_ms(text: str) -> int | None:
-    """Read `500ms`, `90s`, `15m`, `1h` or `2d` as milliseconds, and `none` as None.
+    """Read a duration as milliseconds, and `none` as None.
 
     Raises:
-        typer.BadParameter: for anything else.
+        typer.BadParameter: if it is none; the text says what to write.
     """
-    if text == "none":
-        return None
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise typer.BadParameter(
-            f"{text!r} is not a duration with its unit: write 500ms, 90s, 15m, 1h, 2d or none"
-        )
-    return int(match[1]) * _UNITS_MS[match[2]]
+    try:
+        return durations.duration_ms(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 class Format(StrEnum):

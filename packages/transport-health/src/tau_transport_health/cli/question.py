@@ -5,7 +5,6 @@ from inspect import Parameter, Signature, signature
 
 from tau_transport_health.cli.options import (
     DEFAULT_MAX_AGE,
-    DEFAULT_ROOT,
     AllTargets,
     AsFormat,
     Format,
@@ -19,7 +18,7 @@ from tau_transport_health.cli.options import (
     duration_ms,
 )
 from tau_transport_health.errors import TargetError
-from tau_transport_health.services.inspect import Question, named_targets
+from tau_transport_health.services.inspect import DEFAULT_ROOT, Question, named_targets
 
 Command = Callable[..., None]
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 from tau_transport_health.contract import long_json, strict_json
+from tau_transport_health.contract.schema_version import SCHEMA_VERSION
 from tau_transport_health.errors import FormRefusedError
 
 LARGEST_INTEGER = 2**63 - 1
@@ -63,7 +64,9 @@ DIGEST = Rule(
 FLAG = Rule(lambda value: type(value) is bool, "must be true or false")
 ARRAY = Rule(lambda value: isinstance(value, list), "must be an array")
 OBJECT = Rule(lambda value: isinstance(value, dict), "must be an object")
-VERSION_1 = Rule(lambda value: type(value) is int and value == 1, "1 is known")
+VERSION_1 = Rule(
+    lambda value: type(value) is int and value == SCHEMA_VERSION, f"{SCHEMA_VERSION} is known"
+)
 
 Count = Annotated[int, COUNT]
 Number = Annotated[int, NUMBER]

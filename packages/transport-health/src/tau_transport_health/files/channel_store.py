@@ -47,12 +47,18 @@ class ChannelStore:
     def names(self) -> tuple[list[str], dict[str, str]]:
         """The channels, sorted, and whatever else lies there, with what it is.
 
+        A channel that its writer is just making, under a name of its own, is neither.
+
         Raises:
             NoChannelError: if there is no channel store that can be read.
         """
         try:
             with self._folder(()) as folder, os.scandir(folder) as entries:
-                found = {entry.name: _other_than_channel(entry) for entry in entries}
+                found = {
+                    entry.name: _other_than_channel(entry)
+                    for entry in entries
+                    if not _is_being_made(entry.name)
+                }
         except FileNotFoundError:
             raise NoChannelError(f"{self.path}: there is no channel store") from None
         except OSError as error:
@@ -123,6 +129,10 @@ class ChannelStore:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _is_being_made(name: str) -> bool:
+    return name[:1] == "." and name[-4:] == ".new" and is_channel_name(name[1:-4])
 
 
 def _other_than_channel(entry: os.DirEntry[str]) -> str | None:

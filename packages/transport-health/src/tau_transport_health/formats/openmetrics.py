@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tau_transport_health.contract.state import HealthState
 from tau_transport_health.health.assessment import CLOCK_PINNED, Gate, Inspection
+from tau_transport_health.health.remedies import Hold
 from tau_transport_health.printable import printable
 
 _PREFIX = "tau_transport_"
@@ -34,6 +35,11 @@ def _lines(inspections: Sequence[Inspection]) -> Iterator[str]:
         ((_labels(i), float(CLOCK_PINNED in i.assessment.warnings)) for i in inspections),
     )
     yield from _family(
+        "evaluated_timestamp_seconds",
+        "When this was judged.",
+        ((_labels(i), i.judged_unix_ms / 1000) for i in inspections),
+    )
+    yield from _family(
         "up",
         "Whether a valid state could be read.",
         ((_labels(i), float(i.assessment.snapshot is not None)) for i in inspections),
@@ -42,6 +48,15 @@ def _lines(inspections: Sequence[Inspection]) -> Iterator[str]:
         "rollout_gate_pass",
         "Whether a rollout may go on, as far as this transport's health says.",
         ((_labels(i), float(i.assessment.gate is Gate.PASS)) for i in inspections),
+    )
+    yield from _family(
+        "hold",
+        "Why the gate holds, 1 at each reason that there is.",
+        (
+            (_labels(i, hold=hold), float(hold in {found for found, _ in i.assessment.holds}))
+            for i in inspections
+            for hold in Hold
+        ),
     )
     yield from _family(
         "health_state",

@@ -5,7 +5,11 @@ line, so that a line which was altered, removed or moved shows (runbooks/state-f
 chain"). Nothing is kept but the last lines' keys: memory does not grow with the log.
 """
 
-from collections import OrderedDict
+from collections import deque
+from collections.abc import Collection, Sequence
+from hashlib import sha256
+from operator import attrgetter
+from typing import Any
 
 from tau_transport_health.contract.event import Event, line_digest
 from tau_transport_health.contract.state import State
@@ -18,6 +22,8 @@ EVENT_LOG = "runtime-events.jsonl"
 """What a break is named by where the log has no line at all."""
 
 _DIGEST_SHOWN = 12
+_cycle_id, _cycle_number = attrgetter("cycle_id"), attrgetter("cycle_number")
+_previous_sha256 = attrgetter("previous_sha256")
 _Break = tuple[BreakKind, str, str, str]  # what was expected, what was found, what that may mean
 _UNCHAINED_LINE = (
     BreakKind.UNCHAINED_LINE,
@@ -47,7 +53,8 @@ class ChainVerifier:
         self._had_invalid = False
         self._place: tuple[str, int | None] = (EVENT_LOG, None)
         self._digests: tuple[str | None, str | None] = (None, None)  # of the line before, the last
-        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._ids: set[str] = set()
+        self._ids_by_age: deque[str] = deque()
         self._unread_before: str | None = None  # the file before the next line, if it was not read
         self._unread: list[str] = []
 
@@ -81,6 +88,52 @@ class ChainVerifier:
             self._keys_at_wanted = None if event is None else (event.cycle_id, event.cycle_number)
         elif self._lines_after_wanted is not None:
             self._lines_after_wanted += 1
+
+    def take_all(
+        self, file: str, first_line: int, lines: Sequence[bytes], events: Sequence[Any]
+    ) -> None:
+        """Take the next lines, which are all valid: at once where each continues the chain.
+
+        Args:
+            file: Where they stand.
+            first_line: The number of the first one.
+            lines: Their bytes, without the line breaks.
+            events: What has the keys of their events.
+        """
+        if self._break is not None:
+            return
+        digests = [sha256(line).hexdigest() for line in lines]
+        if self._are_next(digests, events):
+            self._place = (file, first_line + len(lines) - 1)
+            self._go_on(digests, events)
+        else:
+            for number, (line, event) in enumerate(zip(lines, events, strict=True), first_line):
+                self.take(file, number, line, event)
+
+    def _are_next(self, digests: Sequence[str], events: Sequence[Any]) -> bool:
+        if self._number is None or self._unread_before is not None:
+            return False
+        numbers = range(self._number + 1, self._number + 1 + len(events))
+        ids = set(map(_cycle_id, events))
+        return (
+            list(map(_previous_sha256, events)) == [self._digests[1], *digests[:-1]]
+            and list(map(_cycle_number, events)) == list(numbers)
+            and len(ids) == len(events)
+            and ids.isdisjoint(self._ids)
+        )
+
+    def _go_on(self, digests: Sequence[str], events: Sequence[Any]) -> None:
+        """Go on after lines that continue the chain."""
+        self._lines += len(digests)
+        if self._lines_after_wanted is not None:
+            self._lines_after_wanted += len(digests)
+        elif self._wanted in digests:
+            at = digests.index(self._wanted)
+            self._lines_after_wanted = len(digests) - 1 - at
+            self._keys_at_wanted = (events[at].cycle_id, events[at].cycle_number)
+        self._digests = ((self._digests[1], *digests)[-2], digests[-1])
+        self._number = events[-1].cycle_number
+        self._keep(list(map(_cycle_id, events)))
 
     def _take_up(self, unread: str, event: Event | None) -> None:
         """Go on after a file that was not read, if the line may be one that follows what it holds.
@@ -130,9 +183,13 @@ class ChainVerifier:
         if self._first_number is None:
             self._first_number = number
         self._number = number
-        if len(self._ids) == IDS_KEPT:
-            self._ids.popitem(last=False)
-        self._ids[cycle_id] = None
+        self._keep((cycle_id,))
+
+    def _keep(self, cycle_ids: Collection[str]) -> None:
+        self._ids_by_age.extend(cycle_ids)
+        self._ids.update(cycle_ids)
+        too_many = len(self._ids_by_age) - IDS_KEPT
+        self._ids.difference_update([self._ids_by_age.popleft() for _ in range(too_many)])
 
     def _broken_by(self, event: Event) -> _Break | None:
         is_chained = self._first_number is not None

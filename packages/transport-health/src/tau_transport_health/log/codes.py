@@ -1,6 +1,7 @@
 """The names that reason codes are counted by: those of the contract, and a few others."""
 
-from collections.abc import Iterator, KeysView
+from collections import Counter
+from collections.abc import Iterable, Iterator, KeysView
 
 from tau_transport_health.contract.event import KNOWN_REASON_CODES
 
@@ -14,6 +15,7 @@ OTHER_CODES = "(other codes)"
 """Stands for the codes beyond what is counted by name."""
 
 _COMBINATIONS_KEPT = 1000
+_COMBINATIONS_COUNTED = 10_000
 
 
 class CodeNames:
@@ -39,6 +41,29 @@ class CodeNames:
                 return OTHER_CODES
             self._named.add(code)
         return code
+
+
+class CodeCounts:
+    """Counts the names that the codes of events are counted by."""
+
+    def __init__(self) -> None:
+        self._names = CodeNames()
+        self._combinations: Counter[tuple[str, ...]] = Counter()  # most logs have a handful
+        self._by_name: Counter[str] = Counter()
+
+    def add(self, events: Iterable[tuple[str, ...]]) -> None:
+        """Count the codes of each of some events."""
+        self._combinations.update(events)
+        if len(self._combinations) > _COMBINATIONS_COUNTED:
+            self.by_name()
+
+    def by_name(self) -> Counter[str]:
+        """How many of the events have each name."""
+        for codes, times in self._combinations.items():
+            for name in self._names.of(codes):
+                self._by_name[name] += times
+        self._combinations.clear()
+        return self._by_name
 
 
 def warnings_of(names: KeysView[str]) -> Iterator[str]:

@@ -1,16 +1,22 @@
 """One pass over the whole event log: what `diagnose` needs to know of it, in bounded memory."""
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress, repeat
+from operator import gt
 from typing import NamedTuple, Protocol
 
 from tau_transport_health.contract.event import KNOWN_REASON_CODES, LONGEST_LINE_BYTES, Event
 from tau_transport_health.contract.state import State
 from tau_transport_health.log.chain import ChainVerifier
 from tau_transport_health.log.chain_verdict import ChainVerdict
-from tau_transport_health.log.codes import CodeNames
-from tau_transport_health.log.decode import InvalidLines, read_lines
+from tau_transport_health.log.codes import CodeCounts
+from tau_transport_health.log.decode import InvalidLines, ReadBlock, event_of, read_blocks
+from tau_transport_health.log.layouts import Line
+from tau_transport_health.log.timeline import Timeline
+
+_Found = tuple[str, int, Line]  # a file, the number of a valid line in it, and that
 
 WINDOW_CYCLES = 20
 """How many of the last cycles symptoms of history are judged by.
@@ -42,7 +48,7 @@ class LogSegment(Protocol):
 
 
 class Cycle(NamedTuple):
-    """A valid line, and where it stands; a tuple, since one is made of every line."""
+    """A valid line, and where it stands."""
 
     file: str
     line: int
@@ -76,6 +82,7 @@ def read_history(
     state: State | None,
     state_afterwards: Callable[[], State | None],
     chained: bool,
+    timeline: Timeline | None = None,
 ) -> History:
     """What the files of a log hold, given oldest first.
 
@@ -84,49 +91,85 @@ def read_history(
         state: The valid state, or None.
         state_afterwards: Reads the state again, once the log was read.
         chained: Whether the chain keys are required of every line.
+        timeline: What is given the lines of the file that is not rotated, if anything is.
     """
     verifier = ChainVerifier(state)
-    recent: deque[Cycle] = deque(maxlen=WINDOW_CYCLES)
-    invalid, names = InvalidLines(), CodeNames()
-    counted: Counter[str] = Counter()
+    tally = _Tally()
     torn: list[str] = []
     unread: list[tuple[str, str]] = []
-    steps: deque[Cycle] = deque(maxlen=STEPS_BACK_KEPT)
-    valid = steps_back = latest = 0
     for segment in segments:
         name = segment.name
-        for number, line, event in read_lines(segment.blocks(), chained=chained):
-            if isinstance(event, str):
-                invalid.add(number, event, file=name)
-            else:
-                valid += 1
-                recent.append(Cycle(name, number, event))
-                if event.timestamp_unix_ms < latest:
-                    steps_back += 1
-                    steps.append(recent[-1])
-                latest = event.timestamp_unix_ms
-                for code in names.of(event.reason_codes):
-                    counted[code] += 1
-            if len(line) > LONGEST_LINE_BYTES:
-                verifier.take_too_long(name, number)
-            else:
-                verifier.take(name, number, line, None if isinstance(event, str) else event)
-            del line  # it may be long: not held while the next one is read
+        for read in read_blocks(segment.blocks(), chained=chained):
+            tally.add(name, read)
+            _verify(verifier, name, read)
+            if timeline is not None and not segment.is_rotated:
+                timeline.add(read)
+            del read  # its line may be long: not held while the next one is read
         if segment.is_torn and segment.is_rotated:
             torn.append(name)
         if segment.problem is not None:
             unread.append((name, segment.problem))
             verifier.take_unread(name)
+    codes = tally.codes.by_name()
     return History(
-        valid=valid,
-        invalid=invalid,
+        valid=tally.valid,
+        invalid=tally.invalid,
         torn_files=tuple(torn),
         unread_files=tuple(unread),
-        steps_back=steps_back,
-        newest_steps_back=tuple(reversed(steps)),
-        recent=tuple(recent),
+        steps_back=tally.steps_back,
+        newest_steps_back=tuple(map(_cycle, reversed(tally.steps))),
+        recent=tuple(map(_cycle, tally.recent)),
         unknown_codes=tuple(
-            (code, counted[code]) for code in sorted(counted.keys() - KNOWN_REASON_CODES)
+            (code, codes[code]) for code in sorted(codes.keys() - KNOWN_REASON_CODES)
         ),
         chain=verifier.verdict(state_afterwards()),
     )
+
+
+class _Tally:
+    """What the lines of all files add up to."""
+
+    def __init__(self) -> None:
+        self.valid = self.steps_back = 0
+        self.invalid, self.codes = InvalidLines(), CodeCounts()
+        self.recent: deque[_Found] = deque(maxlen=WINDOW_CYCLES)
+        self.steps: deque[_Found] = deque(maxlen=STEPS_BACK_KEPT)
+        self._latest = 0
+
+    def add(self, file: str, read: ReadBlock) -> None:
+        """Add lines, the next ones of a file."""
+        self.invalid.add(read.refusals, file=file)
+        if not read.valid:
+            return
+        self.valid += len(read.valid)
+        self.codes.add(read.values("reason_codes"))
+        found = list(zip(repeat(file), read.numbers, read.valid, strict=False))
+        self.recent.extend(found[-WINDOW_CYCLES:])
+        times = read.values("timestamp_unix_ms")
+        before = [self._latest, *times[:-1]]
+        back = list(compress(found, map(gt, before, times)))
+        self.steps_back += len(back)
+        self.steps.extend(back)
+        self._latest = times[-1]
+
+
+def _cycle(found: _Found) -> Cycle:
+    file, number, line = found
+    return Cycle(file, number, event_of(line))
+
+
+def _verify(verifier: ChainVerifier, file: str, read: ReadBlock) -> None:
+    """Have lines verified: those that are valid, and follow each other, together."""
+    first, lines, valid = read.first_line, read.lines, read.valid
+    begin = 0
+    for passed, number in enumerate(read.refusals):
+        end = number - first
+        together = valid[begin - passed : end - passed]
+        verifier.take_all(file, first + begin, lines[begin:end], together)
+        if len(lines[end]) > LONGEST_LINE_BYTES:
+            verifier.take_too_long(file, number)
+        else:
+            verifier.take(file, number, lines[end], None)
+        begin = end + 1
+    rest = valid[begin - len(read.refusals) :]
+    verifier.take_all(file, first + begin, lines[begin:], rest)

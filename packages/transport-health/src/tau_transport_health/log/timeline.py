@@ -6,15 +6,17 @@ to cover more time than they reach. Only valid lines count (runbooks/state-files
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Self
+from itertools import chain, compress, groupby
+from operator import attrgetter, gt, itemgetter
+from typing import Any, Self
 
 from tau_transport_health.contract.event import Event
 from tau_transport_health.contract.state import HealthState
 from tau_transport_health.log.codes import CodeNames
-from tau_transport_health.log.decode import InvalidLines, read_lines
+from tau_transport_health.log.decode import InvalidLines, ReadBlock, event_of
+from tau_transport_health.log.layouts import Line
 
 MOST_BINS = 120
 """How many bins there are at most: as many bars as a page can show apart."""
@@ -55,6 +57,25 @@ class Bin:
         """The worst health that one of its cycles had."""
         return max(self.cycles_by_health, key=list(HealthState).index)
 
+    def add(self, lines: Sequence[Line], names: CodeNames) -> None:
+        """Add valid lines, their codes by these names."""
+
+        def values(key: str) -> Iterator[Any]:
+            return map(attrgetter(key), lines)
+
+        self.cycles_by_health.update(values("health_state"))
+        self.max_queue_depth = max(self.max_queue_depth, *values("backlog_cases"))
+        self.failed_cases += sum(values("failed_cases"))
+        self.retry_attempts += sum(values("retry_attempts"))
+        self.duplicate_skips += sum(values("duplicate_skips"))
+        self.malformed_cases += sum(values("malformed_cases"))
+        self.malformed_cases += sum(values("unexpected_malformed_cases"))
+        self.runs += sum(values("executed_runs"))
+        self.longest_cycle_ms = max(self.longest_cycle_ms, *values("cycle_duration_ms"))
+        for codes, times in Counter(values("reason_codes")).items():
+            for name in names.of(codes):
+                self.reason_code_counts[name] += times
+
     def absorb(self, other: Self) -> None:
         """Add what another one adds up to."""
         self.cycles_by_health.update(other.cycles_by_health)
@@ -70,7 +91,7 @@ class Bin:
 
 @dataclass(slots=True, kw_only=True)
 class Timeline:
-    """What a log adds up to over time; `read_timeline` makes one.
+    """What a log adds up to over time: given all its lines with `add`, then closed.
 
     `steps_back` counts the events that are dated before the one in the line above;
     `first_step_back` is the first such line.
@@ -83,7 +104,9 @@ class Timeline:
     invalid: InvalidLines = field(default_factory=InvalidLines)
     steps_back: int = 0
     first_step_back: int | None = None
-    recent: deque[Event] = field(default_factory=lambda: deque(maxlen=RECENT_CYCLES))
+    recent: list[Event] = field(default_factory=list)
+    _last_lines: deque[Line] = field(default_factory=lambda: deque(maxlen=RECENT_CYCLES))
+    _latest_unix_ms: int = 0
     _bins: dict[int, Bin] = field(default_factory=dict)
     _names: CodeNames = field(default_factory=CodeNames)
 
@@ -96,41 +119,50 @@ class Timeline:
             for index in range(min(self._bins), max(self._bins) + 1)
         ]
 
-    def add(self, number: int, event: Event) -> None:
-        """Count a valid line; `number` is the line's, from 1."""
-        time = event.timestamp_unix_ms
-        if not self.recent:
-            self.first_unix_ms = self.last_unix_ms = time
-        elif time < self.recent[-1].timestamp_unix_ms:
-            self.steps_back += 1
-            if self.first_step_back is None:
-                self.first_step_back = number
-        self.first_unix_ms = min(self.first_unix_ms, time)
-        self.last_unix_ms = max(self.last_unix_ms, time)
-        held = self._bins.get(time // self.bin_length_ms) or self._bin_at(time)
-        names = self._names.of(event.reason_codes)
-        held.cycles_by_health[event.health_state] += 1
-        held.max_queue_depth = max(held.max_queue_depth, event.backlog_cases)
-        held.failed_cases += event.failed_cases
-        held.retry_attempts += event.retry_attempts
-        held.duplicate_skips += event.duplicate_skips
-        held.malformed_cases += event.malformed_cases + event.unexpected_malformed_cases
-        held.runs += event.executed_runs
-        held.longest_cycle_ms = max(held.longest_cycle_ms, event.cycle_duration_ms)
-        for name in names:
-            held.reason_code_counts[name] += 1
-        # A hostile line may have very many codes: of those only the ones that are counted are kept.
-        self.recent.append(
-            event if names == event.reason_codes else event._replace(reason_codes=names)
+    def add(self, read: ReadBlock) -> None:
+        """Count lines, the next ones of the log."""
+        self.invalid.add(read.refusals)
+        if not read.valid:
+            return
+        times = read.values("timestamp_unix_ms")
+        self._put_in_time(times, read.numbers)
+        bins = [time // self.bin_length_ms for time in times]
+        for index, found in groupby(zip(bins, read.valid, strict=True), itemgetter(0)):
+            held = self._bins.setdefault(index, Bin())
+            held.add([line for _, line in found], self._names)
+        # Of the last lines of all events are made in the end. One that was not recognised may be
+        # long: of that only what is counted is kept.
+        self._last_lines.extend(
+            self._counted(line) if isinstance(line, Event) else line
+            for line in read.valid[-RECENT_CYCLES:]
         )
+
+    def _put_in_time(self, times: Sequence[int], numbers: Sequence[int]) -> None:
+        """Have room for times, and count those that are before the one in the line above."""
+        if not self._last_lines:
+            self.first_unix_ms = self.last_unix_ms = self._latest_unix_ms = times[0]
+        back = list(compress(numbers, map(gt, (self._latest_unix_ms, *times), times)))
+        self.steps_back += len(back)
+        if self.first_step_back is None and back:
+            self.first_step_back = back[0]
+        self._latest_unix_ms = times[-1]
+        self.first_unix_ms = min(self.first_unix_ms, *times)
+        self.last_unix_ms = max(self.last_unix_ms, *times)
+        self._lengthen_bins()
 
     def close(self) -> None:
         """Add up the bins, once all lines are counted."""
         for held in self._bins.values():
             self.total.absorb(held)
+        self.recent = [self._counted(event_of(line)) for line in self._last_lines]
 
-    def _bin_at(self, time: int) -> Bin:
-        """A new bin for a time that has none, where need be of longer bins."""
+    def _counted(self, event: Event) -> Event:
+        """An event, of its codes only those that are counted: a hostile line may have very many."""
+        names = self._names.of(event.reason_codes)
+        return event if names == event.reason_codes else event._replace(reason_codes=names)
+
+    def _lengthen_bins(self) -> None:
+        """Have no more bins from the first event to the last than there may be."""
         shorter, length = self.bin_length_ms, self.bin_length_ms
         while self.last_unix_ms // length - self.first_unix_ms // length >= MOST_BINS:
             length = _next_length(length)
@@ -139,25 +171,6 @@ class Timeline:
             for index, held in self._bins.items():
                 merged.setdefault(index * shorter // length, Bin()).absorb(held)
             self._bins, self.bin_length_ms = merged, length
-        return self._bins.setdefault(time // length, Bin())
-
-
-def read_timeline(blocks: Iterable[bytes], *, chained: bool) -> Timeline:
-    """What a log's whole lines add up to over time.
-
-    Args:
-        blocks: The lines, oldest first, some together, each ended by its line break.
-        chained: Whether the writer chains its events, so that the chain keys are required.
-    """
-    timeline = Timeline()
-    for number, line, event in read_lines(blocks, chained=chained):
-        if isinstance(event, str):
-            timeline.invalid.add(number, event)
-        else:
-            timeline.add(number, event)
-        del line  # it may be long: not held while the next one is read
-    timeline.close()
-    return timeline
 
 
 def _next_length(length_ms: int) -> int:

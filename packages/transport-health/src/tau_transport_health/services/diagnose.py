@@ -11,6 +11,7 @@ from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.health.diagnosis import Diagnosis, diagnose
 from tau_transport_health.health.symptoms import RUN_FAILURES
 from tau_transport_health.log.history import History, read_history
+from tau_transport_health.log.timeline import Timeline
 from tau_transport_health.log.traces import Trace, TraceKind, Traces
 
 _TRACED = (
@@ -21,12 +22,15 @@ _TRACED = (
 """The counters of what the channels can tell more of."""
 
 
-def diagnosis_of(inspection: Inspection, *, with_runs: bool = False) -> Diagnosis:
+def diagnosis_of(
+    inspection: Inspection, *, with_runs: bool = False, timeline: Timeline | None = None
+) -> Diagnosis:
     """The diagnosis of a target that was just looked at.
 
     Args:
         inspection: The look.
         with_runs: Whether to read what channels say of runs where none failed, too.
+        timeline: What is given the lines of the log, if anything is.
     """
     state_dir = Path(inspection.state_path).parent
     history = read_history(
@@ -34,6 +38,7 @@ def diagnosis_of(inspection: Inspection, *, with_runs: bool = False) -> Diagnosi
         state=inspection.reading.state,
         state_afterwards=lambda: read_once(state_dir, inspection.target).state,
         chained=inspection.is_chained,
+        timeline=timeline,
     )
     return diagnose(
         inspection, history, _traces(state_dir, inspection, history, with_runs=with_runs)

@@ -17,6 +17,9 @@ from tau_transport_health.health.assessment import (
 from tau_transport_health.health.reading import Reading
 from tau_transport_health.health.targets import BUILT_IN, Target, find
 
+DEFAULT_ROOT = Path(".tau")
+"""Where built-in targets have their folders, unless the operator says otherwise."""
+
 
 class Question(NamedTuple):
     """What the operator asks: which targets, where, and how they are to be judged.

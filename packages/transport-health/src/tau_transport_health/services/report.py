@@ -4,10 +4,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from tau_transport_health.files.output import write_output
-from tau_transport_health.files.state_directory import blocks_of
 from tau_transport_health.formats.page.page import page
 from tau_transport_health.health.assessment import Inspection
-from tau_transport_health.log.timeline import read_timeline
+from tau_transport_health.log.timeline import Timeline
 from tau_transport_health.services.diagnose import diagnosis_of
 
 
@@ -17,9 +16,10 @@ def write_report(inspection: Inspection, output: Path) -> None:
     Raises:
         OutputError: if the file cannot be written; what was there is as it was.
     """
-    blocks = blocks_of(Path(inspection.events_log_path))
-    timeline = read_timeline(blocks, chained=inspection.is_chained)
-    text = page(diagnosis_of(inspection, with_runs=True), timeline, template=template())
+    timeline = Timeline()
+    diagnosis = diagnosis_of(inspection, with_runs=True, timeline=timeline)
+    timeline.close()
+    text = page(diagnosis, timeline, template=template())
     write_output(output, text.encode())
 
 

@@ -22,9 +22,10 @@ from tau_custom_command.execution.pattern.search import PatternSearch
 from tau_custom_command.execution.run import hear_of_ends
 from tau_custom_command.services.clock import Clock
 from tau_custom_command.services.execute.attempts import Attending, attempted
+from tau_custom_command.services.execute.patience import Patience
 from tau_custom_command.services.execute.prepare import Executing, Run, Settling, prepared
 from tau_custom_command.services.execute.turns import Turns
-from tau_custom_command.services.execute.workers import Workers, working
+from tau_custom_command.services.execute.workers import Alone, Workers, working
 from tau_custom_command.storage.journal import Notebook
 from tau_custom_command.storage.journal_format import NoteKind
 
@@ -52,13 +53,17 @@ def execute(  # noqa: PLR0913 - what is to be done, how, and where it is written
     """
     hear_of_ends()
     notebook.add(NoteKind.BEGAN, notes.encode(notes.Began.of(plan, unix_ms=clock.wall_unix_ms())))
-    with PatternSearch() as matches, working(executing.max_parallel, executing.stopping) as workers:
-        cycle = _Cycle(plan, registry, executing, notebook, clock, keep, matches, workers)
+    patience = Patience(executing.stopping, executing.stop_timeout_ms, clock)
+    with PatternSearch() as matches, working(executing.max_parallel, patience) as workers:
+        cancelled = patience.cancelled
+        cycle = _Cycle(
+            plan, registry, executing, notebook, clock, keep, matches, workers, cancelled
+        )
         try:
             for _ in cycle.settled():
                 next(progress, None)
         finally:
-            cycle.cancelled.set()  # where something went wrong, what runs would go on
+            cancelled.set()  # where something went wrong, what runs would go on
     return cycle.settlements()
 
 
@@ -74,7 +79,8 @@ class _Cycle:
         clock: Clock,
         keep: Keep,
         matches: Matcher,
-        workers: Workers,
+        workers: Workers | Alone,
+        cancelled: Cancellation,
     ) -> None:
         self._plan, self._registry, self._executing = plan, registry, executing
         self._notebook, self._clock, self._keep = notebook, clock, keep
@@ -84,10 +90,9 @@ class _Cycle:
         self._captured: dict[int, Captured] = {}
         self._to_mask: frozenset[str] = frozenset()
         self._settled: dict[int, Settlement] = {}
-        self._stops_at_ms: int | None = None
         self._turns = Turns()
         self._waiting: int | None = None
-        self.cancelled = Cancellation()
+        self._cancelled = cancelled
 
     def settlements(self) -> tuple[Settlement, ...]:
         """What is settled, in the order of the queue."""
@@ -113,7 +118,7 @@ class _Cycle:
                 return
             if not has_started:  # else the note before the next process takes the others along
                 self._notebook.sync()
-            done = self._workers.wait(self._patience_seconds())
+            done = self._workers.wait()
             if done is None:
                 continue
             self._turns.end(done.place)
@@ -138,18 +143,6 @@ class _Cycle:
             known = known.and_then(self._captured[earlier])
         return known._replace(to_mask=self._to_mask)
 
-    def _patience_seconds(self) -> float | None:
-        """How long what runs may go on; None where nothing but its own limits bounds it."""
-        if self._stopping.stopped_by is None or self.cancelled.is_set():
-            return None
-        now_ms = self._clock.monotonic_ms()
-        if self._stops_at_ms is None:
-            self._stops_at_ms = now_ms + self._executing.stop_timeout_ms
-        if self._stopping.is_impatient or now_ms >= self._stops_at_ms:
-            self.cancelled.set()
-            return None
-        return (self._stops_at_ms - now_ms) / 1000
-
     def _attempts(self, place: int, run: Run) -> Settling:
         """Run a case to its end; in a thread of its own."""
 
@@ -168,7 +161,7 @@ class _Cycle:
             about_to_start=about_to_start,
             keep=keep,
             matches=self._matches,
-            cancelled=self.cancelled,
+            cancelled=self._cancelled,
         )
         return attempted(run, self._executing, attending)
 

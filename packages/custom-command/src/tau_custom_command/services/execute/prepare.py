@@ -1,7 +1,7 @@
 """Prepares a RUN: what is to be started by all that is said of it, or why it is not."""
 
 import select
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from tau_custom_command.cycle.checks.captures import (
     environment,
     why_missing,
 )
-from tau_custom_command.cycle.evaluation import Result, evaluate
+from tau_custom_command.cycle.evaluation import Registered, Result, evaluate
 from tau_custom_command.cycle.execution import Ended, FailureReason
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.cycle.settle import tried
@@ -99,7 +99,7 @@ class Settling(NamedTuple):
 
 def prepared(
     case: Case,
-    registry: Mapping[str, CommandRecord],
+    registry: Registered,
     executing: Executing,
     captured: Captured,
     *,

@@ -44,7 +44,7 @@ def subject_of(record: CommandRecord, around: Surroundings) -> Subject:
     if profile is SandboxProfile.WORKSPACE_WRITE and around.workspace is not None:
         workspace = Path(os.path.realpath(around.workspace))
     folder = _here() if profile is SandboxProfile.UNRESTRICTED else workspace
-    program, *words = words_of(record.template) or [""]
+    program, *words = words_of(record.template) or ("",)
     return Subject(
         command_name=record.command_name,
         template=record.template,

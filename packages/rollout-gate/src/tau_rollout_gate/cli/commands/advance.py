@@ -4,7 +4,8 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_answer, print_decided
-from tau_rollout_gate.cli.question import AnswerFormat, By, Whole, asks
+from tau_rollout_gate.cli.question import AnswerFormat, Whole, asks
+from tau_rollout_gate.cli.request import By
 from tau_rollout_gate.services.advance import advance
 
 

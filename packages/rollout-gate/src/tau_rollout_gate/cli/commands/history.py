@@ -2,7 +2,7 @@
 
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
-from tau_rollout_gate.files.rollout_directory import entries
+from tau_rollout_gate.files.record import entries
 from tau_rollout_gate.formats.decisions import history_json, history_text
 from tau_rollout_gate.services.evaluate import load_pinned
 

@@ -6,7 +6,8 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_decided
-from tau_rollout_gate.cli.question import Request, asks
+from tau_rollout_gate.cli.question import asks
+from tau_rollout_gate.cli.request import Request
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.rollout.ledger import Entry
 from tau_rollout_gate.services import intervene

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.cli.output import print_decided, print_text
-from tau_rollout_gate.cli.question import By, Dated, asks
+from tau_rollout_gate.cli.question import Dated, asks
+from tau_rollout_gate.cli.request import By
 from tau_rollout_gate.formats.decisions import recovery_text
 from tau_rollout_gate.services.recover import recover
 

@@ -8,7 +8,8 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
-from tau_rollout_gate.cli.question import Request, asks
+from tau_rollout_gate.cli.question import asks
+from tau_rollout_gate.cli.request import Request
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.formats.decisions import rolled_back_text

@@ -11,7 +11,7 @@ from tau_rollout_gate.cli.question import PlainFormat, asks
 from tau_rollout_gate.errors import ExitCode, RefusedError
 from tau_rollout_gate.evidence.signoff_form import blank_signoff
 from tau_rollout_gate.files.named import create_named_file
-from tau_rollout_gate.files.rollout_directory import load
+from tau_rollout_gate.files.record import load
 from tau_rollout_gate.files.signoff import read_signoff
 from tau_rollout_gate.formats.signoff import as_json, as_text
 from tau_rollout_gate.printable import printable

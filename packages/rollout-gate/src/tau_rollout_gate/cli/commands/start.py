@@ -6,7 +6,8 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_decided
-from tau_rollout_gate.cli.question import By, Dated, asks
+from tau_rollout_gate.cli.question import Dated, asks
+from tau_rollout_gate.cli.request import By
 from tau_rollout_gate.contract.rollout import Channel
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.rollout.start import Opening

@@ -5,8 +5,7 @@ import typer
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Pinned, PlainFormat, asks
 from tau_rollout_gate.errors import ExitCode
-from tau_rollout_gate.files.record import what_remains
-from tau_rollout_gate.files.rollout_directory import verified
+from tau_rollout_gate.files.record import verified, what_remains
 from tau_rollout_gate.formats.decisions import report_json, report_text
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.services.evaluate import load_pinned

@@ -1,7 +1,5 @@
 """What a browser does leaves artifacts behind: the store grows with the executed cases."""
 
-from typing import Literal
-
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import (
@@ -16,15 +14,13 @@ from tau_rollout_gate.policy.gates.interface import (
 _REENTER = "then start the phase anew with 'reenter --reason'"
 
 
-class ArtifactsGrowGate(WindowGate):
+class ArtifactsGrowGate(WindowGate, frozen=True, kw_only=True, tag="artifacts_grow"):
     """`artifact_records` rises in every cycle with `executed_cases`, and falls in none.
 
     Neighbouring cycles of the window are compared. It is unknown where a line does not tell one of
     the two, and until a case was executed after the window's first cycle: a store that nobody used
     proves nothing. What did not grow once stays so in this window.
     """
-
-    kind: Literal["artifacts_grow"] = "artifacts_grow"
 
     @property
     def required(self) -> str:

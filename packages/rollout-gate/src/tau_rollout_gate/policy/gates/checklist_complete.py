@@ -1,7 +1,6 @@
 """The sign-off checklist has nothing open."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.evidence.values import Evidence, SignoffEvidence
@@ -11,10 +10,8 @@ from tau_rollout_gate.policy.gates.interface import Finding, RolloutGate
 _MOST_SHOWN = 3
 
 
-class ChecklistCompleteGate(RolloutGate):
+class ChecklistCompleteGate(RolloutGate, frozen=True, kw_only=True, tag="checklist_complete"):
     """Every field and item of the sign-off stands; without one that can be read it is unknown."""
-
-    kind: Literal["checklist_complete"] = "checklist_complete"
 
     @property
     def required(self) -> str:

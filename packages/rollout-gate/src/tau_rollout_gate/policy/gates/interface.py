@@ -6,7 +6,7 @@ over what no cycle tells, such as a report or the sign-off. A kind is a module o
 one line in `gates/kinds.py`.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
@@ -169,7 +169,7 @@ class Tally(NamedTuple):
     finding: Callable[[Window, int], Finding]
 
 
-class Gate(Form, ABC):
+class Gate(Form, frozen=True, kw_only=True, tag_field="kind"):
     """A gate of a policy: its kind, its name, and the surfaces it applies to (None: all)."""
 
     name: Name
@@ -190,7 +190,7 @@ class Gate(Form, ABC):
         return self.surfaces is None or surface in self.surfaces
 
 
-class CycleGate(Gate):
+class CycleGate(Gate, frozen=True):
     """A gate that must hold in every cycle of the soak."""
 
     @abstractmethod
@@ -217,7 +217,7 @@ class CycleGate(Gate):
         return self.remedy
 
 
-class WindowGate(Gate):
+class WindowGate(Gate, frozen=True):
     """A gate over many cycles together."""
 
     is_since_canary: ClassVar[bool] = False
@@ -228,7 +228,7 @@ class WindowGate(Gate):
         """Begin to keep what it needs of every cycle of a surface."""
 
 
-class RolloutGate(Gate):
+class RolloutGate(Gate, frozen=True):
     """A gate over what no cycle tells: reports, the sign-off, the rollback target."""
 
     @abstractmethod

@@ -1,9 +1,5 @@
 """The gates that a policy can have, as one type: a line for each kind."""
 
-from typing import Annotated
-
-from pydantic import Field
-
 from tau_rollout_gate.policy.gates.artifacts_grow import ArtifactsGrowGate
 from tau_rollout_gate.policy.gates.checklist_complete import ChecklistCompleteGate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
@@ -16,7 +12,7 @@ from tau_rollout_gate.policy.gates.target_recorded import TargetRecordedGate
 from tau_rollout_gate.policy.gates.timeline_ok import TimelineOkGate
 from tau_rollout_gate.policy.gates.work_advances import WorkAdvancesGate
 
-GateSpec = Annotated[
+GateSpec = (
     SignalGate
     | NoNewReasonCodeGate
     | TimelineOkGate
@@ -27,6 +23,5 @@ GateSpec = Annotated[
     | ChecklistCompleteGate
     | ReportPassesGate
     | TargetRecordedGate
-    | WorkAdvancesGate,
-    Field(discriminator="kind"),
-]
+    | WorkAdvancesGate
+)

@@ -1,19 +1,18 @@
 """No cycle since the phase's entry has one of some reason codes."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.gates.interface import CycleGate
 from tau_rollout_gate.policy.signals import ReasonCodes
 
 
-class NoNewReasonCodeGate(CycleGate):
+class NoNewReasonCodeGate(CycleGate, frozen=True, kw_only=True, tag="no_new_reason_code"):
     """New is: in a cycle after the phase's entry, since only those are judged."""
 
-    kind: Literal["no_new_reason_code"] = "no_new_reason_code"
-    codes: Annotated[ReasonCodes, Field(min_length=1)]
+    codes: Annotated[ReasonCodes, Meta(min_length=1)]
 
     @property
     def required(self) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
@@ -16,18 +16,21 @@ from tau_rollout_gate.policy.gates.interface import (
     Window,
     WindowGate,
 )
-from tau_rollout_gate.policy.signals import Counters, Signal
+from tau_rollout_gate.policy.signals import Counters, Signal, refuse_words
 
 
-class PressureDoesNotRiseGate(WindowGate):
+class PressureDoesNotRiseGate(WindowGate, frozen=True, kw_only=True, tag="pressure_does_not_rise"):
     """Of each counter, the second half's mean a cycle is at most that of the first half.
 
     An empty half is unknown, and so is a counter that some line of the window does not tell: a
     cycle without a number must not count as one without trouble.
     """
 
-    kind: Literal["pressure_does_not_rise"] = "pressure_does_not_rise"
-    counters: Annotated[Counters, Field(min_length=1)]
+    counters: Annotated[Counters, Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Refuse signals that are no counters."""
+        refuse_words(self.counters)
 
     @property
     def required(self) -> str:

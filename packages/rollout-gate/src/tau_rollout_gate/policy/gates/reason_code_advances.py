@@ -1,7 +1,6 @@
 """A reason code keeps turning up: work of that kind is still done."""
 
 from functools import partial
-from typing import Literal
 
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.halves import in_first_half
@@ -9,13 +8,12 @@ from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Wind
 from tau_rollout_gate.policy.signals import ReasonCode
 
 
-class ReasonCodeAdvancesGate(WindowGate):
+class ReasonCodeAdvancesGate(WindowGate, frozen=True, kw_only=True, tag="reason_code_advances"):
     """The code is in at least one cycle of each half of the window; an empty half is unknown.
 
     Later cycles move the middle, so waiting may help, where work of that kind goes on.
     """
 
-    kind: Literal["reason_code_advances"] = "reason_code_advances"
     code: ReasonCode
 
     @property

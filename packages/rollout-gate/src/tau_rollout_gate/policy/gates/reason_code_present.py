@@ -8,14 +8,13 @@ from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Wind
 from tau_rollout_gate.policy.signals import ReasonCode
 
 
-class ReasonCodePresentGate(WindowGate):
+class ReasonCodePresentGate(WindowGate, frozen=True, kw_only=True, tag="reason_code_present"):
     """The code is in any cycle since canary-1 was entered, those that were left behind included.
 
     Not applicable unless the rollout was started with what `when` names. Waiting does not help:
     somebody has to make the change that was announced.
     """
 
-    kind: Literal["reason_code_present"] = "reason_code_present"
     is_since_canary: ClassVar[bool] = True
     code: ReasonCode
     when: Literal["registry_changes_expected"]

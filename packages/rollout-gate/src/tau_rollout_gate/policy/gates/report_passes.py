@@ -1,7 +1,6 @@
 """A validation report passes, before the release meets anybody."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from tau_rollout_gate.contract.forms import Name
 from tau_rollout_gate.contract.rollout import Rollout
@@ -18,7 +17,7 @@ _REMEDIES: Mapping[ReportStatus, str] = {
 }
 
 
-class ReportPassesGate(RolloutGate):
+class ReportPassesGate(RolloutGate, frozen=True, kw_only=True, tag="report_passes"):
     """The report called `report` passes.
 
     None given holds in preflight and is not applicable later (release-signoff-checklist.md, "The
@@ -26,7 +25,6 @@ class ReportPassesGate(RolloutGate):
     is unknown.
     """
 
-    kind: Literal["report_passes"] = "report_passes"
     report: Name = "validation"
 
     @property

@@ -1,9 +1,6 @@
 """A signal of every cycle compares as it must: `queue_depth` at most 1."""
 
 from functools import cached_property
-from typing import Literal, Self
-
-from pydantic import model_validator
 
 from tau_rollout_gate.contract.forms import Count, Number
 from tau_rollout_gate.evidence.values import Cycle
@@ -11,26 +8,24 @@ from tau_rollout_gate.policy.gates.interface import CycleGate
 from tau_rollout_gate.policy.signals import Comparison, Signal, Value
 
 
-class SignalGate(CycleGate):
+class SignalGate(CycleGate, frozen=True, kw_only=True, tag="signal", dict=True):
     """Exactly one of `equals`, `at_most` and `at_least` says what is required.
 
     A signal that a line does not tell leaves the gate unknown, which holds the release.
     """
 
-    kind: Literal["signal"] = "signal"
     signal: Signal
     equals: Value | None = None
     at_most: Count | None = None
     at_least: Number | None = None
 
-    @model_validator(mode="after")
-    def _is_one_comparison(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse what compares nothing."""
         given = [self.equals, self.at_most, self.at_least]
         if sum(value is not None for value in given) != 1:
             raise ValueError("needs exactly one of equals, at_most and at_least")
         if problem := self.comparison.problem():
             raise ValueError(problem)
-        return self
 
     @cached_property
     def comparison(self) -> Comparison:

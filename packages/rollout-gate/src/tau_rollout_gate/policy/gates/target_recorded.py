@@ -1,7 +1,5 @@
 """Where the release goes back to is known before it goes anywhere."""
 
-from typing import Literal
-
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.policy.findings import GateStatus
@@ -9,13 +7,11 @@ from tau_rollout_gate.policy.gates.interface import Finding, RolloutGate
 from tau_rollout_gate.versions import parse_version
 
 
-class TargetRecordedGate(RolloutGate):
+class TargetRecordedGate(RolloutGate, frozen=True, kw_only=True, tag="target_recorded"):
     """The rollback target is a semantic version on a channel, and not the release itself.
 
     Two builds of one version count as the same version.
     """
-
-    kind: Literal["target_recorded"] = "target_recorded"
 
     @property
     def required(self) -> str:

@@ -1,19 +1,15 @@
 """Every item of a cycle's timeline went well (browser)."""
 
-from typing import Literal
-
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.gates.interface import CycleGate
 
 
-class TimelineOkGate(CycleGate):
+class TimelineOkGate(CycleGate, frozen=True, kw_only=True, tag="timeline_ok"):
     """Each item has status `ok` and no `error_code`.
 
     A line without a timeline, or with an empty one although it does not say that no case was
     executed, tells nothing: the gate is unknown, which holds the release.
     """
-
-    kind: Literal["timeline_ok"] = "timeline_ok"
 
     @property
     def required(self) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from tau_rollout_gate.contract.forms import Form, Name
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
@@ -12,7 +12,7 @@ from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.halves import in_first_half
 from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
-from tau_rollout_gate.policy.signals import Counter, ReasonCode, Signal
+from tau_rollout_gate.policy.signals import Counters, ReasonCodes, Signal, refuse_words
 
 _COUNTERS = (Signal.APPLIED_CASES, Signal.EXECUTED_RUNS)
 _REMEDIES = {
@@ -21,15 +21,19 @@ _REMEDIES = {
 }
 
 
-class Work(Form):
+class Work(Form, frozen=True, kw_only=True):
     """What else shows that a surface worked: reason codes, and counters above 0."""
 
     surface: Name
-    codes: Annotated[tuple[ReasonCode, ...], Field(max_length=32)] = ()
-    counters: Annotated[tuple[Counter, ...], Field(max_length=32)] = ()
+    codes: ReasonCodes = ()
+    counters: Counters = ()
+
+    def __post_init__(self) -> None:
+        """Refuse signals that are no counters."""
+        refuse_words(self.counters)
 
 
-class WorkAdvancesGate(WindowGate):
+class WorkAdvancesGate(WindowGate, frozen=True, kw_only=True, tag="work_advances"):
     """At least one cycle of each half of the window worked.
 
     A cycle did if a case was applied in it or a run carried out, or if it shows what `work` knows
@@ -37,8 +41,7 @@ class WorkAdvancesGate(WindowGate):
     of the counters, and of which no code is known, is unknown.
     """
 
-    kind: Literal["work_advances"] = "work_advances"
-    work: Annotated[tuple[Work, ...], Field(max_length=32)] = ()
+    work: Annotated[tuple[Work, ...], Meta(max_length=32)] = ()
 
     @property
     def required(self) -> str:

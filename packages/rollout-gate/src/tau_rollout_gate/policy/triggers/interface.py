@@ -4,10 +4,16 @@ A `CycleTrigger` is looked for in every cycle since canary-1 was entered; a `Rol
 reports, in every phase. A kind is a module of this folder and one line in `triggers/kinds.py`.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.forms import Form, Name, Sentence, Surfaces
+from tau_rollout_gate.contract.forms import (
+    Form,
+    Name,
+    Sentence,
+    Surfaces,
+    refuse_unprintable,
+)
 from tau_rollout_gate.evidence.values import Cycle, Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef
 
@@ -21,12 +27,16 @@ class Sign(NamedTuple):
     evidence: EvidenceRef | None = None
 
 
-class Trigger(Form, ABC):
+class Trigger(Form, frozen=True, kw_only=True, tag_field="kind"):
     """A trigger of a policy: its kind, its name, its surfaces (None: all), and what to do then."""
 
     name: Name
     surfaces: Surfaces | None = None
     action: Sentence
+
+    def __post_init__(self) -> None:
+        """Refuse an action that is not one line."""
+        refuse_unprintable(self.action, "action")
 
     @property
     @abstractmethod
@@ -43,7 +53,7 @@ class Trigger(Form, ABC):
         return self.surfaces is None or surface in self.surfaces
 
 
-class CycleTrigger(Trigger):
+class CycleTrigger(Trigger, frozen=True):
     """A trigger over the cycles of a surface, in the order of its log."""
 
     @property
@@ -102,7 +112,7 @@ class Watch:
         return Sign(fired=self._fired, observed=observed, cycle=self._last)
 
 
-class RolloutTrigger(Trigger):
+class RolloutTrigger(Trigger, frozen=True):
     """A trigger over what no cycle tells, such as a report."""
 
     @abstractmethod

@@ -1,30 +1,26 @@
 """A reason code that must not appear, or a counter that must stay 0, turned up in the canary."""
 
-from typing import Literal, Self
-
-from pydantic import model_validator
-
 from tau_rollout_gate.contract.event import Event
 from tau_rollout_gate.evidence.values import Cycle
-from tau_rollout_gate.policy.signals import Counters, ReasonCodes
+from tau_rollout_gate.policy.signals import Counters, ReasonCodes, refuse_words
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger
 
 
-class NewReasonCodeTrigger(CycleTrigger):
+class NewReasonCodeTrigger(CycleTrigger, frozen=True, kw_only=True, tag="new_reason_code"):
     """Any of `codes`, or any of `counters` above 0, in any cycle since canary-1 was entered.
 
     A counter that a line does not tell fires nothing; a gate on it holds the release then.
     """
 
-    kind: Literal["new_reason_code"] = "new_reason_code"
     codes: ReasonCodes = ()
     counters: Counters = ()
 
-    @model_validator(mode="after")
-    def _looks_for_something(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse what looks for nothing."""
+        super().__post_init__()
+        refuse_words(self.counters)
         if not self.codes and not self.counters:
             raise ValueError("needs codes, counters, or both")
-        return self
 
     @property
     def threshold(self) -> str:

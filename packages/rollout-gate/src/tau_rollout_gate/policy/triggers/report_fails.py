@@ -1,20 +1,16 @@
 """A validation report has failures."""
 
-from typing import Literal
-
 from tau_rollout_gate.evidence.values import Evidence, ReportStatus
 from tau_rollout_gate.policy.findings import EvidenceRef
 from tau_rollout_gate.policy.triggers.interface import RolloutTrigger, Sign
 
 
-class ReportFailsTrigger(RolloutTrigger):
+class ReportFailsTrigger(RolloutTrigger, frozen=True, kw_only=True, tag="report_fails"):
     """A report of this release, whatever its name, has `failed` above 0.
 
     The first by name is shown. No report fires nothing, nor does one of another release: the gate
     `report_passes` holds then.
     """
-
-    kind: Literal["report_fails"] = "report_fails"
 
     @property
     def threshold(self) -> str:

@@ -1,9 +1,9 @@
 """A signal is bad enough, once or in several cycles in a row: `failure_streak` at least 3."""
 
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from msgspec import Meta
 
 from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.forms import Number
@@ -17,7 +17,7 @@ _UNHEALTHY = {
 }
 
 
-class SignalTrigger(CycleTrigger):
+class SignalTrigger(CycleTrigger, frozen=True, kw_only=True, tag="signal", dict=True):
     """Exactly one of `at_least` and `one_of` says what is bad; `consecutive` in how many cycles.
 
     Neighbours are neighbours in the log. Where the cycle before the first one is only known to have
@@ -25,19 +25,18 @@ class SignalTrigger(CycleTrigger):
     tell the signal ends a row; a gate on the signal holds the release then.
     """
 
-    kind: Literal["signal"] = "signal"
     signal: Signal
     at_least: Number | None = None
-    one_of: Annotated[tuple[Value, ...], Field(min_length=1, max_length=32)] | None = None
-    consecutive: Annotated[Number, Field(le=1000)] = 1
+    one_of: Annotated[tuple[Value, ...], Meta(min_length=1, max_length=32)] | None = None
+    consecutive: Annotated[int, Meta(ge=1, le=1000)] = 1
 
-    @model_validator(mode="after")
-    def _is_one_comparison(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse what compares nothing."""
+        super().__post_init__()
         if (self.at_least is None) == (self.one_of is None):
             raise ValueError("needs exactly one of at_least and one_of")
         if problem := self.comparison.problem():
             raise ValueError(problem)
-        return self
 
     @cached_property
     def comparison(self) -> Comparison:

@@ -1,18 +1,16 @@
 """A step of a browser's run failed."""
 
-from typing import Literal
-
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger
 
 
-class TimelineItemFailedTrigger(CycleTrigger):
+class TimelineItemFailedTrigger(
+    CycleTrigger, frozen=True, kw_only=True, tag="timeline_item_failed"
+):
     """A timeline item that is not `ok`, or has an `error_code`, in any cycle since canary-1.
 
     A line without a timeline fires nothing; the gate `timeline_ok` holds the release then.
     """
-
-    kind: Literal["timeline_item_failed"] = "timeline_item_failed"
 
     @property
     def threshold(self) -> str:

@@ -5,26 +5,30 @@ A file names its policy and holds cases; what a case may say is in the runbook
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from msgspec import Meta, field
 
 from tau_rollout_gate.contract.event import HealthState
 from tau_rollout_gate.contract.forms import (
     Count,
     Form,
     Location,
+    Milliseconds,
+    MisfitError,
+    MistakenFormError,
     Name,
-    Number,
     Sentence,
+    Text,
+    Version,
     path,
-    problems,
+    refuse_unprintable,
 )
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.durations import parse_duration
 from tau_rollout_gate.evidence.values import ReportStatus
-from tau_rollout_gate.policy.policy import Policy, json_of_toml, refused
+from tau_rollout_gate.policy.policy import Policy, form_of_toml, refused
 from tau_rollout_gate.policy.signals import ReasonCodes, Signal
 
 NEVER = "none"
@@ -34,22 +38,7 @@ _MOST_CYCLES = 10_000
 _COUNTERS: Mapping[str, str] = {signal.value: signal.key for signal in Signal if not signal.words}
 
 
-def _duration(value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-    if not isinstance(value, str):
-        raise ValueError('must be a duration in quotes, such as "30m"')  # noqa: TRY004 - pydantic
-    return parse_duration(value)
-
-
-def _duration_or_never(text: str) -> str:
-    if text != NEVER:
-        parse_duration(text)
-    return text
-
-
-_Duration = Annotated[Count, BeforeValidator(_duration)]
-
-
-class Run(Form):
+class Run(Form, frozen=True, kw_only=True):
     """One cycle or several alike, each the same time after the one before.
 
     Any counter of the contract may be given beside these by its name; the others are 0, but for
@@ -69,47 +58,24 @@ class Run(Form):
         counters: The counters that were given, by their names in the contract.
     """
 
-    count: Annotated[Number, Field(le=_MOST_CYCLES)] = 1
-    every: _Duration | None = None
-    after: _Duration | None = None
-    cycle_duration: _Duration = 0
+    count: Annotated[int, Meta(ge=1, le=_MOST_CYCLES)] = 1
+    every: Milliseconds | None = None
+    after: Milliseconds | None = None
+    cycle_duration: Milliseconds = Milliseconds(0)
     health_state: HealthState | None = None
     reason_codes: ReasonCodes | None = None
     run_mode: Literal["record", "execute"] = "record"
     runtime_version: str | None = None
     release: str | None = None
     timeline: tuple[dict[str, str], ...] | None = None
-    counters: dict[str, Count] = Field(default_factory=dict)
+    counters: dict[str, Count] = field(name="", default_factory=dict)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _gathered(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-        """Put the counters together: `queue_depth` and `backlog_cases` are one and the same."""
-        if not isinstance(value, dict):
-            return value
-        if "counters" in value:
-            raise ValueError("counters: is no key; write each counter by its name")
-        counters: dict[str, Any] = {}
-        for name, key in _COUNTERS.items():
-            if name in value and key in counters:
-                raise ValueError(f"{key}: is given twice, by its two names")
-            if name in value:
-                counters[key] = value[name]
-        # TOML has arrays and no tuples; what is in them is as strict as the rest.
-        rest = {
-            key: tuple(one) if isinstance(one, list) else one
-            for key, one in value.items()
-            if key not in _COUNTERS
-        }
-        return rest | {"counters": counters}
-
-    @model_validator(mode="after")
-    def _is_timed(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse cycles that are at no time, or at two."""
         if (self.every is None) == (self.after is None):
             raise ValueError("needs exactly one of every and after")
         if self.after is not None and self.count > 1:
             raise ValueError("after is of one cycle; write every")
-        return self
 
     @property
     def interval_ms(self) -> int:
@@ -117,7 +83,7 @@ class Run(Form):
         return (self.every or 0) if self.after is None else self.after
 
 
-class Expectation(Form):
+class Expectation(Form, frozen=True, kw_only=True):
     """What the answer must be. What is None is not looked at.
 
     Args:
@@ -132,10 +98,18 @@ class Expectation(Form):
     held_by: tuple[str, ...] | None = None
     fired: tuple[Name, ...] | None = None
     next_phase: Name | None = None
-    earliest: Annotated[str, AfterValidator(_duration_or_never)] | None = None
+    earliest: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an earliest promotion that is no duration."""
+        if self.earliest is not None and self.earliest != NEVER:
+            try:
+                parse_duration(self.earliest)
+            except ValueError as error:
+                raise MisfitError(str(error), "earliest") from None
 
 
-class Case(Form):
+class Case(Form, frozen=True, kw_only=True):
     """A rollout in a phase, what was seen of it, and what is expected.
 
     Args:
@@ -158,31 +132,33 @@ class Case(Form):
     name: Sentence
     surface: Name = CHAINED_SURFACE
     phase: Name | None = None
-    cycle_interval: Annotated[_Duration, Field(ge=1)] | None = None
+    cycle_interval: Milliseconds | None = None
     registry_changes_expected: bool = False
     frozen: bool = False
     before: tuple[Run, ...] = ()
     history: tuple[Run, ...] = ()
-    reports: dict[Name, ReportStatus] = Field(default_factory=dict)
+    reports: dict[Name, ReportStatus] = field(default_factory=dict)
     signoff: Literal["complete", "incomplete"] | None = None
-    rollback_to: Annotated[str, Field(min_length=1)] = "0.9.0"
+    rollback_to: Text = "0.9.0"
     recorded_triggers: tuple[Name, ...] = ()
-    at: _Duration | None = None
+    at: Milliseconds | None = None
     expect: Expectation
 
-    @model_validator(mode="after")
-    def _is_small(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse a name that is not one line, an interval that is none, and very many cycles."""
+        refuse_unprintable(self.name, "name")
+        if self.cycle_interval == 0:
+            raise MisfitError("must be more than nothing", "cycle_interval")
         if sum(run.count for run in (*self.before, *self.history)) > _MOST_CYCLES:
             raise ValueError(f"has more than {_MOST_CYCLES} cycles")
-        return self
 
 
-class CaseFile(Form):
+class CaseFile(Form, frozen=True, kw_only=True):
     """A file of cases, and the policy that they are of: `built-in`, or a file beside this one."""
 
-    schema_version: Literal[1] = 1
-    policy: Annotated[str, Field(min_length=1)]
-    cases: Annotated[tuple[Case, ...], Field(min_length=1)]
+    schema_version: Version = 1
+    policy: Text
+    cases: Annotated[tuple[Case, ...], Meta(min_length=1)]
 
 
 def parse_cases(raw: bytes, *, source: str) -> CaseFile:
@@ -191,11 +167,7 @@ def parse_cases(raw: bytes, *, source: str) -> CaseFile:
     Raises:
         PolicyRefusedError: if it cannot be used; the text names every problem with its place.
     """
-    text = json_of_toml(raw, source)
-    try:
-        found = CaseFile.model_validate_json(text)
-    except ValidationError as error:
-        raise refused(source, problems(error, place=_place)) from None
+    found = form_of_toml(raw, CaseFile, source, prepared=_gathered)
     names: dict[str, int] = {}
     for index, case in enumerate(found.cases):
         if names.setdefault(case.name, index) != index:
@@ -224,6 +196,33 @@ def _misfits(cases: CaseFile, policy: Policy) -> Iterator[tuple[Location, str]]:
             yield ("cases", index), f"no cycle is judged in {phase.name}: leave the history out"
 
 
-def _place(location: Location) -> Location:
-    """A place as the file has it, where counters stand beside the other keys."""
-    return tuple(part for part in location if part != "counters")
+def _gathered(document: dict[str, Any]) -> dict[str, Any]:
+    """A file of cases whose runs have their counters together, as the form has them."""
+    cases = document.get("cases")
+    if not isinstance(cases, list):
+        return document
+    return document | {"cases": [_gathered_in_case(at, case) for at, case in enumerate(cases)]}
+
+
+def _gathered_in_case(index: int, case: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+    if not isinstance(case, dict):
+        return case
+    gathered = dict(case)
+    for key in {"before", "history"} & case.keys():
+        if isinstance(case[key], list):
+            place = ("cases", index, key)
+            gathered[key] = [_with_counters((*place, at), run) for at, run in enumerate(case[key])]
+    return gathered
+
+
+def _with_counters(place: Location, run: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+    """A run with its counters together: `queue_depth` and `backlog_cases` are one and the same."""
+    if not isinstance(run, dict):
+        return run
+    counters: dict[str, Any] = {}
+    for name, key in _COUNTERS.items():
+        if name in run and key in counters:
+            raise MistakenFormError((((*place, key), "is given twice, by its two names"),))
+        if name in run:
+            counters[key] = run[name]
+    return {key: one for key, one in run.items() if key not in _COUNTERS} | {"": counters}

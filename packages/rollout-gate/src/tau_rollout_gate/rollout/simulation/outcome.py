@@ -186,7 +186,7 @@ def _of_rollout(case: Case) -> dict[str, Any]:
         "fired_triggers": tuple(_recorded(name) for name in case.recorded_triggers),
     }
     if case.cycle_interval is not None:
-        said["cycle_interval_ms"] = case.cycle_interval
+        said["cycle_interval_ms"] = int(case.cycle_interval)
     if case.frozen:
         said["frozen"] = Frozen(
             reason="the case says so", by="the case", since_unix_ms=ENTERED_UNIX_MS

@@ -9,7 +9,7 @@ from typing import Any
 
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.contract.rollout import Channel, RollbackTarget, Rollout, RolloutStatus
-from tau_rollout_gate.decision.answer import Answer
+from tau_rollout_gate.decision.answer import Answer, Found
 from tau_rollout_gate.decision.decide import conclude, judged_surfaces
 from tau_rollout_gate.decision.fold import SurfaceFold
 from tau_rollout_gate.evidence.values import (
@@ -21,7 +21,7 @@ from tau_rollout_gate.evidence.values import (
     SurfaceEvidence,
 )
 from tau_rollout_gate.policy.policy import Policy, policy_digest
-from tau_rollout_gate.rollout.transitions import Found, advanced
+from tau_rollout_gate.rollout.transitions import advanced
 
 _BEGINNING = LogPosition(cycle_number=None, event_sha256=None)
 

@@ -30,6 +30,7 @@ def command(
     """Print one line for a monitoring system.
 
     Exits 0 OK, 1 WARNING (degraded), 2 CRITICAL (failing, or stale), 3 UNKNOWN (anything else).
+    Run it as the user that the transport runs as, or as root: nobody else may read its files.
 
     Example: tau-transport-health check custom-command --root /srv/tau --warn-queue-depth 10
     """

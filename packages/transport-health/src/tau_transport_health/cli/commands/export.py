@@ -25,7 +25,9 @@ def command(
 ) -> None:
     """Write OpenMetrics text, for a textfile collector.
 
-    Exits 0 whenever the metrics were written: they themselves say how the transports are.
+    Exits 0 whenever the metrics were written: they themselves say how the transports are. Run it
+    as the user that the transports run as, or as root: nobody else may read their files. FILE can
+    be read by anyone, as far as the umask lets them.
 
     Example: tau-transport-health export --all --output tau.prom
     """

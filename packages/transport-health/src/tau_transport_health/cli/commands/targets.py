@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from tau_transport_health.cli.options import DEFAULT_ROOT, AsJson, Root, TargetsFile
+from tau_transport_health.cli.options import AsJson, Root, TargetsFile
 from tau_transport_health.cli.output import answer, say, say_written
 from tau_transport_health.cli.question import either_format
 from tau_transport_health.files.targets import add_target, begins_with_mark, remove_target
 from tau_transport_health.formats.text import targets_text
-from tau_transport_health.services.inspect import Question, known_targets
+from tau_transport_health.services.inspect import DEFAULT_ROOT, Question, known_targets
 
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="What it is called.")]
 

@@ -1,0 +1,48 @@
+"""Starts `true` in bubblewrap so many times, each after a word that its shell waits for.
+
+The yardstick of confined RUNs: a loop that does nothing but start the same line as the same user,
+with a shell in it that says it is there, waits for a word and executes `true`.
+"""
+
+import socket
+import subprocess
+import sys
+
+from tau_custom_command.execution.bubblewrap.launch import launch
+from tau_custom_command.execution.invocation import Invocation
+from tau_custom_command.execution.run import described
+
+_WAITING_SHELL = 'printf + >&0; read -r word; exec "$@" </dev/null'
+
+
+def main() -> None:
+    """Start them one after the other.
+
+    Raises:
+        SystemExit: if bubblewrap cannot be used here.
+    """
+    asked = Invocation(("true",))
+    how = launch(asked.run_as)
+    words = [*how.words, *described(asked), "--", "/bin/sh", "-c", _WAITING_SHELL, "sh", "true"]
+    for _ in range(int(sys.argv[1])):
+        outer, inner = socket.socketpair()
+        with outer, inner:
+            process = subprocess.Popen(
+                words,
+                stdin=inner.fileno(),
+                cwd="/",
+                start_new_session=True,
+                user=how.user,
+                group=how.group,
+                extra_groups=how.extra_groups,
+            )
+            inner.close()
+            if outer.recv(1) != b"+":
+                raise SystemExit("bubblewrap cannot be used here: see tau-custom-command doctor")
+            outer.sendall(b"\n")
+            if process.wait():
+                raise SystemExit(f"bubblewrap exited with {process.returncode}")
+
+
+if __name__ == "__main__":
+    main()
