@@ -8,7 +8,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
+from tau_rollout_gate.contract.pin import LogPosition, Seen, SurfacePin
 from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout
 from tau_rollout_gate.decision.fleet import HostState
 from tau_rollout_gate.fleet.roster import Mark
@@ -239,20 +239,17 @@ def surfaces_of(plan: Plan, host: Host) -> tuple[SurfacePin, ...]:
     """
     if host.record is not None:
         return host.record.surfaces
-    is_canary = plan.phase.canary_percent > 0
-    whole = LogPosition(cycle_number=None, event_sha256=None) if is_canary else None
-    return tuple(
-        SurfacePin(
-            name=pin.name,
-            state_dir=state_dir(pin.state_dir, host.name),
-            is_chained=pin.is_chained,
-            is_first_run=pin.is_first_run,
-            expected=pin.expected,
-            evidence_from=whole,
-            sound_from=whole,
-            phase_from=whole,
-        )
-        for pin in plan.rollout.surfaces
+    own = tuple(
+        pin.replaced(state_dir=state_dir(pin.state_dir, host.name)) for pin in plan.rollout.surfaces
+    )
+    return tuple(map(with_whole_log, own)) if plan.phase.canary_percent > 0 else own
+
+
+def with_whole_log(pin: SurfacePin) -> SurfacePin:
+    """The pin of a surface of which all that there is is evidence."""
+    whole = LogPosition(cycle_number=None, event_sha256=None)
+    return pin.replaced(
+        evidence_from=whole, sound_from=whole, phase_from=whole, seen=Seen(position=whole)
     )
 
 
