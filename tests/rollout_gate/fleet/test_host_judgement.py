@@ -353,7 +353,8 @@ def test_latched_triggers_of_no_surface_are_the_rollouts() -> None:
         timestamp_unix_ms=None,
     )
     host = replace_record(canary(), fired=(report,))
-    assert judged(host, surface_evidence(history())).state is HostState.CLEAN
+    row = judged(host, surface_evidence(history()))
+    assert (row.state, row.fired) == (HostState.CLEAN, ())
 
 
 def replace_record(host: Host, **changes: Any) -> Host:  # noqa: ANN401 - any field

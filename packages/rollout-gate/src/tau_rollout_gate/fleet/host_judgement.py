@@ -6,7 +6,7 @@ Of a host that is to have the release every gate counts; of any other the trigge
 from hashlib import sha256
 
 from tau_rollout_gate.contract.pin import SurfacePin, Tie
-from tau_rollout_gate.contract.rollout import RollbackTarget, Rollout
+from tau_rollout_gate.contract.rollout import FiredTrigger, RollbackTarget, Rollout
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.decision.decide import conclude, judged_surfaces
 from tau_rollout_gate.decision.fleet import HostState
@@ -190,7 +190,7 @@ def _row(  # noqa: PLR0913 - what a row is made of
         held_ms=soak.held_ms if is_fine else 0,
         earliest_unix_ms=None if since is None else _earliest(judged, since),
         inputs_sha256=_inputs_digest(judged.evidence),
-        fired=with_fired(judged.rollout, judged.answer).fired_triggers,
+        fired=_fired(judged),
         surfaces=tuple(
             remembered(judged.rollout, pin, judged.evidence.surfaces[pin.name])
             for pin in judged.rollout.surfaces
@@ -210,6 +210,12 @@ def _failed_look(plan: Plan, host: Host, standing: Standing, *, is_known: bool) 
     if record.failed_look is not None:
         return record.failed_look
     return plan.look if record.arm is Arm.CANARY or is_known else None
+
+
+def _fired(judged: Judged) -> tuple[FiredTrigger, ...]:
+    """The triggers of the host itself: a report or a deadline is none of its doing."""
+    fired = with_fired(judged.rollout, judged.answer).fired_triggers
+    return tuple(one for one in fired if one.surface is not None)
 
 
 def _earliest(judged: Judged, since_unix_ms: int) -> int:
