@@ -70,3 +70,11 @@ class OutputError(StorageError):
 
 class BusyError(RolloutGateError):
     """Another process is changing the rollout."""
+
+
+class StoreError(RolloutGateError):
+    """A fleet's store cannot answer, which says nothing of its hosts; the text says why."""
+
+
+class TooLargeError(StoreError):
+    """An object is larger than it may be, which its host alone is to blame for."""

@@ -12,6 +12,7 @@ from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
 from tau_custom_command.cli.execution_options import ExecutionOptions, executing
 from tau_custom_command.cli.output import print_answer, print_json, print_told
 from tau_custom_command.cli.progress import track
+from tau_custom_command.cli.shipping_options import ShipTo, after_cycles
 from tau_custom_command.contract.paths import CHANNEL_STORE
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
@@ -54,6 +55,7 @@ def run(
     max_events_bytes: options.MaxEventsBytes = None,
     max_channel_log_bytes: options.MaxChannelLogBytes = None,
     no_fsync: options.NoFsync = False,
+    ship_to: ShipTo = None,
     policy_require_approval: options.PolicyRequireApproval = DEFAULTS["require_approval"],
     policy_allow_shell: options.PolicyAllowShell = DEFAULTS["allow_shell"],
     policy_allow_network: options.PolicyAllowNetwork = DEFAULTS["allow_network"],
@@ -88,7 +90,8 @@ def run(
     be used, or the state directory is locked or paused. With --run-mode execute, SIGTERM lets RUNs
     finish that have started, and starts no others (143). With --every it goes on until SIGTERM or
     SIGINT (0), whatever comes of a cycle, and reads the fixture anew each time. --dry-run shows
-    what --run-mode execute would start, and under which policy.
+    what --run-mode execute would start, and under which policy. What --ship-to cannot ship is told
+    and tried again after the next cycle; it changes no exit code.
 
     Example: tau-custom-command run greet.toml --state-dir .tau/greet
     """
@@ -159,6 +162,7 @@ def run(
     if no_fsync:
         typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
+    shipping = after_cycles(ship_to, state_dir, clock)
     as_json |= output_format == "json"
 
     warned: set[str] = set()
@@ -177,6 +181,7 @@ def run(
             print_json(text.run_as_json(report.event, report.health))
         else:
             print_told(text.run_as_text(report, state_dir))
+        shipping.shipped()
         return not report.has_drifted
 
     if dry_run:
@@ -197,6 +202,7 @@ def run(
                 state_dir=state_dir,
             )
             repeat(partial(cycle, stopping), pace, clock=clock, stopping=stopping, complain=_tell)
+            shipping.end()
             raise typer.Exit(ExitCode.YES)
         is_as_expected = cycle(stopping)
     if stopping.stopped_by is not None:
