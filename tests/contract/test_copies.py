@@ -25,6 +25,12 @@ OF_TWO = (
     "watch/keyboard.py",
 )
 
+UNDER_TWO_NAMES = (
+    ("tau_custom_command/shipping/bucket.py", "tau_rollout_gate/files/stores/bucket.py"),
+    ("tau_custom_command/shipping/location.py", "tau_rollout_gate/files/stores/location.py"),
+)
+"""What is copied to rooms of different names."""
+
 
 @pytest.mark.parametrize("module", [*COPIES, *OF_TWO])
 def test_the_copies_are_the_same_to_the_byte(module: str) -> None:
@@ -32,3 +38,10 @@ def test_the_copies_are_the_same_to_the_byte(module: str) -> None:
     copies = sorted(Path(ROOT, "packages").glob(f"*/src/*/{module}"))
     assert len(copies) == (2 if module in OF_TWO else 3)
     assert len({copy.read_bytes() for copy in copies}) == 1
+
+
+@pytest.mark.parametrize("modules", UNDER_TWO_NAMES)
+def test_the_copies_in_other_rooms_are_the_same_to_the_byte(modules: tuple[str, str]) -> None:
+    """As above."""
+    first, second = (next(Path(ROOT, "packages").glob(f"*/src/{one}")) for one in modules)
+    assert first.read_bytes() == second.read_bytes()

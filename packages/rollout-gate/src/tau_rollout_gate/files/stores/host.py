@@ -33,9 +33,15 @@ def read_host(
         StoreError: if the store cannot answer, which says nothing of the host.
     """
     key = key_in(store, pin.state_dir)
-    if isinstance(store, LocalStore) and not (store.folder(key) / SEGMENTS).is_dir():
-        return _read_tree(pin, store, store.folder(key), sleep)
+    if isinstance(store, LocalStore) and not _is_shipped(store, key):
+        found = _read_tree(pin, store, store.folder(key), sleep)
+        if not found.flaws or not _is_shipped(store, key):  # as the first shipment may have come
+            return found
     return read_shipped(pin, store, key, sleep=sleep)
+
+
+def _is_shipped(store: LocalStore, key: str) -> bool:
+    return (store.folder(key) / SEGMENTS).is_dir()
 
 
 def _read_tree(
