@@ -24,7 +24,7 @@ class _CommandLine(ErrorBorder, LazyGroup):
         "unpause": ("pause:unpause", "Let cycles run again."),
         "ship": (
             "ship:ship",
-            "Ship what the cycles left, up to the last one, for the gate of a fleet.",
+            "Ship what the cycles left, for the gate of a fleet.",
         ),
         "recover": ("recover:recover", "Mend what is broken in a state directory."),
         "new": ("new:new", "Write a starter fixture to edit."),

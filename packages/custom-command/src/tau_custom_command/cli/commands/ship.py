@@ -20,9 +20,9 @@ def ship(
     output_format: options.Format = "text",
     as_json: options.AsJson = False,
 ) -> None:
-    """Ship what the cycles left, up to the last one, for the gate of a fleet.
+    """Ship what the cycles left, for the gate of a fleet.
 
-    Health, and the lines of the event log: no output of commands. It is refused where this
+    Up to the last one; health, and the lines of the event log: no output. It is refused where this
     directory does not continue what is there, as where another machine has this name. Exits 0 if
     all is there, 5 if it is not.
 
