@@ -5,7 +5,7 @@
 # of python3, python3.14 … python3.11 that is Python 3.11 or newer.
 # With --system it then installs the Debian packages that only some tests need, where it is run as
 # root and apt-get exists; elsewhere it says which programs are missing, and the tests that need
-# them are skipped.
+# them are skipped. With --missing it only prints the packages that are missing, a line each.
 set -euo pipefail
 
 # Nothing of another environment or of the caller's shell may leak in. Indexes and proxies may.
@@ -116,7 +116,8 @@ install_system() {
 
 case ${1:-} in
   '' | --system) ;;
-  *) say "unknown argument '$1'; there is only --system" && exit 2 ;;
+  --missing) missing && exit 0 ;;
+  *) say "unknown argument '$1'; there are --system and --missing" && exit 2 ;;
 esac
 
 # One setup at a time, where flock exists; whoever waited may find the work done.

@@ -273,6 +273,29 @@ def test_the_readme_lists_the_alerts() -> None:
     assert listed == [(rule["alert"], rule["labels"]["severity"]) for rule in alerts()]
 
 
+IN_WORDS = {
+    "5m": "5 minutes",
+    "10m": "10 minutes",
+    "15m": "15 minutes",
+    "30m": "30 minutes",
+    "1h": "an hour",
+    "2d": "two days",
+    "600": "10 minutes",
+    "1800": "30 minutes",
+    "3600": "an hour",
+}
+
+
+def test_the_readme_says_how_long_an_alert_waits() -> None:
+    """The duration of each, and the ages in seconds that it looks for."""
+    for rule in alerts():
+        row = re.search(rf"^\| `{rule['alert']}` \|.*$", README, re.MULTILINE)
+        assert row
+        waits = [rule["for"]] if "for" in rule else []
+        for each in waits + re.findall(r"\b\d{3,}\b", rule["expr"]):
+            assert IN_WORDS[each] in row[0], rule["alert"]
+
+
 def test_the_runbook_of_every_alert_is_there() -> None:
     """A person who is woken finds the page, and the heading in it."""
     for rule in alerts():

@@ -19,5 +19,8 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
   exit 2
 }
 python3 -m venv -- "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -- "$wanted"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -- "$wanted" || {
+  printf '::error title=rollout gate::it cannot be installed; the log of this step says why\n'
+  exit 5
+}
 "$venv/bin/tau-rollout-gate" --version

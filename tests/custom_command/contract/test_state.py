@@ -100,6 +100,13 @@ def test_no_state_passes_that_the_rules_refuse(written: bytes, other: bytes) -> 
         StateFile.parse(WRITTEN.replace(written, other))
 
 
+def test_a_record_that_stands_twice_is_refused() -> None:
+    """Though it is written as ever."""
+    twice = replace(STATE, commands=(RECORD, RECORD)).as_document()
+    with pytest.raises(FormRefusedError, match="'a' stands there twice"):
+        StateFile.parse(twice)
+
+
 def test_a_deep_state_is_read_the_strict_way() -> None:
     """Also one that is written as ever: its lines show how deep it is."""
     value: object = 1
@@ -109,3 +116,15 @@ def test_a_deep_state_is_read_the_strict_way() -> None:
         raw = replace(STATE, commands=(deep,)).as_document()
         assert is_read_fast(raw) == (depth < 46)
         assert StateFile.is_read(raw) == (depth <= 96)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6, 7])
+def test_many_records_are_written_as_few(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In groups, to the same bytes."""
+    name = '"commands": []\n'
+    records = tuple(replace(RECORD, case_id=f"{name}{n}") for n in range(count))
+    state = replace(STATE, commands=records, processed_case_keys=("commands", name))
+    expected = state.as_document()
+    monkeypatch.setattr("tau_custom_command.contract.state._RECORDS_AT_ONCE", 3)
+    monkeypatch.setattr("tau_custom_command.contract.state._FEW_RECORDS", 2)
+    assert state.as_document() == expected

@@ -21,7 +21,7 @@ from pathlib import Path
 if sys.argv[2] == "no ctypes":
     sys.modules["ctypes"] = None
 from tau_custom_command.storage.sync import sync_touched
-sync_touched(Path(sys.argv[1]), sys.argv[3:], ())
+sync_touched(Path(sys.argv[1]), sys.argv[4:], sys.argv[3].split())
 """
 
 
@@ -34,13 +34,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def synced(root: Path, way: str, *, inject: str = "") -> tuple[int, list[str]]:
+def synced(root: Path, way: str, *, inject: str = "", made: str = "") -> tuple[int, list[str]]:
     """Sync in a process of its own; return how it ended, and what it synced in which order."""
     trace = root.parent / "trace"
     words: list[str | Path] = ["strace", "-qq", "-y", "-o", trace, "-e", "trace=fsync,syncfs"]
     words += ["-e", f"inject={inject}"] if inject else []
     done = subprocess.run(
-        [*words, sys.executable, "-c", SYNC_WITHOUT_SYNCFS, root, way, *PATHS],
+        [*words, sys.executable, "-c", SYNC_WITHOUT_SYNCFS, root, way, made, *PATHS],
         env={k: v for k, v in environment().items() if not k.startswith("COVERAGE")},
         capture_output=True,
         timeout=PATIENCE_SECONDS,
@@ -65,6 +65,20 @@ def test_without_it_each_file_and_folder_is_synced_once(root: Path, way: str, in
     calls = [call for call in calls if not call.startswith("syncfs")]
     assert calls[:4] == [f"fsync ./{path}" for path in PATHS[:4]]
     assert sorted(calls[4:]) == ["fsync .", "fsync ./a", "fsync ./a/b", "fsync ./a/c"]
+
+
+@needs_strace
+def test_so_is_all_that_is_in_a_folder_that_was_made(root: Path) -> None:
+    """Its files are not named one by one."""
+    (root / "a/made").mkdir()
+    (root / "a/made/file").touch()
+    _, calls = synced(root, "no ctypes", made="a/made")
+    assert calls[4] == "fsync ./a/made/file"
+    assert sorted(calls[5:]) == [
+        "fsync .",
+        *(f"fsync ./a{name}" for name in ("", "/b", "/c", "/made")),
+    ]
+    assert synced(root, "ctypes", made="a/made") == (0, ["syncfs ."])
 
 
 @needs_strace
@@ -120,6 +134,7 @@ def test_each_of_what_is_there(root: Path) -> None:
     with pytest.raises(NotADirectoryError):
         sync.sync_folder(root / "state.json" / "below")
     sync.sync_touched(root, PATHS, ())
+    sync.sync_touched(root, (), ["a/b"])
     sync.NOT_TO_DISK.touched(root, ["gone"], ())
 
 

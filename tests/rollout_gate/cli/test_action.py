@@ -1,4 +1,7 @@
-"""The GitHub action: what it is given reaches the command whole, and is never a command itself."""
+"""The GitHub action: what it is given reaches the command whole, and is never a command itself.
+
+What it makes of the answer is tested in tests/end_to_end/test_action.py.
+"""
 
 import os
 import subprocess
@@ -11,7 +14,7 @@ from tests.rollout_gate.answers import HOSTILE
 
 ACTION = Path(__file__).resolve().parents[3] / ".github/actions/rollout-gate"
 INPUTS = {
-    "COMMAND": "evaluate",
+    "MODE": "gate",
     "ROLLOUT_DIR": ".tau/rollout/custom-command",
     "SURFACES": "",
     "POLICY": "",
@@ -25,8 +28,8 @@ sys.exit(3)
 """
 
 
-def asked(runner_temp: Path, **inputs: str) -> tuple[int, str, list[str] | None]:
-    """Run the step that asks; return its exit code, its output, and what the gate was told."""
+def asked(runner_temp: Path, **inputs: str) -> tuple[int, list[str] | None]:
+    """Run the step that asks; return its exit code, and what the gate was told."""
     program = runner_temp / "tau-rollout-gate/bin/tau-rollout-gate"
     program.parent.mkdir(parents=True)
     program.write_text(RECORDER.format(python=sys.executable))
@@ -36,24 +39,31 @@ def asked(runner_temp: Path, **inputs: str) -> tuple[int, str, list[str] | None]
         check=False,
         capture_output=True,
         encoding="utf-8",
-        env={**os.environ, **INPUTS, **inputs, "RUNNER_TEMP": str(runner_temp)},
+        env={
+            **os.environ,
+            **INPUTS,
+            **inputs,
+            "RUNNER_TEMP": str(runner_temp),
+            "GITHUB_OUTPUT": str(runner_temp / "outputs"),
+            "GITHUB_STEP_SUMMARY": str(runner_temp / "summary"),
+        },
     )
+    assert done.stdout.startswith("::error title=rollout gate: no answer (exit ")
     told = program.with_name("arguments")
-    return done.returncode, done.stdout, told.read_text().split("\0") if told.exists() else None
+    return done.returncode, told.read_text().split("\0") if told.exists() else None
 
 
 def test_the_inputs_are_the_options(tmp_path: Path) -> None:
     """One option a line, in one word with its value; the gate's exit code is the step's."""
     assert asked(
         tmp_path,
-        COMMAND="advance",
+        MODE="advance",
         SURFACES="custom-command=.tau/a b\r\n\nvoice=.tau/voice\n",
         VALIDATION="report.json",
         POLICY="policy.toml",
         SIGNOFF="signoff.toml",
     ) == (
         3,
-        "",
         [
             "advance",
             "--format",
@@ -71,7 +81,7 @@ def test_the_inputs_are_the_options(tmp_path: Path) -> None:
 def test_nothing_given_is_nothing_told(tmp_path: Path) -> None:
     """What is left empty is left to the gate."""
     told = ["evaluate", "--format", "github", "--rollout-dir=.tau/rollout/custom-command"]
-    assert asked(tmp_path) == (3, "", told)
+    assert asked(tmp_path) == (3, told)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +89,8 @@ def test_nothing_given_is_nothing_told(tmp_path: Path) -> None:
 )
 def test_an_input_is_never_carried_out(hostile: str, tmp_path: Path) -> None:
     """The shell makes nothing of it, and it cannot become an option of its own."""
-    inputs = dict.fromkeys(set(INPUTS) - {"COMMAND"}, hostile)
-    _, _, told = asked(tmp_path, **inputs)
+    inputs = dict.fromkeys(set(INPUTS) - {"MODE"}, hostile)
+    _, told = asked(tmp_path, **inputs)
     assert told is not None
     assert told[3:] == [
         f"--{option}={hostile}"
@@ -88,12 +98,10 @@ def test_an_input_is_never_carried_out(hostile: str, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("command", ["", "rollback", "evaluate --help", HOSTILE["line breaks"]])
-def test_only_two_commands_can_be_asked(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["", "rollback", "gate --help", HOSTILE["line breaks"]])
+def test_only_two_modes_can_be_asked_for(mode: str, tmp_path: Path) -> None:
     """Anything else is refused before the gate is started."""
-    code, output, told = asked(tmp_path, COMMAND=command)
-    assert (code, told) == (2, None)
-    assert output == "::error title=rollout gate::command is neither evaluate nor advance\n"
+    assert asked(tmp_path, MODE=mode) == (2, None)
 
 
 @pytest.mark.parametrize(

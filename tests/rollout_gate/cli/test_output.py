@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.cli.options import Format
-from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
+from tau_rollout_gate.cli.output import print_answer, print_text
+from tau_rollout_gate.cli.terminal import terminal_look
 from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.formats import explain, github
 from tau_rollout_gate.formats.renderers import RENDERERS

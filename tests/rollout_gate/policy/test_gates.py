@@ -73,7 +73,9 @@ def judged(
     for cycle in (*earlier, *history.cycles()):
         window.add(cycle)
     minutes = max([0, *(at for at, _ in cycles)]) if now is None else now
-    return window.finding(gate, ENTERED + minutes * MINUTE)
+    finding = window.finding(gate, ENTERED + minutes * MINUTE)
+    assert window.status(gate) is finding.status
+    return finding
 
 
 def says_what_to_do(finding: Finding) -> bool:

@@ -30,7 +30,7 @@ def look(trigger: CycleTrigger, seen: tuple[Cycle, ...], *, unhealthy_row: int =
     watch = Watch(trigger)
     watch.carry(unhealthy_row)
     for cycle in seen:
-        watch.add(cycle)
+        watch.add(cycle, is_bad=trigger.is_bad(cycle))
     return watch.sign
 
 

@@ -180,6 +180,10 @@ def test_what_follows_from_the_numbers_may_be_given(tmp_path: Path) -> None:
             "history[0]: needs exactly one of every and after",
         ),
         (case('history = [{ count = 2, after = "1m" }]'), "history[0]: after is of one cycle"),
+        ("cases = 3\n", "cases: must be an array (found 3)"),
+        ("cases = [3]\n", "cases[0]: must be an object (found 3)"),
+        (case("history = 3"), "cases[0].history: must be an array (found 3)"),
+        (case("history = [3]"), "cases[0].history[0]: must be an object (found 3)"),
         (case('history = [{ after = "1m", queue_dept = 2 }]'), "cases[0].history[0].queue_dept: "),
         (
             case('history = [{ after = "1m", queue_depth = true }]'),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
@@ -26,10 +26,12 @@ from tau_rollout_gate.formats.layout import Look
 from tau_rollout_gate.formats.simulation.replay import replays_text
 from tau_rollout_gate.policy.gates.signal import SignalGate
 from tau_rollout_gate.policy.policy import Policy, parse_policy
-from tau_rollout_gate.rollout.simulation.replay import Step, side_by_side, steps
+from tau_rollout_gate.rollout.simulation.replay import Step, side_by_side, stances, steps
 from tau_rollout_gate.rollout.transitions import advanced
 from tau_rollout_gate.services.replay import Recording, replays, watched
+from tests.rollout_gate import worlds
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE, History, failed, pin, rollout
+from tests.rollout_gate.worlds import QUICK, histories
 
 ROOT = Path(__file__).resolve().parents[3]
 HISTORIES = ROOT / "fixtures/histories"
@@ -250,8 +252,63 @@ def test_a_replay_takes_each_cycle_once(monkeypatch: pytest.MonkeyPatch) -> None
     in_force = sum(isinstance(one, SignalGate) for one in BUILT_IN.gates_in_force("canary-1"))
     held = altered(('soak = "30m"', 'soak = "30d"'))
     assert len(replayed(History().every(5 * MINUTE, 60).lines, held)) == 60
-    # Once as it is taken, and once more to say how the last cycle stands.
-    assert Counter(looks) == dict.fromkeys(range(1, 61), 2 * in_force)
+    # Once to say how the last cycle stands, and again where its gist may be new; the first, which
+    # the others are like, when it is taken as well.
+    expected = dict.fromkeys(range(1, 61), in_force) | {1: 3 * in_force, 2: 2 * in_force}
+    assert Counter(looks) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    cycles=histories(),
+    policy=st.sampled_from([QUICK, BUILT_IN, SHORT, LONG_ROW]),
+    interval_ms=st.sampled_from([None, MINUTE]),
+    torn=st.sampled_from([b"", b"{"]),
+)
+def test_a_gist_that_was_not_worked_out_anew_is_that_of_the_whole_answer(
+    cycles: list[tuple[int, dict[str, Any] | bytes]],
+    policy: Policy,
+    interval_ms: int | None,
+    torn: bytes,
+) -> None:
+    """Where nothing changed that it depends on, it is the last one's; clocks may go backwards."""
+    history = recorded(worlds.history_of(cycles).lines, torn=torn)
+    for stance in stances(policy, history, cycle_interval_ms=interval_ms):
+        assert stance.gist == stance.told().gist
+
+
+def test_nor_is_it_where_a_clock_goes_back_behind_the_entry() -> None:
+    """The entry is in the future then, whatever else is as before; later it is not."""
+    cycles: list[worlds.Step] = [(5 * MINUTE, {})] * 4
+    cycles += [(-2 * MINUTE, {}), (MINUTE, {}), (MINUTE, {}), (MINUTE, {})]
+    history = recorded(worlds.history_of(cycles).lines)
+    taken = [(stance.gist, stance.told()) for stance in stances(QUICK, history)]
+    assert taken[3][0].verdict is Verdict.PROMOTE
+    assert "entry_not_in_future" in taken[4][0].held_by
+    assert "entry_not_in_future" not in taken[7][0].held_by
+    assert all(gist == step.gist for gist, step in taken)
+
+
+def test_what_release_a_cycle_tells_is_passed_over() -> None:
+    """A replay is about no release."""
+    told = History().every(5 * MINUTE, 8, release="1.3.2").lines
+    assert gists(replayed(told)) == gists(replayed(History().every(5 * MINUTE, 8).lines))
+
+
+@settings(max_examples=100, deadline=None)
+@given(cycles=histories(goes_wrong=True), other=st.sampled_from([QUICK, SHORT, LONG_ROW]))
+def test_what_is_told_late_is_what_was_decided(
+    cycles: list[tuple[int, dict[str, Any] | bytes]], other: Policy
+) -> None:
+    """News, the last step and where two policies part are those of every step told at once."""
+    policies = [("ours", QUICK), ("theirs", other)]
+    history = recorded(worlds.history_of(cycles).lines)
+    late = [stances(policy, history) for _, policy in policies]
+    at_once = [steps(policy, history) for _, policy in policies]
+    assume(any(not isinstance(what, bytes) for _, what in cycles))
+    assert side_by_side(policies, zip_longest(*late)) == side_by_side(
+        policies, zip_longest(*at_once)
+    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -57,8 +57,11 @@ def read_document(raw: bytes, form: type[Form]) -> Form:
         raise FormRefusedError("; ".join(told)) from None
 
 
-class FileForm(Struct, frozen=True):
-    """A file or a line of the contract, or a part of one."""
+class FileForm(Struct, frozen=True, gc=False):
+    """A file or a line of the contract, or a part of one.
+
+    Without `gc` each takes 16 bytes less; no form can hold itself.
+    """
 
     def as_line(self) -> bytes:
         """Write the form as one line of JSON Lines, its line break included."""

@@ -5,6 +5,7 @@ are looked for here. Whatever is not plainly right is read the strict way, which
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import UNSET, MsgspecError, json
@@ -13,7 +14,8 @@ from tau_custom_command.contract import strict_json
 from tau_custom_command.contract.strict_json import DEEPEST_NESTING, MOST_VALUES
 
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
-_PIECES = 2  # levels of a fixture: its members, and the cases, each of which is one piece
+_LEVELS = 2  # of a fixture: its members, and the cases, each of which is one piece
+_FEW_BRACKETS = DEEPEST_NESTING - _LEVELS
 
 
 def decode(raw: bytes) -> Any:  # noqa: ANN401 - JSON is any value; the caller's model narrows it
@@ -38,11 +40,10 @@ def _decoded(raw: bytes) -> Any:  # noqa: ANN401 - as above
     quotes = _quotes(raw)
     try:
         value = json.decode(raw)
-        # Of a key that stands twice msgspec keeps one, so that the value has fewer strings.
-        is_whole = _quotes_of(value, _PIECES) == quotes
+        is_plain = quotes == sum(_quotes_of_pieces(value, _LEVELS))
     except (MsgspecError, ValueError, ArithmeticError, RecursionError):
         return UNSET
-    return value if is_whole and not _is_deep(value) else UNSET
+    return value if is_plain else UNSET
 
 
 def _quotes(raw: bytes) -> int:
@@ -50,19 +51,33 @@ def _quotes(raw: bytes) -> int:
     return (_ESCAPE.sub(b"", raw) if b"\\" in raw else raw).count(b'"')
 
 
-def _quotes_of(value: object, levels: int) -> int:
-    """How many quotes a value is written with; it is written in pieces, to take little memory."""
+def _quotes_of_pieces(value: object, levels: int) -> Iterator[int]:
+    """Yield the quotes that each piece of a value is written with: the parts, so many levels down.
+
+    Of a key that stands twice the value has one, and so fewer quotes. Written in pieces it takes
+    little memory.
+
+    Raises:
+        RecursionError: for a piece that may be nested too deeply.
+    """
     if levels and isinstance(value, dict):
-        return 2 * len(value) + sum(_quotes_of(item, levels - 1) for item in value.values())
-    if levels and isinstance(value, list):
-        return sum(_quotes_of(item, levels - 1) for item in value)
-    return _quotes(json.encode(value))
+        yield 2 * len(value)
+        for item in value.values():
+            yield from _quotes_of_pieces(item, levels - 1)
+    elif levels and isinstance(value, list):
+        for item in value:
+            yield from _quotes_of_pieces(item, levels - 1)
+    else:
+        written = json.encode(value)
+        if written.count(b"[") + written.count(b"{") > _FEW_BRACKETS and _is_deep(value):
+            raise RecursionError
+        yield _quotes(written)
 
 
 def _is_deep(value: object) -> bool:
     """Tell whether arrays and objects lie so deep within each other that it may be too deep."""
     level: list[Any] = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(DEEPEST_NESTING):
+    for _ in range(_FEW_BRACKETS):
         level = [
             item
             for outer in level

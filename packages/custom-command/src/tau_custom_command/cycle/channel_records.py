@@ -4,7 +4,6 @@ The form of each file is in runbooks/state-files.md, "The channel store".
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -49,17 +48,17 @@ _PAST_TENSE = {
 }
 
 
-def by_channel(settlements: Iterable[Settlement]) -> dict[str, tuple[Settlement, ...]]:
+def by_channel(settlements: Iterable[Settlement]) -> dict[str, list[Settlement]]:
     """Sort the settled cases by the channels that a cycle touches, in the order they ran.
 
     The registry's channel is always among them, since it has a snapshot of the whole registry.
     """
-    of_channel: dict[str, list[Settlement]] = defaultdict(list)
+    of_channel: dict[str, list[Settlement]] = {}
     for settlement in settlements:
-        of_channel[settlement.case.channel].append(settlement)
+        of_channel.setdefault(settlement.case.channel, []).append(settlement)
     if of_channel:
-        of_channel[REGISTRY_CHANNEL] += ()
-    return {channel: tuple(entries) for channel, entries in of_channel.items()}
+        of_channel.setdefault(REGISTRY_CHANNEL, [])
+    return of_channel
 
 
 def channel_writes(

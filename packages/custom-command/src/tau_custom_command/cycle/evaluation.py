@@ -140,8 +140,11 @@ def accepted(operation: Operation, **about: object) -> Result:
         outcome=Outcome.SUCCESS,
         status_code=success_status(operation),
         error_code=None,
-        response_body={"status": "accepted", "operation": operation.lower(), **about},
+        response_body={"status": "accepted", "operation": _IN_LOWER_CASE[operation], **about},
     )
+
+
+_IN_LOWER_CASE = {operation: operation.lower() for operation in Operation}
 
 
 def _rejected(status_code: int, error_code: ErrorCode, explanation: str, **about: object) -> Result:

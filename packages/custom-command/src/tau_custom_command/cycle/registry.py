@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from msgspec.structs import replace
 
@@ -21,6 +21,11 @@ class RegistryChange(NamedTuple):
     upserted_commands: int = 0
     deleted_commands: int = 0
     executed_runs: int = 0
+
+
+# One for all: a large cycle has very many.
+_UPSERTED = RegistryChange(upserted_commands=1)
+_NO_ARGUMENTS: dict[str, Any] = {}
 
 
 class Registry(dict[str, CommandRecord]):
@@ -50,7 +55,7 @@ class Registry(dict[str, CommandRecord]):
                 if case.command_name not in self:
                     self._names = None
                 self[case.command_name] = self._registered(case, result, now_unix_ms)
-                return RegistryChange(upserted_commands=1)
+                return _UPSERTED
             case Operation.DELETE:
                 if self.pop(case.command_name, None) is None:
                     return RegistryChange()
@@ -114,7 +119,7 @@ class Registry(dict[str, CommandRecord]):
             last_stderr="",
             last_timed_out=False,
             last_duration_ms=0,
-            default_arguments={} if spec is None else spec.default_arguments,
+            default_arguments=_NO_ARGUMENTS if spec is None else spec.default_arguments,
             read_only=spec is not None and spec.read_only,
         )
 

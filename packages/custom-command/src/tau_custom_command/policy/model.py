@@ -30,8 +30,11 @@ class SandboxProfile(StrEnum):
     UNRESTRICTED = "unrestricted"
 
 
-class StrictForm(Struct, frozen=True, forbid_unknown_fields=True):
-    """A form that people write: each key that it does not have is an error."""
+class StrictForm(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A form that people write: each key that it does not have is an error.
+
+    Without `gc` each takes 16 bytes less; no form can hold itself.
+    """
 
 
 DEFAULTS: dict[str, Any] = {

@@ -158,6 +158,7 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
             ended_unix_ms=clock.wall_unix_ms(),
             duration_ms=clock.monotonic_ms() - started_ms,
         )
+        del registry, planned  # they hold much in a large cycle, and the state has what counts
         remarks = write_closed(lock, closed, syncing, rotation=request.rotation, track=track)
     return RunReport(
         event=closed.event,

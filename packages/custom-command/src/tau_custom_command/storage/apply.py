@@ -30,10 +30,10 @@ from tau_custom_command.storage.sync import (
 
 
 class BroughtUp(NamedTuple):
-    """The files that were touched, the folders that were made, and what is worth telling people."""
+    """Files that were touched, folders that were made with theirs, and what is worth telling."""
 
     paths: tuple[str, ...]
-    made: frozenset[str]
+    made: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
@@ -47,7 +47,7 @@ def bring_up(root: Path, changes: Iterable[Change]) -> BroughtUp:
             again completes them.
     """
     paths: list[str] = []
-    made: set[str] = set()
+    made: list[str] = []
     remarks: list[str] = []
     with walking(root, make_missing=True) as folders:
         for folder, in_folder in groupby(changes, key=_folder_of):
@@ -58,8 +58,7 @@ def bring_up(root: Path, changes: Iterable[Change]) -> BroughtUp:
                 files = None if folders.has_folder(folder) else whole_folder.files_of(group)
                 if files is not None:
                     whole_folder.make(root, folder, files, folders)
-                    made.add(folder)
-                    paths += files
+                    made.append(folder)
                     continue
                 for change in group:
                     for path, remark in _carried_out(change, folders):
@@ -68,7 +67,7 @@ def bring_up(root: Path, changes: Iterable[Change]) -> BroughtUp:
                             remarks.append(f"{root / path}: {remark}")
             except OSError as error:
                 raise refused(error, root / change.path, "write") from error
-    return BroughtUp(paths=tuple(paths), made=frozenset(made), remarks=tuple(remarks))
+    return BroughtUp(paths=tuple(paths), made=tuple(made), remarks=tuple(remarks))
 
 
 def _folder_of(change: Change) -> str:

@@ -35,14 +35,21 @@ def place(root: Path, writes: Iterable[Write]) -> Iterator[Change]:
     """Resolve each write to a place in the files below `root`; change nothing.
 
     A torn end of a log is to go to a `.corrupt` file beside it. What is to be created and is there
-    leaves no change.
+    leaves no change. The lines for the logs of one folder have to stand together.
 
     Raises:
         StorageError: for a log that could not be appended to.
     """
-    ends: dict[str, AppendAt] = {}  # the last change to each log
+    # The last change to each log of the folder at hand: those of all would take much memory.
+    ends: dict[str, AppendAt] = {}
+    here = ""
     with walking(root, make_missing=False) as folders:
         for write in writes:
+            if isinstance(write, AppendLines):
+                folder = write.path.rpartition("/")[0]
+                if folder != here:
+                    here = folder
+                    ends.clear()
             # A context manager and a path for each of them took a tenth of a large cycle's time.
             try:
                 changes = placed(write, folders, ends)

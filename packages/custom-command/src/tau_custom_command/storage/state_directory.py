@@ -144,14 +144,21 @@ def write_cycle(
             cycle was committed, the next run completes it.
     """
     root = lock.root
-    event = AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
-    content, told = _state_within_limit(root / STATE_FILE, closed.state)
-    state = ReplaceFile(path=STATE_FILE, content=content)
+    told: list[str] = []
+
+    def event_and_state() -> Iterator[Write]:
+        yield AppendLines(path=EVENT_LOG, lines=(closed.event_line,))
+        # It can be the largest file by far, so its bytes are made last.
+        content, remarks = _state_within_limit(root / STATE_FILE, closed.state)
+        told.extend(remarks)
+        yield ReplaceFile(path=STATE_FILE, content=content)
+
     with interruptions_held():
         lock.check()  # rotating comes before the commit, and is for good
         rotate(root, rotated_past, syncing)
-        writes = chain(channel_writes, (event, state))
-        return (*told, *write(lock, writes, syncing, closes_cycle=True))
+        writes = chain(channel_writes, event_and_state())
+        remarks = write(lock, writes, syncing, closes_cycle=True)
+    return (*told, *remarks)
 
 
 def _state_within_limit(path: Path, state: StateFile) -> tuple[bytes, tuple[str, ...]]:

@@ -20,13 +20,14 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
 
 
 def files_of(changes: Iterable[Change]) -> dict[str, bytes] | None:
-    """What each file holds after changes to a folder that is missing, by its path.
+    """What each file holds after changes to a folder that is missing, by its name.
 
     None where they were placed while files were there: those are gone, which is not for here.
     """
     files: dict[str, bytes] = {}
     for change in changes:
-        content, before = change.content, files.get(change.path, b"")
+        name = change.path.rpartition("/")[2]
+        content, before = change.content, files.get(name, b"")
         if isinstance(change, AppendAt):
             at_end = change.offset == len(before) and not change.torn
             if not at_end or change.identity or change.rotated:
@@ -34,7 +35,7 @@ def files_of(changes: Iterable[Change]) -> dict[str, bytes] | None:
             content = before + content if before else content
         elif change.instead_of:
             return None
-        files[change.path] = content
+        files[name] = content
     return files
 
 
@@ -53,11 +54,11 @@ def make(root: Path, folder: str, files: Mapping[str, bytes], folders: FolderWal
         folders.remove_folder(new)
         made = folders.make_folder(new)
     try:
-        for path, content in files.items():
+        for name, content in files.items():
             try:
-                _create(path[len(folder) + 1 :], content, made)
+                _create(name, content, made)
             except OSError as error:
-                raise refused(error, root / path, "write") from error
+                raise refused(error, root / folder / name, "write") from error
         folders.rename(new, folder)
     except BaseException:
         with suppress(OSError):

@@ -1,8 +1,6 @@
 """Prints an answer where it is wanted: to a terminal, a pipe, or the files of a GitHub job."""
 
 import os
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +12,12 @@ from tau_rollout_gate.errors import StorageError
 from tau_rollout_gate.formats.renderers import RENDERERS
 
 if TYPE_CHECKING:
-    from tau_rollout_gate.formats.layout import Look
     from tau_rollout_gate.rollout.ledger import Entry
 
 _LARGEST_SUMMARY = 1024 * 1024 - 1
 """GitHub takes no summary of a step that has a byte more."""
 
 _CUT = b"\n\nThe rest does not fit here: `--format json` has all of it.\n"
-_NARROWEST = 60
-_WIDEST = 200
 
 
 def print_answer(answer: Answer, answer_format: Format, output: Path | None = None) -> None:
@@ -38,6 +33,7 @@ def print_answer(answer: Answer, answer_format: Format, output: Path | None = No
 
         write_output(output, RENDERERS[answer_format](answer).encode())
     elif answer_format is Format.TEXT:
+        from tau_rollout_gate.cli.terminal import terminal_look  # noqa: PLC0415 - as below
         from tau_rollout_gate.formats import text  # noqa: PLC0415 - programs ask for JSON
 
         print_text(text.render(answer, look=terminal_look()))
@@ -61,17 +57,6 @@ def print_text(rendered: str) -> None:
     """Print what was rendered, as it is."""
     # As bytes: the same in every locale, also where stdout would be ASCII.
     typer.echo(rendered.encode(), nl=False)
-
-
-def terminal_look() -> "Look":
-    """Look at the terminal: its width, and colours unless they are refused (no-color.org)."""
-    from tau_rollout_gate.formats.layout import PIPED, Look  # noqa: PLC0415 - programs ask for JSON
-
-    if not sys.stdout.isatty():
-        return PIPED
-    width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
-    refused = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
-    return Look(width=width, is_coloured=not refused)
 
 
 def _append(variable: str, content: str, *, most_bytes: int | None = None) -> None:

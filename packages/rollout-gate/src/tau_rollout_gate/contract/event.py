@@ -8,23 +8,24 @@ from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
-from msgspec import Meta
-from msgspec.structs import fields
+from msgspec import UNSET, Meta, UnsetType, defstruct
 
 from tau_rollout_gate.contract.forms import (
-    LARGEST_INTEGER,
     Count,
     Number,
     Read,
     Sha256,
     Text,
     Version,
+    form_of,
     object_of,
 )
 from tau_rollout_gate.contract.long_json import Fold, Items, pieces_of
+from tau_rollout_gate.contract.plain_json import plain_object
 from tau_rollout_gate.errors import FormRefusedError
 
 FAILING_STREAK = 3
@@ -88,10 +89,6 @@ class _Line(Read, frozen=True, kw_only=True):
     health_state: HealthState
     health_reason: str | None = None
     reason_codes: Annotated[tuple[str, ...], Meta(min_length=1)]
-    failed_cases: Count
-    failure_streak: Count
-    backlog_cases: Count
-    malformed_cases: Count
     cycle_duration_ms: Count = 0
     cycle_id: Text | None = None
     cycle_number: Number | None = None
@@ -108,10 +105,24 @@ _COUNTS = (
     *("failure_streak", *chain.from_iterable(COUNTERS_OF_CODES.values())),
     *("discovered_cases", "queued_cases", "applied_cases", "executed_cases", "artifact_records"),
 )
+_REQUIRED_COUNTS = ("failed_cases", "failure_streak", "backlog_cases", "malformed_cases")
+_Counts = defstruct(
+    "_Counts",
+    [
+        *((name, Count) for name in _REQUIRED_COUNTS),
+        *((name, Count | UnsetType, UNSET) for name in _COUNTS if name not in _REQUIRED_COUNTS),
+    ],
+    frozen=True,
+    kw_only=True,
+)
+"""The counters of a line, of which a writer may leave out most."""
+
 _KEYS = frozenset({*_Line.__struct_fields__, *_COUNTS})
 _CHAIN_KEYS = ("cycle_id", "cycle_number", "previous_sha256")
-_OPTIONAL = {field.name for field in fields(_Line) if field.default is None} | {"timeline"}
-_NEVER_NULL = _OPTIONAL - {"previous_sha256"}  # which is null in the first line of a log
+_NEVER_NULL = {
+    *("health_reason", "cycle_id", "cycle_number", "run_mode", "runtime_version", "release"),
+    *("fixture_name", "fixture_sha256", "timeline"),
+}  # and not `previous_sha256`, which is null in the first line of a log
 
 
 class Event(NamedTuple):
@@ -143,7 +154,9 @@ class Event(NamedTuple):
         return self.cycle_number is not None
 
 
-_READ = tuple(name for name in Event._fields if name in _Line.__struct_fields__)
+_counts_of = attrgetter(*_COUNTS)
+_first_of = attrgetter(*Event._fields[:3])
+_rest_of = attrgetter(*Event._fields[4:-1])
 
 
 def line_digest(line: bytes) -> str:
@@ -163,15 +176,24 @@ def parse_event(line: bytes) -> Event:
     if len(line) > LONGEST_LINE_BYTES:
         raise FormRefusedError(f"the line is longer than {LONGEST_LINE_BYTES // 1024 // 1024} MiB")
     steps = _Steps()
-    folds = {"timeline": Fold(steps.take, ("status", "error_code"))}
-    value = object_of(pieces_of(line), "the line", _KEYS, folds)
-    _check_nulls(value)
+    value = plain_object(line)
+    if value is None:
+        folds = {"timeline": Fold(steps.take, ("status", "error_code"))}
+        value = object_of(pieces_of(line), "the line", _KEYS, folds)
+    elif isinstance(items := value.get("timeline"), list):
+        steps.take(items)
+        value["timeline"] = Items(len(items))
+    if None in value.values():
+        _check_nulls(value)
     _check_chain_keys(value)
-    parsed = _Line.of(value)
-    event = Event(
-        **{name: getattr(parsed, name) for name in _READ},
-        counters=_shared(tuple(_counters(value).items())),
-        timeline=None if "timeline" not in value else steps.timeline(value["timeline"]),
+    read = _Line.of(value)
+    event = Event._make(
+        (
+            *_first_of(read),
+            _counters(_counts_of(form_of(value, _Counts))),
+            *_rest_of(read),
+            None if "timeline" not in value else steps.timeline(value["timeline"]),
+        )
     )
     if reason := contradiction_of(event):
         raise FormRefusedError(reason)
@@ -232,9 +254,10 @@ class _Steps:
 
 
 def _check_chain_keys(value: Mapping[str, Any]) -> None:
-    missing = [key for key in _CHAIN_KEYS if key not in value]
-    if missing and len(missing) < len(_CHAIN_KEYS):
-        raise FormRefusedError(f"{missing[0]}: is missing, though the line is chained")
+    present = value.keys() & _CHAIN_KEYS
+    if 0 < len(present) < len(_CHAIN_KEYS):
+        missing = next(key for key in _CHAIN_KEYS if key not in present)
+        raise FormRefusedError(f"{missing}: is missing, though the line is chained")
 
 
 def _check_nulls(value: Mapping[str, Any]) -> None:
@@ -244,14 +267,8 @@ def _check_nulls(value: Mapping[str, Any]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _shared(counters: tuple[tuple[str, int], ...]) -> Mapping[str, int]:
+def _counters(counts: tuple[int | UnsetType, ...]) -> Mapping[str, int]:
     """The counters of a line; most cycles of a log have the same, and there may be very many."""
-    return MappingProxyType(dict(counters))
-
-
-def _counters(value: Mapping[str, Any]) -> dict[str, int]:
-    counters = {key: value[key] for key in _COUNTS if key in value}
-    for key, count in counters.items():
-        if type(count) is not int or not 0 <= count <= LARGEST_INTEGER:
-            raise FormRefusedError(f"{key}: found {count!r:.40}; must be an integer from 0 on")
-    return counters
+    return MappingProxyType(
+        {name: one for name, one in zip(_COUNTS, counts, strict=True) if one is not UNSET}
+    )

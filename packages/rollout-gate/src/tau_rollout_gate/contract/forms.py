@@ -103,10 +103,7 @@ class Read(Struct, metaclass=_FormMeta, frozen=True):
         Raises:
             FormRefusedError: if it is not of this form; the text names the field.
         """
-        try:
-            return read_form(value, cls)
-        except MistakenFormError as error:
-            raise FormRefusedError(error.sentences[0]) from None
+        return form_of(value, cls)
 
 
 class Form(Read, frozen=True, forbid_unknown_fields=True):
@@ -159,6 +156,18 @@ def read_form(value: object, form: type[AnyForm]) -> AnyForm:
         from tau_rollout_gate.contract.form_errors import mistakes_in  # noqa: PLC0415
 
         raise MistakenFormError(mistakes_in(value, form, error)) from None
+
+
+def form_of(value: object, form: type[AnyForm]) -> AnyForm:
+    """The form that values of JSON make.
+
+    Raises:
+        FormRefusedError: if they make none; the text names the first field that is wrong.
+    """
+    try:
+        return read_form(value, form)
+    except MistakenFormError as error:
+        raise FormRefusedError(error.sentences[0]) from None
 
 
 def refuse_unprintable(text: str, field: str) -> None:

@@ -16,6 +16,7 @@ from tau_rollout_gate.decision.release_gates import ReleaseWatch, pinned_gates
 from tau_rollout_gate.decision.soak import Restart, SurfaceSoak
 from tau_rollout_gate.decision.time_gates import time_gates
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
+from tau_rollout_gate.policy.alike import Alike
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, Gate, Window, WindowGate
 from tau_rollout_gate.policy.policy import Policy
@@ -58,11 +59,17 @@ class SurfaceFold:
         self._policy = policy
         self._pin = pin
         self._flaws: dict[Flaw, list[FlawFound]] = {}
-        self._watches = {
-            trigger.name: Watch(trigger)
+        self._noted = 0
+        triggers = [
+            trigger
             for trigger in policy.triggers
             if isinstance(trigger, CycleTrigger) and trigger.applies_to(pin.name)
-        }
+        ]
+        self._watches = {trigger.name: Watch(trigger) for trigger in triggers}
+        self._bad = Alike(
+            lambda cycle: [trigger.is_bad(cycle) for trigger in triggers],
+            {name for trigger in triggers for name in trigger.looks_at},
+        )
         self._pinned = pinned_gates(pin, policy.required_run_mode)
         self.release = ReleaseWatch(rollout, pin)
         self.enter(rollout)
@@ -82,6 +89,10 @@ class SurfaceFold:
         gates = [gate for gate in in_force if gate.applies_to(self._pin.name)]
         self._rollout = rollout
         self._cycle_gates = (*self._pinned, *(one for one in gates if isinstance(one, CycleGate)))
+        self._holds = Alike(
+            lambda cycle: _held(self._cycle_gates, cycle),
+            {name for gate in self._cycle_gates for name in gate.looks_at},
+        )
         self._window_gates = [gate for gate in gates if isinstance(gate, WindowGate)]
         self._begin(rollout.phase_entered_unix_ms)
 
@@ -92,11 +103,13 @@ class SurfaceFold:
         if self.release.tie is Tie.AWAITED:
             return
         self._phase.add(cycle)
-        is_tied = self.release.tie is Tie.SEEN
+        broken = self._holds(cycle)[0]
+        if broken is None and self.release.tie is Tie.SEEN and not self.release.gate.holds(cycle):
+            broken = self.release.gate.name
         before = self._soak
         self._soak: SurfaceSoak = before.after(
             cycle,
-            (*self._cycle_gates, self.release.gate) if is_tied else self._cycle_gates,
+            broken,
             entered_unix_ms=self._phase.entered_unix_ms,
             cycle_interval_ms=self._rollout.cycle_interval_ms,
         )
@@ -108,6 +121,32 @@ class SurfaceFold:
     def note(self, flaw: FlawFound) -> None:
         """Take what is wrong with the files, in their order."""
         self._flaws.setdefault(flaw.flaw, []).append(flaw)
+        self._noted += 1
+
+    @property
+    def state(self) -> object:
+        """What decides how the surface stands when its last cycle ends; None where more does.
+
+        As long as it is equal, so are every gate's status, what fired, and the soak.
+        """
+        phase, canary = self._phase, self._canary
+        last = phase.last
+        if last is None or phase.latest is not last or self.release.is_told:
+            return None
+        if last.event.timestamp_unix_ms < phase.entered_unix_ms:
+            return None
+        since = self._soak.since_unix_ms
+        return (
+            self._holds(last),
+            tuple(
+                (canary if gate.is_since_canary else phase).status(gate)
+                for gate in self._window_gates
+            ),
+            since,
+            since is not None and last.event.timestamp_unix_ms - since >= phase.soak_ms,
+            [watch.fired for watch in self._watches.values()],
+            self._noted,
+        )
 
     def sign(self, trigger: CycleTrigger) -> Sign:
         """What a trigger of the policy, which applies to the surface, has seen."""
@@ -164,8 +203,8 @@ class SurfaceFold:
         """Take a cycle; tell whether nothing before it counts, by the release that it tells."""
         before = self.release.tie
         if self.release.add(cycle):
-            for watch in self._watches.values():
-                watch.add(cycle)
+            for watch, is_bad in zip(self._watches.values(), self._bad(cycle), strict=True):
+                watch.add(cycle, is_bad=is_bad)
         is_begun_anew = self.release.tie is not before
         if is_begun_anew:
             self._canary = self._since_canary(cycle.event.timestamp_unix_ms)
@@ -185,6 +224,13 @@ def folded(
     for flaw in evidence.flaws:
         fold.note(flaw)
     return fold
+
+
+def _held(gates: Sequence[CycleGate], cycle: Cycle) -> tuple[str | None, tuple[bool | None, ...]]:
+    """The name of the first gate that a cycle breaks, or does not tell; and how each stands."""
+    holds = tuple(gate.holds(cycle) for gate in gates)
+    broken = (gate.name for gate, one in zip(gates, holds, strict=True) if one is not True)
+    return next(broken, None), holds
 
 
 def _as_in_last(gate: CycleGate, last: Cycle | None) -> Finding:

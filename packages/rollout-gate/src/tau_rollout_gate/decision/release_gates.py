@@ -38,6 +38,11 @@ class PinnedField(CycleGate, frozen=True, kw_only=True):
         option = {"run_mode": "--run-mode", "release": "--release"}.get(self.field)
         return "run FIXTURE" + ("" if option is None else f" {option} {shlex.quote(self.value)}")
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What it depends on."""
+        return (self.field,)
+
     def holds(self, cycle: Cycle) -> bool | None:
         """Tell whether the cycle has the value; None where its line has none."""
         seen = getattr(cycle.event, self.field)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from tau_rollout_gate.durations import in_words, written
 from tau_rollout_gate.evidence.values import Cycle
-from tau_rollout_gate.policy.gates.interface import CycleGate
 
 INTERVALS_TO_A_GAP = 3
 """A gap or an age is too long past so many cycle intervals, plus a cycle's duration."""
@@ -47,7 +46,7 @@ class SurfaceSoak(NamedTuple):
     def after(
         self,
         cycle: Cycle,
-        gates: Sequence[CycleGate],
+        broken: str | None,
         *,
         entered_unix_ms: int,
         cycle_interval_ms: int,
@@ -55,15 +54,15 @@ class SurfaceSoak(NamedTuple):
         """The soak after the next cycle of the phase.
 
         It starts at the entry or, if later, with the first clean cycle after one that broke a
-        gate, or after a gap. The entry counts as a point for gaps.
+        gate, or after a gap. The entry counts as a point for gaps. `broken` names the gate that
+        the cycle broke, the first of several; None where it broke none.
         """
         now = cycle.event.timestamp_unix_ms
         pause = now - (entered_unix_ms if self.last_unix_ms is None else self.last_unix_ms)
         since, restart = self.since_unix_ms, self.restart
-        broken = next((gate for gate in gates if gate.holds(cycle) is not True), None)
         if broken is not None:
             since = None
-            restart = Restart(cause=f"{broken.name} broke in one cycle", cycle=cycle)
+            restart = Restart(cause=f"{broken} broke in one cycle", cycle=cycle)
         elif pause > longest_pause_ms(cycle_interval_ms, cycle.event.cycle_duration_ms):
             in_row = restart if since == self.last_unix_ms else None
             gaps, gap_ms = (in_row.gaps, in_row.gap_ms) if in_row else (0, 0)

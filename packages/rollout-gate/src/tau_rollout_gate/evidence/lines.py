@@ -10,6 +10,7 @@ from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.values import Flaw
 
 _ROW = 3
+_HASHED_TOGETHER = 64 * 1024
 
 
 class Segment(NamedTuple):
@@ -157,31 +158,65 @@ def read_part(
     """
     wanted = {one.event_sha256 for one in (evidence_from, *pinned) if one is not None}
     lines: list[Line] = []
-    digests = {part.offset: sha256()}
+    digests = _Digests(part.offset)
     after_origin = after_older = None
-    end = part.offset
     for line, raw in _placed(part, is_newest=is_newest):
-        line_break = b"\n" if line.sha256 is not None else b""
-        for digest in digests.values():
-            digest.update(raw)
-            digest.update(line_break)
-        end += len(raw) + len(line_break)
-        if evidence_from is not None and after_origin is None and line.is_at(evidence_from):
-            after_origin = end
-            digests[end] = sha256()
-        if evidence_from is not None and is_up_to(line.event, evidence_from):
-            if after_older is not None and after_older != after_origin:
-                del digests[after_older]
-            after_older = end
-            digests[end] = sha256()
+        digests.add(raw, is_whole=line.sha256 is not None)
+        if evidence_from is not None:
+            if after_origin is None and line.is_at(evidence_from):
+                after_origin = digests.begin()
+            if is_up_to(line.event, evidence_from):
+                if after_older is not None and after_older != after_origin:
+                    digests.drop(after_older)
+                after_older = digests.begin()
         lines.append(line)
-        _merge(lines, wanted)
-    return ReadPart(
-        path=part.path,
-        lines=tuple(lines),
-        end=end,
-        digests={start: digest.hexdigest() for start, digest in digests.items()},
-    )
+        if len(lines) > _ROW and lines[-_ROW].event is None:
+            _merge(lines, wanted)
+    return ReadPart(path=part.path, lines=tuple(lines), end=digests.end, digests=digests.finished())
+
+
+class _Digests:
+    """Those of a part's bytes, by the offset that they start from, each to the end.
+
+    Lines are taken one by one and hashed many together, which takes a third of the time.
+    """
+
+    def __init__(self, start: int) -> None:
+        self.end = start
+        self._lines: list[bytes] = []
+        self._waiting = 0
+        self._digests = {start: sha256()}
+
+    def add(self, line: bytes, *, is_whole: bool) -> None:
+        """Take the next line; a whole one has a line break."""
+        self.end += len(line) + is_whole
+        self._waiting += len(line)
+        self._lines.append(line)
+        if self._waiting > _HASHED_TOGETHER or not is_whole:
+            self._hash(b"\n" * is_whole)
+
+    def begin(self) -> int:
+        """Begin another digest here, and give its offset."""
+        self._hash(b"\n")
+        self._digests[self.end] = sha256()
+        return self.end
+
+    def drop(self, start: int) -> None:
+        """Leave out the digest that starts there."""
+        del self._digests[start]
+
+    def finished(self) -> dict[int, str]:
+        """The digests in hex."""
+        self._hash(b"\n")
+        return {start: digest.hexdigest() for start, digest in self._digests.items()}
+
+    def _hash(self, line_break: bytes) -> None:
+        if self._lines:
+            together = b"\n".join(self._lines) + line_break
+            for digest in self._digests.values():
+                digest.update(together)
+            self._lines.clear()
+            self._waiting = 0
 
 
 def _merge(lines: list[Line], wanted: Collection[str | None]) -> None:
@@ -218,17 +253,20 @@ def _placed(part: LogPart, *, is_newest: bool) -> Iterator[tuple[Line, bytes]]:
         event, problem = _parsed(raw)
         if index == 1 and part.offset:
             skipped = _skipped(part.segment.first_number if part.segment else None, event)
-        line = Line(
-            file=part.path,
-            line=None if skipped is None else skipped + index,
-            sha256=line_digest(raw),
-            segment_sha256=name,
-            offset=offset,
-            event=event,
-            flaw=None if event is not None else Flaw.INVALID_LINE,
-            problem=problem,
+        # By position: there is one for every line of a log.
+        yield (
+            Line(
+                part.path,
+                None if skipped is None else skipped + index,
+                line_digest(raw),
+                name,
+                offset,
+                event,
+                None if event is not None else Flaw.INVALID_LINE,
+                problem,
+            ),
+            raw,
         )
-        yield line, raw
         offset += len(raw) + 1
     if part.torn:
         line = Line(

@@ -1,10 +1,7 @@
 """Policies on disk: the built-in one, one that the command line names, and a copy to edit."""
 
 from contextlib import suppress
-from importlib import resources
 from pathlib import Path
-
-import tomli_w
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import NamedFileError, PolicyRefusedError, RolloutUnusableError
@@ -26,6 +23,8 @@ _ABOUT_A_COPY = """\
 
 def built_in_policy_text() -> str:
     """Read the built-in policy as it is written, comments included."""
+    from importlib import resources  # noqa: PLC0415 - a rollout keeps its policy
+
     return resources.files("tau_rollout_gate").joinpath(_BUILT_IN).read_text("utf-8")
 
 
@@ -133,6 +132,8 @@ def named_policy(name: str, *, beside: Path = Path()) -> Policy:
 
 def policy_text(policy: Policy) -> str:
     """Write a policy as TOML that reads back equal; its comments, if it had any, are gone."""
+    import tomli_w  # noqa: PLC0415 - an evaluation writes none
+
     return tomli_w.dumps(policy_document(policy))
 
 

@@ -119,6 +119,11 @@ class Comparison(NamedTuple):
             return number <= self.at_most
         return self.at_least is not None and number >= self.at_least
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The field of an event, or the counter, that it depends on."""
+        return ("health_state",) if self.signal.words else (self.signal.key,)
+
     def holds_in(self, event: Event) -> bool | None:
         """Tell whether it holds in a line; None where the line does not tell the signal."""
         value = reading(event, self.signal)

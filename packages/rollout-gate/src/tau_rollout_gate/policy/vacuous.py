@@ -129,7 +129,7 @@ def _wants_more(cycle: Cycle, gate: Gate, surface: str) -> bool:
     """Tell whether a gate asks for work, and this was none."""
     if not isinstance(gate, WorkAdvancesGate | ReasonCodeAdvancesGate | ArtifactsGrowGate):
         return False
-    return not gate.tally(surface).series[0].add(cycle)
+    return not gate.tally(surface).series[0].measure(cycle)
 
 
 def _fired(policy: Policy, surface: str, *cycles: Cycle) -> bool:
@@ -137,7 +137,7 @@ def _fired(policy: Policy, surface: str, *cycles: Cycle) -> bool:
         if isinstance(trigger, CycleTrigger) and trigger.applies_to(surface):
             watch = Watch(trigger)
             for cycle in cycles:
-                watch.add(cycle)
+                watch.add(cycle, is_bad=trigger.is_bad(cycle))
             if watch.sign.fired:
                 return True
     return False

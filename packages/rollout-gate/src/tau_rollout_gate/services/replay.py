@@ -14,7 +14,7 @@ from tau_rollout_gate.evidence.lines import LogPart
 from tau_rollout_gate.evidence.values import FlawFound
 from tau_rollout_gate.files.named import read_named_lines
 from tau_rollout_gate.files.policy import named_policy
-from tau_rollout_gate.rollout.simulation.replay import Replays, side_by_side, steps
+from tau_rollout_gate.rollout.simulation.replay import Replays, side_by_side, stances
 
 LARGEST_LOG_BYTES = 256 * 1024 * 1024
 """Half a year of a cycle a minute; a larger file was named by mistake."""
@@ -53,7 +53,7 @@ def replays(recording: Recording, policies: Sequence[str]) -> Replays:
         why = "it is empty" if first is None else f"line {first.line}: {first.detail}"
         raise NamedFileError(f"{recording.files[0]}: holds no valid cycle: {why}")
     taken = [
-        steps(
+        stances(
             policy,
             history,
             cycle_interval_ms=recording.cycle_interval_ms,

@@ -4,6 +4,7 @@ The rules are the contract's (runbooks/state-files.md). Types are held to strict
 not known are ignored, and a required key that is missing is never read as 0.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, NamedTuple
@@ -74,16 +75,36 @@ class CommandSummary(NamedTuple):
     run_count: fields.Count
 
 
+class CommandCounts:
+    """What the registered commands add up to: of very many less is kept so than each."""
+
+    def __init__(self) -> None:
+        self.total = self.runs = 0
+        self.by_name: Counter[str] = Counter()
+        self.by_operation: Counter[str] = Counter()
+        self.by_outcome: Counter[str] = Counter()
+        self.by_status_code: Counter[int] = Counter()
+
+    def add(self, command: CommandSummary) -> None:
+        """Count a command."""
+        self.total += 1
+        self.runs += command.run_count
+        self.by_name[command.command_name] += 1
+        self.by_operation[command.operation] += 1
+        self.by_outcome[command.last_outcome] += 1
+        self.by_status_code[command.last_status_code] += 1
+
+
 class State(NamedTuple):
     """A valid state file; `last_cycle` is None where the writer does not chain its events.
 
-    `commands` are there where they were asked for: there may be very many.
+    `commands` are counted where they were asked for.
     """
 
     health: HealthSnapshot
     last_cycle: LastCycle | None
     processed_case_count: int
-    commands: tuple[CommandSummary, ...]
+    commands: CommandCounts
 
 
 def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
@@ -95,18 +116,18 @@ def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
     return HealthState.HEALTHY
 
 
-def parse_state(pieces: Iterable[bytes], *, chained: bool, keeps_commands: bool = False) -> State:
+def parse_state(pieces: Iterable[bytes], *, chained: bool, counts_commands: bool = False) -> State:
     """The state that a `state.json` holds.
 
     Args:
         pieces: The file's bytes, in the pieces that `long_json.read_object` takes.
         chained: Whether the writer chains its events, so that `last_cycle` is required.
-        keeps_commands: Whether the commands are asked for. They are held to the form in any case.
+        counts_commands: Whether the commands are asked for. They are held to the form in any case.
 
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
-    lists = _Lists(keeps_commands=keeps_commands)
+    lists = _Lists(counts_commands=counts_commands)
     folds = {
         "processed_case_keys": Fold(lists.take_keys),
         "commands": Fold(lists.take_commands, fields.rules_of(CommandSummary).keys()),
@@ -123,17 +144,17 @@ def parse_state(pieces: Iterable[bytes], *, chained: bool, keeps_commands: bool 
         health=fields.made(HealthSnapshot, value.get("health"), "health"),
         last_cycle=last_cycle,
         processed_case_count=lists.keys,
-        commands=tuple(lists.kept),
+        commands=lists.counts,
     )
 
 
 class _Lists:
     """Takes the items of the arrays of a state, some together, and holds them to their form."""
 
-    def __init__(self, *, keeps_commands: bool) -> None:
+    def __init__(self, *, counts_commands: bool) -> None:
         self.keys = 0
-        self.kept: list[CommandSummary] = []
-        self._keeps_commands = keeps_commands
+        self.counts = CommandCounts()
+        self._counts_commands = counts_commands
         self._commands = 0
 
     def take_keys(self, items: Iterable[object]) -> None:
@@ -146,5 +167,5 @@ class _Lists:
         for item in items:
             command = fields.made(CommandSummary, item, f"commands[{self._commands}]")
             self._commands += 1
-            if self._keeps_commands:
-                self.kept.append(command)
+            if self._counts_commands:
+                self.counts.add(command)

@@ -40,24 +40,24 @@ def observe(
     target: Target,
     *,
     sleep: Callable[[float], None],
-    keeps_commands: bool = False,
+    counts_commands: bool = False,
 ) -> Reading:
     """What a state directory holds, read again where a write may be under way.
 
-    `keeps_commands` says whether the commands of the state are asked for.
+    `counts_commands` says whether the commands of the state are asked for.
     """
-    reading = read_once(state_dir, target, keeps_commands=keeps_commands)
+    reading = read_once(state_dir, target, counts_commands=counts_commands)
     for _ in range(LOOKS - 1):
         if reading.is_settled:
             break
         sleep(PAUSE_SECONDS)
-        reading = read_once(state_dir, target, keeps_commands=keeps_commands)
+        reading = read_once(state_dir, target, counts_commands=counts_commands)
     return reading
 
 
-def read_once(state_dir: Path, target: Target, *, keeps_commands: bool = False) -> Reading:
+def read_once(state_dir: Path, target: Target, *, counts_commands: bool = False) -> Reading:
     """What a state directory holds now; what cannot be read is told in the answer."""
-    state = _read_state(state_dir / STATE_FILE, target, keeps_commands=keeps_commands)
+    state = _read_state(state_dir / STATE_FILE, target, counts_commands=counts_commands)
     is_chained = isinstance(state, State) and state.last_cycle is not None
     log = _tail(state_dir / EVENT_LOG, chained=is_chained)
     lines, problem = log.lines, log.problem
@@ -94,7 +94,7 @@ def blocks_of(path: Path) -> Iterator[bytes]:
         return iter(())
 
 
-def _read_state(path: Path, target: Target, *, keeps_commands: bool) -> State | Problem:
+def _read_state(path: Path, target: Target, *, counts_commands: bool) -> State | Problem:
     try:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_size > LONGEST_STATE_BYTES:
@@ -102,7 +102,7 @@ def _read_state(path: Path, target: Target, *, keeps_commands: bool) -> State | 
                 reason = f"{path}: is longer than {limit} MiB, which no runtime writes"
                 return Problem(Hold.INVALID_STATE, reason)
             pieces = iter(lambda: file.read(AT_ONCE), b"")
-            return parse_state(pieces, chained=target.is_chained, keeps_commands=keeps_commands)
+            return parse_state(pieces, chained=target.is_chained, counts_commands=counts_commands)
     except (FileNotFoundError, NotADirectoryError):
         return Problem(Hold.NO_STATE, _missing(path))
     except OSError as error:

@@ -1,9 +1,9 @@
 """What `status` reports: counts of the state and of the whole event log."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tau_transport_health.contract.state import CommandCounts
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.log.codes import warnings_of as code_warnings
 from tau_transport_health.log.counts import EventCounts
@@ -12,7 +12,7 @@ from tau_transport_health.log.counts import EventCounts
 def status_report(inspection: Inspection, counts: EventCounts) -> dict[str, Any]:
     """The report as JSON values, its keys in the order they are documented."""
     assessment, state = inspection.assessment, inspection.reading.state
-    commands = () if state is None else state.commands
+    commands = CommandCounts() if state is None else state.commands
     health = assessment.snapshot
     return {
         "state_path": inspection.state_path,
@@ -22,12 +22,12 @@ def status_report(inspection: Inspection, counts: EventCounts) -> dict[str, Any]
         "health_reason": assessment.health_reason,
         "rollout_gate": assessment.gate,
         "processed_case_count": 0 if state is None else state.processed_case_count,
-        "command_count": len(commands),
-        "command_name_counts": _counted(command.command_name for command in commands),
-        "operation_counts": _counted(command.operation for command in commands),
-        "outcome_counts": _counted(command.last_outcome for command in commands),
-        "status_code_counts": _counted(str(command.last_status_code) for command in commands),
-        "total_run_count": sum(command.run_count for command in commands),
+        "command_count": commands.total,
+        "command_name_counts": _sorted(commands.by_name),
+        "operation_counts": _sorted(commands.by_operation),
+        "outcome_counts": _sorted(commands.by_outcome),
+        "status_code_counts": _sorted({str(k): n for k, n in commands.by_status_code.items()}),
+        "total_run_count": commands.runs,
         "cycle_reports": counts.valid,
         "invalid_cycle_reports": counts.invalid.total,
         "last_reason_codes": list(counts.last_reason_codes),
@@ -40,8 +40,8 @@ def status_report(inspection: Inspection, counts: EventCounts) -> dict[str, Any]
     }
 
 
-def _counted(values: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(values).items()))
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
 
 
 def _log_warnings(counts: EventCounts) -> Iterable[str]:

@@ -26,7 +26,7 @@ class Question(NamedTuple):
 
     `name` is None for all that exist. `state_dir` overrides the target's own. `now_unix_ms` is None
     for the machine's clock; `max_age_ms` is None where any age will do. `targets_file` is None for
-    that of the root, which may be missing. `keeps_commands` asks for the commands of a state, too.
+    that of the root, which may be missing. `counts_commands` asks for the commands of a state, too.
     """
 
     name: str | None
@@ -35,7 +35,7 @@ class Question(NamedTuple):
     targets_file: Path | None = None
     max_age_ms: int | None = DEFAULT_MAX_AGE_MS
     now_unix_ms: int | None = None
-    keeps_commands: bool = False
+    counts_commands: bool = False
 
     @property
     def targets_path(self) -> Path:
@@ -106,7 +106,7 @@ def directory_of(target: Target, question: Question) -> Path:
 def inspect(target: Target, question: Question) -> Inspection:
     """One look at a target; what cannot be read is part of the answer."""
     state_dir = directory_of(target, question)
-    reading = observe(state_dir, target, sleep=time.sleep, keeps_commands=question.keeps_commands)
+    reading = observe(state_dir, target, sleep=time.sleep, counts_commands=question.counts_commands)
     # After the reading: a state that was written meanwhile must not seem to come from the future.
     now_unix_ms = question.now()
     is_built_in = target.state_dir is None

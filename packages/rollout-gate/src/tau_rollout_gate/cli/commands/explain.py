@@ -3,8 +3,9 @@
 import typer
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.output import print_answer, print_text, terminal_look
+from tau_rollout_gate.cli.output import print_answer, print_text
 from tau_rollout_gate.cli.question import PlainFormat, Whole, asks
+from tau_rollout_gate.cli.terminal import terminal_look
 from tau_rollout_gate.formats.explain import render
 from tau_rollout_gate.services.context import surroundings
 from tau_rollout_gate.services.evaluate import evaluate_news, load_pinned

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.output import print_text, terminal_look
+from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import PlainFormat, TestFormat, asks
+from tau_rollout_gate.cli.terminal import terminal_look
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.policy import (
     built_in_policy_text,

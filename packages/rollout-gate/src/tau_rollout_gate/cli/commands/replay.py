@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.output import print_text, terminal_look
+from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import PlainFormat, asks
+from tau_rollout_gate.cli.terminal import terminal_look
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.files.policy import BUILT_IN

@@ -73,6 +73,24 @@ def _break_before(descriptor: int, end: int, longest: int) -> int | None:
     return -1
 
 
+def counted(descriptor: int, start: int, end: int) -> tuple[int, int, int]:
+    """How many whole lines there are from one offset to another, and how long the longest is.
+
+    The second is right where a line is longer than a block, which no other then exceeds; else it is
+    a bound. Third, the offset behind the last line break.
+    """
+    lines = longest = 0
+    behind = start
+    for begin in range(start, end, BLOCK_BYTES):
+        block = read_at(descriptor, begin, min(begin + BLOCK_BYTES, end))
+        first = block.find(b"\n")
+        if first >= 0:
+            longest = max(longest, begin + first - behind, len(block))
+            lines += block.count(b"\n")
+            behind = begin + block.rfind(b"\n") + 1
+    return lines, max(longest, end - behind), behind
+
+
 def whole_lines(descriptor: int, start: int, end: int) -> Iterator[bytes]:
     """Yield the lines from one offset to another, behind the last line break; without theirs."""
     while start < end:

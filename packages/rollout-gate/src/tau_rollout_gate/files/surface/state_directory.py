@@ -26,7 +26,7 @@ from tau_rollout_gate.evidence.lines import (
 from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.storage import opened_file
-from tau_rollout_gate.files.surface.lines import BLOCK_BYTES, line_at, read_at, whole_lines
+from tau_rollout_gate.files.surface.lines import BLOCK_BYTES, counted, line_at, read_at, whole_lines
 from tau_rollout_gate.files.surface.segments import Look, look_at_files, to_read, unreadable
 
 STATE_FILE = "state.json"
@@ -209,6 +209,24 @@ class _Search:
         is_done = self._is_reached and self._lines >= LINES_FOR_AGREEMENT
         return is_done or self.problem is not None
 
+    def jump(self, descriptor: int, look: Look, size: int) -> tuple[int, int] | None:
+        """Take at once what is wanted of a file where it is known where the evidence starts.
+
+        Gives its offset, and that behind the last line break; None where line by line has to be
+        seen how far back may be read.
+        """
+        if self._is_reached or self._origin is None:
+            return None
+        start = look.origin if look is self._origin and look.origin is not None else 0
+        lines, longest, behind = counted(descriptor, start, size)
+        left = self._left_bytes - (size - start) - lines * _LINE_COSTS_BYTES
+        if lines < _LINES_FOR_AGREEMENT or longest > LONGEST_LINE_BYTES or left < 0:
+            return None
+        self._is_reached = look is self._origin
+        self._lines += lines
+        self._left_bytes = left
+        return start, behind
+
     def spend(self, size: int) -> None:
         """Count the bytes that were read; past the longest evidence the search is over."""
         self._left_bytes -= size
@@ -250,12 +268,14 @@ def _found_part(file: BinaryIO, look: Look, search: _Search, block_bytes: int) -
     status = os.fstat(descriptor)
     if status.st_ino != look.inode:
         raise OSError("it was rotated while it was read")
-    starts = _line_starts(descriptor, status.st_size, search, block_bytes)
-    behind = start = next(starts, status.st_size)
-    for start in starts:
-        search.take(descriptor, look, start)
-        if search.is_over:
-            break
+    start, behind = search.jump(descriptor, look, status.st_size) or (None, status.st_size)
+    if start is None:
+        starts = _line_starts(descriptor, status.st_size, search, block_bytes)
+        behind = start = next(starts, status.st_size)
+        for start in starts:
+            search.take(descriptor, look, start)
+            if search.is_over:
+                break
     return LogPart(
         path=look.path,
         offset=start,

@@ -30,12 +30,12 @@ class ArtifactsGrowGate(WindowGate, frozen=True, kw_only=True, tag="artifacts_gr
     def tally(self, _surface: str, /) -> Tally:
         """Compare neighbours."""
         growth = _Growth()
-        return Tally(series=(growth.used,), finding=growth.finding)
+        return Tally(series=(growth.used,), status=growth.status, finding=growth.finding)
 
 
 class _Growth:
     def __init__(self) -> None:
-        self.used = Series(self._compared)
+        self.used = Series(self._compared, looks_at=None)
         self._loss: Finding | None = None
         self._first: int | None = None
         self._records = 0
@@ -55,6 +55,13 @@ class _Growth:
                 self._loss = self._loss or _lost(cycle, self._records, records, executed)
         self._records = records
         return used
+
+    def status(self, _window: Window) -> GateStatus:
+        if self.used.untold is not None:
+            return GateStatus.UNKNOWN
+        if self._loss is not None:
+            return GateStatus.FAIL
+        return GateStatus.UNKNOWN if self.used.last is None else GateStatus.PASS
 
     def finding(self, window: Window, _now_unix_ms: int) -> Finding:
         if self.used.untold is not None:

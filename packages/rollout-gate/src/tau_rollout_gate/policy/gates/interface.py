@@ -8,13 +8,14 @@ one line in `gates/kinds.py`.
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import ClassVar, NamedTuple
 
 from tau_rollout_gate.contract.forms import Form, Name, Surfaces
 from tau_rollout_gate.contract.pin import SurfacePin
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.evidence.values import Cycle, Evidence
+from tau_rollout_gate.policy.alike import Alike
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
 
 REENTER = "reenter --reason 'WHAT HAPPENED'"
@@ -42,6 +43,8 @@ class Series:
 
     Args:
         measure: What a cycle counts for; None where its line does not tell.
+        looks_at: The fields of an event, and the counters, that it depends on; None where it
+            depends on earlier cycles too.
 
     Attributes:
         first: The sum over the window's first half.
@@ -51,43 +54,52 @@ class Series:
         untold: The first cycle that did not tell, after how many others.
     """
 
-    def __init__(self, measure: Callable[[Cycle], int | None]) -> None:
-        self._measure = measure
+    def __init__(
+        self, measure: Callable[[Cycle], int | None], looks_at: Collection[str] | None
+    ) -> None:
+        self.measure = measure
+        self.looks_at = looks_at
         self.first = self.second = 0
         self.shown: Cycle | None = None
         self.last: Cycle | None = None
         self.untold: tuple[int, Cycle] | None = None
-        self._count = self._passed = 0
         # What no later cycle of the second half exceeds: the first of them is its highest.
         self._peaks: deque[tuple[int, int, Cycle]] = deque()
 
-    def add(self, cycle: Cycle) -> int:
-        """Take the next cycle, which is in the second half; give back what it counts for."""
-        value = self._measure(cycle)
-        if value is None and self.untold is None:
-            self.untold = self._count, cycle
-        if value:
-            self.second += value
-            self.shown = self.shown or cycle
-            self.last = cycle
-            while self._peaks and self._peaks[-1][1] < value:
-                self._peaks.pop()
-            self._peaks.append((self._count, value, cycle))
-        self._count += 1
-        return value or 0
+    def add(self, index: int, value: int | None, cycle: Cycle) -> None:
+        """Take a cycle that counts for something, or does not tell; it is in the second half."""
+        if value is None:
+            self.untold = self.untold or (index, cycle)
+            return
+        self.second += value
+        self.shown = self.shown or cycle
+        self.last = cycle
+        while self._peaks and self._peaks[-1][1] < value:
+            self._peaks.pop()
+        self._peaks.append((index, value, cycle))
 
-    def pass_middle(self, value: int) -> None:
-        """Take the oldest cycle of the second half, which counts for so much, into the first."""
+    def pass_middle(self, index: int, value: int | None) -> None:
+        """Take such a cycle into the first half, the oldest one of the second."""
+        if value is None:
+            return
         self.first += value
         self.second -= value
-        if self._peaks and self._peaks[0][0] == self._passed:
+        if self._peaks[0][0] == index:
             self._peaks.popleft()
-        self._passed += 1
 
     @property
     def peak(self) -> Cycle | None:
         """The first cycle of the second half that counts for as much as none there exceeds."""
         return self._peaks[0][2] if self._peaks else None
+
+
+Counting = tuple[tuple[Series, int | None], ...]
+"""In which series a cycle counts for something, and for what; None where it does not tell."""
+
+
+def _counting(series: Iterable[Series], cycle: Cycle) -> Counting:
+    measured = [(one, one.measure(cycle)) for one in series]
+    return tuple((one, value) for one, value in measured if value is None or value)
 
 
 class Window:
@@ -135,8 +147,14 @@ class Window:
             if isinstance(gate, WindowGate)
             if gate.applies_to(pin.name) and gate.is_since_canary == is_since_canary
         }
-        self._series = [series for tally in self._tallies.values() for series in tally.series]
-        self._second: deque[tuple[int, tuple[int, ...]]] = deque()
+        series = [one for tally in self._tallies.values() for one in tally.series]
+        alike = [one for one in series if one.looks_at is not None]
+        self._others = [one for one in series if one.looks_at is None]
+        self._of_alike = Alike(
+            lambda cycle: _counting(alike, cycle),
+            {name for one in alike for name in one.looks_at or ()},
+        )
+        self._second: deque[tuple[int, Counting]] = deque()
 
     def add(self, cycle: Cycle) -> None:
         """Take the next cycle."""
@@ -144,13 +162,24 @@ class Window:
         if self.latest is None or time > self.latest.event.timestamp_unix_ms:
             self.latest = cycle
         end = self.latest.event.timestamp_unix_ms
+        counting = self._of_alike(cycle)
+        if self._others:
+            counting = (*counting, *_counting(self._others, cycle))
+        for one, value in counting:
+            one.add(self.count, value, cycle)
         self.count += 1
         self.last = cycle
-        self._second.append((end, tuple(one.add(cycle) for one in self._series)))
-        while self._second and 2 * self._second[0][0] <= self.entered_unix_ms + end:
-            _, values = self._second.popleft()
-            for one, value in zip(self._series, values, strict=True):
-                one.pass_middle(value)
+        second = self._second
+        second.append((end, counting))
+        while second and 2 * second[0][0] <= self.entered_unix_ms + end:
+            index = self.count - len(second)
+            _, counting = second.popleft()
+            for one, value in counting:
+                one.pass_middle(index, value)
+
+    def status(self, gate: "WindowGate") -> GateStatus:
+        """The status of a finding of one of the gates, after the cycles so far."""
+        return self._tallies[gate].status(self)
 
     def finding(self, gate: "WindowGate", now_unix_ms: int) -> Finding:
         """Say how one of the gates stands now, after the cycles so far."""
@@ -163,9 +192,13 @@ class Window:
 
 
 class Tally(NamedTuple):
-    """What a gate keeps of the cycles of a window, and how it stands after those so far, now."""
+    """What a gate keeps of the cycles of a window, and how it stands after those so far, now.
+
+    The status is that of the finding, at the cost of none of its words.
+    """
 
     series: tuple[Series, ...]
+    status: Callable[[Window], GateStatus]
     finding: Callable[[Window, int], Finding]
 
 
@@ -192,6 +225,11 @@ class Gate(Form, frozen=True, kw_only=True, tag_field="kind"):
 
 class CycleGate(Gate, frozen=True):
     """A gate that must hold in every cycle of the soak."""
+
+    @property
+    @abstractmethod
+    def looks_at(self) -> tuple[str, ...]:
+        """The fields of an event, and the counters, that it depends on whether it holds."""
 
     @abstractmethod
     def holds(self, cycle: Cycle) -> bool | None:

@@ -27,6 +27,11 @@ class NoNewReasonCodeGate(CycleGate, frozen=True, kw_only=True, tag="no_new_reas
             "cycles run clean"
         )
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What it depends on."""
+        return ("reason_codes",)
+
     def holds(self, cycle: Cycle) -> bool:
         """Tell whether the cycle has none of them."""
         return not any(code in cycle.event.reason_codes for code in self.codes)

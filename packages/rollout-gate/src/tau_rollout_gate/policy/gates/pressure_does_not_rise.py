@@ -40,8 +40,25 @@ class PressureDoesNotRiseGate(WindowGate, frozen=True, kw_only=True, tag="pressu
 
     def tally(self, _surface: str, /) -> Tally:
         """Add up each counter."""
-        sums = {name: Series(partial(_told, key=name.key)) for name in self.counters}
-        return Tally(series=tuple(sums.values()), finding=partial(_finding, sums))
+        sums = {name: Series(partial(_told, key=name.key), (name.key,)) for name in self.counters}
+        return Tally(
+            series=tuple(sums.values()),
+            status=partial(_status, sums),
+            finding=partial(_finding, sums),
+        )
+
+
+def _has_risen(one: Series, first: int, second: int) -> bool:
+    # Products instead of means, so that equal is equal: no division, no rounding.
+    return one.second * first > one.first * second
+
+
+def _status(sums: Mapping[Signal, Series], window: Window) -> GateStatus:
+    first, second = window.halves
+    if not first or not second or any(one.untold is not None for one in sums.values()):
+        return GateStatus.UNKNOWN
+    has_risen = any(_has_risen(one, first, second) for one in sums.values())
+    return GateStatus.FAIL if has_risen else GateStatus.PASS
 
 
 def _finding(sums: Mapping[Signal, Series], window: Window, _now_unix_ms: int) -> Finding:
@@ -58,8 +75,7 @@ def _finding(sums: Mapping[Signal, Series], window: Window, _now_unix_ms: int) -
             remedy="go on running cycles: both halves of the window need at least one",
             cycles_help=True,
         )
-    # Products instead of means, so that equal is equal: no division, no rounding.
-    risen = [(name, one) for name, one in sums.items() if one.second * first > one.first * second]
+    risen = [(name, one) for name, one in sums.items() if _has_risen(one, first, second)]
     observed = "; ".join(
         f"{name} {one.first} in {first} cycles, then {one.second} in {second}"
         for name, one in sums.items()

@@ -23,20 +23,24 @@ class ReasonCodeAdvancesGate(WindowGate, frozen=True, kw_only=True, tag="reason_
 
     def tally(self, _surface: str, /) -> Tally:
         """Count the cycles that have it."""
-        having = Series(lambda cycle: int(self.code in cycle.event.reason_codes))
-        return Tally(series=(having,), finding=partial(self._finding, having))
+        having = Series(lambda cycle: int(self.code in cycle.event.reason_codes), ("reason_codes",))
+        return Tally(
+            series=(having,),
+            status=partial(_status, having),
+            finding=partial(self._finding, having),
+        )
 
     def _finding(self, having: Series, window: Window, now_unix_ms: int) -> Finding:
         first, second = window.halves
         observed = (
             f"{having.first} of {first} and {having.second} of {second} cycles of the two halves"
         )
-        if having.first and having.second:
-            return Finding(status=GateStatus.PASS, observed=observed, cycle=having.last)
-        is_known = first > 0 and second > 0
-        is_missed = is_known and having.last is not window.last
+        status = _status(having, window)
+        if status is GateStatus.PASS:
+            return Finding(status=status, observed=observed, cycle=having.last)
+        is_missed = status is GateStatus.FAIL and having.last is not window.last
         finding = Finding(
-            status=GateStatus.FAIL if is_known else GateStatus.UNKNOWN,
+            status=status,
             observed=observed,
             cycle=window.last,
             remedy=f"see that the fixture has new cases that give {self.code}, and run them"
@@ -46,3 +50,10 @@ class ReasonCodeAdvancesGate(WindowGate, frozen=True, kw_only=True, tag="reason_
             command="run FIXTURE --fresh" if is_missed else "",
         )
         return in_first_half(finding, having, window, now_unix_ms, what=self.code)
+
+
+def _status(having: Series, window: Window) -> GateStatus:
+    if having.first and having.second:
+        return GateStatus.PASS
+    first, second = window.halves
+    return GateStatus.FAIL if first and second else GateStatus.UNKNOWN

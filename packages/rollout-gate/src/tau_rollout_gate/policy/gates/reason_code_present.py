@@ -26,20 +26,31 @@ class ReasonCodePresentGate(WindowGate, frozen=True, kw_only=True, tag="reason_c
 
     def tally(self, _surface: str, /) -> Tally:
         """Look for it."""
-        having = Series(lambda cycle: int(self.code in cycle.event.reason_codes))
-        return Tally(series=(having,), finding=partial(self._finding, having))
+        having = Series(lambda cycle: int(self.code in cycle.event.reason_codes), ("reason_codes",))
+        return Tally(
+            series=(having,),
+            status=partial(_status, having),
+            finding=partial(self._finding, having),
+        )
 
     def _finding(self, having: Series, window: Window, _now_unix_ms: int) -> Finding:
-        if not window.rollout.registry_changes_expected:
-            return Finding(
-                status=GateStatus.NOT_APPLICABLE, observed="no registry changes are expected"
-            )
-        if having.last is not None:
-            return Finding(status=GateStatus.PASS, observed="present", cycle=having.last)
+        status = _status(having, window)
+        if status is GateStatus.NOT_APPLICABLE:
+            return Finding(status=status, observed="no registry changes are expected")
+        if status is GateStatus.PASS:
+            return Finding(status=status, observed="present", cycle=having.last)
         return Finding(
-            status=GateStatus.FAIL if window.count else GateStatus.UNKNOWN,
+            status=status,
             observed=f"in none of {window.count} cycles",
             cycle=window.last,
             remedy="run a cycle with the registry changes that were announced at the start",
             command="run FIXTURE",
         )
+
+
+def _status(having: Series, window: Window) -> GateStatus:
+    if not window.rollout.registry_changes_expected:
+        return GateStatus.NOT_APPLICABLE
+    if having.last is not None:
+        return GateStatus.PASS
+    return GateStatus.FAIL if window.count else GateStatus.UNKNOWN

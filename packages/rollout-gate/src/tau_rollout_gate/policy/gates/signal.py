@@ -55,6 +55,11 @@ class SignalGate(CycleGate, frozen=True, kw_only=True, tag="signal", dict=True):
         """What to do where the cycle's line does not tell."""
         return f"have the writer record {self.signal.key} in every cycle"
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What it depends on."""
+        return self.comparison.looks_at
+
     def holds(self, cycle: Cycle) -> bool | None:
         """Tell whether the cycle's signal compares as it must; None where it is not told."""
         return self.comparison.holds_in(cycle.event)

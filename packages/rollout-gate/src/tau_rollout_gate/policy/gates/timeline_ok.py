@@ -29,6 +29,11 @@ class TimelineOkGate(CycleGate, frozen=True, kw_only=True, tag="timeline_ok"):
         """What to do where the cycle's line does not tell."""
         return "have the writer record the timeline of every cycle that executes cases"
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What it depends on."""
+        return ("timeline", "executed_cases")
+
     def holds(self, cycle: Cycle) -> bool | None:
         """Tell whether every item of the cycle is ok; None where that is not told."""
         timeline = cycle.event.timeline

@@ -56,14 +56,18 @@ class WorkAdvancesGate(WindowGate, frozen=True, kw_only=True, tag="work_advances
     def tally(self, surface: str, /) -> Tally:
         """Count the cycles that worked."""
         known = [one for one in self.work if one.surface == surface]
+        counters = [*_COUNTERS, *(counter for one in known for counter in one.counters)]
         worked = Series(
             partial(
-                _worked,
-                codes=[code for one in known for code in one.codes],
-                counters=[*_COUNTERS, *(counter for one in known for counter in one.counters)],
-            )
+                _worked, codes=[code for one in known for code in one.codes], counters=counters
+            ),
+            ("reason_codes", *(counter.key for counter in counters)),
         )
-        return Tally(series=(worked,), finding=partial(self._finding, worked))
+        return Tally(
+            series=(worked,),
+            status=partial(_status, worked),
+            finding=partial(self._finding, worked),
+        )
 
     def _finding(self, worked: Series, window: Window, now_unix_ms: int) -> Finding:
         first, second = window.halves
@@ -72,11 +76,12 @@ class WorkAdvancesGate(WindowGate, frozen=True, kw_only=True, tag="work_advances
             f"work in {worked.first} of {first} and {worked.second} of {second} cycles of the two "
             "halves"
         )
-        if worked.first and worked.second:
-            return Finding(status=GateStatus.PASS, observed=observed, cycle=worked.last)
+        status = _status(worked, window)
+        if status is GateStatus.PASS:
+            return Finding(status=status, observed=observed, cycle=worked.last)
         if worked.untold is not None:
             return Finding(
-                status=GateStatus.UNKNOWN,
+                status=status,
                 observed=f"a cycle tells neither {' nor '.join(_COUNTERS)}, and the policy knows "
                 f"no other sign of work of {surface}",
                 cycle=worked.untold[1],
@@ -86,7 +91,7 @@ class WorkAdvancesGate(WindowGate, frozen=True, kw_only=True, tag="work_advances
             )
         goes_on = worked.last is last
         finding = Finding(
-            status=GateStatus.FAIL if first and second else GateStatus.UNKNOWN,
+            status=status,
             observed=None if last is None else observed,
             cycle=last,
             remedy="go on running cycles that work"
@@ -96,6 +101,14 @@ class WorkAdvancesGate(WindowGate, frozen=True, kw_only=True, tag="work_advances
             command="" if goes_on else "run FIXTURE --fresh",
         )
         return in_first_half(finding, worked, window, now_unix_ms, what="work")
+
+
+def _status(worked: Series, window: Window) -> GateStatus:
+    if worked.first and worked.second:
+        return GateStatus.PASS
+    first, second = window.halves
+    is_known = worked.untold is None and first and second
+    return GateStatus.FAIL if is_known else GateStatus.UNKNOWN
 
 
 def _worked(cycle: Cycle, *, codes: Sequence[str], counters: Sequence[Signal]) -> int | None:

@@ -66,6 +66,11 @@ class CycleTrigger(Trigger, frozen=True):
         """Whether a cycle that is only known to have been unhealthy counts as one of them."""
         return False
 
+    @property
+    @abstractmethod
+    def looks_at(self) -> tuple[str, ...]:
+        """The fields of an event, and the counters, that it depends on whether a cycle is bad."""
+
     @abstractmethod
     def is_bad(self, cycle: Cycle) -> bool:
         """Tell whether a cycle is one of those that together fire it."""
@@ -84,22 +89,28 @@ class Watch:
 
     def __init__(self, trigger: CycleTrigger) -> None:
         self._trigger = trigger
+        self._reach = trigger.reach
         self._row = 0
         self._last: Cycle | None = None
         self._fired = False
 
-    def add(self, cycle: Cycle) -> None:
+    def add(self, cycle: Cycle, *, is_bad: bool) -> None:
         """Take the next cycle; once fired it stays with the cycle that fired it."""
         if self._fired:
             return
         self._last = cycle
-        self._row = self._row + 1 if self._trigger.is_bad(cycle) else 0
-        self._fired = self._row >= self._trigger.reach
+        self._row = self._row + 1 if is_bad else 0
+        self._fired = self._row >= self._reach
 
     def carry(self, unhealthy_row: int) -> None:
         """Take that at least so many cycles in a row, up to here, were degraded or failing."""
         if self._trigger.is_about_bad_health:
             self._row = max(self._row, unhealthy_row)
+
+    @property
+    def fired(self) -> bool:
+        """Tell whether it fired."""
+        return self._fired
 
     @property
     def sign(self) -> Sign:

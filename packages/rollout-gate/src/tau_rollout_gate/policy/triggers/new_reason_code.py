@@ -28,6 +28,11 @@ class NewReasonCodeTrigger(CycleTrigger, frozen=True, kw_only=True, tag="new_rea
         above = [f"{counter} > 0" for counter in self.counters]
         return f"a new {' or '.join([*self.codes, *above])}"
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What it depends on."""
+        return ("reason_codes", *(counter.key for counter in self.counters))
+
     def is_bad(self, cycle: Cycle) -> bool:
         """Tell whether any of them is in the cycle."""
         return bool(self._found_in(cycle.event))

@@ -60,6 +60,11 @@ class SignalTrigger(CycleTrigger, frozen=True, kw_only=True, tag="signal", dict=
         bad = _UNHEALTHY.get(self.signal, ())
         return any(self.comparison.holds_for(word) for word in bad)
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What it depends on."""
+        return self.comparison.looks_at
+
     def is_bad(self, cycle: Cycle) -> bool:
         """Tell whether the signal is bad in the cycle; what is not told is not."""
         return self.comparison.holds_in(cycle.event) is True

@@ -17,6 +17,11 @@ class TimelineItemFailedTrigger(
         """When it fires."""
         return "a timeline item that is not ok, or has an error_code"
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """What it depends on."""
+        return ("timeline",)
+
     def is_bad(self, cycle: Cycle) -> bool:
         """Tell whether an item of the cycle failed."""
         return self._failed(cycle) is not None

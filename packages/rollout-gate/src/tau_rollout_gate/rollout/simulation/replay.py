@@ -53,9 +53,46 @@ class Step(NamedTuple):
         return self.cycle.event.timestamp_unix_ms
 
     @property
-    def gist(self) -> tuple[object, ...]:
-        """Verdict, phase, causes, and when the soak started: a step with another says more."""
-        return self.verdict, self.phase, self.held_by, self.soak_since_unix_ms
+    def gist(self) -> "Gist":
+        """What it says; a step with another says more."""
+        return Gist(self.verdict, self.phase, self.held_by, self.soak_since_unix_ms)
+
+    def told(self) -> "Step":
+        """The step itself."""
+        return self
+
+
+class Gist(NamedTuple):
+    """What a step says, in short: verdict, phase, causes, and since when the soak counts."""
+
+    verdict: Verdict
+    phase: str
+    held_by: tuple[str, ...]
+    soak_since_unix_ms: int | None
+
+
+class Stance:
+    """A step of which only the gist is known: reasons are many, and few of them are told.
+
+    Args:
+        number: Which valid cycle of the history it is, from 1.
+        cycle: The cycle.
+        gist: What the step says, in short.
+        simulated: The rollout after the cycle.
+    """
+
+    __slots__ = ("_simulated", "cycle", "gist", "number")
+
+    def __init__(self, number: int, cycle: Cycle, gist: Gist, simulated: SimulatedRollout) -> None:
+        self.number = number
+        self.cycle = cycle
+        self.gist = gist
+        self._simulated = simulated
+
+    def told(self) -> Step:
+        """The whole step, which has to be asked for before the next cycle is taken."""
+        answer = self._simulated.answer(self.cycle.event.timestamp_unix_ms)
+        return _step(self.number, self.cycle, answer)
 
 
 class Replay(NamedTuple):
@@ -97,7 +134,26 @@ def steps(
     cycle_interval_ms: int | None = None,
     registry_changes_expected: bool = False,
 ) -> Iterator[Step]:
+    """Yield what is decided at each cycle, as `stances` does, with all reasons."""
+    for stance in stances(
+        policy,
+        history,
+        cycle_interval_ms=cycle_interval_ms,
+        registry_changes_expected=registry_changes_expected,
+    ):
+        yield stance.told()
+
+
+def stances(
+    policy: Policy,
+    history: RecordedHistory,
+    *,
+    cycle_interval_ms: int | None = None,
+    registry_changes_expected: bool = False,
+) -> Iterator[Stance]:
     """Yield what is decided at each cycle, until the rollout is complete or has to go back.
+
+    Where nothing changed that a gist depends on, it is that of the cycle before.
 
     Args:
         policy: The policy.
@@ -106,6 +162,8 @@ def steps(
         registry_changes_expected: Whether the release changes the command registry.
     """
     simulated: SimulatedRollout | None = None
+    state: object = None
+    gist: Gist | None = None
     for number, (cycle, flaws) in enumerate(history.moments(), start=1):
         now = cycle.event.timestamp_unix_ms
         if simulated is None:
@@ -122,18 +180,22 @@ def steps(
             simulated = SimulatedRollout(
                 policy, rollout, is_chained=history.is_chained, signoff=_SIGNED_OFF
             )
-        untold = cycle.event._replace(release=None)  # nothing tells which release it is about
-        simulated.step(cycle._replace(event=untold), flaws)
-        answer = simulated.answer(now)
-        yield _step(number, cycle, answer)
-        if answer.verdict is Verdict.PROMOTE:
-            simulated.advance(answer)
-        elif answer.verdict is not Verdict.HOLD:
+        if cycle.event.release is not None:  # nothing tells which release it is about
+            cycle = cycle._replace(event=cycle.event._replace(release=None))  # noqa: PLW2901
+        simulated.step(cycle, flaws)
+        before, state = state, simulated.state
+        if gist is None or state is None or state != before:
+            gist = _step(number, cycle, simulated.answer(now)).gist
+        yield Stance(number, cycle, gist, simulated)
+        if gist.verdict is Verdict.PROMOTE:
+            simulated.advance(simulated.answer(now))
+            gist = None
+        elif gist.verdict is not Verdict.HOLD:
             return
 
 
 def side_by_side(
-    policies: Sequence[tuple[str, Policy]], moments: Iterable[Sequence[Step | None]]
+    policies: Sequence[tuple[str, Policy]], moments: Iterable[Sequence[Step | Stance | None]]
 ) -> Replays:
     """What the steps under each policy come to, and where those of two part.
 
@@ -142,7 +204,7 @@ def side_by_side(
         moments: For each cycle the step under each policy; None where its rollout was over.
     """
     kept: list[list[Step]] = [[] for _ in policies]
-    last: list[Step] = []
+    last: list[Step | Stance] = []
     parting: Parting | None = None
     for moment in moments:
         last = last or [step for step in moment if step is not None]
@@ -150,20 +212,22 @@ def side_by_side(
             if step is None:
                 continue
             if not kept[index] or step.gist != last[index].gist:
-                kept[index].append(step)
-            last[index] = step
+                last[index] = told = step.told()
+                kept[index].append(told)
+            else:
+                last[index] = step
         if parting is None and _differ(moment):
-            ours, theirs = last
+            ours, theirs = (step.told() for step in last)
             parting = Parting(ours=ours, theirs=theirs)
     replays = tuple(
-        Replay(policy=name, policy_sha256=policy_digest(policy), news=tuple(news), last=end)
+        Replay(policy=name, policy_sha256=policy_digest(policy), news=tuple(news), last=end.told())
         for (name, policy), news, end in zip(policies, kept, last, strict=True)
     )
     return Replays(replays=replays, parting=parting)
 
 
-def _differ(moment: Sequence[Step | None]) -> bool:
-    return len({(one.verdict, one.phase) for one in moment if one is not None}) > 1
+def _differ(moment: Sequence[Step | Stance | None]) -> bool:
+    return len(moment) > 1 and len({one.gist[:2] for one in moment if one is not None}) > 1
 
 
 def _step(number: int, cycle: Cycle, answer: Answer) -> Step:

@@ -99,6 +99,7 @@ class SimulatedRollout:
         self._rollout = rollout
         self._reports = reports or {}
         self._signoff = signoff
+        self._last: Cycle | None = None
         (self._pin,) = rollout.surfaces
         self._evidence = SurfaceEvidence(
             surface=self._pin.name, is_chained=is_chained, snapshot=None
@@ -114,13 +115,15 @@ class SimulatedRollout:
         fold.step(cycle)
         for flaw in flaws:
             fold.note(flaw)
-        self._evidence = self._evidence._replace(
-            end=LogPosition(
-                cycle_number=cycle.event.cycle_number,
-                event_sha256=cycle.sha256,
-                timestamp_unix_ms=cycle.event.timestamp_unix_ms,
-            ),
-        )
+        self._last = cycle
+
+    @property
+    def state(self) -> object:
+        """What decides of verdict, causes and soak at the last cycle's time.
+
+        As long as it is equal, so are they; None where only the whole answer tells.
+        """
+        return self._folds[self._pin.name].state
 
     def answer(self, now_unix_ms: int) -> Answer:
         """What may be done now."""
@@ -136,6 +139,14 @@ class SimulatedRollout:
 
     @property
     def _known(self) -> Evidence:
+        found = self._evidence
+        if self._last is not None:
+            end = LogPosition(
+                cycle_number=self._last.event.cycle_number,
+                event_sha256=self._last.sha256,
+                timestamp_unix_ms=self._last.event.timestamp_unix_ms,
+            )
+            found = found._replace(end=end)
         return Evidence(
-            surfaces={self._pin.name: self._evidence}, reports=self._reports, signoff=self._signoff
+            surfaces={self._pin.name: found}, reports=self._reports, signoff=self._signoff
         )

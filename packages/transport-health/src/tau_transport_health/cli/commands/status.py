@@ -22,7 +22,7 @@ def command(question: Question, *, as_json: AsJson = False) -> None:
 
     Example: tau-transport-health status custom-command --max-age 1h
     """
-    (inspection,) = look(question._replace(keeps_commands=True))
+    (inspection,) = look(question._replace(counts_commands=True))
     blocks = blocks_of(Path(inspection.events_log_path))
     report = status_report(inspection, count_events(blocks, chained=inspection.is_chained))
     answer(report if as_json else status_text(inspection, report))
