@@ -93,15 +93,34 @@ def host_worlds(draw: st.DrawFn, *, is_control: bool) -> World:
     )
 
 
+def clean_world() -> World:
+    """Return what a canary went through of which there is nothing to say."""
+    lines = tuple(history_of([(pause, {"release": RELEASE}) for pause, _ in CLEAN]).lines)
+    return World(
+        lines=lines,
+        state=state_of(lines),
+        rollout=rollout_of(()),
+        now=ENTERED + sum(pause for pause, _ in CLEAN),
+    )
+
+
 @st.composite
 def fleets(draw: st.DrawFn) -> Drawn:
-    """Draw a fleet in canary-1: canaries, the rest, some that are new or left."""
+    """Draw a fleet in canary-1: canaries, the rest, some that are new or left.
+
+    In half of them all but one are clean canaries, so that it is that one which decides.
+    """
     worlds: dict[str, World] = {}
     hosts = []
-    for index in range(draw(st.integers(1, 5))):
+    size = draw(st.integers(1, 5))
+    alone = draw(st.sampled_from([None, 0]))
+    for index in range(size):
         name = f"h{index}"
-        part = draw(st.sampled_from(["canary"] * 4 + ["control"] * 3 + ["new", "left"]))
-        world = draw(host_worlds(is_control=part == "control"))
+        part = draw(st.sampled_from(["canary"] * 4 + ["control"] * 3 + ["new"] * 2 + ["left"]))
+        if alone is None or index == alone:
+            world = draw(host_worlds(is_control=part == "control"))
+        else:
+            part, world = "canary", clean_world()
         group = draw(st.sampled_from(GROUPS))
         is_control = part == "control"
         record = record_of(

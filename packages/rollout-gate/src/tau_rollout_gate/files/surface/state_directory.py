@@ -220,7 +220,7 @@ class _Search:
         start = look.origin if look is self._origin and look.origin is not None else 0
         lines, longest, behind = counted(descriptor, start, size)
         left = self._left_bytes - (size - start) - lines * _LINE_COSTS_BYTES
-        if lines < _LINES_FOR_AGREEMENT or longest > LONGEST_LINE_BYTES or left < 0:
+        if lines < LINES_FOR_AGREEMENT or longest > LONGEST_LINE_BYTES or left < 0:
             return None
         self._is_reached = look is self._origin
         self._lines += lines
