@@ -10,6 +10,7 @@ import pytest
 from tau_rollout_gate.contract.pin import SurfacePin
 from tau_rollout_gate.errors import StoreError
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
+from tau_rollout_gate.files.stores import host
 from tau_rollout_gate.files.stores.host import read_host
 from tau_rollout_gate.files.stores.interface import SENTINEL_FILE
 from tau_rollout_gate.files.stores.opening import open_store
@@ -25,14 +26,14 @@ def history() -> History:
     return History().every(MINUTE, 10)
 
 
-def place(template: str, host: str = "web-1") -> SurfacePin:
+def place(template: str, name: str = "web-1") -> SurfacePin:
     """Return the pin of a host's surface."""
-    return pin(state_dir=template.replace("{host}", host))
+    return pin(state_dir=template.replace("{host}", name))
 
 
-def read(template: str, host: str = "web-1") -> SurfaceEvidence:
+def read(template: str, name: str = "web-1") -> SurfaceEvidence:
     """Return the evidence of a host."""
-    return read_host(place(template, host), open_store(template), sleep=lambda _: None)
+    return read_host(place(template, name), open_store(template), sleep=lambda _: None)
 
 
 def test_a_plain_tree_is_read_as_on_the_host(tmp_path: Path, history: History) -> None:
@@ -115,9 +116,21 @@ def test_a_host_without_files_is_silent(tmp_path: Path) -> None:
     (root / "web-1/custom-command/segments").mkdir(parents=True)
     assert read(f"{root}/{{host}}/custom-command").has_no_files
     (root / SENTINEL_FILE).unlink()
-    for host in ("web-1", "web-2"):
+    for name in ("web-1", "web-2"):
         with pytest.raises(StoreError, match="is it mounted"):
-            read(f"{root}/{{host}}/custom-command", host)
+            read(f"{root}/{{host}}/custom-command", name)
+
+
+def test_a_host_that_ships_for_the_first_time_just_now(
+    tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked like a plain tree, which a state without a log would be damage of."""
+    root = write_sentinel(tmp_path / "fleet")
+    write(root / "web-1/custom-command", shipped(history.lines, history.state()))
+    answers = iter([False, True])
+    monkeypatch.setattr(host, "_is_shipped", lambda *_: next(answers))
+    found = read(f"{root}/{{host}}/custom-command")
+    assert (found.flaws, len(found.cycles)) == ((), 10)
 
 
 def test_damage_of_a_plain_tree_holds_as_on_the_host(tmp_path: Path, history: History) -> None:

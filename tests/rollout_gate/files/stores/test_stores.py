@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -364,6 +365,15 @@ def test_a_reader_who_may_not_list_is_told_so(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(StoreError, match=r"403 Forbidden.*the reader needs the right to list"):
             open_store(S3).sentinel()
         server.shutdown()
+
+
+@pytest.mark.parametrize("extra", ["s3", "gcs", "azure"])
+def test_each_extra_brings_the_library(extra: str) -> None:
+    """The message that names an extra names one that there is."""
+    needed = requires("tau-rollout-gate") or []
+    assert any(
+        one.startswith("obstore") and one.endswith((f"'{extra}'", f'"{extra}"')) for one in needed
+    )
 
 
 @pytest.mark.parametrize(("scheme", "extra"), [("s3", "s3"), ("gs", "gcs"), ("az", "azure")])
