@@ -11,7 +11,14 @@ from tau_rollout_gate.contract.rollout import FiredTrigger, RolloutStatus
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
 from tau_rollout_gate.decision.fleet import HostState
 from tau_rollout_gate.errors import ChunkRefusedError
-from tau_rollout_gate.evidence.values import Evidence, ReportEvidence, ReportStatus, SurfaceEvidence
+from tau_rollout_gate.evidence.values import (
+    Evidence,
+    Flaw,
+    FlawFound,
+    ReportEvidence,
+    ReportStatus,
+    SurfaceEvidence,
+)
 from tau_rollout_gate.fleet.decide import decide
 from tau_rollout_gate.fleet.partial import merge, partial_of, read_partial
 from tau_rollout_gate.fleet.plan import Arm, Host
@@ -313,6 +320,28 @@ def test_new_and_excused_hosts_are_counted() -> None:
     assert answer.fleet is not None
     assert answer.fleet.cohort[2:] == (1, 1, 1, 0, 1)
     assert (answer.fleet.cohort.hosts, answer.verdict) == (4, Verdict.PROMOTE)
+
+
+def test_damage_to_a_new_or_a_control_host_never_helps() -> None:
+    """A new host counts as long as it cannot be read whole; a failure there speaks for nobody."""
+    torn = FlawFound(flaw=Flaw.TORN_TAIL, detail="it is cut off", file="log")
+    new, cutoffs = Host("n", "default"), {"default": "f" * 64}
+    bad = answered(*hosts(3), (new, surface_evidence(BAD)), cutoffs=cutoffs)
+    assert bad.verdict is Verdict.ROLLBACK
+    damaged = surface_evidence(SHORT, flaws=(torn,))
+    assert answered(*hosts(3), (new, damaged), cutoffs=cutoffs).verdict is Verdict.HOLD
+    rules = FleetRules(tolerate=10, compare=Compare(alpha="0.01"))
+    failing = [a_host(f"b{index}", BAD) for index in range(3)]
+    others = [a_control(f"y{index}")[0] for index in range(30)]
+    shown = History(lines=list(OTHER.lines)).add(NOW, release=RELEASE, **failed(streak=1))
+    hidden = surface_evidence(BAD_CONTROL, flaws=(torn,))
+    for evidence in (surface_evidence(shown), hidden):
+        found = [(host, evidence) for host in others]
+        answer = answered(*hosts(17), *failing, *controls(350), *found, rules=rules)
+        assert [one.name for one in answer.fired_triggers] == ["worse_than_control"]
+    sound = [(host, surface_evidence(BAD_CONTROL)) for host in others]
+    answer = answered(*hosts(17), *failing, *controls(350), *sound, rules=rules)
+    assert not answer.fired_triggers
 
 
 def test_the_worst_are_named_and_the_others_counted() -> None:
