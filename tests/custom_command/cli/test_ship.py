@@ -1,6 +1,7 @@
 """`ship` and `run --ship-to` as people see them (custom-command-ops.md, "Shipping to a fleet")."""
 
 import json
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -140,6 +141,25 @@ def test_a_loop_ships_each_cycle(ran: Command) -> None:
         process.terminate()
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
+
+
+def test_a_store_that_does_not_answer_can_be_interrupted(ran: Command) -> None:
+    """At once, and not when the request is over."""
+    pytest.importorskip("obstore")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "NO_PROXY": "127.0.0.1"}
+        env = environment({"AWS_ENDPOINT_URL": url, "AWS_ALLOW_HTTP": "true"} | keys)
+        with (
+            subprocess.Popen(
+                [COMMAND, *SHIP, "--to", "s3://bucket/x"], cwd=ran.folder, env=env
+            ) as process,
+            server.accept()[0],
+        ):
+            began = time.monotonic()
+            process.terminate()
+            assert process.wait(timeout=60) == 143
+            assert time.monotonic() - began < 10
 
 
 def test_without_the_extra_it_is_named(ran: Command, tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ class Refusing(Folder):
 @pytest.fixture
 def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Refusing]]:
     """Give a destination that refuses as often as it is told to."""
-    monkeypatch.setattr(service, "destination_at", lambda location: Refusing(location.path))
+    monkeypatch.setattr(service, "destination_at", lambda location, **_: Refusing(location.path))
     yield Refusing
     Refusing.refusals = 0
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from tau_custom_command.shipping.bucket import (
-    TRIES,
-    Bucket,
+from tau_custom_command.shipping.bucket import TRIES, Bucket
+from tau_custom_command.shipping.bucket_errors import (
     BucketError,
     NotThereError,
     TooLargeError,

@@ -18,7 +18,7 @@ from tau_custom_command.contract.paths import EVENT_LOG, STATE_FILE
 from tau_custom_command.contract.shipped import ShippedState, StateEnd, TakenOver
 from tau_custom_command.errors import CommandRuntimeError, FormRefusedError, ShippingError
 from tau_custom_command.services.clock import Clock
-from tau_custom_command.shipping.destination import Destination, destination_at
+from tau_custom_command.shipping.destination import TRIES, Destination, destination_at
 from tau_custom_command.shipping.location import Location
 from tau_custom_command.shipping.segments import (
     Chain,
@@ -36,6 +36,8 @@ PAUSE_MS = 2_000
 _LOOKS = 4
 _LOOK_AGAIN_MS = 50
 _LOCK_SECONDS = 30.0
+_TRIES_AFTER_A_CYCLE = 2
+"""Fewer, since the next cycle waits for it, and tries again."""
 
 
 class Shipped(NamedTuple):
@@ -56,7 +58,14 @@ class Shipped(NamedTuple):
     took_over: bool
 
 
-def ship(root: Path, location: Location, *, clock: Clock, take_over: str | None = None) -> Shipped:
+def ship(
+    root: Path,
+    location: Location,
+    *,
+    clock: Clock,
+    take_over: str | None = None,
+    tries: int = TRIES,
+) -> Shipped:
     """Ship what the cycles left in the state directory `root`, up to the last one.
 
     Cycles may run meanwhile. One at a time ships, so that nothing newer is ever replaced.
@@ -67,6 +76,7 @@ def ship(root: Path, location: Location, *, clock: Clock, take_over: str | None 
         clock: Says when, and waits.
         take_over: Why what is there may be replaced though this directory does not continue it;
             None if it may not.
+        tries: How often a request is made of an object store that does not answer.
 
     Raises:
         ShippingError: if there is nothing to ship, the destination does not answer or refuses, or
@@ -77,7 +87,7 @@ def ship(root: Path, location: Location, *, clock: Clock, take_over: str | None 
     """
     if not root.is_dir():
         raise ShippingError(f"{root}: there is no such directory; pass --state-dir")
-    destination = destination_at(location)
+    destination = destination_at(location, tries=tries)
     last_ms = _last_shipped_ms(root) if location.bucket else 0
     with locked(root, wait_seconds=_LOCK_SECONDS, file=LOCK_FILE) as lock:
         if (early_ms := last_ms + PAUSE_MS - time.time_ns() // 1_000_000) > 0:
@@ -115,7 +125,7 @@ class AfterCycles:
             return
         said = ""
         try:
-            ship(self._root, self._location, clock=self._clock)
+            ship(self._root, self._location, clock=self._clock, tries=_TRIES_AFTER_A_CYCLE)
         except CommandRuntimeError as error:
             said = f"not shipped, and tried again with the next cycle: {error}"
         if self._location.bucket:

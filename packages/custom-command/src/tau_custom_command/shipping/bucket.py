@@ -7,80 +7,49 @@ start-up, and what it opened does not outlive a fork.
 
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
-from threading import Condition
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from threading import Condition, Thread, current_thread, main_thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .bucket_errors import (
+    REQUEST_SECONDS,
+    BucketError,
+    NotThereError,
+    Reason,
+    TooLargeError,
+    reason_of,
+)
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 Answer = TypeVar("Answer")
 
-REQUEST_SECONDS = 20
-"""How long one request may take."""
-
 TRIES = 5
 """How often a request is made, where the store does not answer or is busy."""
 
-_FIRST_PAUSE_SECONDS = 0.2
-_MOST_AT_ONCE = 32
-_STATUS = re.compile(r"status code: (\d{3}[A-Za-z ]*)")
-_CODE = re.compile(r"<Code>([^<]{1,100})</Code>|\"code\": ?\"?([\w ]{1,100})")
-_MESSAGE = re.compile(r"<Message>([^<]{1,300})")
-_KIND = re.compile(r"\bkind: (\w+)")
 _KEY_MISSING = frozenset({"NoSuchKey", "BlobNotFound"})
 _THROTTLED = frozenset({"429", "503"})
-_AGAIN = frozenset({"408", "429", "500", "502", "503", "504"})
 _NOT_SATISFIABLE = "416"
-_ASKED_FOR_CREDENTIALS = ("169.254.169.254", "169.254.170.2", "metadata.google")
-_KINDS = {
-    "Connect": "nobody answers there",
-    "Timeout": f"no answer within {REQUEST_SECONDS} s",
-}
-_NO_HTTPS = "builder error"
-
-
-class BucketError(Exception):
-    """The store cannot answer, or refuses to; the text says why."""
-
-
-class TooLargeError(BucketError):
-    """An object is larger than it may be."""
-
-
-class NotThereError(Exception):
-    """The bucket has no such key, as it says itself."""
-
-
-class Reason(NamedTuple):
-    """What an error of the library says.
-
-    Args:
-        text: It, for people.
-        status: The HTTP status, as `403`; empty where there is none.
-        code: The store's own word, as `AccessDenied`; empty where there is none.
-    """
-
-    text: str
-    status: str = ""
-    code: str = ""
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether the same request may be answered in a moment."""
-        return self.status in _AGAIN or (not self.status and self.text in _KINDS.values())
+_FIRST_PAUSE_SECONDS = 0.2
+_MOST_AT_ONCE = 32
 
 
 class Bucket:
     """A part of an object store: what is below a prefix. Threads may share it, processes not."""
 
     def __init__(
-        self, url: str, *, sleep: Callable[[float], None] = time.sleep, extra: str
+        self,
+        url: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        extra: str,
+        tries: int = TRIES,
     ) -> None:
         """Open it, which asks nothing of the store yet.
 
@@ -88,12 +57,14 @@ class Bucket:
             url: Such as `s3://bucket/prefix`.
             sleep: Waits so many seconds.
             extra: What to install where the library is missing.
+            tries: How often a request is made, where the store does not answer or is busy.
 
         Raises:
             BucketError: if the library is missing, or the URL or the environment cannot be used.
         """
         self.url = url
         self._sleep = sleep
+        self._tries = tries
         self._turns = _Turns(_MOST_AT_ONCE)
         self._given_up: BucketError | None = None
         self._store = _opened(url, extra)
@@ -158,7 +129,7 @@ class Bucket:
         """
         pause = _FIRST_PAUSE_SECONDS
         reason = Reason("")
-        for attempt in range(TRIES):
+        for attempt in range(self._tries):
             if self._given_up is not None:
                 raise self._given_up
             if attempt:
@@ -166,7 +137,7 @@ class Bucket:
                 pause *= 2
             try:
                 with self._turns.one():
-                    found = request(self._store)
+                    found = _interruptible(request, self._store)
             except _library_errors() as error:
                 reason = reason_of(str(error))
             else:
@@ -180,7 +151,7 @@ class Bucket:
                 raise BucketError(f"{self.url}/{key}: {reason.text}")
             if reason.status in _THROTTLED:
                 self._turns.narrow()
-        self._given_up = BucketError(f"{self.url}/{key}: {reason.text} ({TRIES} tries)")
+        self._given_up = BucketError(f"{self.url}/{key}: {reason.text} ({self._tries} tries)")
         raise self._given_up
 
 
@@ -219,23 +190,23 @@ class _Turns:
             self._free.notify_all()
 
 
-def reason_of(text: str) -> Reason:
-    """What an error of the library says, without what it says to programmers."""
-    said = text.partition("\n\nDebug source")[0]
-    status, code = _STATUS.search(said), _CODE.search(said)
-    if any(place in said for place in _ASKED_FOR_CREDENTIALS):
-        return Reason("no credentials were found in the environment, and no machine that gives any")
-    if said.endswith(_NO_HTTPS):
-        return Reason("the endpoint is no https:// URL, which AWS_ALLOW_HTTP=true allows")
-    if status is not None:
-        message = _MESSAGE.search(said)
-        word = next(filter(None, code.groups()), "") if code else ""
-        parts = (status[1].strip(), word, message[1].strip() if message else "")
-        return Reason(": ".join(filter(None, parts)), status[1][:3], word)
-    kind = _KIND.search(text)
-    if kind is not None and kind[1] in _KINDS:
-        return Reason(_KINDS[kind[1]])
-    return Reason(" ".join(said.split()))
+def _interruptible(request: Callable[["ObjectStore"], Answer], store: "ObjectStore") -> Answer:
+    """Make a request so that a signal ends the wait for it; the library's own does not hear of any.
+
+    Python handles signals in the main thread alone, so that other threads may as well wait there.
+    """
+    if current_thread() is not main_thread():
+        return request(store)
+    answer: Future[Answer] = Future()
+
+    def make() -> None:
+        try:
+            answer.set_result(request(store))
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            answer.set_exception(error)
+
+    Thread(target=make, daemon=True).start()
+    return answer.result()
 
 
 def _library_errors() -> tuple[type[Exception], ...]:

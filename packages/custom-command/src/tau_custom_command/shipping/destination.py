@@ -30,7 +30,11 @@ class Destination(Protocol):
         """
 
 
-def destination_at(location: Location) -> Destination:
+TRIES = 5
+"""How often a request is made of an object store that does not answer or is busy."""
+
+
+def destination_at(location: Location, *, tries: int = TRIES) -> Destination:
     """Open a directory, or a part of an object store.
 
     Raises:
@@ -42,4 +46,4 @@ def destination_at(location: Location) -> Destination:
         return Folder(location.path)
     from tau_custom_command.shipping.objects import Objects  # noqa: PLC0415 - one of the two
 
-    return Objects(f"{location.bucket}/{location.path}".rstrip("/"))
+    return Objects(f"{location.bucket}/{location.path}".rstrip("/"), tries=tries)

@@ -1,7 +1,8 @@
 """Ships to an object store; its credentials are the usual ones, from the environment."""
 
 from tau_custom_command.errors import ShippingError
-from tau_custom_command.shipping.bucket import Bucket, BucketError
+from tau_custom_command.shipping.bucket import Bucket
+from tau_custom_command.shipping.bucket_errors import BucketError
 from tau_custom_command.shipping.destination import LARGEST_STATE_BYTES
 
 _EXTRA = "tau-custom-command[ship]"
@@ -10,11 +11,11 @@ _EXTRA = "tau-custom-command[ship]"
 class Objects:
     """A part of an object store, as a `Destination`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, tries: int) -> None:
         """Open it; raises `ShippingError` where the extra is missing."""
         self.url = url
         try:
-            self._bucket = Bucket(url, extra=_EXTRA)
+            self._bucket = Bucket(url, extra=_EXTRA, tries=tries)
         except BucketError as error:
             raise ShippingError(str(error)) from None
 

@@ -1,13 +1,15 @@
 """A store that is an object store: S3, Google Cloud Storage, Azure."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tau_rollout_gate.contract.sentinel import Sentinel
 from tau_rollout_gate.errors import StoreError, TooLargeError
-from tau_rollout_gate.files.stores import bucket
+from tau_rollout_gate.files.stores import bucket_errors
+from tau_rollout_gate.files.stores.bucket import Bucket
 from tau_rollout_gate.files.stores.interface import LARGEST_OBJECT_BYTES, SENTINEL_FILE
 from tau_rollout_gate.files.stores.local import is_temporary, parse_sentinel
 
@@ -21,7 +23,7 @@ EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure"}
 class ObjectStore:
     """What is below a prefix of a bucket; see `Store`."""
 
-    def __init__(self, url: str, *, sleep: Callable[[float], None] | None = None) -> None:
+    def __init__(self, url: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Open it, which asks nothing of it yet.
 
         Raises:
@@ -29,9 +31,8 @@ class ObjectStore:
         """
         self._url = url.rstrip("/")
         extra = f"tau-rollout-gate[{EXTRAS[url.partition(':')[0]]}]"
-        more = {} if sleep is None else {"sleep": sleep}
         with _told():
-            self._bucket = bucket.Bucket(self._url, extra=extra, **more)
+            self._bucket = Bucket(self._url, extra=extra, sleep=sleep)
 
     @property
     def root(self) -> str:
@@ -82,7 +83,7 @@ class ObjectStore:
         with _told():
             try:
                 self._bucket.tried(key, lambda opened: opened.delete(key))
-            except bucket.NotThereError:
+            except bucket_errors.NotThereError:
                 return
 
 
@@ -91,7 +92,7 @@ def _told() -> Iterator[None]:
     """Turn the errors of a bucket into those of a store."""
     try:
         yield
-    except bucket.TooLargeError as error:
+    except bucket_errors.TooLargeError as error:
         raise TooLargeError(str(error)) from None
-    except bucket.BucketError as error:
+    except bucket_errors.BucketError as error:
         raise StoreError(str(error)) from None
