@@ -71,7 +71,9 @@ def entered(
     plan = plan_of([host], **({"now_unix_ms": NOW} | changes))
     evidence = evidence_of(lines)
     row = judge_host(plan, host, evidence)
-    return record_at_entry(plan, host, row, evidence, cutoffs)
+    found = record_at_entry(plan, host, row, evidence, cutoffs)
+    assert found is not None
+    return found
 
 
 def test_all_hosts_are_those_on_the_roster_and_the_pinned_ones_that_left() -> None:

@@ -44,6 +44,14 @@ class ChunkRefusedError(RolloutGateError):
     """What came back for a part of a fleet is not what was asked for; the text names the part."""
 
 
+class FleetRefusedError(RolloutGateError):
+    """A fleet that cannot be judged as it is: its file, table of hosts or store is another one."""
+
+
+class EngineError(RolloutGateError):
+    """Workers that cannot be had, or that break; the text names the chunk that was lost."""
+
+
 class RolloutUnusableError(RolloutGateError):
     """The rollout directory cannot be trusted, or is not what the command was told of."""
 

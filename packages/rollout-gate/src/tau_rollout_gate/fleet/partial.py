@@ -71,8 +71,8 @@ def partial_of(plan: Plan, index: int, rows: Sequence[HostRow]) -> bytes:
             untold=_joint(map(_untold, untold)),
             told=tuple(sorted({name for row in counted for name in row.told})),
             unread=sum(row.is_unread for row in counted),
-            worst=_worst(map(_named, unclean)),
-            untold_hosts=tuple(map(_named, untold[:MOST_WORST])),
+            worst=_worst(map(named_host, unclean)),
+            untold_hosts=tuple(map(named_host, untold[:MOST_WORST])),
             contaminated_hosts=tuple(row.host for row in rows if row.is_contaminated)[:_MOST_SHOWN],
             soaks=reduce(_both_soaks, map(_soaks, counted), None),
         )
@@ -148,7 +148,8 @@ def _both_soaks(one: Soaks | None, other: Soaks | None) -> Soaks | None:
     )
 
 
-def _named(row: HostRow) -> WorstHost:
+def named_host(row: HostRow) -> WorstHost:
+    """A host as answers name it, its sentence cut to a few hundred characters."""
     return WorstHost(
         host=row.host,
         group=row.group,

@@ -27,6 +27,8 @@ class Action(StrEnum):
     FREEZE = "freeze"
     RESUME = "resume"
     REENTER = "reenter"
+    LEAVE = "leave"
+    REENTER_HOST = "reenter_host"
     ADOPT = "adopt"
     ROLLBACK = "rollback"
     CAPTURE = "capture"
