@@ -35,7 +35,7 @@ PAUSE_MS = 2_000
 
 _LOOKS = 4
 _LOOK_AGAIN_MS = 50
-_LOCK_SECONDS = 30.0
+_LOCK_SECONDS = 5.0
 _TRIES_AFTER_A_CYCLE = 2
 """Fewer, since the next cycle waits for it, and tries again."""
 
