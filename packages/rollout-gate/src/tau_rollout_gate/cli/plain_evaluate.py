@@ -31,7 +31,10 @@ def evaluate_plainly(words: Iterable[str]) -> tuple[str, int]:
         policy=Path(given["--policy"]) if "--policy" in given else None,
         now_unix_ms=_number(given["--now-unix-ms"]) if "--now-unix-ms" in given else None,
     )
-    answer = evaluate_news(question, load_pinned(question)).answer
+    standing = load_pinned(question)
+    if standing.rollout.fleet is not None:  # it takes longer, and the command line shows how far
+        raise ValueError("it is of a fleet")
+    answer = evaluate_news(question, standing).answer
     # Either form alone is imported.
     if "--json" in given:
         from tau_rollout_gate.formats import json_answer  # noqa: PLC0415 - as above

@@ -62,7 +62,7 @@ def run(  # noqa: PLR0913 - what to judge, where, and for how long
     until = time.monotonic() + deadline_seconds
     try:
         opened: Any = distributed.Client
-        client = opened(address, timeout=workers_seconds, set_as_default=False)
+        client = opened(address, timeout=workers_seconds)
     except (OSError, TimeoutError, ValueError) as error:
         raise EngineError(f"dask={address}: no scheduler answers there: {error}") from None
     with client:
