@@ -308,8 +308,8 @@ _fleets = st.builds(
         left=_counts,
         excused=_counts,
     ),
-    canaries=st.lists(_states, max_size=3).map(tuple),
-    control=st.lists(_states, max_size=3).map(tuple),
+    canaries=st.lists(_states, max_size=3, unique_by=lambda one: one.state).map(tuple),
+    control=st.lists(_states, max_size=3, unique_by=lambda one: one.state).map(tuple),
     contaminated=_counts,
     groups=st.lists(
         st.builds(
@@ -323,6 +323,7 @@ _fleets = st.builds(
             tolerated=_counts,
         ),
         max_size=2,
+        unique_by=lambda one: shown(one.name),
     ).map(tuple),
     more_groups=_counts,
     reasons=st.lists(st.builds(ReasonCount, reason=_words, hosts=_counts), max_size=2).map(tuple),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -85,7 +85,7 @@ def test_processes_give_the_same_bytes(asked: Asked) -> None:
 def test_a_killed_process_is_replaced_once(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its chunks are judged by new ones; where these break too, a missing chunk is named."""
     alone = dict(pool.run(asked.job, asked.chunks, workers=1))
-    began = []
+    began: list[int] = []
 
     def breaks(times: int) -> Iterator[tuple[int, object]]:
         for index, raw in pool.run(asked.job, asked.chunks, workers=2):
@@ -220,7 +220,9 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
         yield found[0].decode()
 
 
-def worker(folder: Path, scheduler: str, name: str) -> "contextmanager[subprocess.Popen[bytes]]":
+def worker(
+    folder: Path, scheduler: str, name: str
+) -> "AbstractContextManager[subprocess.Popen[bytes]]":
     """Give a worker, of one process without a nanny, which would start it anew."""
     words = ("dask_worker", scheduler, "--no-nanny", "--no-dashboard", "--nthreads", "1")
     local = ("--local-directory", str(folder), "--name", name, "--host", "127.0.0.1")

@@ -62,7 +62,7 @@ def _fleet(answer: Answer) -> Iterator[str]:
     if fleet is None:
         return
     yield ""
-    yield from (f"- {escaped(one)}" for one in standing.sentences(answer))
+    yield " ".join(escaped(one) for one in standing.sentences(answer))
     yield from _table(
         ("State", "Host", "Group", "Why", "See"),
         [
