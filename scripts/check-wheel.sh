@@ -6,10 +6,10 @@ usage() {
 Usage: scripts/check-wheel.sh [--built DIR] [PACKAGE…]
 
 Builds each package's source archive, and its wheel from that; installs the wheel, alone, with its
-locked dependencies, in an empty environment; and runs the package's own tests there. Installs the
-source archive in another one, and starts the program. PACKAGE is a folder under packages/; without
-one, all are checked. What was built stays in .cache/wheels/PACKAGE/dist/, what the tests covered in
-.cache/coverage/.
+locked dependencies, in an empty environment; and runs the package's own tests there, then with all
+its extras those that need one. Installs the source archive in another one, and starts the program.
+PACKAGE is a folder under packages/; without one, all are checked. What was built stays in
+.cache/wheels/PACKAGE/dist/, what the tests covered in .cache/coverage/.
 
   --built DIR  build nothing: check the archive and the wheel of PACKAGE, just one, that DIR holds
 TEXT
@@ -52,6 +52,20 @@ check_archive() { # PACKAGE ARCHIVE WORK: it is whole, and installs alone; its w
   "$3/venv-of-archive/bin/tau-$1" --help >/dev/null
 }
 
+check_extras() { # PACKAGE WHEEL WORK: what needs an extra, and was skipped without
+  local python=$3/venv/bin/python extras files
+  extras=$("$python" -I -c '
+import importlib.metadata, sys
+print(*(importlib.metadata.metadata(sys.argv[1]).get_all("Provides-Extra") or ()), sep=",")
+' "tau-$1")
+  [[ -n $extras ]] || return 0
+  mapfile -t files < <(grep -rlE 'object_store|importorskip' --include='test_*.py' "tests/${1//-/_}")
+  "$uv" pip install --quiet --python "$python" --constraints requirements.lock \
+    "tau-$1[$extras] @ file://$(realpath "$2")" --group pyproject.toml:stores
+  "$python" -m coverage run -m pytest -n auto --dist worksteal -q \
+    -m 'not exhaustive' --override-ini "cache_dir=$3/pytest" "${files[@]}"
+}
+
 check() {
   local package=$1 import_name=tau_${1//-/_} work=.cache/wheels/$1 dist wheel archive
   dist=${built:-$work/dist}
@@ -79,6 +93,7 @@ if not package.joinpath("py.typed").is_file():
 ' "$import_name"
   "$work/venv/bin/python" -m coverage run -m pytest -n auto --dist worksteal -q \
     -m 'not exhaustive' --override-ini "cache_dir=$work/pytest" "tests/${package//-/_}"
+  check_extras "$package" "$wheel" "$work"
 }
 
 for folder in "$@"; do

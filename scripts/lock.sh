@@ -52,7 +52,7 @@ uv lock --quiet || {
 }
 {
   echo '# Made by scripts/lock.sh from pyproject.toml and packages/*/pyproject.toml.'
-  uv export --quiet --locked --no-header --all-packages --all-groups --no-emit-workspace
+  uv export --quiet --locked --no-header --all-packages --all-extras --all-groups --no-emit-workspace
 } >requirements.lock
 
 if [[ $mode == --check ]]; then

@@ -20,7 +20,16 @@ COMMAND = Path(sys.executable).parent / "tau-custom-command"
 PATIENCE_SECONDS = 60.0
 """How long a test waits for a process before it gives up."""
 
-FORMS = ("fixture", "state", "event", "channel", "channel-log", "context", "artifact-index")
+FORMS = (
+    "fixture",
+    "state",
+    "event",
+    "channel",
+    "channel-log",
+    "context",
+    "artifact-index",
+    "shipped-state",
+)
 """What the runtime leaves or reads; each has samples, but for the fixture."""
 
 FORMS_OF_THE_GATE = ("answer", "rollout", "decision")

@@ -25,6 +25,9 @@ OF_TWO = (
     "watch/keyboard.py",
 )
 
+IN_OTHER_ROOMS = ("bucket.py", "bucket_errors.py", "location.py")
+"""What the runtime's `shipping` and the gate's `files/stores` both have."""
+
 
 @pytest.mark.parametrize("module", [*COPIES, *OF_TWO])
 def test_the_copies_are_the_same_to_the_byte(module: str) -> None:
@@ -32,3 +35,11 @@ def test_the_copies_are_the_same_to_the_byte(module: str) -> None:
     copies = sorted(Path(ROOT, "packages").glob(f"*/src/*/{module}"))
     assert len(copies) == (2 if module in OF_TWO else 3)
     assert len({copy.read_bytes() for copy in copies}) == 1
+
+
+@pytest.mark.parametrize("module", IN_OTHER_ROOMS)
+def test_the_copies_in_other_rooms_are_the_same_to_the_byte(module: str) -> None:
+    """As above."""
+    rooms = ("tau_custom_command/shipping", "tau_rollout_gate/files/stores")
+    first, second = (next(Path(ROOT, "packages").glob(f"*/src/{one}/{module}")) for one in rooms)
+    assert first.read_bytes() == second.read_bytes()

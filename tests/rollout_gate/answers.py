@@ -6,6 +6,16 @@ from hypothesis import strategies as st
 
 from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
+from tau_rollout_gate.decision.fleet import (
+    Cohort,
+    Comparison,
+    FleetStanding,
+    GroupStanding,
+    HostState,
+    ReasonCount,
+    StateCount,
+    WorstHost,
+)
 from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.policy.findings import (
@@ -232,7 +242,7 @@ def filled_with(value: Value, text: str) -> Value:
     The names of gates and triggers only begin with it, since they tell them apart.
     """
     filled: Any = value
-    if isinstance(value, (Verdict, GateStatus)):
+    if isinstance(value, (Verdict, GateStatus, HostState)):
         pass
     elif isinstance(value, str):
         filled = text
@@ -281,6 +291,72 @@ _triggers = st.builds(
 )
 
 
+_counts = st.integers(min_value=0, max_value=10**6)
+_states = st.builds(StateCount, state=st.sampled_from(HostState), hosts=_counts)
+_fleets = st.builds(
+    FleetStanding,
+    name=_words,
+    roster_sha256=st.just(SHA),
+    hosts=_counts,
+    cohort=st.builds(
+        Cohort,
+        hosts=_counts,
+        percent=st.integers(min_value=0, max_value=100),
+        not_clean=_counts,
+        tolerated=_counts,
+        joined=_counts,
+        left=_counts,
+        excused=_counts,
+    ),
+    canaries=st.lists(_states, max_size=3, unique_by=lambda one: one.state).map(tuple),
+    control=st.lists(_states, max_size=3, unique_by=lambda one: one.state).map(tuple),
+    contaminated=_counts,
+    groups=st.lists(
+        st.builds(
+            GroupStanding,
+            name=_words,
+            hosts=_counts,
+            cohort=_counts,
+            cutoff=st.none() | st.just(SHA),
+            failed=_counts,
+            not_clean=_counts,
+            tolerated=_counts,
+        ),
+        max_size=2,
+        unique_by=lambda one: shown(one.name),
+    ).map(tuple),
+    more_groups=_counts,
+    reasons=st.lists(st.builds(ReasonCount, reason=_words, hosts=_counts), max_size=2).map(tuple),
+    worst=st.lists(
+        st.builds(
+            WorstHost,
+            host=_words,
+            group=_words,
+            state=st.sampled_from(HostState),
+            reason=_words,
+            why=_words,
+        ),
+        max_size=2,
+    ).map(tuple),
+    more=_counts,
+    comparison=st.none()
+    | st.builds(
+        Comparison,
+        failed_canary=_counts,
+        failed_control=_counts,
+        expected_canary=_words,
+        e=st.none() | _words,
+        e_rounded=_words,
+        bar=_words,
+        fired=st.booleans(),
+        undecided=_counts,
+        e_if_failed=_words,
+        is_decided=st.booleans(),
+    ),
+    root_sha256=st.just(SHA),
+)
+
+
 def _who(result: GateResult | TriggerResult) -> tuple[str, str]:
     return shown(result.name), shown(result.surface or "")
 
@@ -309,4 +385,7 @@ def answers() -> st.SearchStrategy[Answer]:
         warnings=st.lists(_words, max_size=2).map(tuple),
         policy_sha256=st.just(SHA),
         inputs=st.just(answer().inputs),
+        advanced=st.booleans(),
+        changed=st.booleans(),
+        fleet=st.none() | _fleets,
     )

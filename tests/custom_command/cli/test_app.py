@@ -322,7 +322,17 @@ class TestNew:
 
 
 @pytest.mark.parametrize(
-    "name", ["fixture", "state", "event", "channel", "channel-log", "context", "artifact-index"]
+    "name",
+    [
+        "fixture",
+        "state",
+        "event",
+        "channel",
+        "channel-log",
+        "context",
+        "artifact-index",
+        "shipped-state",
+    ],
 )
 def test_schemas_are_printed(command: Command, name: str) -> None:
     """`schema NAME` prints a JSON Schema and nothing else."""

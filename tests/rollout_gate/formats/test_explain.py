@@ -128,6 +128,38 @@ def test_a_hold_by_the_soak_is_told_whole() -> None:
     )
 
 
+def test_what_is_no_news_says_so() -> None:
+    """So that nobody looks for what changed."""
+    said = explained(answer(changed=False))
+    assert (
+        "Judged at 2026-01-01T00:18:00Z. Nothing has changed since the last recorded decision."
+    ) in said
+    assert "Nothing has changed" not in explained(answer())
+
+
+def test_a_window_says_when_it_opens_and_a_deadline_that_somebody_has_to_act() -> None:
+    """What each means, and whether waiting helps."""
+    at = NOW + 60 * MINUTE
+    closed = failing(
+        "promotion_window",
+        surface=None,
+        status=GateStatus.FAIL,
+        observed="closed by 'night'",
+        required="no window",
+        remedy="wait until it opens",
+        cycles_help=True,
+        from_unix_ms=at,
+    )
+    said = explained(answer(gates=(closed,)))
+    assert "waiting helps, until 2026-01-01T01:18:00Z" in said
+    assert "The policy lets nothing be promoted at this time." in said
+    assert "at the earliest 2026-01-01T01:18:00Z" in said
+    never = closed._replace(cycles_help=False, from_unix_ms=None)
+    assert "waiting does not help" in explained(answer(gates=(never,)))
+    late = closed._replace(name="phase_deadline", cycles_help=False, from_unix_ms=None)
+    assert "The phase took longer than the policy lets it." in explained(answer(gates=(late,)))
+
+
 def test_the_cause_is_told_and_what_follows_is_named() -> None:
     """The soak follows from what broke it: with where to look and what to do for the cause."""
     said = explained(stuck())

@@ -17,8 +17,9 @@ from tau_rollout_gate.contract.rollout import (
     RolloutStatus,
     UsedReport,
 )
-from tau_rollout_gate.decision.answer import Verdict
+from tau_rollout_gate.decision.answer import GateResult, Verdict
 from tau_rollout_gate.errors import FormRefusedError, RolloutUnusableError
+from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.ledger_check import check, standing
 from tests.rollout_gate import making
@@ -510,3 +511,27 @@ def test_an_advance_that_does_not_go_on_counts_as_soon_as_it_is_written(verdict:
     """One that holds or goes back only restrains; one that lets a release go does not."""
     entry = decided(making.rollout(), Action.ADVANCE, answer=answer(verdict))
     assert entry.restrains is (verdict in {Verdict.HOLD, Verdict.ROLLBACK})
+
+
+def test_an_answer_is_news_unless_the_last_decision_says_the_same() -> None:
+    """Of the same phase, for the same causes; once a trigger fired only another one is."""
+    ledger = begun()
+    gate = GateResult(
+        name="soak", surface=None, status=GateStatus.FAIL, observed="0 s", required="30 min"
+    )
+    held = answer(Verdict.HOLD, gates=(gate,))
+    add(ledger, Action.ADVANCE, Verdict.HOLD, {}, held_by=held.held_by)
+    now = standing(ledger.file(), ledger.lines())
+    assert now is not None
+    assert not now.is_news(held)
+    assert now.is_news(held._replace(phase="canary-2"))
+    assert now.is_news(held._replace(verdict=Verdict.PROMOTE))
+    assert now.is_news(held._replace(gates=(gate, gate._replace(name="x"))))
+    fired = held._replace(verdict=Verdict.ROLLBACK, triggers=(trigger("t", surface=None),))
+    assert now.is_news(fired)
+    entry = now.last.replaced(verdict=Verdict.ROLLBACK, held_by=("t", "soak"))
+    latched = now._replace(last=entry)
+    assert not latched.is_news(fired)
+    assert latched.is_news(fired._replace(triggers=(*fired.triggers, trigger("u"))))
+    over = now.rollout.replaced(status=RolloutStatus.ROLLED_BACK)
+    assert not now._replace(rollout=over).is_news(fired)

@@ -73,3 +73,7 @@ class NotRegisteredError(CommandRuntimeError):
     """A command that was asked for is not in the registry."""
 
     exit_code = ExitCode.NO
+
+
+class ShippingError(CommandRuntimeError):
+    """What a cycle left could not be shipped, or may not be."""

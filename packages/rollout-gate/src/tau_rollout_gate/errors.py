@@ -36,6 +36,22 @@ class PolicyRefusedError(RolloutGateError):
     """A policy that cannot be used; the text names each thing that is wrong with it."""
 
 
+class RosterRefusedError(RolloutGateError):
+    """A list of hosts that cannot be used; the text names the line."""
+
+
+class ChunkRefusedError(RolloutGateError):
+    """What came back for a part of a fleet is not what was asked for; the text names the part."""
+
+
+class FleetRefusedError(RolloutGateError):
+    """A fleet that cannot be judged as it is: its file, table of hosts or store is another one."""
+
+
+class EngineError(RolloutGateError):
+    """Workers that cannot be had, or that break; the text names the chunk that was lost."""
+
+
 class RolloutUnusableError(RolloutGateError):
     """The rollout directory cannot be trusted, or is not what the command was told of."""
 
@@ -62,3 +78,11 @@ class OutputError(StorageError):
 
 class BusyError(RolloutGateError):
     """Another process is changing the rollout."""
+
+
+class StoreError(RolloutGateError):
+    """A fleet's store cannot answer, which says nothing of its hosts; the text says why."""
+
+
+class TooLargeError(StoreError):
+    """An object is larger than it may be, which its host alone is to blame for."""

@@ -23,6 +23,10 @@ class _CommandLine(ErrorBorder, LazyGroup):
         "doctor": ("doctor:doctor", "Show what this machine can enforce when commands run."),
         "pause": ("pause:pause", "Have no cycle begin until `unpause`."),
         "unpause": ("pause:unpause", "Let cycles run again."),
+        "ship": (
+            "ship:ship",
+            "Ship what the cycles left, for the gate of a fleet.",
+        ),
         "recover": ("recover:recover", "Mend what is broken in a state directory."),
         "new": ("new:new", "Write a starter fixture to edit."),
         "schema": ("schema:schema", "Print the JSON Schema of the fixture or of a state file."),

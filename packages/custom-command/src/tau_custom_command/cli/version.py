@@ -6,8 +6,17 @@ The forms are called as their schemas are, in fixtures/state-contract/.
 from tau_custom_command import __version__
 from tau_custom_command.contract.schema_version import SCHEMA_VERSION
 
-READS = ("fixture", "state", "event", "channel", "channel-log", "context", "artifact-index")
-WRITES = ("state", "event", "channel", "channel-log", "context", "artifact-index")
+READS = (
+    "fixture",
+    "state",
+    "event",
+    "channel",
+    "channel-log",
+    "context",
+    "artifact-index",
+    "shipped-state",
+)
+WRITES = ("state", "event", "channel", "channel-log", "context", "artifact-index", "shipped-state")
 
 
 def _line(verb: str, forms: tuple[str, ...]) -> str:

@@ -11,3 +11,5 @@ CHANNEL_LOGS = ("log.jsonl", "context.jsonl")
 """In a channel's folder: what grows by a line a case."""
 ARTIFACT_INDEX = "artifacts/index.jsonl"
 """In a channel's folder: a line an artifact."""
+SURFACE = "custom-command"
+"""What the rollout gate calls what this runtime writes."""

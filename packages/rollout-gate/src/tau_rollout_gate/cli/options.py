@@ -29,6 +29,12 @@ Format = StrEnum("Format", ["TEXT", "JSON", "JUNIT", "GITHUB", "MARKDOWN", "OPEN
 TestFormat = StrEnum("TestFormat", ["TEXT", "JUNIT", "JSON"])
 """How the outcome of a policy's unit tests is printed."""
 
+CohortFormat = StrEnum("CohortFormat", ["LINES", "TSV", "JSON", "ANSIBLE"])
+"""How a cohort is printed."""
+
+HostFormat = StrEnum("HostFormat", ["TEXT", "TSV", "JSON"])
+"""How hosts are printed."""
+
 PlainFormat = StrEnum("PlainFormat", ["TEXT", "JSON"])
 """How anything else is printed."""
 
@@ -134,6 +140,30 @@ Output = Annotated[
         "--output",
         metavar="FILE",
         help="Write the answer to this file, replaced at once, instead of printing it.",
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="ENGINE",
+        envvar=_PREFIX + "ENGINE",
+        help="Where the hosts of a fleet are judged: pool, pool=N processes of this machine, or "
+        "dask=ADDRESS of a scheduler.",
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure", help="Allow a scheduler on another machine to be spoken to without TLS."
+    ),
+]
+FleetFile = Annotated[
+    Path | None,
+    option(
+        "--fleet",
+        metavar="FILE",
+        help="A fleet.toml: the rollout is of all its hosts, and not of --surface.",
     ),
 ]
 CycleInterval = Annotated[

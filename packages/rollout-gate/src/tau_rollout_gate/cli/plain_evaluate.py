@@ -6,7 +6,7 @@ What these mean is said in `options` and `question`; tests hold both to the same
 from collections.abc import Iterable
 from pathlib import Path
 
-from tau_rollout_gate.services.evaluate import Question, evaluate, load_pinned
+from tau_rollout_gate.services.evaluate import Question, evaluate_news, load_pinned
 from tau_rollout_gate.services.recorded import as_text, surfaces_in
 
 _DEFAULT_ROLLOUT_DIR = ".tau/rollout/custom-command"  # options.DEFAULT_ROLLOUT_DIR
@@ -31,7 +31,10 @@ def evaluate_plainly(words: Iterable[str]) -> tuple[str, int]:
         policy=Path(given["--policy"]) if "--policy" in given else None,
         now_unix_ms=_number(given["--now-unix-ms"]) if "--now-unix-ms" in given else None,
     )
-    answer = evaluate(question, load_pinned(question).rollout).answer
+    standing = load_pinned(question)
+    if standing.rollout.fleet is not None:  # it takes longer, and the command line shows how far
+        raise ValueError("it is of a fleet")
+    answer = evaluate_news(question, standing).answer
     # Either form alone is imported.
     if "--json" in given:
         from tau_rollout_gate.formats import json_answer  # noqa: PLC0415 - as above

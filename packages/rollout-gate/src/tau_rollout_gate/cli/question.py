@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 import typer
 
 from tau_rollout_gate.cli import options
+from tau_rollout_gate.cli.progress import progress_bar
 from tau_rollout_gate.contract.rollout import DecisionCount
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.services.evaluate import Question
@@ -100,8 +101,24 @@ Dated = Annotated[Question, From(_dated)]
 
 
 @asks
+def _engined(
+    question: Dated, *, engine: options.Engine = "pool", insecure: options.Insecure = False
+) -> Question:
+    # Who asks of one host does not import what a fleet needs, nor who asks for the usual engine.
+    if engine != "pool":
+        from tau_rollout_gate.services.fleet.engine import check_engine  # noqa: PLC0415 - as above
+
+        check_engine(engine, is_insecure=insecure)
+    return question._replace(engine=engine, is_insecure=insecure, progress=progress_bar())
+
+
+Engined = Annotated[Question, From(_engined)]
+"""Which rollout, as of when, and where the hosts of a fleet are judged."""
+
+
+@asks
 def _whole(
-    *, validation: options.Validation = None, signoff: options.Signoff = None, question: Dated
+    *, validation: options.Validation = None, signoff: options.Signoff = None, question: Engined
 ) -> Question:
     for each in validation or ():
         as_text("--validation", each)

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from tau_rollout_gate.cli import options
-from tau_rollout_gate.cli.question import Dated, From, asks
+from tau_rollout_gate.cli.question import Dated, Engined, From, asks
 from tau_rollout_gate.services.intervene import Asked, who
 from tau_rollout_gate.services.recorded import as_text
 
@@ -23,3 +23,12 @@ def _asked(reason: options.Reason, *, question: Dated, by: By) -> Asked:
 
 Request = Annotated[Asked, From(_asked)]
 """About what, who and why: what a change by hand takes."""
+
+
+@asks
+def _judging(reason: options.Reason, *, question: Engined, by: By) -> Asked:
+    return Asked(question=question, by=by, reason=as_text("--reason", reason))
+
+
+Judging = Annotated[Asked, From(_judging)]
+"""The same of a change that looks at the evidence, which of a fleet an engine does."""

@@ -6,7 +6,7 @@ The forms are called as their schemas are, in fixtures/state-contract/.
 from tau_rollout_gate import __version__
 from tau_rollout_gate.contract.schema_version import SCHEMA_VERSION
 
-READS = ("state", "event", "rollout", "decision")
+READS = ("state", "event", "shipped-state", "rollout", "decision")
 WRITES = ("rollout", "decision", "answer")
 
 

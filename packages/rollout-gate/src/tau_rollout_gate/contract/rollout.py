@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 from msgspec import Meta
 
+from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.contract.forms import Count, Form, Number, Sha256, Text, Version
 from tau_rollout_gate.contract.pin import SurfacePin
 
@@ -139,6 +140,8 @@ class Rollout(Form, frozen=True, kw_only=True):
         frozen: Why promotion is frozen; None while it is not.
         fired_triggers: The triggers that fired and were recorded.
         used_reports: The validation reports that it was judged by.
+        fleet: The fleet that it is of; None where it is of one host. Of a fleet, `{host}` stands in
+            the directories of its surfaces, and where evidence starts is in the table of hosts.
     """
 
     schema_version: Version = 1
@@ -159,6 +162,7 @@ class Rollout(Form, frozen=True, kw_only=True):
     frozen: Frozen | None = None
     fired_triggers: tuple[FiredTrigger, ...] = ()
     used_reports: tuple[UsedReport, ...] = ()
+    fleet: FleetPin | None = None
 
     @property
     def is_open(self) -> bool:
@@ -168,7 +172,8 @@ class Rollout(Form, frozen=True, kw_only=True):
     def without_seen(self) -> "Rollout":
         """The rollout without what `advance` notes in `rollout.json` alone, with no decision."""
         pins = tuple(pin.replaced(seen=None) for pin in self.surfaces)
-        return self.replaced(surfaces=pins)
+        fleet = None if self.fleet is None else self.fleet.without_seen()
+        return self.replaced(surfaces=pins, fleet=fleet)
 
 
 class DecisionCount(Form, frozen=True, kw_only=True):

@@ -1,9 +1,11 @@
 """The answer: the verdict, and everything that led to it. All formats print this one value."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import RecordedInput
+from tau_rollout_gate.decision.fleet import FleetStanding
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.policy.findings import EvidenceRef, GateStatus
@@ -84,7 +86,9 @@ class Soak(NamedTuple):
 class Answer(NamedTuple):
     """A verdict with its reasons; the same inputs give the same answer, byte for byte.
 
-    `advanced` tells that `advance` followed it: the rollout moved on, or was completed.
+    `advanced` tells that `advance` followed it: the rollout moved on, or was completed; `changed`
+    that it is news: the last recorded decision did not say the same. `fleet` is how many hosts
+    stand; None where there is one.
     """
 
     verdict: Verdict
@@ -102,6 +106,8 @@ class Answer(NamedTuple):
     policy_sha256: str
     inputs: tuple[RecordedInput, ...]
     advanced: bool = False
+    changed: bool = True
+    fleet: FleetStanding | None = None
 
     @property
     def phase_now(self) -> str:
@@ -122,16 +128,23 @@ class Answer(NamedTuple):
     @property
     def held_by(self) -> tuple[str, ...]:
         """The names of the gates in the way and of the triggers that fired."""
-        causes: tuple[GateResult | TriggerResult, ...]
-        causes = (*self.failing_gates, *self.fired_triggers)
-        return tuple(
-            one.name if one.surface is None else f"{one.surface}:{one.name}" for one in causes
-        )
+        return (*_names(self.failing_gates), *self.causes_of_rollback)
+
+    @property
+    def causes_of_rollback(self) -> tuple[str, ...]:
+        """The names of the triggers that fired."""
+        return _names(self.fired_triggers)
 
     @property
     def fired_triggers(self) -> tuple[TriggerResult, ...]:
         """The triggers that fired."""
         return tuple(trigger for trigger in self.triggers if trigger.fired)
+
+
+def _names(results: Sequence[GateResult | TriggerResult]) -> tuple[str, ...]:
+    return tuple(
+        one.name if one.surface is None else f"{one.surface}:{one.name}" for one in results
+    )
 
 
 class Found(NamedTuple):

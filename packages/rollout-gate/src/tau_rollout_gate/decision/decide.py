@@ -13,7 +13,7 @@ from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerRe
 from tau_rollout_gate.decision.fold import SurfaceFold, folded
 from tau_rollout_gate.decision.integrity import FLAW_NAMES
 from tau_rollout_gate.decision.release_gates import how_to_tell
-from tau_rollout_gate.decision.rollout_gates import rollout_gates, soak_gate
+from tau_rollout_gate.decision.rollout_gates import preflight_gates, rollout_gates, soak_gate
 from tau_rollout_gate.decision.soak import JointSoak, joint
 from tau_rollout_gate.decision.triggers import judge_triggers
 from tau_rollout_gate.evidence.values import Evidence, SurfaceEvidence
@@ -51,8 +51,6 @@ def conclude(
     now_unix_ms: int,
 ) -> Answer:
     """The answer, once the cycles of the judged `surfaces` were taken; `evidence` has the rest."""
-    phase = policy.phase(rollout.phase)
-    following = policy.next_phase(phase.name)
     triggers = judge_triggers(policy, rollout, evidence, surfaces, now_unix_ms=now_unix_ms)
     judged = [fold.finish(evidence.surfaces[name], now_unix_ms) for name, fold in surfaces.items()]
     soak = joint([surface.soak for surface in judged])
@@ -61,10 +59,37 @@ def conclude(
         of_surfaces = [gate for surface in judged for gate in surface.gates]
         gates = (
             *rollout_gates(policy, rollout, evidence, triggers, now_unix_ms),
+            *preflight_gates(policy, rollout, evidence, now_unix_ms),
             *of_surfaces,
-            *soak_gate(phase.soak_ms, soak, of_surfaces, now_unix_ms),
+            *soak_gate(policy.phase(rollout.phase).soak_ms, soak, of_surfaces, now_unix_ms),
         )
     found = [evidence.surfaces[name] for name in surfaces]
+    return answer_of(
+        policy,
+        rollout,
+        gates=gates,
+        triggers=triggers,
+        soak=soak,
+        warnings=tuple(_warnings(policy, rollout, evidence, surfaces)),
+        inputs=_inputs(found, evidence),
+        now_unix_ms=now_unix_ms,
+    )
+
+
+def answer_of(  # noqa: PLR0913 - what an answer is made of
+    policy: Policy,
+    rollout: Rollout,
+    *,
+    gates: tuple[GateResult, ...],
+    triggers: tuple[TriggerResult, ...],
+    soak: JointSoak,
+    warnings: tuple[str, ...],
+    inputs: tuple[RecordedInput, ...],
+    now_unix_ms: int,
+) -> Answer:
+    """The answer that follows, once all gates and triggers are judged."""
+    phase = policy.phase(rollout.phase)
+    following = policy.next_phase(phase.name)
     verdict = _verdict(rollout, gates, triggers, is_last_phase=following is None)
     if not rollout.is_open or verdict not in {Verdict.PROMOTE, Verdict.HOLD}:
         following = None
@@ -85,9 +110,9 @@ def conclude(
         gates=gates,
         triggers=triggers,
         reasons=_reasons(rollout, verdict, gates, triggers),
-        warnings=tuple(_warnings(policy, rollout, evidence, surfaces)),
+        warnings=warnings,
         policy_sha256=policy_digest(policy),
-        inputs=_inputs(found, evidence),
+        inputs=inputs,
     )
 
 
@@ -192,6 +217,13 @@ def _warnings(
 def _inputs(surfaces: Sequence[SurfaceEvidence], evidence: Evidence) -> tuple[RecordedInput, ...]:
     return (
         *(one for surface in surfaces for one in surface.inputs),
+        *named_inputs(evidence),
+    )
+
+
+def named_inputs(evidence: Evidence) -> tuple[RecordedInput, ...]:
+    """The files that the command line named: reports and the sign-off."""
+    return (
         *(
             RecordedInput(path=report.path, sha256=report.sha256)
             for _, report in sorted(evidence.reports.items())

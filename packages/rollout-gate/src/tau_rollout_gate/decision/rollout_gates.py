@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from tau_rollout_gate.contract.pin import SurfacePin
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import GateResult, TriggerResult
+from tau_rollout_gate.decision.clock_gates import clock_gates
 from tau_rollout_gate.decision.integrity import (
     ASK_AGAIN,
     FLAW_GATES,
@@ -33,14 +34,18 @@ def rollout_gates(
     triggers: Sequence[TriggerResult],
     now_unix_ms: int,
 ) -> Iterator[GateResult]:
-    """Yield the gates of the rollout itself, then the policy's over reports, sign-off and target.
-
-    Last, while nobody has the release, those of each surface: it is there, and how its log ends.
-    """
+    """Yield the gates of the rollout itself, then the policy's of reports, sign-off and target."""
     yield from _standing_gates(rollout, triggers, now_unix_ms)
+    yield from clock_gates(policy, rollout, now_unix_ms)
     for gate in policy.gates_in_force(rollout.phase):
         if isinstance(gate, RolloutGate):
             yield gate_result(gate, None, gate.judge(rollout, evidence), now_unix_ms)
+
+
+def preflight_gates(
+    policy: Policy, rollout: Rollout, evidence: Evidence, now_unix_ms: int
+) -> Iterator[GateResult]:
+    """Yield those of each surface while nobody has the release: it is there, and can be read."""
     if policy.phase(rollout.phase).canary_percent == 0:
         for pin in rollout.surfaces:
             yield from _preflight_gates(pin, evidence.surfaces[pin.name], now_unix_ms)

@@ -1,9 +1,10 @@
 """Which rollback triggers fired: in the evidence, or in an earlier decision."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout
 from tau_rollout_gate.decision.answer import TriggerResult
+from tau_rollout_gate.decision.clock_gates import clock_triggers
 from tau_rollout_gate.decision.fold import SurfaceFold
 from tau_rollout_gate.decision.integrity import reference
 from tau_rollout_gate.evidence.values import Evidence
@@ -24,19 +25,39 @@ def judge_triggers(
 
     Of a closed rollout only these are told: what its surfaces do now is the next one's matter.
     """
+    results = [
+        _result(trigger, surface, sign, now_unix_ms)
+        for trigger in (policy.triggers if rollout.is_open else ())
+        for surface, sign in _signs(trigger, policy, rollout, evidence, surfaces)
+    ]
+    if rollout.is_open:
+        results += clock_triggers(policy, rollout, now_unix_ms)
+    return with_latched(rollout, results, now_unix_ms=now_unix_ms)
+
+
+def rollout_triggers(
+    policy: Policy, rollout: Rollout, evidence: Evidence, *, now_unix_ms: int
+) -> list[TriggerResult]:
+    """How the triggers stand that are over what no cycle tells, such as a report or the clock."""
+    of_policy = [
+        _result(trigger, None, trigger.look(evidence), now_unix_ms)
+        for trigger in policy.triggers
+        if isinstance(trigger, RolloutTrigger)
+    ]
+    return [*of_policy, *clock_triggers(policy, rollout, now_unix_ms)]
+
+
+def with_latched(
+    rollout: Rollout, results: Iterable[TriggerResult], *, now_unix_ms: int
+) -> tuple[TriggerResult, ...]:
+    """The results, where those that fired in an earlier decision stay fired."""
     latched = {(one.name, one.surface): one for one in rollout.fired_triggers}
-    results = []
-    for trigger in policy.triggers if rollout.is_open else ():
-        for surface, sign in _signs(trigger, policy, rollout, evidence, surfaces):
-            before = latched.pop((trigger.name, surface), None)
-            results.append(
-                _latched(before, now_unix_ms)
-                if before is not None and not sign.fired
-                else _result(trigger, surface, sign, now_unix_ms)
-            )
+    found = []
+    for one in results:
+        before = latched.pop((one.name, one.surface), None)
+        found.append(one if before is None or one.fired else _latched(before, now_unix_ms))
     # A trigger that fired stays fired, also where the policy has it no longer.
-    results += [_latched(one, now_unix_ms) for one in latched.values()]
-    return tuple(results)
+    return (*found, *(_latched(one, now_unix_ms) for one in latched.values()))
 
 
 def _signs(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
+from tau_rollout_gate.files.host_table import finish_seen, prepare_seen, write_table
 from tau_rollout_gate.files.inputs import keep
 from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.record import LEDGER_FILE, ROLLOUT_FILE, begun, find, load, standing_of
@@ -55,11 +56,17 @@ class Change:
         """Count what was decided so far, for the next entry; None before the first."""
         return None if self.standing is None else self.standing.decisions
 
-    def commit(self, entry: Entry, *, judged: Mapping[str, bytes] | None = None) -> Entry:
+    def commit(
+        self,
+        entry: Entry,
+        *,
+        judged: Mapping[str, bytes] | None = None,
+        table: bytes | None = None,
+    ) -> Entry:
         """Record a decision, which follows `count`: append it, then replace `rollout.json`.
 
-        Before that, what was `judged` for it is kept, by name. A signal that would end the process
-        waits until all is done.
+        Before that, what was `judged` for it is kept, by name, and the `table` of a fleet's hosts.
+        A signal that would end the process waits until all is done.
 
         Raises:
             StorageError: if the operating system refuses; both files are then as they were.
@@ -68,6 +75,8 @@ class Change:
         lines = [] if before is None else before.lines
         with signals_held():
             keep(judged or {}, self.folder, self.root)
+            if table is not None:
+                write_table(self.root, self.folder, entry.decision_number, table)
             if before is not None:
                 self._complete(before)
                 if entry.action is Action.START:
@@ -99,6 +108,17 @@ class Change:
         """
         document = RolloutFile.after(rollout, self.current.decisions).as_document()
         replace_file(ROLLOUT_FILE, document, self.folder, self.root)
+
+    def note_seen(self, rollout: Rollout, table: bytes) -> None:
+        """Write `rollout.json` anew, and the table of hosts that it names, without a decision.
+
+        Raises:
+            StorageError: if the operating system refuses.
+        """
+        before = self.current.rollout.fleet
+        prepare_seen(self.root, self.folder, table, None if before is None else before.seen_sha256)
+        self.note(rollout)
+        finish_seen(self.root, self.folder)
 
     def _complete(self, before: Standing) -> None:
         """Bring `rollout.json` up to a ledger that a crash left one ahead of it."""

@@ -15,6 +15,8 @@ _DONE = {
     Action.FREEZE: "frozen",
     Action.RESUME: "resumed",
     Action.REENTER: "entered anew",
+    Action.LEAVE: "hosts taken out",
+    Action.REENTER_HOST: "a host enters the phase anew",
     Action.ADOPT: "another policy or cycle interval adopted, the phase entered anew",
     Action.ROLLBACK: "rolled back",
     Action.CAPTURE: "rolled back, evidence captured",
@@ -84,20 +86,37 @@ def _after_recovery(rollout: Rollout) -> str:
 
 
 def standing_text(
-    standing: Standing, warnings: Sequence[str] = (), *, archive: str | None = None
+    standing: Standing,
+    warnings: Sequence[str] = (),
+    *,
+    archive: str | None = None,
+    given: int | None = None,
 ) -> str:
-    """Say where the rollout stands, a line each: what, then how; `archive` is its evidence."""
-    rows = [*_standing_rows(standing, archive), *(("warning", one) for one in warnings)]
+    """Say where the rollout stands, a line each: what, then how.
+
+    `archive` is its evidence; `given` how many hosts of a fleet were given the release.
+    """
+    rows = [
+        *_standing_rows(standing, archive),
+        *_fleet_rows(standing.rollout, given),
+        *(("warning", one) for one in warnings),
+    ]
     starts = aligned([(name,) for name, _ in rows])
     return "".join(f"{start}{shown(text)}\n" for start, (_, text) in zip(starts, rows, strict=True))
 
 
-def standing_json(standing: Standing, warnings: Sequence[str] = ()) -> str:
-    """Write where the rollout stands, as `rollout.json` has it, and the warnings."""
+def standing_json(
+    standing: Standing, warnings: Sequence[str] = (), *, given: int | None = None
+) -> str:
+    """Write where the rollout stands, as `rollout.json` has it, and the warnings.
+
+    `given` is how many hosts of a fleet were given the release.
+    """
     return document(
         **standing.rollout.as_json(),
         decisions=standing.decisions.as_json(),
         warnings=list(warnings),
+        **({} if given is None else {"hosts_with_release": given}),
     )
 
 
@@ -157,6 +176,17 @@ def _standing_rows(standing: Standing, archive: str | None) -> Iterator[tuple[st
     yield "policy", f"{rollout.policy_file or 'built in'}, {rollout.policy_sha256[:12]}"
     at = utc(last.decided_unix_ms)
     yield "decisions", f"{last.decision_number}; the last: {last.action}, {at}, by {last.by}"
+
+
+def _fleet_rows(rollout: Rollout, given: int | None) -> Iterator[tuple[str, str]]:
+    fleet = rollout.fleet
+    if fleet is None:
+        return
+    yield "fleet", f"{fleet.name}: {fleet.hosts} hosts, in {fleet.store}"
+    told = f"{given} hosts were given it"
+    if given and not rollout.is_open and rollout.status is not RolloutStatus.COMPLETE:
+        told += "; 'tau-rollout-gate cohort --carrying' names those that still have it"
+    yield "release on", told
 
 
 def _status(rollout: Rollout) -> str:

@@ -12,12 +12,15 @@ from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, 
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.context import PROGRAM, Surroundings, steps
+from tau_rollout_gate.formats.fleet import standing
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, heading, joined, paragraph
 from tau_rollout_gate.formats.next_steps import next_steps
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.formats.text import verdict_lines
 from tau_rollout_gate.policy.findings import (
+    PHASE_DEADLINE,
     PROMOTION_NOT_FROZEN,
+    PROMOTION_WINDOW,
     SOAK_GATE,
     EvidenceRef,
     GateStatus,
@@ -37,8 +40,11 @@ def render(answer: Answer, around: Surroundings, *, look: Look = PIPED) -> str:
 
 def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
     yield from verdict_lines(answer, look)
-    yield f"Judged at {utc(answer.evaluated_unix_ms)}."
+    news = "" if answer.changed else " Nothing has changed since the last recorded decision."
+    yield from paragraph(f"Judged at {utc(answer.evaluated_unix_ms)}.{news}", look)
+    yield from _section("The fleet", standing.sentences(answer), look)
     yield from list(_problems(answer, around, look)) or _section("Why", answer.reasons, look)
+    yield from _fleet(answer, look)
     yield from _section("What it means", _meaning(answer), look)
     yield from _section("When it can go on", _when(answer), look)
     yield from _section("Good to know", answer.warnings, look)
@@ -72,6 +78,20 @@ def _typed(command: str, look: Look) -> str:
     return f"  {look.painted(shown(command), Colour.HEADING)}"
 
 
+def _fleet(answer: Answer, look: Look) -> Iterator[str]:
+    """Yield which hosts to look at, why canaries are not clean, and which groups stand out."""
+    fleet = answer.fleet
+    if fleet is None:
+        return
+    yield from _section("Hosts to look at first", map(standing.of_host, fleet.worst), look)
+    if fleet.more:
+        yield from _item(f"And {fleet.more} more: 'hosts' lists them.", look)
+    yield from _section("Why canaries are not clean", standing.reasons(fleet), look)
+    groups = standing.standing_out(fleet)
+    if len(fleet.groups) > 1:
+        yield from _section("Groups that stand out", map(standing.of_group, groups), look)
+
+
 # What is wrong
 
 
@@ -101,10 +121,10 @@ def _trigger(trigger: TriggerResult, around: Surroundings, look: Look) -> Iterat
 
 
 def _gate(gate: GateResult, around: Surroundings, look: Look) -> Iterator[str]:
-    standing = "does not hold"
+    words = "does not hold"
     if gate.status is GateStatus.UNKNOWN:
-        standing = "is unknown (counts as no)"
-    yield from _item(f"Gate {phrases.of_gate(gate).subject} {standing}.", look)
+        words = "is unknown (counts as no)"
+    yield from _item(f"Gate {phrases.of_gate(gate).subject} {words}.", look)
     yield from _fact("seen", gate.observed or "nothing yet", look)
     yield from _fact("needed", gate.required, look)
     yield from _where(gate, around, look)
@@ -113,6 +133,8 @@ def _gate(gate: GateResult, around: Surroundings, look: Look) -> Iterator[str]:
 
 
 def _waiting(gate: GateResult) -> str:
+    if gate.name == PROMOTION_WINDOW and gate.from_unix_ms is not None:
+        return f"helps, until {utc(gate.from_unix_ms)}"
     if gate.cycles_help:
         return "helps, as long as every cycle is clean"
     if gate.passes_from_unix_ms is not None:
@@ -210,6 +232,16 @@ def _meaning_of_a_hold(answer: Answer) -> Iterator[str]:
         yield (
             "A cycle is one run of the runtime, a line of its event log. The soak is the time for "
             "which every cycle has to be clean, without a gap; waiting without cycles is no soak."
+        )
+    if PROMOTION_WINDOW in names:
+        yield (
+            "The policy lets nothing be promoted at this time. Cycles are judged, the soak runs "
+            "on, and no trigger waits for it."
+        )
+    if PHASE_DEADLINE in names:
+        yield (
+            "The phase took longer than the policy lets it. Later cycles do not mend that: "
+            "somebody has to say why, and enter it anew or roll back."
         )
     if PROMOTION_NOT_FROZEN in names:
         yield (

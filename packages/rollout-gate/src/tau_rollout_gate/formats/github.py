@@ -33,6 +33,7 @@ def outputs(answer: Answer) -> str:
         if answer.next_canary_percent is None
         else str(answer.next_canary_percent),
         "advanced": str(answer.advanced).lower(),
+        "changed": str(answer.changed).lower(),
         "phase_now": answer.phase_now,
         "canary_percent_now": str(answer.canary_percent_now),
         "earliest_promotion": "" if at is None else utc(at),

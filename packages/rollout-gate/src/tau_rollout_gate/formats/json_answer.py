@@ -32,5 +32,9 @@ def _value(value: Any) -> Any:  # noqa: ANN401 - a part of the answer, and of JS
         return whole if value.offset is None else value.as_json()
     if hasattr(value, "_asdict"):
         named = value._asdict().items()
-        return {name: _value(each) for name, each in named if name not in _FOR_TEXTS}
+        return {
+            name: _value(each)
+            for name, each in named
+            if name not in _FOR_TEXTS and not (name == "fleet" and each is None)
+        }
     return [_value(each) for each in value] if isinstance(value, tuple) else value

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import phrases
+from tau_rollout_gate.formats.fleet import standing
+from tau_rollout_gate.formats.fleet.hosts import place
 from tau_rollout_gate.formats.phrases import InTheWay, shown
 from tau_rollout_gate.policy.findings import GateStatus
 
@@ -46,11 +48,37 @@ def _lines(answer: Answer) -> Iterator[str]:
     for warning in answer.warnings:
         yield ""
         yield f"> Warning: {escaped(warning)}"
+    yield from _fleet(answer)
     yield from _gates(answer)
     yield from _triggers(answer)
     yield ""
     policy = escaped(answer.policy_sha256[:12])
     yield f"Judged at {utc(answer.evaluated_unix_ms)} by the policy {policy}."
+
+
+def _fleet(answer: Answer) -> Iterator[str]:
+    """Yield how a fleet stands; its hosts that are named are few, however many there are."""
+    fleet = answer.fleet
+    if fleet is None:
+        return
+    yield ""
+    yield " ".join(escaped(one) for one in standing.sentences(answer))
+    yield from _table(
+        ("State", "Host", "Group", "Why", "See"),
+        [
+            (escaped(one.state), one.host, one.group, one.why, place(one) or "-")
+            for one in fleet.worst
+        ],
+    )
+    if fleet.more:
+        yield from ("", f"And {fleet.more} more that are not clean.")
+    yield from _table(
+        ("Group", "Cohort", "Not clean", "Failed", "Tolerated"),
+        [
+            (escaped(one.name), *map(str, (one.cohort, one.not_clean, one.failed, one.tolerated)))
+            for one in standing.standing_out(fleet)
+        ],
+    )
 
 
 def _gates(answer: Answer) -> Iterator[str]:

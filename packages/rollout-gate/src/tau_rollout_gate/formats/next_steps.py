@@ -65,6 +65,7 @@ def _typed(words: str, surface: str | None, around: Surroundings) -> Typed:
     does = {
         "advance": "asks once; moves on if the answer is yes, else changes nothing.",
         "diagnose": "names what is wrong with the state files, and what to do about it.",
+        "hosts": "lists the hosts, the worst first: which, why, and where to look.",
         "evaluate": "asks again, once what is said above is done; writes nothing.",
         "recover": "shows how the state is put back; with --yes it is done.",
         "policy": "judges by the policy in FILE from now on, and starts the phase anew.",

@@ -68,6 +68,7 @@ def _lines(answer: Answer) -> Iterator[str]:
             for one in answer.triggers
         ],
     )
+    yield from _fleet(answer)
     soak, at_ms = answer.soak, answer.soak.earliest_promotion_unix_ms
     for name, help_text, value in (
         ("_canary_ratio", "The share of the canary.", answer.canary_percent_now / 100),
@@ -84,6 +85,41 @@ def _lines(answer: Answer) -> Iterator[str]:
         is_left = answer.phase_now != answer.phase and name in _OF_THE_PHASE
         if value is not None and not is_left:
             yield from _family(name, help_text, [({}, value)])
+
+
+def _fleet(answer: Answer) -> Iterator[str]:
+    """Yield how many hosts of a fleet are how, by state and by group, and never a host."""
+    fleet = answer.fleet
+    if fleet is None:
+        return
+    yield from _family(
+        "_fleet_hosts",
+        "How many hosts there are by state, of those that are to have the release and the others.",
+        [
+            ({"arm": arm, "state": one.state}, one.hosts)
+            for arm, counts in (("canary", fleet.canaries), ("control", fleet.control))
+            for one in counts
+        ],
+    )
+    cohort = fleet.cohort
+    for name, help_text, value in (
+        ("_fleet_cohort_hosts", "How many hosts were pinned with the release.", cohort.hosts),
+        ("_fleet_not_clean_hosts", "How many of them count as not clean.", cohort.not_clean),
+        ("_fleet_tolerated_hosts", "How many of them may be.", cohort.tolerated),
+        ("_fleet_contaminated_hosts", "How many others show the release.", fleet.contaminated),
+    ):
+        yield from _family(name, help_text, [({}, value)])
+    groups = [
+        ({"group": one.name, "count": count}, value)
+        for one in fleet.groups
+        for count, value in (
+            ("cohort", one.cohort),
+            ("failed", one.failed),
+            ("not_clean", one.not_clean),
+            ("tolerated", one.tolerated),
+        )
+    ]
+    yield from _family("_fleet_group_hosts", "The same by group, where it is told.", groups)
 
 
 def _status(answer: Answer) -> RolloutStatus:

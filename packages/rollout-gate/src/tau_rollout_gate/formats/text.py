@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.decision.answer import Answer, Verdict
 from tau_rollout_gate.formats import phrases
+from tau_rollout_gate.formats.fleet import standing
 from tau_rollout_gate.formats.layout import (
     PIPED,
     Colour,
@@ -45,6 +46,7 @@ def verdict_lines(answer: Answer, look: Look) -> Iterator[str]:
 def _lines(answer: Answer, look: Look) -> Iterator[str]:
     yield from verdict_lines(answer, look)
     yield from paragraphs(answer.reasons, look, label="why", indent=_LABEL_WIDTH)
+    yield from paragraphs(standing.sentences(answer), look, label="fleet", indent=_LABEL_WIDTH)
     is_over = phrases.is_closed(answer) or answer.advanced  # the phase, or all of it
     is_open = not is_over and answer.verdict is not Verdict.ROLLBACK
     if is_open and not phrases.begins_anew(answer):

@@ -34,6 +34,57 @@ SEEN_CYCLES_PRESENT = "seen_cycles_present"
 EVIDENCE_OF_RELEASE = "evidence_of_release"
 """The gate that holds until cycles tell the rollout's release, and when one tells another."""
 
+PROMOTION_WINDOW = "promotion_window"
+"""The gate that holds in a window of the policy in which nothing is promoted."""
+
+PHASE_DEADLINE = "phase_deadline"
+"""The gate that holds once a phase takes longer than the policy lets it."""
+
+DEADLINE_PASSED = "deadline_passed"
+"""The trigger that fires then, where the policy wants that."""
+
+HOSTS_CLEAN = "hosts_clean"
+"""The gate of a fleet that holds while more of its canaries are not clean than are tolerated."""
+
+HOSTS_CLEAN_IN_GROUP = "hosts_clean_in_group"
+"""The same, of each group."""
+
+COHORT_SIZE = "cohort_size"
+"""The gate of a fleet that holds where too few hosts carry the release."""
+
+CONTAMINATED = "contaminated"
+"""The gate of a fleet that says which hosts show the release, though they are not to have it."""
+
+COMPARISON_UNDECIDED = "comparison_undecided"
+"""The gate of a fleet that holds while canaries of which nothing is known could decide."""
+
+FAILED_HOSTS = "failed_hosts"
+"""The trigger of a fleet that fires where more canaries failed than are tolerated."""
+
+FAILED_HOSTS_IN_GROUP = "failed_hosts_in_group"
+"""The same, of any group."""
+
+WORSE_THAN_CONTROL = "worse_than_control"
+"""The trigger of a fleet that fires where canaries fail, and hosts without the release do not."""
+
+RESERVED_TRIGGERS = frozenset(
+    {FAILED_HOSTS, FAILED_HOSTS_IN_GROUP, WORSE_THAN_CONTROL, DEADLINE_PASSED}
+)
+"""Names of triggers that are there of themselves, so that none of a policy's own may have one."""
+
+OTHER_RESERVED_NAMES = frozenset(
+    {
+        PROMOTION_WINDOW,
+        PHASE_DEADLINE,
+        HOSTS_CLEAN,
+        HOSTS_CLEAN_IN_GROUP,
+        COHORT_SIZE,
+        CONTAMINATED,
+        COMPARISON_UNDECIDED,
+    }
+)
+"""Names of gates that are there where a policy has windows, deadlines or a fleet."""
+
 RESERVED_NAMES = frozenset(
     {
         EVIDENCE_OF_RELEASE,

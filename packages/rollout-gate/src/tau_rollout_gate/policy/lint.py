@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
+from tau_rollout_gate.policy.fleet import SALT_OF_RELEASE
 from tau_rollout_gate.policy.gates.interface import CycleGate, Gate, RolloutGate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
@@ -69,7 +70,7 @@ def lint(
     of_rollout = tuple(surfaces) or (CHAINED_SURFACE,)
     known = KNOWN_SURFACES.union(of_rollout)
     interval_ms = cycle_interval_ms or policy.cycle_interval_ms
-    findings = [*_of_order(policy)]
+    findings = [*_of_order(policy), *_of_deadlines(policy), *_of_fleet(policy)]
     findings += (
         LintFinding(place=place, problem=problem)
         for place, problem in vacuous(policy, of_rollout, interval_ms)
@@ -111,6 +112,25 @@ def _of_order(policy: Policy) -> Iterator[LintFinding]:
         yield LintFinding(
             place=f"phases[{len(policy.phases) - 1}].canary_percent",
             problem=f"the rollout is complete at {last.canary_percent} %: 100 is never reached",
+        )
+
+
+def _of_deadlines(policy: Policy) -> Iterator[LintFinding]:
+    for index, phase in enumerate(policy.phases):
+        if phase.deadline_ms is not None and phase.deadline_ms < phase.soak_ms:
+            yield LintFinding(
+                place=f"phases[{index}].deadline",
+                problem=f"is shorter than the soak: {phase.name} cannot be left in time",
+            )
+
+
+def _of_fleet(policy: Policy) -> Iterator[LintFinding]:
+    rules = policy.fleet
+    if rules is not None and rules.compare is not None and rules.salt != SALT_OF_RELEASE:
+        yield LintFinding(
+            place="fleet.salt",
+            problem="is the same for every release: the same hosts are compared each time, and "
+            "what is wrong with one of them counts against each release",
         )
 
 

@@ -27,11 +27,15 @@ from tau_rollout_gate.contract.forms import (
     read_form,
 )
 from tau_rollout_gate.errors import FormRefusedError, PolicyRefusedError
-from tau_rollout_gate.policy.findings import RESERVED_NAMES
+from tau_rollout_gate.policy.findings import OTHER_RESERVED_NAMES, RESERVED_NAMES, RESERVED_TRIGGERS
+from tau_rollout_gate.policy.fleet import FleetRules
+from tau_rollout_gate.policy.fleet import misfits as misfits_of_fleet
 from tau_rollout_gate.policy.gates.interface import Gate, RolloutGate
 from tau_rollout_gate.policy.gates.kinds import GateSpec
 from tau_rollout_gate.policy.triggers.interface import RolloutTrigger, Trigger
 from tau_rollout_gate.policy.triggers.kinds import TriggerSpec
+from tau_rollout_gate.policy.windows import ClosedWindow
+from tau_rollout_gate.policy.windows import misfits as misfits_of_windows
 from tau_rollout_gate.printable import printable
 
 _MOST_SHOWN = 50
@@ -47,6 +51,8 @@ class Phase(Form, frozen=True, kw_only=True):
         soak: How long the gates in force have to hold before the phase is left.
         gates_of: An earlier phase whose gates, and those in force there, must hold as well.
         gates: Its own gates.
+        deadline: How long after its entry it has to be left; None for no matter when.
+        on_deadline: What happens past it; None as `hold`.
     """
 
     name: Name
@@ -54,11 +60,18 @@ class Phase(Form, frozen=True, kw_only=True):
     soak: Milliseconds
     gates_of: Name | None = None
     gates: Annotated[tuple[GateSpec, ...], Meta(max_length=64)] = ()
+    deadline: Milliseconds | None = None
+    on_deadline: Literal["hold", "rollback"] | None = None
 
     @property
     def soak_ms(self) -> int:
         """The soak in milliseconds."""
         return int(self.soak)
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """The deadline in milliseconds after the phase's entry; None without one."""
+        return None if self.deadline is None else int(self.deadline)
 
 
 class Policy(Form, frozen=True, kw_only=True):
@@ -71,6 +84,8 @@ class Policy(Form, frozen=True, kw_only=True):
         required_run_mode: What every cycle must have run in; None for any.
         phases: The phases, in their order.
         triggers: The rollback triggers.
+        fleet: What many hosts together are judged by; None where there is one.
+        windows: When nothing is promoted; None for never.
     """
 
     schema_version: Version
@@ -79,6 +94,8 @@ class Policy(Form, frozen=True, kw_only=True):
     required_run_mode: Literal["record", "execute"] | None = None
     phases: Annotated[tuple[Phase, ...], Meta(min_length=2, max_length=32)]
     triggers: Annotated[tuple[TriggerSpec, ...], Meta(max_length=64)] = ()
+    fleet: FleetRules | None = None
+    windows: Annotated[tuple[ClosedWindow, ...], Meta(min_length=1, max_length=32)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse an interval that is none."""
@@ -205,6 +222,9 @@ _Placed = tuple[Location, Gate | Trigger]
 def _misfits(policy: Policy) -> Iterator[_Misfit]:
     """Yield what is wrong between the parts of a policy, each with its place."""
     yield from _misfits_of_order(policy.phases)
+    if policy.fleet is not None:
+        yield from misfits_of_fleet(policy.fleet)
+    yield from misfits_of_windows(policy.windows or ())
     in_force: dict[str, list[_Placed]] = {}
     for index, phase in enumerate(policy.phases):
         if phase.name in in_force:
@@ -215,6 +235,8 @@ def _misfits(policy: Policy) -> Iterator[_Misfit]:
         own: list[_Placed] = [
             (("phases", index, "gates", at), gate) for at, gate in enumerate(phase.gates)
         ]
+        if phase.on_deadline is not None and phase.deadline_ms is None:
+            yield ("phases", index, "on_deadline"), "is nothing without a deadline"
         if not earlier and not own:
             yield ("phases", index), "needs at least one gate, its own or by gates_of"
         yield from _misfits_of_names(earlier, own)
@@ -238,8 +260,10 @@ def _misfits_of_names(earlier: Sequence[_Placed], own: Sequence[_Placed]) -> Ite
     for place, one in own:
         if isinstance(one, RolloutGate | RolloutTrigger) and one.surfaces is not None:
             yield (*place, "surfaces"), f"{one.name} judges the rollout, not a surface"
-        if isinstance(one, Gate) and one.name in RESERVED_NAMES:
+        if isinstance(one, Gate) and one.name in RESERVED_NAMES | OTHER_RESERVED_NAMES:
             yield (*place, "name"), f"{one.name!r} is the name of a gate that is always there"
+        if isinstance(one, Trigger) and one.name in RESERVED_TRIGGERS:
+            yield (*place, "name"), f"{one.name!r} is the name of a trigger of the gate itself"
     for (_, other), (place, one) in chain(product(earlier, own), combinations(own, 2)):
         if other.name == one.name and share_a_surface(other, one):
             yield (*place, "name"), f"{one.name!r} is already in force for the same surface"

@@ -1,9 +1,11 @@
-"""The variant of a policy for fixtures in which malformed input is expected.
+"""Variants of a policy: for fixtures in which malformed input is expected, and without its gates.
 
 `malformed_inputs_observed` stands for expected and unexpected malformed cases alike; the counter
 `unexpected_malformed_cases` is of the unexpected ones alone (state-files.md,
 "runtime-events.jsonl").
 """
+
+from functools import lru_cache
 
 from tau_rollout_gate.policy.gates.interface import Gate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
@@ -28,6 +30,13 @@ def ignore_expected_malformed(policy: Policy) -> Policy:
     )
     triggers = tuple(_trigger_for(trigger) for trigger in policy.triggers)
     return policy.replaced(phases=phases, triggers=triggers)
+
+
+@lru_cache(maxsize=4)
+def without_gates(policy: Policy) -> Policy:
+    """The policy with its triggers alone, for hosts that are not to have the release."""
+    phases = tuple(phase.replaced(gates=()) for phase in policy.phases)
+    return policy.replaced(phases=phases)
 
 
 def _gates_for(gate: Gate) -> tuple[Gate, ...]:

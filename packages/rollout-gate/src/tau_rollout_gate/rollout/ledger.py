@@ -27,6 +27,8 @@ class Action(StrEnum):
     FREEZE = "freeze"
     RESUME = "resume"
     REENTER = "reenter"
+    LEAVE = "leave"
+    REENTER_HOST = "reenter_host"
     ADOPT = "adopt"
     ROLLBACK = "rollback"
     CAPTURE = "capture"
@@ -117,6 +119,17 @@ class Entry(Form, frozen=True, kw_only=True):
         if self.action is Action.ADVANCE:
             return self.verdict in {Verdict.HOLD, Verdict.ROLLBACK}
         return self.action in STOPPING
+
+    def says(self, answer: Answer) -> bool:
+        """Tell whether it says what an answer does: its verdict, phase and causes.
+
+        Once a trigger fired, another one is news, and no gate is.
+        """
+        if (self.verdict, self.phase) != (answer.verdict, answer.phase):
+            return False
+        if answer.verdict is Verdict.ROLLBACK:
+            return set(answer.causes_of_rollback) <= set(self.held_by)
+        return self.held_by == answer.held_by
 
     @property
     def archive(self) -> str | None:

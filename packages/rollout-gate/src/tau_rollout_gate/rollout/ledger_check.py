@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.contract.event import line_digest
 from tau_rollout_gate.contract.rollout import DecisionCount, Rollout, RolloutFile
+from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.possible import impossible
@@ -62,6 +63,13 @@ class Standing(NamedTuple):
         """Tell whether a decision is recorded here."""
         known = self.lines[decision.count - 1 : decision.count]
         return [decision.sha256] == [line_digest(line) for line in known]
+
+    def is_news(self, answer: Answer) -> bool:
+        """Tell whether an answer says anything that the last decision does not.
+
+        Of a closed rollout there is none: whoever closed it knows.
+        """
+        return self.rollout.is_open and not self.last.says(answer)
 
 
 def standing(file: RolloutFile | None, lines: Sequence[bytes]) -> Standing | None:

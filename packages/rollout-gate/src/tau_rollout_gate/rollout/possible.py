@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Verdict
@@ -24,14 +25,25 @@ _ADVANCES = {
 
 _MAY_CHANGE: Mapping[str, frozenset[str]] = {
     "promotion": frozenset(
-        {"phase", "phase_entered_unix_ms", "canary_entered_unix_ms", "surfaces", "used_reports"}
+        {
+            "phase",
+            "phase_entered_unix_ms",
+            "canary_entered_unix_ms",
+            "surfaces",
+            "used_reports",
+            "fleet",
+        }
     ),
-    "completion": frozenset({"status", "surfaces", "used_reports"}),
-    "hold": frozenset({"surfaces"}),
-    "stop": frozenset({"frozen", "fired_triggers", "surfaces", "used_reports"}),
+    "completion": frozenset({"status", "surfaces", "used_reports", "fleet"}),
+    "hold": frozenset({"surfaces", "fleet"}),
+    "stop": frozenset({"frozen", "fired_triggers", "surfaces", "used_reports", "fleet"}),
     Action.FREEZE: frozenset({"frozen"}),
     Action.RESUME: frozenset({"frozen", "surfaces"}),
-    Action.REENTER: frozenset({"phase_entered_unix_ms", "canary_entered_unix_ms", "surfaces"}),
+    Action.REENTER: frozenset(
+        {"phase_entered_unix_ms", "canary_entered_unix_ms", "surfaces", "fleet"}
+    ),
+    Action.LEAVE: frozenset({"fleet"}),
+    Action.REENTER_HOST: frozenset({"fleet"}),
     Action.ADOPT: frozenset(
         {
             "phase_entered_unix_ms",
@@ -41,6 +53,7 @@ _MAY_CHANGE: Mapping[str, frozenset[str]] = {
             "policy_sha256",
             "policy_file",
             "cycle_interval_ms",
+            "fleet",
         }
     ),
     Action.ROLLBACK: frozenset({"status", "frozen", "rollback"}),
@@ -53,6 +66,7 @@ _MAY_CHANGE: Mapping[str, frozenset[str]] = {
             "phase_entered_unix_ms",
             "canary_entered_unix_ms",
             "surfaces",
+            "fleet",
         }
     ),
 }
@@ -150,11 +164,24 @@ def _misfits(before: Rollout, entry: Entry, after: Rollout) -> Iterator[tuple[bo
         "mutes a rollback trigger that had fired",
     )
     yield not set(before.used_reports) <= set(after.used_reports), "forgets a report"
+    yield not _is_same_fleet(before.fleet, after.fleet), "changes which fleet is judged"
     yield (
         len(before.surfaces) != len(after.surfaces)
         or not all(map(_is_same_surface, before.surfaces, after.surfaces)),
         "changes what is judged",
     )
+
+
+def _is_same_fleet(before: FleetPin | None, after: FleetPin | None) -> bool:
+    """Tell whether it is the same fleet, in the same store, its table of hosts none older."""
+    if before is None or after is None:
+        return before is after
+    is_one = (before.name, before.store, before.store_id) == (
+        after.name,
+        after.store,
+        after.store_id,
+    )
+    return is_one and (before.table or 0) <= (after.table or 0)
 
 
 def _is_same_surface(before: SurfacePin, after: SurfacePin) -> bool:

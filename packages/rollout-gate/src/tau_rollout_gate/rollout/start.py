@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
+from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE, ExpectedField, SurfacePin
 from tau_rollout_gate.contract.rollout import Channel, RollbackTarget, Rollout, RolloutStatus
 from tau_rollout_gate.errors import RefusedError
@@ -45,6 +46,7 @@ class Opening:
         allows_downgrade: Whether the target may be newer than the release.
         first_run: The surfaces that never ran, and may have no files yet.
         policy_file: Where the policy is; None for the built-in one.
+        fleet: The fleet that it is of; None where it is of one host.
     """
 
     release: str
@@ -60,6 +62,7 @@ class Opening:
     allows_downgrade: bool
     first_run: Sequence[str]
     policy_file: str | None = None
+    fleet: FleetPin | None = None
 
 
 def opened(
@@ -124,6 +127,7 @@ def opened(
             for name, state_dir in opening.surfaces.items()
         ),
         rollback=target,
+        fleet=opening.fleet,
     )
 
 

@@ -51,7 +51,7 @@ def advanced(rollout: Rollout, found: Found) -> Rollout:
                 is_first_canary=is_first_canary,
                 now_unix_ms=now_unix_ms,
             )
-            if is_canary
+            if is_canary and rollout.fleet is None  # of a fleet, the table of hosts has them
             else pin
             for pin in rollout.surfaces
         ),
@@ -196,7 +196,9 @@ def _entered_anew(rollout: Rollout, found: Found, *, accepts_lost: bool) -> Roll
         rollout,
         phase_entered_unix_ms=now_unix_ms,
         canary_entered_unix_ms=min(canary_unix_ms, now_unix_ms),
-        surfaces=tuple(
+        surfaces=rollout.surfaces
+        if rollout.fleet is not None
+        else tuple(
             left_behind(
                 rollout,
                 pin,

@@ -1,5 +1,7 @@
 """`advance`: evaluates, and records what follows, under the lock of the rollout directory."""
 
+from functools import partial
+
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Answer, Found, Verdict
 from tau_rollout_gate.errors import RefusedError
@@ -10,7 +12,7 @@ from tau_rollout_gate.rollout.transitions import advanced, moved, remembering, s
 from tau_rollout_gate.services.evaluate import (
     Question,
     check_pinned,
-    evaluate,
+    evaluate_news,
     pinned_state_dirs,
 )
 
@@ -34,7 +36,17 @@ def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
                 "nothing was written. See 'status', and advance again"
             )
         check_pinned(question, before)
-        found = evaluate(question, before.rollout)
+        if before.rollout.is_open and before.rollout.fleet is not None:
+            from tau_rollout_gate.services.fleet import advance as fleet  # noqa: PLC0415 - few are
+
+            return fleet.advance_fleet(
+                question,
+                change,
+                by=by,
+                says_nothing_new=partial(_says_nothing_new, before),
+                after=partial(_after, by=by),
+            )
+        found = evaluate_news(question, before)
         if not before.rollout.is_open:
             return found.answer, None
         dirs = pinned_state_dirs(question, before.rollout)

@@ -45,7 +45,9 @@ def surroundings(
         required_run_mode=policy.required_run_mode,
         archive=archive_of(last, question.rollout_dir),
         lacking=last.reasons if last.action is Action.CAPTURE else (),
-        gone=tuple(one for one in state_dirs.values() if not lexists(one)),
+        gone=tuple(one for one in state_dirs.values() if not lexists(one))
+        if rollout.fleet is None
+        else (),
     )
 
 

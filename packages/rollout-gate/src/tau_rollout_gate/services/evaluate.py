@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -11,9 +11,11 @@ from tau_rollout_gate.contract.rollout import DecisionCount, Rollout
 from tau_rollout_gate.decision.answer import Answer, Found, Verdict
 from tau_rollout_gate.decision.decide import decide
 from tau_rollout_gate.errors import NamedFileError, RefusedError, RolloutUnusableError
+from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.files.policy import pinned_policy
 from tau_rollout_gate.files.record import load
 from tau_rollout_gate.files.surface.evidence import read_evidence
+from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.ledger_check import Standing
 from tau_rollout_gate.services.recorded import absolute
 
@@ -29,7 +31,8 @@ class Question(NamedTuple):
 
     `surfaces` are state directories by name, those that were given; `reports` are `[NAME=]FILE`;
     `expected` is a decision that the ledger has to have; `policy`, `signoff`, `expected` and
-    `now_unix_ms` are None where nothing was said.
+    `now_unix_ms` are None where nothing was said. `engine` and `is_insecure` say where the hosts of
+    a fleet are judged, and `progress` is told how many of how many chunks are done.
     """
 
     rollout_dir: Path
@@ -39,6 +42,9 @@ class Question(NamedTuple):
     signoff: Path | None = None
     expected: DecisionCount | None = None
     now_unix_ms: int | None = None
+    engine: str = "pool"
+    is_insecure: bool = False
+    progress: Callable[[int, int], None] | None = None
 
 
 def now_unix_ms(given: int | None) -> int:
@@ -63,11 +69,38 @@ def evaluate(question: Question, rollout: Rollout) -> Found:
         return found._replace(answer=_warned(found.answer, str(error)))
 
 
+def evaluate_news(question: Question, standing: Standing) -> Found:
+    """Judge a rollout as `evaluate` does, and say whether that is news against the last decision.
+
+    Raises:
+        RolloutGateError: as that does.
+    """
+    found = evaluate(question, standing.rollout)
+    changed = standing.is_news(found.answer)
+    return found._replace(answer=found.answer._replace(changed=changed))
+
+
 def _evaluated(question: Question, rollout: Rollout) -> Found:
     now = now_unix_ms(question.now_unix_ms)
-    usual = question.rollout_dir / SIGNOFF_FILE
     policy = pinned_policy(question.policy, rollout, question.rollout_dir)
-    evidence = read_evidence(
+    evidence = evidence_for(question, rollout, policy, now)
+    if rollout.is_open and rollout.fleet is not None:
+        from tau_rollout_gate.services.fleet.look import look  # noqa: PLC0415 - few are of a fleet
+
+        answer = look(question, rollout, policy, evidence, now).answer
+    else:
+        answer = decide(policy, rollout, evidence, now_unix_ms=now)
+    return Found(answer=_warned(answer, *clock_warning(question.now_unix_ms)), evidence=evidence)
+
+
+def evidence_for(question: Question, rollout: Rollout, policy: Policy, now: int) -> Evidence:
+    """Read what a verdict rests on; of a fleet, what no host tells.
+
+    Raises:
+        RolloutGateError: if a report that was named cannot be used.
+    """
+    usual = question.rollout_dir / SIGNOFF_FILE
+    return read_evidence(
         rollout,
         policy,
         root=question.rollout_dir,
@@ -76,8 +109,6 @@ def _evaluated(question: Question, rollout: Rollout) -> Found:
         signoff=question.signoff or (usual if usual.exists() else None),
         now_unix_ms=now,
     )
-    answer = decide(policy, rollout, evidence, now_unix_ms=now)
-    return Found(answer=_warned(answer, *clock_warning(question.now_unix_ms)), evidence=evidence)
 
 
 def _warned(answer: Answer, *warnings: str) -> Answer:
@@ -98,6 +129,8 @@ def pinned_state_dirs(question: Question, rollout: Rollout) -> dict[str, str]:
         RefusedError: if a path is not UTF-8 text.
     """
     found = {pin.name: pin.state_dir for pin in rollout.surfaces}
+    if rollout.fleet is not None and question.surfaces:
+        raise RolloutUnusableError("--surface: the rollout is of a fleet, whose store is pinned")
     for name in question.surfaces:
         if name not in found:
             raise RolloutUnusableError(

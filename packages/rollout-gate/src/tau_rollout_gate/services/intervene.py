@@ -85,7 +85,10 @@ def reenter(asked: Asked, *, accepts_lost: bool) -> Entry:
         RolloutGateError: if it is refused, or the directory cannot be used.
     """
     return _on_evidence(
-        asked, Action.REENTER, partial(transitions.reentered, accepts_lost=accepts_lost)
+        asked,
+        Action.REENTER,
+        partial(transitions.reentered, accepts_lost=accepts_lost),
+        accepts_lost=accepts_lost,
     )
 
 
@@ -154,10 +157,24 @@ def _on_evidence(
     transition: Callable[[Rollout, Found], Rollout],
     *,
     judged: Mapping[str, bytes] | None = None,
+    accepts_lost: bool = False,
 ) -> Entry:
     """Look at the evidence, carry out a transition that depends on it, and record both."""
     with pinned_change(asked.question) as change:
         before = change.current.rollout
+        if before.is_open and before.fleet is not None:
+            from tau_rollout_gate.services.fleet.advance import begin_anew  # noqa: PLC0415 - few are
+
+            return begin_anew(
+                asked.question,
+                change,
+                action,
+                transition,
+                by=asked.by,
+                reason=asked.reason,
+                judged=judged or {},
+                accepts_lost=accepts_lost,
+            )
         found = evaluate(asked.question, before)
         pinned = None
         if action is Action.REENTER and asked.question.surfaces:

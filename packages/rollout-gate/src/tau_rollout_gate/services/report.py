@@ -15,7 +15,7 @@ from tau_rollout_gate.formats.context import Surroundings
 from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.context import surroundings
-from tau_rollout_gate.services.evaluate import Question, evaluate, load_pinned
+from tau_rollout_gate.services.evaluate import Question, evaluate_news, load_pinned
 
 
 class Sight(NamedTuple):
@@ -39,7 +39,7 @@ def look(question: Question, *, default_rollout_dir: Path) -> Sight:
     """
     standing = load_pinned(question)
     rollout = standing.rollout
-    found = evaluate(question, rollout)
+    found = evaluate_news(question, standing)
     surfaces = found.evidence.surfaces
     policy = pinned_policy(question.policy, rollout, question.rollout_dir)
     decisions = entries(question.rollout_dir)

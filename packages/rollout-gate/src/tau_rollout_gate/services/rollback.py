@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus
+from tau_rollout_gate.decision.fleet import MOST_WORST
 from tau_rollout_gate.errors import (
     BusyError,
     RolloutGateError,
@@ -50,6 +51,7 @@ class RolledBack(NamedTuple):
         entry: The last decision that was recorded; None if none could be.
         captured: The evidence; None if none could be captured.
         problems: What could not be done or captured, and why.
+        notes: What the next rollout of a fleet has to know.
     """
 
     rollout: Rollout
@@ -57,6 +59,7 @@ class RolledBack(NamedTuple):
     entry: Entry | None
     captured: Captured | None
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
@@ -73,6 +76,7 @@ def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
     root = asked.question.rollout_dir
     rollout = _after(known_rollout(root), asked, now)
     entry = captured = None
+    notes: tuple[str, ...] = ()
     problems = tuple(
         f"--surface {name}: the rollout has no such surface"
         for name in asked.question.surfaces
@@ -97,7 +101,11 @@ def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
             entry = record(Action.CAPTURE, rollout, reasons=_told(problems), inputs=inputs)
     except (BusyError, StorageError) as error:
         problems = (*problems, str(error))
-    return RolledBack(rollout, _state_dirs(asked, rollout), entry, captured, problems)
+    if rollout.fleet is not None:
+        from tau_rollout_gate.services.fleet.store_lock import release_lock  # noqa: PLC0415 - few do
+
+        notes = release_lock(rollout)
+    return RolledBack(rollout, _state_dirs(asked, rollout), entry, captured, problems, notes)
 
 
 def _after(rollout: Rollout, asked: Asked, now_unix_ms: int) -> Rollout:
@@ -124,7 +132,7 @@ def _sources(
     root: Path, rollout: Rollout, state_dirs: Mapping[str, str], attached: Sequence[Path]
 ) -> Iterator[Source]:
     """Yield what is captured: state, rollout, policy, what it was judged by, what was attached."""
-    for name, state_dir in state_dirs.items():
+    for name, state_dir in state_dirs.items() if rollout.fleet is None else _worst(root, rollout):
         yield Source(
             path=Path(state_dir), name=f"state/{name}", may_be_missing=True, private=PRIVATE_FILES
         )
@@ -134,6 +142,24 @@ def _sources(
     for number, path in enumerate(attached, start=1):
         name = f"attached/{number}-{safe_name(path.name)}"
         yield Source(path=path, name=name, pipe_bytes=_LONGEST_PIPE_BYTES)
+
+
+def _worst(root: Path, rollout: Rollout) -> Iterator[tuple[str, str]]:
+    """Yield where the files of a fleet's worst hosts are, each by its host and surface.
+
+    Those in an object store stay there: a rollback never needs it. Nor does it need the table.
+    """
+    from tau_rollout_gate.files.stores.location import parse_location  # noqa: PLC0415 - of a fleet
+    from tau_rollout_gate.fleet.table import worst_of  # noqa: PLC0415 - as above
+    from tau_rollout_gate.services.fleet.look import table_of  # noqa: PLC0415 - as above
+
+    pin = rollout.fleet
+    if pin is None or parse_location(pin.store).bucket is not None:
+        return
+    with suppress(RolloutGateError):
+        for row in worst_of(table_of(root, pin), MOST_WORST):
+            for surface in row.record.surfaces:
+                yield f"{row.host}/{surface.name}", surface.state_dir
 
 
 def _policy(root: Path, rollout: Rollout) -> Source:

@@ -1,7 +1,7 @@
 """`start`: opens a rollout, and archives the closed one before it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,19 +20,28 @@ from tau_rollout_gate.services.recorded import absolute
 
 
 def start(
-    question: Question, opening: Opening, *, by: str
+    question: Question,
+    opening: Opening,
+    *,
+    by: str,
+    reason: str | None = None,
+    lock: Callable[[], None] | None = None,
 ) -> tuple[Entry, tuple[LintFinding, ...]]:
     """Open a rollout, and look for mistakes in its policy.
 
-    Where no rollback target was named, its record says which was taken.
+    Where no rollback target was named, its record says which was taken; else it has the reason that
+    was given. The `lock` of a fleet is taken once nothing else is in the way.
 
     Raises:
         RolloutGateError: if it is refused, or the policy or the directory cannot be used.
     """
     root, policy = question.rollout_dir, load_policy(question.policy)
+    is_fleet = opening.fleet is not None  # whose places are templates, and absolute
     opening = replace(
         opening,
-        surfaces={name: absolute(path) for name, path in opening.surfaces.items()},
+        surfaces={
+            name: path if is_fleet else absolute(path) for name, path in opening.surfaces.items()
+        },
         policy_file=None if question.policy is None else absolute(question.policy),
     )
     _refuse_nesting(root, opening.surfaces)
@@ -44,10 +53,12 @@ def start(
     _opened(root, opening, policy, standing.rollout if standing else None, now)
     with changing(root, may_begin=True) as change:
         before = change.standing.rollout if change.standing else None
-        after, reason = _opened(root, opening, policy, before, now)
+        after, why = _opened(root, opening, policy, before, now)
         entry = Entry.following(
-            change.count, Action.START, after, by=by, decided_unix_ms=now, reason=reason
+            change.count, Action.START, after, by=by, decided_unix_ms=now, reason=why or reason
         )
+        if lock is not None:
+            lock()
         return change.commit(entry, judged=kept_policy(policy)), lint(
             policy, surfaces=opening.surfaces, cycle_interval_ms=after.cycle_interval_ms
         )

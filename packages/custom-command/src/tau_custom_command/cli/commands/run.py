@@ -13,6 +13,7 @@ from tau_custom_command.cli.execution_options import ExecutionOptions, executing
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.cli.progress import track
 from tau_custom_command.cli.report import print_report
+from tau_custom_command.cli.shipping_options import ShipTo, after_cycles
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
 from tau_custom_command.execution.limits import Limits
@@ -56,6 +57,7 @@ def run(
     max_events_bytes: options.MaxEventsBytes = None,
     max_channel_log_bytes: options.MaxChannelLogBytes = None,
     no_fsync: options.NoFsync = False,
+    ship_to: ShipTo = None,
     policy_require_approval: options.PolicyRequireApproval = DEFAULTS["require_approval"],
     policy_allow_shell: options.PolicyAllowShell = DEFAULTS["allow_shell"],
     policy_allow_network: options.PolicyAllowNetwork = DEFAULTS["allow_network"],
@@ -90,7 +92,8 @@ def run(
     be used, or the state directory is locked or paused. With --run-mode execute, SIGTERM lets RUNs
     finish that have started, and starts no others (143). With --every it goes on until SIGTERM or
     SIGINT (0), whatever comes of a cycle, and reads the fixture anew each time. --dry-run shows
-    what --run-mode execute would start, and under which policy.
+    what --run-mode execute would start, and under which policy. What --ship-to cannot ship is told
+    and tried again after the next cycle; it changes no exit code.
 
     Example: tau-custom-command run greet.toml --state-dir .tau/greet
     """
@@ -161,6 +164,7 @@ def run(
     if no_fsync:
         typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
+    shipping = after_cycles(ship_to, state_dir, clock)
     as_json |= output_format == "json"
 
     warned: Collection[str] = ()
@@ -171,6 +175,7 @@ def run(
         nonlocal warned
         report = run_cycle(request._replace(executing=how), clock=clock, track=track)
         warned = print_report(report, state_dir, as_json=as_json, warned=warned)
+        shipping.shipped()
         return not report.has_drifted
 
     if dry_run:
@@ -191,6 +196,7 @@ def run(
                 state_dir=state_dir,
             )
             repeat(partial(cycle, stopping), pace, clock=clock, stopping=stopping, complain=_tell)
+            shipping.end()
             raise typer.Exit(ExitCode.YES)
         is_as_expected = cycle(stopping)
     if stopping.stopped_by is not None:

@@ -5,7 +5,7 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_answer
 from tau_rollout_gate.cli.question import AnswerFormat, Whole, asks
-from tau_rollout_gate.services.evaluate import evaluate, load_pinned
+from tau_rollout_gate.services.evaluate import evaluate_news, load_pinned
 
 
 @asks
@@ -17,6 +17,6 @@ def command(question: Whole, *, output: options.Output = None, output_format: An
 
     Example: tau-rollout-gate evaluate --validation report.json
     """
-    answer = evaluate(question, load_pinned(question).rollout).answer
+    answer = evaluate_news(question, load_pinned(question)).answer
     print_answer(answer, output_format, output)
     raise typer.Exit(answer.verdict.exit_code)

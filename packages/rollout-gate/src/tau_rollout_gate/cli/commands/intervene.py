@@ -7,7 +7,7 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_decided
 from tau_rollout_gate.cli.question import asks
-from tau_rollout_gate.cli.request import Request
+from tau_rollout_gate.cli.request import Judging, Request
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.rollout.ledger import Entry
 from tau_rollout_gate.services import intervene
@@ -38,7 +38,7 @@ def cancel(asked: Request) -> None:
 
 
 @asks
-def resume(asked: Request) -> None:
+def resume(asked: Judging) -> None:
     """Allow promotion again, unless a trigger has fired.
 
     Exits 2 if it is refused; nothing is written then.
@@ -50,8 +50,12 @@ def resume(asked: Request) -> None:
 
 @asks
 def reenter(
-    asked: Request,
+    asked: Judging,
     *,
+    host: Annotated[
+        str | None,
+        options.option(metavar="HOST", help="Of a fleet, this host alone, which soaks anew."),
+    ] = None,
     accept_lost_evidence: Annotated[
         bool,
         options.option(
@@ -63,15 +67,21 @@ def reenter(
 
     Exits 2 if it is refused, as it is once a rollback trigger has fired, and where lines of the
     evidence are lost unless that is accepted; nothing is written then. With --surface it takes
-    another directory where the log of the pinned one is gone.
+    another directory where the log of the pinned one is gone. Of a fleet the cohort is drawn anew,
+    and a host whose lost evidence is not accepted stays as it is.
 
     Example: tau-rollout-gate reenter --reason 'the disk was full' --accept-lost-evidence
     """
+    if host is not None:
+        from tau_rollout_gate.services.fleet.leave import reenter_host  # noqa: PLC0415 - few do
+
+        print_decided(reenter_host(asked, host, accepts_lost=accept_lost_evidence))
+        return
     print_decided(intervene.reenter(asked, accepts_lost=accept_lost_evidence))
 
 
 @asks
-def adopt(asked: Request, *, cycle_interval: options.CycleInterval = None) -> None:
+def adopt(asked: Judging, *, cycle_interval: options.CycleInterval = None) -> None:
     """Judge the running rollout by another policy from now on.
 
     It is the policy in --policy, else the built-in one, with its cycle interval if that is another

@@ -35,7 +35,7 @@ def command(
     Example: tau-rollout-gate rollback --reason 'errors since 14:05'
     """
     done = roll_back(asked, attach or ())
-    for note in done.captured.left_out if done.captured else ():
+    for note in (*(done.captured.left_out if done.captured else ()), *done.notes):
         typer.echo(f"note: {printable(note)}", err=True)
     around = Surroundings(
         rollout=done.rollout,
@@ -43,7 +43,9 @@ def command(
         state_dirs=done.state_dirs,
         archive=None if done.captured is None else str(done.captured.path.absolute()),
         lacking=done.problems,
-        gone=tuple(one for one in done.state_dirs.values() if not lexists(one)),
+        gone=tuple(one for one in done.state_dirs.values() if not lexists(one))
+        if done.rollout.fleet is None
+        else (),
     )
     print_text(rolled_back_text(done.entry, around))
     if done.problems:

@@ -9,6 +9,7 @@ from tau_rollout_gate.cli.output import print_decided
 from tau_rollout_gate.cli.question import Dated, asks
 from tau_rollout_gate.cli.request import By
 from tau_rollout_gate.contract.rollout import Channel
+from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.rollout.start import Opening
 from tau_rollout_gate.services.recorded import as_text
@@ -75,10 +76,20 @@ def command(
             metavar="NAME", help="A surface that never ran, and has no files yet; repeatable."
         ),
     ] = None,
+    fleet: options.FleetFile = None,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Take the fleet's lock from a rollout that is given up."),
+    ] = False,
+    reason: Annotated[
+        str | None, options.option(metavar="TEXT", help="Why the lock is taken, for the record.")
+    ] = None,
     question: Dated,
     by: By,
 ) -> None:
     """Open a rollout at preflight; a closed one is archived.
+
+    With --fleet it is of all hosts of a roster, and 'cohort' tells which get the release.
 
     Says what 'policy lint' finds. Exits 2 if it is refused: a version that is not semantic, equal
     versions, a prerelease on stable, another major version, a rollback target that is newer or not
@@ -86,6 +97,12 @@ def command(
 
     Example: tau-rollout-gate start --release 1.4.0 --rollback-to 1.3.2
     """
+    if take_over != (reason is not None):
+        raise RefusedError("--take-over and --reason belong together")
+    if fleet is not None and question.surfaces:
+        raise RefusedError("--fleet and --surface exclude each other: fleet.toml has the surfaces")
+    if fleet is None and take_over:
+        raise RefusedError("--take-over: only a fleet has a lock")
     opening = Opening(
         release=release,
         rollback_version=rollback_to,
@@ -100,7 +117,15 @@ def command(
         allows_downgrade=allow_downgrade,
         first_run=first_run or (),
     )
-    entry, findings = start(question, opening, by=by)
+    if fleet is not None:
+        from tau_rollout_gate.services.fleet.open import open_fleet  # noqa: PLC0415 - few do
+
+        text = None if reason is None else as_text("--reason", reason)
+        entry, findings, notes = open_fleet(question, opening, fleet, by=by, reason=text)
+        for note in notes:
+            typer.echo(printable(f"note: {note}"), err=True)
+    else:
+        entry, findings = start(question, opening, by=by)
     print_decided(entry)
     for one in findings:
         typer.echo(printable(f"warning: policy: {one.place}: {one.problem}"), err=True)

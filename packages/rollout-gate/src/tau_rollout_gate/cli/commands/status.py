@@ -19,8 +19,13 @@ def command(question: Dated, output_format: PlainFormat) -> None:
     """
     standing = load_pinned(question)
     warnings = (*clock_warning(question.now_unix_ms), *policy_notes(standing.rollout))
+    given = None
+    if standing.rollout.fleet is not None:
+        from tau_rollout_gate.services.fleet.look import count_given  # noqa: PLC0415 - few are
+
+        given = count_given(question.rollout_dir, standing.rollout.fleet)
     if output_format == "json":
-        print_text(standing_json(standing, warnings))
+        print_text(standing_json(standing, warnings, given=given))
     else:
         archive = archive_of(standing.last, question.rollout_dir)
-        print_text(standing_text(standing, warnings, archive=archive))
+        print_text(standing_text(standing, warnings, archive=archive, given=given))

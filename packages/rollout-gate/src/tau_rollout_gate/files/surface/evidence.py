@@ -80,7 +80,8 @@ def read_evidence(  # noqa: PLR0913 - as many as there are kinds of evidence
 def _surfaces(rollout: Rollout, state_dirs: Mapping[str, str]) -> dict[str, SurfaceEvidence]:
     found: dict[str, SurfaceEvidence] = {}
     of_whom: dict[object, str] = {}
-    for pin in rollout.surfaces if rollout.is_open else ():
+    is_read = rollout.is_open and rollout.fleet is None  # of a fleet, an engine's workers do
+    for pin in rollout.surfaces if is_read else ():
         state_dir = state_dirs[pin.name]
         evidence = _surface(pin, state_dir)
         other = of_whom.setdefault(which_folder(state_dir), pin.name)

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 BLOCK_BYTES = 64 * 1024
+CUT = "it was cut while it was read"
+"""Why a file is not read that was longer when it was opened."""
+
 _FIRST_BLOCK_BYTES = 4096
 
 
@@ -19,7 +22,7 @@ def read_at(descriptor: int, start: int, end: int) -> bytes:
     """
     block = os.pread(descriptor, end - start, start)
     if len(block) < end - start:
-        raise OSError("it was cut while it was read")
+        raise OSError(CUT)
     return block
 
 

@@ -78,7 +78,7 @@ def to_read(error: OSError, path: Path) -> str:
 def _look_at(path: Path, evidence_from: LogPosition | None) -> Look | None:
     try:
         with opened_file(path) as file:
-            return _look(file.fileno(), str(path), evidence_from)
+            return look_at(file.fileno(), str(path), evidence_from)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -88,7 +88,12 @@ def _look_at(path: Path, evidence_from: LogPosition | None) -> Look | None:
         return Look(path=str(path), segment=segment)
 
 
-def _look(descriptor: int, path: str, evidence_from: LogPosition | None) -> Look:
+def look_at(descriptor: int, path: str, evidence_from: LogPosition | None) -> Look:
+    """Look at the ends of an open file.
+
+    Raises:
+        OSError: if it cannot be read, or is cut meanwhile.
+    """
     status = os.fstat(descriptor)
     first = line_at(descriptor, 0, longest=LONGEST_LINE_BYTES)
     if first is None:

@@ -7,8 +7,8 @@ someone writes").
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -45,7 +45,9 @@ LONGEST_EVIDENCE_BYTES = 256 * _MIB
 _LINE_COSTS_BYTES = 512
 """What a line takes in memory beside its bytes, so that many empty ones are bounded too."""
 
-_LINES_FOR_AGREEMENT = 2
+LINES_FOR_AGREEMENT = 2
+"""How many lines are read in any case: the state may belong to either of the last two."""
+
 _LINES_BETWEEN_LOOKS_AT_THE_NUMBER = 64
 
 
@@ -80,10 +82,15 @@ def read_surface(
 
 def _look(pin: SurfacePin, state_dir: Path) -> SurfaceEvidence:
     """Read the files once."""
-    seen = None if pin.seen is None else pin.seen.position
-    pinned = [one for one in (pin.sound_from, pin.phase_from, seen) if one is not None]
     state = read_state_file(state_dir / STATE_FILE)
-    return assemble(pin, state, read_log(state_dir / EVENT_LOG, pin.evidence_from, pinned))
+    log = read_log(state_dir / EVENT_LOG, pin.evidence_from, pinned_lines(pin))
+    return assemble(pin, state, log)
+
+
+def pinned_lines(pin: SurfacePin) -> list[LogPosition]:
+    """The lines that are looked for beside that after which the evidence starts."""
+    seen = None if pin.seen is None else pin.seen.position
+    return [one for one in (pin.sound_from, pin.phase_from, seen) if one is not None]
 
 
 def _signatures(state_dir: Path) -> dict[str, object]:
@@ -129,6 +136,33 @@ def read_log(
     What lies behind that place is then read forwards, and what decides of it is kept.
     """
     looks, compressed = look_at_files(path, evidence_from)
+    found = read_files(path, looks, evidence_from, pinned, opened=_opened, block_bytes=block_bytes)
+    return found._replace(compressed=compressed)
+
+
+def _opened(look: Look) -> AbstractContextManager[BinaryIO]:
+    return opened_file(Path(look.path))
+
+
+def read_files(  # noqa: PLR0913 - what to look for, and two seams
+    path: Path | str,
+    looks: Sequence[Look],
+    evidence_from: LogPosition | None,
+    pinned: Collection[LogPosition] = (),
+    *,
+    opened: Callable[[Look], AbstractContextManager[BinaryIO]],
+    block_bytes: int = BLOCK_BYTES,
+) -> ReadLog:
+    """Read the end of an event log, as `read_log` does, of files that were looked at.
+
+    Args:
+        path: The newest file, or what the log is called.
+        looks: The files, newest first.
+        evidence_from: The line after which the evidence starts.
+        pinned: Other lines that are looked for.
+        opened: Opens one of them.
+        block_bytes: How much is read at once.
+    """
     origin = next((look for look in reversed(looks) if look.origin is not None), None)
     search = _Search(evidence_from, origin)
     parts: list[ReadPart] = []
@@ -140,7 +174,7 @@ def read_log(
             search.problem = f"{name} {segment.problem}"
             break
         try:
-            with opened_file(Path(look.path)) as file:
+            with opened(look) as file:
                 part = _found_part(file, look, search, block_bytes)
                 read = read_part(
                     part, is_newest=not parts, evidence_from=evidence_from, pinned=pinned
@@ -155,7 +189,6 @@ def read_log(
         parts=tuple(parts),
         segments=tuple(look.segment for look in reversed(looks) if look.has_line),
         problem=search.problem,
-        compressed=compressed,
     )
 
 
@@ -173,7 +206,7 @@ class _Search:
     @property
     def is_over(self) -> bool:
         """Tell whether nothing older is needed, or nothing more may be read."""
-        is_done = self._is_reached and self._lines >= _LINES_FOR_AGREEMENT
+        is_done = self._is_reached and self._lines >= LINES_FOR_AGREEMENT
         return is_done or self.problem is not None
 
     def jump(self, descriptor: int, look: Look, size: int) -> tuple[int, int] | None:
@@ -187,7 +220,7 @@ class _Search:
         start = look.origin if look is self._origin and look.origin is not None else 0
         lines, longest, behind = counted(descriptor, start, size)
         left = self._left_bytes - (size - start) - lines * _LINE_COSTS_BYTES
-        if lines < _LINES_FOR_AGREEMENT or longest > LONGEST_LINE_BYTES or left < 0:
+        if lines < LINES_FOR_AGREEMENT or longest > LONGEST_LINE_BYTES or left < 0:
             return None
         self._is_reached = look is self._origin
         self._lines += lines

@@ -1,0 +1,107 @@
+"""The default engine: processes of this machine, which are spawned.
+
+What breaks a worker may be of that one moment, as where memory ran out: the chunks that are missing
+are judged once more, by new ones.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing.connection import wait as wait_for
+
+from tau_rollout_gate.errors import EngineError
+from tau_rollout_gate.fleet.chunk import Job
+from tau_rollout_gate.fleet.engines.worker import judge_chunk
+from tau_rollout_gate.fleet.plan import Host
+
+_AHEAD = 2
+"""How many chunks a worker has, with the one that it judges: each holds memory."""
+
+
+def run(
+    job: Job, chunks: Mapping[int, Sequence[Host]], *, workers: int | None = None
+) -> Iterator[tuple[int, object]]:
+    """Yield what comes back for each chunk, as it does.
+
+    Args:
+        job: What is asked.
+        chunks: The hosts of each chunk, by its index.
+        workers: How many processes; None for one a processor. One is this process itself.
+
+    Raises:
+        EngineError: if workers break twice; the text names a chunk that is missing.
+    """
+    count = min(workers or len(os.sched_getaffinity(0)), len(chunks))
+    if count <= 1:
+        yield from ((index, judge_chunk(job, index, hosts)) for index, hosts in chunks.items())
+        return
+    missing = dict(chunks)
+    for is_last in (False, True):
+        try:
+            for index, raw in _run(job, missing, count):
+                yield index, raw
+                del missing[index]
+        except BrokenProcessPool:
+            if is_last:
+                index, hosts = next(iter(missing.items()))
+                raise EngineError(
+                    f"chunk {index} ({hosts[0].name} to {hosts[-1].name}): the process that judged "
+                    "it ended, twice: was it killed, or is there too little memory? "
+                    "'--engine pool=1' judges in this process"
+                ) from None
+        else:
+            return
+
+
+def _run(
+    job: Job, chunks: Mapping[int, Sequence[Host]], workers: int
+) -> Iterator[tuple[int, object]]:
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(job,),
+    )
+    try:
+        left = iter(list(chunks.items()))
+        running: dict[Future[bytes], int] = {}
+        while True:
+            for index, hosts in islice(left, workers * _AHEAD - len(running)):
+                running[pool.submit(_judge, index, hosts)] = index
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future), future.result()
+    finally:
+        for process in list((pool._processes or {}).values()):  # noqa: SLF001 - it has no way to
+            process.terminate()  # end work that nobody waits for any more
+        pool.shutdown(cancel_futures=True)
+
+
+_job: Job | None = None
+
+
+def _begin(job: Job) -> None:
+    """Begin a worker: it has the job once, and ends with the process that made it."""
+    global _job  # noqa: PLW0603 - what an initializer of a pool is for
+    _job = job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the parent ends its workers
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+
+def _judge(index: int, hosts: Sequence[Host]) -> bytes:
+    assert _job is not None  # noqa: S101 - the initializer ran
+    return judge_chunk(_job, index, hosts)

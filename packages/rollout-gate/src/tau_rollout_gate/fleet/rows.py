@@ -1,0 +1,42 @@
+"""The rows of a chunk's hosts in strict JSON, for whoever wants each host and not counts alone.
+
+`hosts` and `report` show them; `advance` records what they say.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tau_rollout_gate.contract.forms import json_of
+from tau_rollout_gate.errors import ChunkRefusedError, FormRefusedError
+from tau_rollout_gate.fleet.plan import Host, HostRow, Plan, chunk_of
+from tau_rollout_gate.printable import printable
+
+_LONGEST_PROBLEM = 300
+
+
+def rows_document(rows: Sequence[HostRow]) -> bytes:
+    """The rows as strict JSON, in their order."""
+    return msgspec.json.encode(rows)
+
+
+def read_rows(plan: Plan, hosts: Sequence[Host], index: int, raw: bytes) -> tuple[HostRow, ...]:
+    """Read the rows that came back for a chunk.
+
+    Raises:
+        ChunkRefusedError: if they are none, or not of that chunk's hosts in their order.
+    """
+    own = chunk_of(plan, hosts, index)
+    what = f"chunk {index} ({own[0].name} to {own[-1].name})"
+    try:
+        rows = msgspec.convert(json_of(raw), tuple[HostRow, ...])
+    except (FormRefusedError, msgspec.ValidationError) as error:
+        raise ChunkRefusedError(f"{what}: {printable(str(error)[:_LONGEST_PROBLEM])}") from None
+    if [row.host for row in rows] != [host.name for host in own]:
+        raise ChunkRefusedError(f"{what}: the rows are of other hosts")
+    return rows
+
+
+def worst_rows(rows: Sequence[HostRow]) -> list[HostRow]:
+    """The rows, the worst first; of one state those that count, and by name."""
+    return sorted(rows, key=lambda row: (row.state.rank, not row.counts_as_unclean, row.host))

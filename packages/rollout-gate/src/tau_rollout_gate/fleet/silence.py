@@ -1,0 +1,100 @@
+"""Whether a host is silent, since when, and of which kind that is.
+
+A host that was never heard of, one that was silent before it got the release, and one that fell
+silent with it call for three different people.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from tau_rollout_gate.contract.pin import SurfacePin, Tie
+from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.decision.soak import longest_pause_ms
+from tau_rollout_gate.durations import in_words
+from tau_rollout_gate.evidence.values import SurfaceEvidence
+
+
+class SilenceKind(StrEnum):
+    """What a silent host had told before."""
+
+    NEVER_SEEN = "never_seen"
+    BEFORE = "silent_before"
+    AFTER = "silent_after"
+
+
+_ABOUT = {
+    SilenceKind.NEVER_SEEN: "no cycle of it was ever seen",
+    SilenceKind.BEFORE: "it fell silent before it had the release",
+    SilenceKind.AFTER: "it had the release",
+}
+
+
+class Silence(NamedTuple):
+    """That a host is silent: of which kind, for how long, and why in a sentence."""
+
+    kind: SilenceKind
+    age_ms: int
+    why: str
+
+
+def silence_of(
+    rollout: Rollout,
+    evidence: Mapping[str, SurfaceEvidence],
+    ties: Mapping[str, Tie],
+    missing: Sequence[str],
+    *,
+    now_unix_ms: int,
+) -> Silence | None:
+    """How a host is silent: without files, without any cycle, or with none that is recent.
+
+    Args:
+        rollout: The rollout of the host alone.
+        evidence: What was read, by surface.
+        ties: How the cycles of each surface are tied to the release.
+        missing: The surfaces that lack files.
+        now_unix_ms: The time.
+    """
+    silent = [
+        pin
+        for pin in rollout.surfaces
+        if pin.name in missing or _is_stale(rollout, evidence[pin.name], now_unix_ms)
+    ]
+    if not silent:
+        return None
+    had = any(_had_release(pin, evidence[pin.name], ties.get(pin.name)) for pin in rollout.surfaces)
+    last = [_last_unix_ms(pin, evidence[pin.name]) for pin in silent]
+    known = [one for one in last if one is not None]
+    is_new = not any(_last_unix_ms(pin, evidence[pin.name]) for pin in rollout.surfaces)
+    kind = SilenceKind.AFTER if had else SilenceKind.NEVER_SEEN if is_new else SilenceKind.BEFORE
+    age_ms = now_unix_ms - min(known, default=rollout.phase_entered_unix_ms)
+    what = "no files" if missing else "no cycle"
+    why = f"{what} for {in_words(max(age_ms, 0))}; {_ABOUT[kind]}"
+    return Silence(kind=kind, age_ms=age_ms, why=why)
+
+
+def _is_stale(rollout: Rollout, found: SurfaceEvidence, now_unix_ms: int) -> bool:
+    newest = None if found.newest is None else found.newest.timestamp_unix_ms
+    if newest is None:
+        return True
+    duration_ms = found.cycles[-1].event.cycle_duration_ms if found.cycles else 0
+    return now_unix_ms - newest > longest_pause_ms(rollout.cycle_interval_ms, duration_ms)
+
+
+def _had_release(pin: SurfacePin, found: SurfaceEvidence, tie: Tie | None) -> bool:
+    """Tell whether a surface showed the release; where no cycle tells one, any cycle since does."""
+    ties = {tie, Tie.UNTOLD if pin.seen is None else pin.seen.tie, pin.carried.tie}
+    if Tie.SEEN in ties:
+        return True
+    return Tie.AWAITED not in ties and bool(found.cycles)
+
+
+def _last_unix_ms(pin: SurfacePin, found: SurfaceEvidence) -> int | None:
+    """The time of the last cycle that is known of; None where none is."""
+    places = (found.newest, None if pin.seen is None else pin.seen.position, pin.evidence_from)
+    times = [
+        place.timestamp_unix_ms
+        for place in places
+        if place is not None and place.event_sha256 is not None
+    ]
+    return max((time for time in times if time is not None), default=None)

@@ -1,0 +1,1 @@
+"""What commands do where a rollout is of a fleet."""

@@ -1,0 +1,241 @@
+"""`hosts`, `explain --host`, `cohort`: each host of a fleet; nothing is written."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.decision.answer import Found
+from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.evidence.values import SurfaceEvidence
+from tau_rollout_gate.files.policy import pinned_policy
+from tau_rollout_gate.files.stores.opening import open_store
+from tau_rollout_gate.fleet.chunk import Job, Wanted
+from tau_rollout_gate.fleet.cohort import PhaseDraw, Why, first_phase, is_member, preview, why
+from tau_rollout_gate.fleet.engines.worker import opened_store, read_of
+from tau_rollout_gate.fleet.host_judgement import host_answer
+from tau_rollout_gate.fleet.plan import Host, HostRow, group_of, surfaces_of
+from tau_rollout_gate.fleet.roster import Mark, RosterEntry
+from tau_rollout_gate.fleet.rows import worst_rows
+from tau_rollout_gate.fleet.table import is_given
+from tau_rollout_gate.policy.policy import Phase
+from tau_rollout_gate.rollout.ledger import Entry
+from tau_rollout_gate.rollout.ledger_check import Standing
+from tau_rollout_gate.services.evaluate import Question, evidence_for, now_unix_ms
+from tau_rollout_gate.services.fleet.look import Ground, ground_of, look
+from tau_rollout_gate.versions import is_same_release
+
+
+class CohortFound(NamedTuple):
+    """Which hosts get the release in a phase.
+
+    Args:
+        phase: The phase.
+        percent: Its share.
+        entries: These hosts, sorted by name.
+        notes: What is to be known about it, in sentences.
+    """
+
+    phase: str
+    percent: int
+    entries: tuple[RosterEntry, ...]
+    notes: tuple[str, ...]
+
+
+class HostFound(NamedTuple):
+    """One host, judged as a rollout of it alone would be: where that stands, and the answer."""
+
+    last: Entry
+    found: Found
+
+
+def ground(question: Question, rollout: Rollout) -> Ground:
+    """What is known of a rollout's fleet before anything of its hosts is read.
+
+    Raises:
+        RolloutGateError: if it is of none, or its roster or table cannot be used.
+    """
+    policy = pinned_policy(question.policy, rollout, question.rollout_dir)
+    now = now_unix_ms(question.now_unix_ms)
+    return ground_of(question.rollout_dir, rollout, policy, now)
+
+
+def rows(question: Question, rollout: Rollout) -> list[HostRow]:
+    """How each host stands, the worst first.
+
+    Raises:
+        RefusedError: if the rollout is over.
+        RolloutGateError: if its fleet cannot be judged.
+    """
+    if not rollout.is_open:
+        raise RefusedError(f"the rollout of {rollout.release} is over: no host of it is judged")
+    now = now_unix_ms(question.now_unix_ms)
+    policy = pinned_policy(question.policy, rollout, question.rollout_dir)
+    evidence = evidence_for(question, rollout, policy, now)
+    found = look(question, rollout, policy, evidence, now, Wanted.ROWS)
+    return worst_rows([row for chunk in found.results for row in chunk.rows])
+
+
+def one_host(question: Question, standing: Standing, name: str) -> HostFound:
+    """Judge one host as a rollout of it alone would be.
+
+    Raises:
+        RefusedError: if there is no such host, or the rollout is over.
+        RolloutGateError: if its files or the rollout's cannot be read.
+    """
+    rollout = standing.rollout
+    if not rollout.is_open:
+        raise RefusedError(f"the rollout of {rollout.release} is over: no host of it is judged")
+    known = ground(question, rollout)
+    host = host_named(known, name)
+    plan = known.plan
+    job = Job(plan, known.pin.store, known.pin.store_id, Wanted.COUNTS, {})
+    read = read_of(job, opened_store(job), host)
+    whole = evidence_for(question, rollout, plan.policy, plan.now_unix_ms)
+    evidence = whole._replace(surfaces=read.surfaces)
+    answer = host_answer(plan, host, evidence)
+    alone = rollout.replaced(surfaces=surfaces_of(plan, host), fleet=None)
+    return HostFound(standing.last.replaced(rollout_after=alone), Found(answer, evidence))
+
+
+def host_named(known: Ground, name: str) -> Host:
+    """The host of a name.
+
+    Raises:
+        RefusedError: if there is none.
+    """
+    found = next((host for host in known.hosts if host.name == name), None)
+    if found is None:
+        raise RefusedError(f"{name}: is no host of {known.pin.name}, nor was one at the entry")
+    return found
+
+
+def cohort(question: Question, rollout: Rollout, phase: str | None) -> CohortFound:
+    """Which hosts get the release in a phase: the present one, or one that is still to come.
+
+    While promotion is frozen it is the present one, whatever is asked for.
+
+    Raises:
+        RefusedError: if there is no such phase.
+        RolloutGateError: if the roster or the table of hosts cannot be used.
+    """
+    known = ground(question, rollout)
+    plan, policy = known.plan, known.plan.policy
+    wanted = plan.phase if phase is None else _phase(known, phase)
+    notes = []
+    if rollout.frozen is not None and wanted.name != plan.phase.name:
+        notes.append(f"promotion is frozen: this is the present cohort, of {plan.phase.name}")
+        wanted = plan.phase
+    if rollout.status is RolloutStatus.CANCELLED or not wanted.canary_percent:
+        return CohortFound(wanted.name, wanted.canary_percent, (), tuple(notes))
+    names = [one.name for one in policy.phases]
+    if names.index(wanted.name) > names.index(plan.phase.name):
+        draws = preview(policy, known.in_lot, salt=plan.salt)
+        one = draws[names.index(wanted.name)]
+        notes.append(f"a preview: {wanted.name} is not entered yet")
+        notes.extend(_notes_of(one))
+        entries = _members(known, known.drawn(wanted.canary_percent), wanted.canary_percent)
+    else:
+        entries = _present(known)
+    return CohortFound(wanted.name, wanted.canary_percent, tuple(entries), tuple(notes))
+
+
+def why_host(question: Question, rollout: Rollout, name: str) -> tuple[Why, str | None]:
+    """Why a host is in the present cohort or not, and the first phase of a preview that it is in.
+
+    Raises:
+        RefusedError: if there is no such host.
+        RolloutGateError: if the roster or the table of hosts cannot be used.
+    """
+    known = ground(question, rollout)
+    host, plan = host_named(known, name), known.plan
+    entry = RosterEntry(host.name, group_of(host), host.mark)
+    percent = plan.phase.canary_percent or plan.policy.first_canary.canary_percent
+    found = why(entry, plan.cutoffs, salt=plan.salt, percent=percent)
+    draws = preview(plan.policy, known.in_lot, salt=plan.salt)
+    return found, first_phase(entry, draws, salt=plan.salt)
+
+
+def carrying(question: Question, rollout: Rollout) -> CohortFound:
+    """Which hosts still carry the release: those that were given it, and are not seen without.
+
+    A host of which nothing can be read counts as one that carries it.
+
+    Raises:
+        RolloutGateError: if the roster, the table of hosts or the store cannot be used.
+    """
+    known = ground(question, rollout)
+    job = Job(known.plan, known.pin.store, known.pin.store_id, Wanted.COUNTS, {})
+    given = [one for one in known.hosts if one.record is not None and is_given(one.record)]
+    store = opened_store(job) if given else open_store(known.pin.store)
+    entries = tuple(
+        RosterEntry(host.name, group_of(host), host.mark)
+        for host in given
+        if not _is_reverted(rollout, read_of(job, store, host).surfaces.values())
+    )
+    return CohortFound(rollout.phase, known.plan.phase.canary_percent, entries, ())
+
+
+def _is_reverted(rollout: Rollout, read: Iterable[SurfaceEvidence]) -> bool:
+    """Tell whether the newest cycle of every surface tells the version that it goes back to."""
+    target = rollout.rollback.rollback_version
+    told = [found.cycles[-1].event.release if found.cycles else None for found in read]
+    return all(one is not None and is_same_release(one, target) for one in told)
+
+
+def _phase(known: Ground, name: str) -> Phase:
+    policy = known.plan.policy
+    found = next((one for one in policy.phases if one.name == name), None)
+    if found is None:
+        names = ", ".join(one.name for one in policy.phases)
+        raise RefusedError(f"--phase: there is no phase {name!r}; there are {names}")
+    return found
+
+
+def _present(known: Ground) -> list[RosterEntry]:
+    """The hosts on the roster that have the release now, or are to have it."""
+    plan = known.plan
+    new = _members(known, plan.cutoffs, plan.phase.canary_percent)
+    drawn = [
+        RosterEntry(host.name, group_of(host), host.mark)
+        for host in known.hosts
+        if host.is_on_roster and host.record is not None and host.record.drawn_unix_ms is not None
+    ]
+    pinned = {host.name for host in known.hosts if host.record and not host.record.is_joined}
+    return sorted([*drawn, *(one for one in new if one.host not in pinned)])
+
+
+def _members(known: Ground, cutoffs: Mapping[str, str], percent: int) -> list[RosterEntry]:
+    """The hosts that these cut-offs give the release, and those that have it."""
+    had = {
+        host.name
+        for host in known.hosts
+        if host.record is not None and host.record.drawn_unix_ms is not None
+    }
+    return [
+        one
+        for one in known.in_lot
+        if one.host in had
+        or (
+            one.mark is not Mark.RETIRED
+            and is_member(one, cutoffs, salt=known.plan.salt, percent=percent)
+        )
+    ]
+
+
+def _notes_of(one: PhaseDraw) -> list[str]:
+    """What people have to know of a draw: why it is more, and who is left out."""
+    found, draw = [], one.draw
+    if draw.is_raised:
+        found.append(f"it is {draw.wanted} hosts, more than {draw.percent} %, for min_hosts")
+    if draw.drawn > draw.wanted:
+        found.append(
+            f"it is {draw.drawn} hosts, and the share is {draw.wanted}: an earlier cut-off was "
+            "higher in a group"
+        )
+    if draw.drawn == draw.wanted and not draw.is_raised:
+        found.append(f"it is exactly {draw.drawn} hosts by lot, and {draw.first} marked")
+    if one.without:
+        found.append(f"groups without a canary: {', '.join(one.without[:10])}")
+    if not one.added:
+        found.append("it adds no host to the phase before")
+    return found
