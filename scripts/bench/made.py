@@ -102,7 +102,9 @@ OTHER_LAYOUTS = (
 class Log:
     """A state directory with an event log that grows by a cycle a minute."""
 
-    def __init__(self, state_dir: Path, example: Path, layout: Layout = AS_WRITTEN) -> None:
+    def __init__(
+        self, state_dir: Path, example: Path, layout: Layout = AS_WRITTEN, *, seed: int = 1
+    ) -> None:
         """Begin in a new directory, after the example of a state directory of one cycle."""
         state_dir.mkdir(parents=True)
         self.state_dir, self._layout = state_dir, layout
@@ -110,7 +112,7 @@ class Log:
         lines = (example / self.path.name).read_bytes().splitlines()
         self._kinds = _kinds(json.loads(lines[0]))
         self._state = json.loads((example / "state.json").read_bytes())
-        self._chance = random.Random(1)  # noqa: S311 - the same log each time is what is wanted
+        self._chance = random.Random(seed)  # noqa: S311 - the same log each time is what is wanted
         self._previous: str | None = None
         self._number, self._now = 0, START_UNIX_MS
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from scripts.bench.cycles import creating, duplicates, listing, memory
 from scripts.bench.durable import durability
 from scripts.bench.executions import executing
+from scripts.bench.fleets import fleet
 from scripts.bench.logs import deciding, long_log, replaying
 from scripts.bench.measure import Measured, Spread, measured
 from scripts.bench.place import Benchmark, Place
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "log": long_log,
     "gate": deciding,
     "replay": replaying,
+    "fleet": fleet,
     "execute": executing,
     "durability": durability,
 }

@@ -6,7 +6,7 @@ from scripts.bench.made import Log
 from scripts.bench.measure import Words, take
 from scripts.bench.place import GATE
 
-_POLICY = """
+POLICY = """
 schema_version = 1
 name = "day"
 cycle_interval = "5m"
@@ -40,7 +40,7 @@ class Rollout:
     def __init__(self, folder: Path, example: Path, *, before: int, window: int) -> None:
         self.log = Log(folder / "state", example).grow(max(1, before))
         policy = folder / "policy.toml"
-        policy.write_text(_POLICY)
+        policy.write_text(POLICY)
         rollout = ("--rollout-dir", folder / "rollout")
         common = (*rollout, "--now-unix-ms", str(self.log.now_unix_ms))
         release = ("--release", "1.4.0", "--rollback-to", "1.3.2", "--policy", policy)
