@@ -417,9 +417,20 @@ def test_a_sandbox_that_stands_still_is_killed_with_the_runtime(host: Host) -> N
 
 
 def _sandboxes(runtime: int) -> list[int]:
-    """What a runtime has started, but for the first, which watches over the others."""
-    started = Path(f"/proc/{runtime}/task/{runtime}/children").read_text()
-    return [int(each) for each in started.split()[1:]]
+    """What a runtime has started, but for the first, which watches over the others.
+
+    And but for what is still the runtime itself, about to become bubblewrap: stopped there, it
+    would hold all that the runtime had open.
+    """
+    started = Path(f"/proc/{runtime}/task/{runtime}/children").read_text().split()[1:]
+    return [int(pid) for pid in started if _program(int(pid)) not in {None, _program(runtime)}]
+
+
+def _program(pid: int) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115 - its text
+    except OSError:
+        return None
 
 
 @needs_bubblewrap
