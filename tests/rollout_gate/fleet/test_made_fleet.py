@@ -4,11 +4,18 @@ import gzip
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tau_rollout_gate.contract.rollout import RolloutStatus
+from tau_rollout_gate.errors import StorageError
+from tau_rollout_gate.files.rollout_directory import Change
+from tau_rollout_gate.fleet.chunk import Job
+from tau_rollout_gate.fleet.engines import pool
+from tau_rollout_gate.fleet.engines.worker import judge_chunk
+from tau_rollout_gate.fleet.plan import Host
 from tau_rollout_gate.policy.fleet import Compare, FleetRules
 from tests.rollout_gate.fleet.made import MadeFleet, fleet_toml, hosts
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE
@@ -424,3 +431,67 @@ def test_one_host_as_a_fleet(tmp_path: Path, bad_at: int | None, last: int) -> N
         fleet.step(bad=("only",) if number == bad_at else ())
     assert set(verdicts[:8]) == {0, 3}
     assert verdicts[-1] == last
+
+
+def test_other_commands_know_of_a_fleet(fleet: MadeFleet) -> None:
+    """`report` and `watch` do not fall over it; `freeze`, `resume` and `policy adopt` work."""
+    one, _ = fleet.cohort()
+    fleet.step()
+    assert fleet("report", "--output", "page.html").code == 3
+    assert fleet("freeze", "--reason", "look first", "--by", "ada").code == 0
+    assert fleet("resume", "--reason", "seen", "--by", "ada").code == 0
+    text = (fleet.folder / "policy.toml").read_text()
+    adopt = ("policy", "adopt", "--policy", "other.toml", "--reason", "as agreed", "--by", "ada")
+    (fleet.folder / "other.toml").write_text(text.replace('salt = "release"', 'salt = "ours"'))
+    assert "another lot" in fleet(*adopt).err
+    (fleet.folder / "other.toml").write_text(text.replace("tolerate = 1", "tolerate = 0"))
+    assert fleet(*adopt).code == 0
+    fleet.step(bad=(one,))
+    done = fleet("advance", "--validation", "missing.json", "--by", "ada")
+    assert done.code == 4, done
+    assert "missing.json" in done.out
+    assert fleet("reenter", "--reason", "x", "--by", "ada").code == 2
+    assert fleet("rollback", "--reason", "failed", "--by", "ada").code == 0
+    archive = json.loads(fleet("status", "--json").out)
+    assert archive["hosts_with_release"] == 2
+    assert fleet("evaluate").code == 4
+    assert fleet("advance", "--by", "ada").code == 4
+    assert Gate(fleet.folder)("verify").code == 0
+
+
+def test_a_report_that_cannot_be_read_holds_nothing_back(fleet: MadeFleet) -> None:
+    """Where no trigger fired it is an error, and nothing is written."""
+    fleet.step()
+    before = fleet.rollout
+    assert fleet("advance", "--validation", "missing.json", "--by", "ada").code == 5
+    assert fleet.rollout == before
+
+
+def test_another_decision_meanwhile(fleet: MadeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look takes time, in which anybody can freeze: then nothing is advanced."""
+
+    def judge(job: Job, index: int, chunk: Sequence[Host]) -> bytes:
+        assert fleet("freeze", "--reason", "wait", "--by", "bob").code == 0
+        return judge_chunk(job, index, chunk)
+
+    fleet.step(4)
+    monkeypatch.setattr(pool, "judge_chunk", judge)
+    done = fleet("advance", "--by", "ada")
+    assert done.code == 2
+    assert "moved meanwhile" in done.err
+
+
+def test_where_nothing_can_be_recorded_the_lock_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the next `start` does not need to take it over."""
+    fleet = MadeFleet(tmp_path, hosts(2))
+    assert Gate(tmp_path)("fleet", "init").code == 0
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Change, "commit", refuse)
+        assert "the disk is full" in fleet.start(code=5).err
+    fleet.start()
