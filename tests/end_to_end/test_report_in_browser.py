@@ -22,7 +22,11 @@ from typing import Any
 
 import pytest
 
+from tau_rollout_gate.formats.page.page import page
+from tau_rollout_gate.services.report import templates
 from tests.end_to_end.rolling_out import MINUTE, Release
+from tests.rollout_gate.formats.drawn import drawn, many
+from tests.rollout_gate.worlds import QUICK
 
 INSPECTOR = Path(sys.executable).parent / "tau-transport-health"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -49,12 +53,17 @@ const probeOf = frame => {{
   const shown = [...page.querySelectorAll(".chart")].filter(chart => chart.checkVisibility());
   const texts = shown.flatMap(chart => [...chart.querySelectorAll("text")])
     .filter(text => text.checkVisibility());
+  const cells = [...page.querySelectorAll(".cells i")].filter(cell => cell.checkVisibility());
+  const signs = cells.map(cell => frame.contentWindow.getComputedStyle(cell, "::before").content);
   return {{
     overflow: root.scrollWidth - root.clientWidth,
     height: root.scrollHeight,
     background: getComputedStyle(page.body).backgroundColor,
     charts: shown.length,
     bars: shown.flatMap(chart => [...chart.querySelectorAll("rect")]).length,
+    cells: cells.length,
+    signs: new Set(signs).size,
+    smallest_cell: Math.min(...cells.map(cell => cell.getBoundingClientRect().width)),
     smallest_text: Math.min(...texts.map(text => text.getBoundingClientRect().height)),
     outside: texts.filter(text => text.getBoundingClientRect().left < 0
       || text.getBoundingClientRect().right > root.clientWidth).length,
@@ -278,6 +287,28 @@ def test_the_page_of_a_rollout_fits_in_light_and_dark(tmp_path: Path) -> None:
             assert len(set(shown.pixels)) > 20, "the top of the page is blank"
             assert shown.brightness < 60 if dark else shown.brightness > 200
     assert max(page.stat().st_size for page in pages) < 100_000
+
+
+def test_the_page_of_a_fleet_fits_and_shows_each_host(tmp_path: Path) -> None:
+    """From 40 to 10,000 hosts, in both colour schemes: every cell is drawn, with its sign in it."""
+    sizes = (40, 1_000, 10_000)
+    pages = []
+    for hosts in sizes:
+        fleet = drawn(many(hosts, groups=max(hosts // 500, 2)))
+        pages.append(tmp_path / f"{hosts}.html")
+        parts: Any = (fleet.answer, fleet.where, QUICK, (), {}, fleet.hosts)
+        pages[-1].write_text(page(*parts, templates=templates()), "utf-8")
+    for dark in (False, True):
+        found, said = show(pages, tmp_path, dark=dark)
+        assert said == ""
+        for shown, hosts in zip(found, [each for each in sizes for _ in WIDTHS], strict=True):
+            assert shown.probe["overflow"] == 0
+            assert shown.probe["cells"] == hosts
+            assert shown.probe["signs"] == 9 if hosts > 40 else shown.probe["signs"] > 4
+            assert shown.probe["smallest_cell"] >= 12
+            assert len(set(shown.pixels)) > 20, "the top of the page is blank"
+            assert shown.brightness < 60 if dark else shown.brightness > 200
+    assert max(one.stat().st_size for one in pages) < 500_000
 
 
 def test_the_page_opened_as_a_file_is_silent(

@@ -2,13 +2,21 @@
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from tau_rollout_gate.contract.rollout import RolloutStatus
+from tau_rollout_gate.errors import StorageError
+from tau_rollout_gate.files.rollout_directory import Change
+from tau_rollout_gate.fleet.chunk import Job
+from tau_rollout_gate.fleet.engines import dask, pool
+from tau_rollout_gate.fleet.engines.worker import judge_chunk
+from tau_rollout_gate.fleet.plan import Host
 from tau_rollout_gate.policy.fleet import Compare, FleetRules
 from tests.rollout_gate.fleet.made import MadeFleet, fleet_toml, hosts
 from tests.rollout_gate.making import ENTERED, MINUTE, SURFACE
@@ -424,3 +432,121 @@ def test_one_host_as_a_fleet(tmp_path: Path, bad_at: int | None, last: int) -> N
         fleet.step(bad=("only",) if number == bad_at else ())
     assert set(verdicts[:8]) == {0, 3}
     assert verdicts[-1] == last
+
+
+def test_other_commands_know_of_a_fleet(fleet: MadeFleet) -> None:
+    """`report` and `watch` do not fall over it; `freeze`, `resume` and `policy adopt` work."""
+    one, _ = fleet.cohort()
+    fleet.step()
+    assert fleet("report", "--output", "page.html").code == 3
+    assert fleet("freeze", "--reason", "look first", "--by", "ada").code == 0
+    assert fleet("resume", "--reason", "seen", "--by", "ada").code == 0
+    text = (fleet.folder / "policy.toml").read_text()
+    adopt = ("policy", "adopt", "--policy", "other.toml", "--reason", "as agreed", "--by", "ada")
+    (fleet.folder / "other.toml").write_text(text.replace('salt = "release"', 'salt = "ours"'))
+    assert "another lot" in fleet(*adopt).err
+    (fleet.folder / "other.toml").write_text(text.replace("tolerate = 1", "tolerate = 0"))
+    assert fleet(*adopt).code == 0
+    fleet.step(bad=(one,))
+    done = fleet("advance", "--validation", "missing.json", "--by", "ada")
+    assert done.code == 4, done
+    assert "missing.json" in done.out
+    assert fleet("reenter", "--reason", "x", "--by", "ada").code == 2
+    assert fleet("rollback", "--reason", "failed", "--by", "ada").code == 0
+    archive = json.loads(fleet("status", "--json").out)
+    assert archive["hosts_with_release"] == 2
+    assert fleet("evaluate").code == 4
+    assert fleet("advance", "--by", "ada").code == 4
+    assert Gate(fleet.folder)("verify").code == 0
+
+
+def test_a_report_that_cannot_be_read_holds_nothing_back(fleet: MadeFleet) -> None:
+    """Where no trigger fired it is an error, and nothing is written."""
+    fleet.step()
+    before = fleet.rollout
+    assert fleet("advance", "--validation", "missing.json", "--by", "ada").code == 5
+    assert fleet.rollout == before
+
+
+def test_another_decision_meanwhile(fleet: MadeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look takes time, in which anybody can freeze: then nothing is advanced."""
+
+    def judge(job: Job, index: int, chunk: Sequence[Host]) -> bytes:
+        assert fleet("freeze", "--reason", "wait", "--by", "bob").code == 0
+        return judge_chunk(job, index, chunk)
+
+    fleet.step(4)
+    monkeypatch.setattr(pool, "judge_chunk", judge)
+    done = fleet("advance", "--by", "ada")
+    assert done.code == 2
+    assert "moved meanwhile" in done.err
+
+
+def test_where_nothing_can_be_recorded_the_lock_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the next `start` does not need to take it over."""
+    fleet = MadeFleet(tmp_path, hosts(2))
+    assert Gate(tmp_path)("fleet", "init").code == 0
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Change, "commit", refuse)
+        assert "the disk is full" in fleet.start(code=5).err
+    fleet.start()
+
+
+def test_previews_say_what_people_have_to_know(tmp_path: Path) -> None:
+    """Where it is more than the share and why, groups without a canary, phases that add nobody."""
+    names = hosts(8)
+    groups = {name: f"zone-{index % 4}" for index, name in enumerate(names)}
+    fleet = MadeFleet(tmp_path, names, groups, FleetRules(min_hosts=2))
+    assert Gate(tmp_path)("fleet", "init").code == 0
+    fleet.start()
+    first = fleet("cohort", "--phase", "canary-1").err
+    assert "it is 2 hosts, more than 5 %, for min_hosts" in first
+    assert "groups without a canary: zone-" in first
+    assert "it adds no host to the phase before" in fleet("cohort", "--phase", "canary-2").err
+    later = fleet("cohort", "--phase", "canary-3").err
+    assert re.search(r"exactly 4 hosts|is [5-8] hosts, and the share is 4", later)
+    fleet.write_roster("new\tzone-0")
+    assert any("has changed since the start" in one for one in fleet.evaluate()["warnings"])
+    assert fleet("explain", "--host", "new").code == 3
+
+
+def test_a_cluster_is_asked_for_by_its_address(
+    fleet: MadeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the answer is the same to the byte."""
+    asked = []
+
+    def run(
+        job: Job, chunks: Mapping[int, Sequence[Host]], **options: object
+    ) -> Iterator[tuple[int, object]]:
+        asked.append(options)
+        return pool.run(job, chunks, workers=1)
+
+    monkeypatch.setattr(dask, "run", run)
+    fleet.step()
+    address = "tls://scheduler.example:8786"
+    found = fleet("evaluate", "--json", "--engine", f"dask={address}")
+    assert found == fleet("evaluate", "--json")
+    assert asked == [{"address": address, "is_insecure": False}]
+
+
+def test_a_store_of_another_fleet(tmp_path: Path) -> None:
+    """What `fleet.toml` calls itself is what the store says."""
+    fleet = MadeFleet(tmp_path, hosts(2))
+    assert Gate(tmp_path)("fleet", "init").code == 0
+    (tmp_path / "fleet.toml").write_text(fleet_toml(name="core"))
+    assert "is of the fleet 'core'" in fleet.start(code=2).err
+
+
+def test_a_table_that_is_gone_does_not_stop_the_next_start(fleet: MadeFleet) -> None:
+    """Who still has the release is not known then, which is said."""
+    assert fleet("rollback", "--reason", "x", "--by", "ada").code == 0
+    for path in (fleet.folder / ROLLOUT_DIR).glob("hosts-*"):
+        path.unlink()
+    assert "is not known" in fleet.start().err

@@ -3,17 +3,24 @@
 import pickle
 from typing import Any
 
+import pytest
+
 from tau_rollout_gate.contract.pin import LogPosition, Seen
 from tau_rollout_gate.decision.fleet import HostState
-from tau_rollout_gate.evidence.values import Evidence, SurfaceEvidence
+from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, SurfaceEvidence
 from tau_rollout_gate.fleet.cohort import EVERY_SCORE
 from tau_rollout_gate.fleet.host_judgement import judge_host
 from tau_rollout_gate.fleet.plan import Arm, Host, HostRecord, HostRow, Part
 from tau_rollout_gate.fleet.record import (
     hosts_of,
+    is_absent,
     is_excusable,
     record_after,
     record_at_entry,
+    record_at_reentry,
+    record_made_anew,
+    record_of_absent,
     roster_changes,
 )
 from tau_rollout_gate.fleet.roster import Mark, RosterEntry
@@ -182,3 +189,88 @@ def test_a_plan_goes_to_a_worker_as_it_is() -> None:
     plan = plan_of([host])
     sent = pickle.loads(pickle.dumps((plan, host, row_of(host, CLEAN))))  # noqa: S301 - our own
     assert sent == (plan, host, row_of(host, CLEAN))
+
+
+def test_an_excused_host_that_fails_counts_again() -> None:
+    """At the very look that sees it: nobody is to leave before a failure is recorded."""
+    host = canary(is_excused=True, was_clean=True)
+    assert not row_of(host, None).counts_as_unclean
+    row = row_of(host, BAD)
+    assert (row.counts_as_failed, row.counts_as_unclean, row.is_excused) == (True, True, False)
+
+
+def test_a_host_that_enters_anew_alone() -> None:
+    """Its soak begins then; one that failed, or has no release, has nothing to enter anew."""
+    plan = plan_of([canary()], now_unix_ms=NOW)
+    found = record_made_anew(plan, canary(was_clean=True), evidence_of(CLEAN), accepts_lost=False)
+    assert found is not None
+    assert (found.entered_unix_ms, found.was_clean) == (NOW, False)
+    assert record_made_anew(plan, control(), evidence_of(OTHER), accepts_lost=False) is None
+    new = Host("h", "default")
+    assert record_made_anew(plan, new, evidence_of(CLEAN), accepts_lost=False) is None
+    fired = record_after(canary(), row_of(canary(), BAD))
+    host = Host("h", "default", record=fired)
+    with pytest.raises(RefusedError, match=r"h: failed \(hard_runtime_errors\)"):
+        record_made_anew(plan, host, evidence_of(BAD), accepts_lost=True)
+
+
+def test_a_phase_that_is_entered_anew() -> None:
+    """Sides and failures stay; lost evidence is left behind only where that is accepted."""
+    flaw = FlawFound(flaw=Flaw.CYCLE_GONE, detail="cycles are gone", lost=2)
+    torn = surface_evidence(CLEAN, flaws=(flaw,))
+
+    def again(host: Host, lines: Any, *, accepts_lost: bool = False) -> HostRecord | None:  # noqa: ANN401
+        plan, evidence = plan_of([host], now_unix_ms=NOW), evidence_of(lines)
+        row = judge_host(plan, host, evidence)
+        return record_at_reentry(plan, host, row, evidence, {}, accepts_lost=accepts_lost)
+
+    host = canary(failed_look=2)
+    for lines, accepts_lost, is_left in (
+        (CLEAN, False, True),
+        (torn, False, False),
+        (torn, True, True),
+        (None, True, False),
+    ):
+        found = again(host, lines, accepts_lost=accepts_lost)
+        assert found is not None
+        assert host.record is not None
+        assert (found.surfaces != host.record.surfaces) == is_left
+        assert (found.arm, found.failed_look) == (Arm.CANARY, 2)
+    anew = again(control(), OTHER)
+    assert anew is not None
+    assert (anew.drawn_unix_ms, anew.arm) == (None, Arm.CONTROL)
+    new = again(Host("h", "default"), CLEAN)
+    assert new is not None
+    assert new.drawn_unix_ms is None
+
+
+def test_who_is_pinned_no_more() -> None:
+    """A host that left, unless it failed; a retired one is not drawn any more."""
+    gone = canary()._replace(is_on_roster=False)
+    plan = plan_of([gone], now_unix_ms=NOW)
+    row = judge_host(plan, gone, evidence_of(CLEAN))
+    assert record_at_entry(plan, gone, row, evidence_of(CLEAN), EVERY) is None
+    bad = judge_host(plan, gone, evidence_of(BAD))
+    kept = record_at_entry(plan, gone, bad, evidence_of(BAD), EVERY)
+    assert kept is not None
+    assert (kept.arm, [one.name for one in kept.fired]) == (None, ["hard_runtime_errors"])
+    retired = control()._replace(mark=Mark.RETIRED)
+    assert entered(retired, OTHER, EVERY).drawn_unix_ms is None
+    clean = canary()._replace(mark=Mark.RETIRED)
+    assert record_after(clean, row_of(clean, CLEAN)).is_excused
+
+
+def test_a_host_that_is_taken_out_before_the_draw() -> None:
+    """It stays out as long as nothing is seen of it, and is as any new one then."""
+    host = Host("h", "default")
+    plan = plan_of([host], now_unix_ms=NOW)
+    record = record_of_absent(plan, host)
+    absent = host._replace(record=record)
+    assert is_absent(record)
+    assert is_absent(record_after(absent, row_of(absent, None, cutoffs=EVERY)))
+    assert not is_absent(record_after(absent, row_of(absent, CLEAN, cutoffs=EVERY)))
+    at_entry = entered(absent, None, EVERY)
+    assert is_absent(at_entry)
+    assert all(pin.evidence_from is not None for pin in at_entry.surfaces)
+    assert not row_of(absent, None, cutoffs=EVERY).counts_as_unclean
+    assert not is_absent(entered(absent, CLEAN, EVERY))

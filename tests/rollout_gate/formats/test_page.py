@@ -15,7 +15,7 @@ from tau_rollout_gate.formats.page.page import LONGEST_TEXT, MOST_BARS, MOST_DEC
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.policy.policy import parse_policy
 from tau_rollout_gate.rollout.ledger import Action, Entry
-from tau_rollout_gate.services.report import template
+from tau_rollout_gate.services.report import templates
 from tests.rollout_gate.answers import (
     HOSTILE,
     SITUATIONS,
@@ -77,7 +77,7 @@ def drawn(
     where = where or around()
     begun = [decided(rollout("preflight"), Action.START)]
     found = {name.replace("_", "-"): each for name, each in restarts.items()}
-    return page(one, where, POLICY, decisions or begun, found, template=template())
+    return page(one, where, POLICY, decisions or begun, found, templates=templates())
 
 
 def read(*arguments: Any, **restarts: Any) -> Reader:  # noqa: ANN401 - as `drawn` has them

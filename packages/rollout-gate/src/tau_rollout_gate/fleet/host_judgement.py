@@ -160,7 +160,8 @@ def _row(  # noqa: PLR0913 - what a row is made of
     record, where = host.record, standing.where
     is_latched = record is not None and record.is_contaminated
     is_contaminated = part is Part.CONTROL and (shows or is_latched)
-    is_excused = record is not None and record.is_excused and not record.fired
+    fired = _fired(judged)
+    is_excused = record is not None and record.is_excused and not fired
     counts = part in {Part.CANARY, Part.JOINED} and not is_excused
     is_unclean = standing.state not in {HostState.CLEAN, HostState.JOINED}
     soak = judged.answer.soak
@@ -190,7 +191,7 @@ def _row(  # noqa: PLR0913 - what a row is made of
         held_ms=soak.held_ms if is_fine else 0,
         earliest_unix_ms=None if since is None else _earliest(judged, since),
         inputs_sha256=_inputs_digest(judged.evidence),
-        fired=_fired(judged),
+        fired=fired,
         surfaces=tuple(
             remembered(judged.rollout, pin, judged.evidence.surfaces[pin.name])
             for pin in judged.rollout.surfaces

@@ -52,7 +52,7 @@ def partial_of(plan: Plan, index: int, rows: Sequence[HostRow]) -> bytes:
     canaries = [row for row in rows if row.part in _WITH_RELEASE]
     counted = [row for row in canaries if not row.is_excused]
     unclean = [row for row in counted if row.counts_as_unclean]
-    untold = [row for row in counted if row.untold and row.state in _FINE]
+    untold = [row for row in canaries if is_untold(row)]
     groups: dict[str, GroupCount] = defaultdict(GroupCount)
     for row in rows:
         groups[row.group] += _counted(row)
@@ -77,6 +77,12 @@ def partial_of(plan: Plan, index: int, rows: Sequence[HostRow]) -> bytes:
             soaks=reduce(_both_soaks, map(_soaks, counted), None),
         )
     )
+
+
+def is_untold(row: HostRow) -> bool:
+    """Tell whether nothing is wrong with a canary, but its cycles tell no release."""
+    is_counted = row.part in _WITH_RELEASE and not row.is_excused
+    return is_counted and bool(row.untold) and row.state in _FINE
 
 
 def _counted(row: HostRow) -> GroupCount:

@@ -1,6 +1,6 @@
 """The counts of all chunks as they count: those that tell no release among them, and limits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,12 +12,13 @@ from tau_rollout_gate.decision.fleet import (
 )
 from tau_rollout_gate.errors import ChunkRefusedError
 from tau_rollout_gate.fleet.counts import GroupCount, Partial
-from tau_rollout_gate.fleet.partial import worst_first
-from tau_rollout_gate.fleet.plan import Plan
+from tau_rollout_gate.fleet.partial import is_untold, worst_first
+from tau_rollout_gate.fleet.plan import HostRow, Plan
 from tau_rollout_gate.policy.findings import EVIDENCE_OF_RELEASE
 from tau_rollout_gate.policy.fleet import FleetRules
 
 _MOST_SHOWN = 10
+_UNTOLD = "its cycles tell no release, and those of others do, or cannot be read"
 
 
 class Tally(NamedTuple):
@@ -109,6 +110,23 @@ def _in_group(rules: FleetRules, count: GroupCount, tolerated: int) -> int:
     return max(own, min(tolerated, 1))
 
 
+def counted_rows(plan: Plan, partial: Partial, rows: Iterable[HostRow]) -> list[HostRow]:
+    """The rows as `tally` counts their hosts: those that tell no release, while others do, without.
+
+    Args:
+        plan: What they were judged by.
+        partial: All chunks together.
+        rows: The rows of all hosts.
+    """
+    told = {*plan.tells_release, *partial.told}
+    return [
+        row._replace(state=HostState.NOT_UPGRADED, reason=EVIDENCE_OF_RELEASE, why=_UNTOLD)
+        if is_untold(row) and (partial.unread or told.intersection(row.untold))
+        else row
+        for row in rows
+    ]
+
+
 def _worst(partial: Partial, *, is_waiting: bool) -> list[WorstHost]:
     if not is_waiting:
         return list(partial.worst)
@@ -116,7 +134,7 @@ def _worst(partial: Partial, *, is_waiting: bool) -> list[WorstHost]:
         one.host: one._replace(
             state=HostState.NOT_UPGRADED,
             reason=EVIDENCE_OF_RELEASE,
-            why="its cycles tell no release, and those of others do, or cannot be read",
+            why=_UNTOLD,
         )
         for one in partial.untold_hosts
     }

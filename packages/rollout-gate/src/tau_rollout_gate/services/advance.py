@@ -5,6 +5,7 @@ from functools import partial
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Answer, Found, Verdict
 from tau_rollout_gate.errors import RefusedError
+from tau_rollout_gate.files.record import load
 from tau_rollout_gate.files.rollout_directory import changing
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.ledger_check import Standing
@@ -27,25 +28,23 @@ def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
         RefusedError: if another process recorded a decision while this one waited.
         RolloutGateError: if the rollout, its policy or a file that was named cannot be used.
     """
+    before = load(question.rollout_dir)
+    if before.rollout.is_open and before.rollout.fleet is not None:
+        from tau_rollout_gate.services.fleet import advance as fleet  # noqa: PLC0415 - few are
+
+        check_pinned(question, before)
+        return fleet.advance_fleet(
+            question,
+            before,
+            by=by,
+            says_nothing_new=partial(_says_nothing_new, before),
+            after=partial(_after, by=by),
+        )
     with changing(question.rollout_dir) as change:
         before = change.current
         if change.has_moved:
-            raise RefusedError(
-                f"the rollout moved meanwhile: decision {before.decisions.count} "
-                f"({before.last.action} by {before.last.by}), now in {before.rollout.phase}; "
-                "nothing was written. See 'status', and advance again"
-            )
+            raise RefusedError(meanwhile(before))
         check_pinned(question, before)
-        if before.rollout.is_open and before.rollout.fleet is not None:
-            from tau_rollout_gate.services.fleet import advance as fleet  # noqa: PLC0415 - few are
-
-            return fleet.advance_fleet(
-                question,
-                change,
-                by=by,
-                says_nothing_new=partial(_says_nothing_new, before),
-                after=partial(_after, by=by),
-            )
         found = evaluate_news(question, before)
         if not before.rollout.is_open:
             return found.answer, None
@@ -66,6 +65,15 @@ def advance(question: Question, *, by: str) -> tuple[Answer, Entry | None]:
         if here != before.rollout:
             change.note(here)
         return answer, None
+
+
+def meanwhile(now: Standing) -> str:
+    """Say that another process recorded a decision, and which."""
+    return (
+        f"the rollout moved meanwhile: decision {now.decisions.count} "
+        f"({now.last.action} by {now.last.by}), now in {now.rollout.phase}; nothing was written. "
+        "See 'status', and advance again"
+    )
 
 
 def _after(rollout: Rollout, found: Found, *, by: str) -> Rollout:

@@ -47,13 +47,19 @@ class Question(NamedTuple):
     progress: Callable[[int, int], None] | None = None
 
 
+FleetJudge = Callable[[Question, Rollout, Policy, Evidence, int], Answer]
+"""Looks at the hosts of a rollout's fleet, and decides; the last is the time to decide at."""
+
+
 def now_unix_ms(given: int | None) -> int:
     """Tell the time to decide at: the one given, else the clock's. The clock is read here."""
     return time.time_ns() // 1_000_000 if given is None else given
 
 
-def evaluate(question: Question, rollout: Rollout) -> Found:
+def evaluate(question: Question, rollout: Rollout, judge_fleet: FleetJudge | None = None) -> Found:
     """Judge a rollout by what its files say now.
+
+    `judge_fleet` looks at the hosts of a fleet; unless given, for their counts alone.
 
     Raises:
         RolloutGateError: if the policy or a report that was named cannot be used; not where a
@@ -61,36 +67,44 @@ def evaluate(question: Question, rollout: Rollout) -> Found:
             is no error: it holds.
     """
     try:
-        return _evaluated(question, rollout)
+        return _evaluated(question, rollout, judge_fleet or _counted)
     except NamedFileError as error:
-        found = _evaluated(question._replace(reports=()), rollout)
+        found = _evaluated(question._replace(reports=()), rollout, judge_fleet or _counted)
         if found.answer.verdict is not Verdict.ROLLBACK:
             raise
         return found._replace(answer=_warned(found.answer, str(error)))
 
 
-def evaluate_news(question: Question, standing: Standing) -> Found:
+def evaluate_news(
+    question: Question, standing: Standing, judge_fleet: FleetJudge | None = None
+) -> Found:
     """Judge a rollout as `evaluate` does, and say whether that is news against the last decision.
 
     Raises:
         RolloutGateError: as that does.
     """
-    found = evaluate(question, standing.rollout)
+    found = evaluate(question, standing.rollout, judge_fleet)
     changed = standing.is_news(found.answer)
     return found._replace(answer=found.answer._replace(changed=changed))
 
 
-def _evaluated(question: Question, rollout: Rollout) -> Found:
+def _evaluated(question: Question, rollout: Rollout, judge_fleet: FleetJudge) -> Found:
     now = now_unix_ms(question.now_unix_ms)
     policy = pinned_policy(question.policy, rollout, question.rollout_dir)
     evidence = evidence_for(question, rollout, policy, now)
     if rollout.is_open and rollout.fleet is not None:
-        from tau_rollout_gate.services.fleet.look import look  # noqa: PLC0415 - few are of a fleet
-
-        answer = look(question, rollout, policy, evidence, now).answer
+        answer = judge_fleet(question, rollout, policy, evidence, now)
     else:
         answer = decide(policy, rollout, evidence, now_unix_ms=now)
     return Found(answer=_warned(answer, *clock_warning(question.now_unix_ms)), evidence=evidence)
+
+
+def _counted(
+    question: Question, rollout: Rollout, policy: Policy, evidence: Evidence, now: int
+) -> Answer:
+    from tau_rollout_gate.services.fleet.look import look  # noqa: PLC0415 - few are of a fleet
+
+    return look(question, rollout, policy, evidence, now).answer
 
 
 def evidence_for(question: Question, rollout: Rollout, policy: Policy, now: int) -> Evidence:

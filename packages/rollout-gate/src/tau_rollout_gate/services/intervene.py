@@ -8,9 +8,12 @@ from functools import partial
 
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Found
+from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.policy import kept_policy, load_policy, pinned_policy
 from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.files.stopping import stopping
+from tau_rollout_gate.policy.fleet import FleetRules
+from tau_rollout_gate.policy.policy import Policy
 from tau_rollout_gate.rollout import stops, transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.services.actor import actor
@@ -64,7 +67,13 @@ def cancel(asked: Asked) -> Entry:
         RolloutGateError: if it is refused, or the directory cannot be used.
     """
     now = now_unix_ms(asked.question.now_unix_ms)
-    return _stopped(asked, Action.CANCEL, stops.cancelled, now)
+    entry = _stopped(asked, Action.CANCEL, stops.cancelled, now)
+    fleet = entry.rollout_after.fleet
+    if fleet is not None:
+        from tau_rollout_gate.services.fleet.store_lock import release_lock  # noqa: PLC0415 - few
+
+        release_lock(fleet)
+    return entry
 
 
 def resume(asked: Asked) -> Entry:
@@ -108,6 +117,7 @@ def adopt(asked: Asked, *, cycle_interval_ms: int | None) -> Entry:
 
     def transition(before: Rollout, found: Found) -> Rollout:
         own = pinned_policy(None, before, asked.question.rollout_dir)
+        _refuse_other_salt(before, own, policy)
         is_other = policy.cycle_interval_ms != own.cycle_interval_ms
         interval = policy.cycle_interval_ms if is_other else None
         return transitions.adopted(
@@ -124,6 +134,16 @@ def adopt(asked: Asked, *, cycle_interval_ms: int | None) -> Entry:
         transition,
         judged={} if stays else kept_policy(policy),
     )
+
+
+def _refuse_other_salt(rollout: Rollout, own: Policy, other: Policy) -> None:
+    """Pass for a policy by which a fleet's cohorts are drawn as they were."""
+    salts = [(each.fleet or FleetRules()).salt_of(rollout.release) for each in (own, other)]
+    if rollout.fleet is not None and salts[0] != salts[1]:
+        raise RefusedError(
+            f"the policy draws with the salt {salts[1]!r}, and the cohorts were drawn with "
+            f"{salts[0]!r}: another lot is for another rollout"
+        )
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def roll_back(asked: Asked, attached: Sequence[Path]) -> RolledBack:
     if rollout.fleet is not None:
         from tau_rollout_gate.services.fleet.store_lock import release_lock  # noqa: PLC0415 - few do
 
-        notes = release_lock(rollout)
+        notes = release_lock(rollout.fleet)
     return RolledBack(rollout, _state_dirs(asked, rollout), entry, captured, problems, notes)
 
 

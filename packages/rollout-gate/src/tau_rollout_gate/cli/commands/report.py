@@ -20,14 +20,14 @@ def command(
         Path, typer.Option(metavar="FILE", help="Replace this file with the page; - is stdout.")
     ] = Path("rollout-report.html"),
 ) -> None:
-    """Write one HTML page: phases, gates, triggers, decisions.
+    """Write one HTML page: phases, gates, triggers, decisions; of a fleet, every host.
 
     It needs nothing else, and asks no other host. Exits as 'evaluate' does, once it is written; 5
     if it cannot be.
 
     Example: tau-rollout-gate report --output page.html
     """
-    sight = look(question, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR)
+    sight = look(question, default_rollout_dir=options.DEFAULT_ROLLOUT_DIR, with_hosts=True)
     write_output(output, page_of(sight).encode())
     if str(output) != "-":
         typer.echo(printable(f"wrote {output}"), err=True)

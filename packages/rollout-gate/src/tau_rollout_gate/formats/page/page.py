@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from tau_rollout_gate import __version__
@@ -22,7 +22,9 @@ from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.context import Surroundings, steps
 from tau_rollout_gate.formats.decisions import did
+from tau_rollout_gate.formats.fleet import standing
 from tau_rollout_gate.formats.next_steps import next_steps
+from tau_rollout_gate.formats.page.fleet import KINDS, SIGNS, DrawnHost, fleet_view
 from tau_rollout_gate.formats.track import track_of
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.policy import Policy
@@ -37,6 +39,13 @@ MOST_DECISIONS = 200
 _WORST_LAST = tuple(HealthState)
 _STATUSES = (GateStatus.FAIL, GateStatus.UNKNOWN, GateStatus.PASS, GateStatus.NOT_APPLICABLE)
 """Those of gates, in the order in which they are read."""
+
+
+class Templates(NamedTuple):
+    """The texts of the templates: the page, and what it is where the rollout is a fleet's."""
+
+    report: str
+    fleet: str
 
 
 class Bar(NamedTuple):
@@ -55,14 +64,15 @@ class Strip(NamedTuple):
     bars: tuple[Bar, ...]
 
 
-def page(  # noqa: PLR0913 - all that is known of a rollout
+def page(  # noqa: PLR0913, PLR0917 - all that is known of a rollout
     answer: Answer,
     around: Surroundings,
     policy: Policy,
     decisions: Sequence[Entry],
     restarts: Mapping[str, Sequence[Restart]],
+    hosts: Sequence[DrawnHost] = (),
     *,
-    template: str,
+    templates: Templates,
 ) -> str:
     """The page about a rollout, as it was judged once.
 
@@ -72,10 +82,15 @@ def page(  # noqa: PLR0913 - all that is known of a rollout
         policy: The policy that it is judged by.
         decisions: Those of this rollout, oldest first.
         restarts: What restarted the soak of each surface in this phase, oldest first.
-        template: The text of the page's template.
+        hosts: Every host of a fleet, in any order.
+        templates: The page's templates.
     """
     is_back = around.rollout.status is RolloutStatus.ROLLED_BACK
-    return _compiled(template).render(
+    environment = _compiled(templates)
+    fleet: dict[str, object] = {}
+    if around.rollout.fleet is not None:
+        fleet = {"view": fleet_view(answer, hosts), "standing": standing}
+    return environment.get_template("fleet" if fleet else "report").render(
         answer=answer,
         cycles=tuple(_strips(around)),
         decisions=decisions[-MOST_DECISIONS:],
@@ -93,20 +108,23 @@ def page(  # noqa: PLR0913 - all that is known of a rollout
         track=tuple(track_of(around.rollout, policy, decisions)),
         triggers=sorted(answer.triggers, key=lambda one: not one.fired),
         version=__version__,
+        **fleet,
     )
 
 
 @lru_cache(maxsize=1)  # compiling takes many times as long as a page
-def _compiled(template: str) -> Template:
+def _compiled(templates: Templates) -> Environment:
     environment = Environment(
         autoescape=True,
         finalize=written,
+        loader=DictLoader(templates._asdict()),
         lstrip_blocks=True,
         trim_blocks=True,
         undefined=StrictUndefined,
     )
     environment.filters.update(utc=utc, span=phrases.seconds)
-    return environment.from_string(template)
+    environment.globals.update(signs_of_hosts=SIGNS, kinds_of_hosts=KINDS)
+    return environment
 
 
 def written(value: object) -> object:

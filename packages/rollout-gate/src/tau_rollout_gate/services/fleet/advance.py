@@ -7,13 +7,16 @@ from typing import NamedTuple
 from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Answer, Found, Verdict
+from tau_rollout_gate.errors import NamedFileError, RefusedError
 from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.files.policy import pinned_policy
-from tau_rollout_gate.files.rollout_directory import Change
+from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.fleet.chunk import Wanted
 from tau_rollout_gate.fleet.record import is_absent
 from tau_rollout_gate.fleet.table import TableRow, table_bytes
 from tau_rollout_gate.rollout.ledger import Action, Entry
+from tau_rollout_gate.rollout.ledger_check import Standing
+from tau_rollout_gate.services.advance import meanwhile
 from tau_rollout_gate.services.evaluate import (
     Question,
     clock_warning,
@@ -35,7 +38,7 @@ class Seen(NamedTuple):
 
 def advance_fleet(
     question: Question,
-    change: Change,
+    before: Standing,
     *,
     by: str,
     says_nothing_new: Callable[[Entry], bool],
@@ -43,17 +46,20 @@ def advance_fleet(
 ) -> tuple[Answer, Entry | None]:
     """Move a fleet's rollout on if its gates let it, and record the decision; as `advance` does.
 
+    The rollout directory is locked only to record it: a look at many hosts takes time, in which
+    `freeze` and `rollback` are not to wait.
+
     Args:
         question: What is asked.
-        change: The change of the rollout directory.
+        before: Where the rollout stands.
         by: Who asks.
         says_nothing_new: Tells whether a decision is not to be recorded.
         after: The rollout as a verdict leaves it.
 
     Raises:
+        RefusedError: if another process recorded something meanwhile.
         RolloutGateError: if the fleet cannot be judged.
     """
-    before = change.current
     seen = _seen(question, before.rollout, Wanted.LOOK)
     answer = seen.found.answer._replace(changed=before.is_news(seen.found.answer))
     found = seen.found._replace(answer=answer)
@@ -70,16 +76,20 @@ def advance_fleet(
         answer=answer,
     )
     told = answer._replace(advanced=has_moved)
-    if says_nothing_new(entry):
-        if table is not None:
-            change.note_seen(_noting(seen.rollout, table), table)
-        return told, None
-    pinned = _pinned(seen.look, moved, entry.decision_number, table, enters=enters)
-    done = change.commit(
-        entry.replaced(rollout_after=pinned).checked(), judged=seen.evidence.judged, table=table
-    )
-    if not pinned.is_open:
-        warnings = release_lock(pinned)
+    with changing(question.rollout_dir) as change:
+        now = change.current
+        if (now.decisions, now.rollout) != (before.decisions, before.rollout):
+            raise RefusedError(meanwhile(now))
+        if says_nothing_new(entry):
+            if table is not None:
+                change.note_seen(_noting(seen.rollout, table), table)
+            return told, None
+        pinned = _pinned(seen.look, moved, entry.decision_number, table, enters=enters)
+        done = change.commit(
+            entry.replaced(rollout_after=pinned).checked(), judged=seen.evidence.judged, table=table
+        )
+    if not pinned.is_open and pinned.fleet is not None:
+        warnings = release_lock(pinned.fleet)
         told = told._replace(warnings=(*told.warnings, *warnings))
     return told, done
 
@@ -131,13 +141,21 @@ def begin_anew(  # noqa: PLR0913 - what a decision says
 def _seen(question: Question, rollout: Rollout, wanted: Wanted) -> Seen:
     now = now_unix_ms(question.now_unix_ms)
     policy = pinned_policy(question.policy, rollout, question.rollout_dir)
-    evidence = evidence_for(question, rollout, policy, now)
+    try:
+        evidence = evidence_for(question, rollout, policy, now)
+        problem = None
+    except NamedFileError as error:  # no report may hide a trigger that fired
+        evidence = evidence_for(question._replace(reports=()), rollout, policy, now)
+        problem = error
     found = look(question, rollout, policy, evidence, now, wanted)
+    if problem is not None and found.answer.verdict is not Verdict.ROLLBACK:
+        raise problem
     plan, pin = found.ground.plan, found.ground.pin
     if plan.phase.canary_percent > 0:
-        told = tuple(sorted({*pin.tells_release, *found.partial.told}))
-        pin = pin.replaced(look=plan.look, tells_release=told)
-    warnings = (*clock_warning(question.now_unix_ms), *found.answer.warnings)
+        tells = tuple(sorted({*pin.tells_release, *found.partial.told}))
+        pin = pin.replaced(look=plan.look, tells_release=tells)
+    told = () if problem is None else (str(problem),)
+    warnings = (*told, *clock_warning(question.now_unix_ms), *found.answer.warnings)
     answer = found.answer._replace(warnings=warnings)
     return Seen(found, evidence, rollout.replaced(fleet=pin), Found(answer, evidence))
 

@@ -1,7 +1,6 @@
 """`start --fleet`: opens a rollout of all hosts of a roster, under the fleet's lock."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from tau_rollout_gate.contract.fleet import FleetPin
@@ -14,7 +13,7 @@ from tau_rollout_gate.rollout.start import Opening
 from tau_rollout_gate.services.evaluate import Question
 from tau_rollout_gate.services.fleet.look import named, table_of
 from tau_rollout_gate.services.fleet.start import find_fleet
-from tau_rollout_gate.services.fleet.store_lock import take_lock
+from tau_rollout_gate.services.fleet.store_lock import release_lock, take_lock
 from tau_rollout_gate.services.start import start
 
 
@@ -36,17 +35,27 @@ def open_fleet(
     """
     fleet = find_fleet(path)
     notes = tuple(_still_carrying(question.rollout_dir, fleet.pin))
-    take = partial(
-        take_lock,
-        fleet.store,
-        fleet.pin,
-        release=opening.release,
-        root=question.rollout_dir,
-        by=by,
-        takes_over=reason is not None,
-    )
+    is_taken = False
+
+    def take() -> None:
+        nonlocal is_taken
+        take_lock(
+            fleet.store,
+            fleet.pin,
+            release=opening.release,
+            root=question.rollout_dir,
+            by=by,
+            takes_over=reason is not None,
+        )
+        is_taken = True
+
     of_fleet = replace(opening, surfaces=fleet.surfaces, fleet=fleet.pin)
-    entry, findings = start(question, of_fleet, by=by, reason=reason, lock=take)
+    try:
+        entry, findings = start(question, of_fleet, by=by, reason=reason, lock=take)
+    except RolloutGateError:
+        if is_taken:  # what was not recorded has no lock
+            release_lock(fleet.pin)
+        raise
     return entry, findings, notes
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.contract.forms import json_of
-from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.errors import FormRefusedError, RefusedError, StoreError
 from tau_rollout_gate.files.stores.interface import Store
 from tau_rollout_gate.files.stores.opening import open_store
@@ -54,11 +53,8 @@ def take_lock(  # noqa: PLR0913 - whose it is, and where
     )
 
 
-def release_lock(rollout: Rollout) -> tuple[str, ...]:
+def release_lock(pin: FleetPin) -> tuple[str, ...]:
     """Let the lock of a rollout go, as far as its store answers; what could not be done is said."""
-    pin = rollout.fleet
-    if pin is None:
-        return ()
     problems = [f"{pin.store}: does not answer"]
     thread = threading.Thread(target=_release, args=(pin, problems), daemon=True)
     thread.start()
