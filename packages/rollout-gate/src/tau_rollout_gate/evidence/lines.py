@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.event import Event, line_digest, parse_event
+from tau_rollout_gate.contract.cycle import Event
+from tau_rollout_gate.contract.event import line_digest, parse_event
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.values import Flaw

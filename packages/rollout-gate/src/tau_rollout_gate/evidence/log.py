@@ -7,7 +7,7 @@ way is told and passed over; what is right in it is still judged, since it may f
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.contract.cycle import Event
 from tau_rollout_gate.contract.pin import Break
 from tau_rollout_gate.evidence.lines import Line
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound
