@@ -4,14 +4,14 @@ The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
 """
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from hashlib import sha256
 from itertools import chain
-from operator import attrgetter
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, cast
+from operator import attrgetter, or_
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
-from msgspec import UNSET, Meta, UnsetType, defstruct
+from msgspec import NODEFAULT, UNSET, Meta, UnsetType, defstruct, structs
 
 from tau_rollout_gate.contract.cycle import (
     COUNTERS_OF_CODES,
@@ -87,6 +87,25 @@ _NEVER_NULL = {
 }  # and not `previous_sha256`, which is null in the first line of a log
 
 
+def _once_there(key: str, type_: Any) -> Any:  # noqa: ANN401 - what a type may be
+    """The type of a key's value where it may not be left out, nor be null unless that says more."""
+    kinds = [kind for kind in get_args(type_) if kind is not UnsetType]
+    is_open = isinstance(type_, UnionType) or get_origin(type_) is Union
+    if is_open and key in _NEVER_NULL:
+        kinds.remove(NoneType)
+    return reduce(or_, kinds) if is_open else type_
+
+
+_FIELDS = {field.name: field for field in structs.fields(_Known)}
+
+TYPES: Mapping[str, Any] = {name: _once_there(name, field.type) for name, field in _FIELDS.items()}
+"""What each key must be where it stands; a timeline is judged apart."""
+
+DEFAULTS: Mapping[str, Any] = {
+    name: field.default for name, field in _FIELDS.items() if field.default is not NODEFAULT
+}
+"""What the value of a key is that may be left out, where it is."""
+
 _counts_of = attrgetter(*_COUNTS)
 _own_of = attrgetter(*Event._fields[1:])
 _common_of = attrgetter(*Told._fields[3:-1])
@@ -121,12 +140,16 @@ def parse_event(line: bytes) -> Event:
     _check_chain_keys(value)
     read = form_of(value, _Known)
     timeline = None if "timeline" not in value else steps.timeline(value["timeline"])
-    told = _told(
-        (read.health_state, read.reason_codes), _counts_of(read), (*_common_of(read), timeline)
-    )
+    told = told_of(read, timeline)
     if reason := contradiction_of(told):
         raise FormRefusedError(reason)
     return Event._make((told, *_own_of(read)))
+
+
+def told_of(read: Any, timeline: Timeline | None = None) -> Told:  # noqa: ANN401 - of any form
+    """What a line tells, read as a form that has all keys of one but its timeline."""
+    health = read.health_state, read.reason_codes
+    return _told(health, _counts_of(read), (*_common_of(read), timeline))
 
 
 def timeline_of(items: Iterable[object]) -> Timeline:

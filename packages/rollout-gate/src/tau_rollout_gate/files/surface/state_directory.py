@@ -21,8 +21,8 @@ from tau_rollout_gate.evidence.lines import (
     ReadPart,
     event_of,
     is_up_to,
-    read_part,
 )
+from tau_rollout_gate.evidence.reading import read_part
 from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.storage import opened_file
