@@ -73,9 +73,12 @@ class _Start:
     def is_among(self, lines: Sequence[Line]) -> bool:
         """Tell whether it may be after one of some lines."""
         start = self._from
-        return start is not None and any(
-            line.sha256 == start.event_sha256 or is_up_to(line.event, start) for line in lines
-        )
+        if start is None:
+            return False
+        events = [line.event for line in lines if line.event is not None]
+        numbers = [one.cycle_number for one in events if one.cycle_number is not None]
+        is_older = bool(numbers) and min(numbers) <= (start.cycle_number or 0)
+        return is_older or start.event_sha256 in [line.sha256 for line in lines]
 
     def take(self, line: Line) -> None:
         """Take a line whose bytes were hashed."""
