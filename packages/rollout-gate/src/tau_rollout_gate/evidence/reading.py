@@ -27,6 +27,7 @@ def read_part(
     part: LogPart,
     *,
     is_newest: bool,
+    is_oldest: bool = False,
     evidence_from: LogPosition | None,
     pinned: Collection[LogPosition] = (),
 ) -> ReadPart:
@@ -37,6 +38,7 @@ def read_part(
     Args:
         part: The part.
         is_newest: Whether no newer part was read.
+        is_oldest: Whether no older part will be.
         evidence_from: The line after which the evidence starts.
         pinned: Other lines that are looked for.
     """
@@ -49,6 +51,9 @@ def read_part(
             for line, one in zip(lines, raw, strict=True):
                 digests.add((one,), is_whole=line.sha256 is not None)
                 start.take(line)
+                # The evidence starts behind that line, and not before it: nobody asks for more.
+                if is_oldest and not kept and line is lines[0] and start.is_after(line):
+                    digests.drop(part.offset)
         else:
             digests.add(raw, is_whole=lines[-1].sha256 is not None)
         if all(line.event is not None for line in (*kept[-_ROW:], *lines)):
@@ -79,6 +84,11 @@ class _Start:
         numbers = [one.cycle_number for one in events if one.cycle_number is not None]
         is_older = bool(numbers) and min(numbers) <= (start.cycle_number or 0)
         return is_older or start.event_sha256 in [line.sha256 for line in lines]
+
+    def is_after(self, line: Line) -> bool:
+        """Tell whether that is the pinned line, and one at all."""
+        start = self._from
+        return start is not None and start.event_sha256 is not None and line.is_at(start)
 
     def take(self, line: Line) -> None:
         """Take a line whose bytes were hashed."""

@@ -177,7 +177,11 @@ def read_files(  # noqa: PLR0913 - what to look for, and two seams
             with opened(look) as file:
                 part = _found_part(file, look, search, block_bytes)
                 read = read_part(
-                    part, is_newest=not parts, evidence_from=evidence_from, pinned=pinned
+                    part,
+                    is_newest=not parts,
+                    is_oldest=search.is_over,
+                    evidence_from=evidence_from,
+                    pinned=pinned,
                 )
                 parts.insert(0, read)
         except FileNotFoundError:  # it was rotated just now: what is missing shows
