@@ -45,9 +45,9 @@ def read_part(
     wanted = {one.event_sha256 for one in (evidence_from, *pinned) if one is not None}
     kept: list[Line] = []
     digests = _Digests(part.offset)
-    start = _Start(evidence_from, digests)
+    start = None if evidence_from is None else _Start(evidence_from, digests)
     for lines, raw in _placed(part, EventReader(), is_newest=is_newest):
-        if start.is_among(lines):
+        if start is not None and start.is_among(lines):
             for line, one in zip(lines, raw, strict=True):
                 digests.add((one,), is_whole=line.sha256 is not None)
                 start.take(line)
@@ -69,7 +69,7 @@ def read_part(
 class _Start:
     """Begins the digests where the evidence may start: after its line, or those that are older."""
 
-    def __init__(self, evidence_from: LogPosition | None, digests: "_Digests") -> None:
+    def __init__(self, evidence_from: LogPosition, digests: "_Digests") -> None:
         self._from = evidence_from
         self._digests = digests
         self._after_origin: int | None = None
@@ -78,8 +78,6 @@ class _Start:
     def is_among(self, lines: Sequence[Line]) -> bool:
         """Tell whether it may be after one of some lines."""
         start = self._from
-        if start is None:
-            return False
         events = [line.event for line in lines if line.event is not None]
         numbers = [one.cycle_number for one in events if one.cycle_number is not None]
         is_older = bool(numbers) and min(numbers) <= (start.cycle_number or 0)
@@ -87,13 +85,10 @@ class _Start:
 
     def is_after(self, line: Line) -> bool:
         """Tell whether that is the pinned line, and one at all."""
-        start = self._from
-        return start is not None and start.event_sha256 is not None and line.is_at(start)
+        return self._from.event_sha256 is not None and line.is_at(self._from)
 
     def take(self, line: Line) -> None:
         """Take a line whose bytes were hashed."""
-        if self._from is None:
-            return
         if self._after_origin is None and line.is_at(self._from):
             self._after_origin = self._digests.begin()
         if is_up_to(line.event, self._from):
