@@ -34,6 +34,14 @@ action = "roll back"
 """
 
 
+def write_patient_policy(folder: Path) -> Path:
+    """Write a policy that holds to the end of any log, whatever the health; return its path."""
+    lines = POLICY.replace('"24h"', '"1000d"').splitlines(keepends=True)
+    path = folder / "patient.toml"
+    path.write_text("".join(one for one in lines if '"health"' not in one))
+    return path
+
+
 class Rollout:
     """A release in a phase of 24 hours, `window` cycles after its entry and `before` before it."""
 

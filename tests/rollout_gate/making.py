@@ -16,7 +16,8 @@ from tau_rollout_gate.contract.rollout import (
     Rollout,
     RolloutStatus,
 )
-from tau_rollout_gate.evidence.lines import LogPart, ReadPart, read_part
+from tau_rollout_gate.evidence.lines import LogPart, ReadPart
+from tau_rollout_gate.evidence.reading import read_part
 from tau_rollout_gate.evidence.values import Cycle, Evidence, SurfaceEvidence
 
 Json = dict[str, Any]

@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_rollout_gate.contract.event import (
-    LONGEST_LINE_BYTES,
-    Event,
-    HealthState,
-    Timeline,
-    classify,
-    line_digest,
-    parse_event,
-)
+from tau_rollout_gate.contract.cycle import Event, HealthState, Timeline, classify
+from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest, parse_event
 from tau_rollout_gate.errors import FormRefusedError, RolloutGateError
 from tests.rollout_gate.making import FIXTURE_SHA, MINUTE, History, Json, failed, malformed
 

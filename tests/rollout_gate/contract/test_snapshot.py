@@ -5,7 +5,7 @@ import json
 import pytest
 from msgspec import to_builtins
 
-from tau_rollout_gate.contract.event import HealthState
+from tau_rollout_gate.contract.cycle import HealthState
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
 from tau_rollout_gate.errors import FormRefusedError
 from tests.rollout_gate.making import MINUTE, History, Json, failed

@@ -375,7 +375,8 @@ def test_cases_of_a_fixture_without_a_name_or_of_another_surface() -> None:
     evidence = surface_evidence(History().every(MINUTE, 1, **failed(streak=1)))
     (cycle,) = evidence.cycles
     counters = {k: v for k, v in cycle.event.counters.items() if k != "discovered_cases"}
-    bare = cycle._replace(event=cycle.event._replace(counters=counters))
+    told = cycle.event.told._replace(counters=counters)
+    bare = cycle._replace(event=cycle.event._replace(told=told))
     place = WHERE._replace(file=cycle.file, line=cycle.line, cycle_id=cycle.event.cycle_id)
     surroundings = around(surfaces={"voice": evidence._replace(cycles=(bare,))})
     voice = hard_error()._replace(surface="voice", evidence=place)

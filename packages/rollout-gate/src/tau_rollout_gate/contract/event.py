@@ -4,16 +4,23 @@ The rules are the contract's (runbooks/state-files.md, "runtime-events.jsonl").
 """
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, reduce
 from hashlib import sha256
 from itertools import chain
-from operator import attrgetter
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from operator import attrgetter, or_
+from types import MappingProxyType, NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
-from msgspec import UNSET, Meta, UnsetType, defstruct
+from msgspec import NODEFAULT, UNSET, Meta, UnsetType, defstruct, structs
 
+from tau_rollout_gate.contract.cycle import (
+    COUNTERS_OF_CODES,
+    Event,
+    HealthState,
+    Timeline,
+    Told,
+    contradiction_of,
+)
 from tau_rollout_gate.contract.forms import (
     Count,
     Number,
@@ -28,57 +35,8 @@ from tau_rollout_gate.contract.long_json import Fold, Items, pieces_of
 from tau_rollout_gate.contract.plain_json import plain_object
 from tau_rollout_gate.errors import FormRefusedError
 
-FAILING_STREAK = 3
-"""Cycles in a row with a failed case from which on the health is failing (state-files.md)."""
-
 LONGEST_LINE_BYTES = 16 * 1024 * 1024
 """A longer line is invalid whatever it holds."""
-
-COUNTERS_OF_CODES: Mapping[str, tuple[str, ...]] = {
-    "queue_backpressure_applied": ("backlog_cases",),
-    "duplicate_cases_skipped": ("duplicate_skips",),
-    "malformed_inputs_observed": ("malformed_cases", "unexpected_malformed_cases"),
-    "retry_attempted": ("retry_attempts",),
-    "retryable_failures_observed": ("retryable_failures",),
-    "case_processing_failed": ("failed_cases",),
-    "command_registry_mutated": ("upserted_commands", "deleted_commands"),
-    "command_runs_recorded": ("executed_runs",),
-    "command_run_timeout_observed": ("run_timeout_failures",),
-    "command_run_non_zero_exit_observed": ("run_non_zero_exit_failures",),
-    "command_run_spawn_failures_observed": ("run_spawn_failures",),
-    "command_run_missing_command_observed": ("run_missing_command_failures",),
-}
-"""Which counters above 0 give a reason code (state-files.md, "Reason codes")."""
-
-KNOWN_REASON_CODES = frozenset({*COUNTERS_OF_CODES, "healthy_cycle"})
-"""The codes of the custom command; other surfaces have their own beside these."""
-
-
-class HealthState(StrEnum):
-    """How a surface is, best first."""
-
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    FAILING = "failing"
-
-
-def classify(*, failure_streak: int, failed_cases: int) -> HealthState:
-    """Judge the health that two numbers of a cycle give."""
-    if failure_streak >= FAILING_STREAK:
-        return HealthState.FAILING
-    if failure_streak > 0 or failed_cases > 0:
-        return HealthState.DEGRADED
-    return HealthState.HEALTHY
-
-
-class Timeline(NamedTuple):
-    """What decides of a browser's steps: how many there are, and the first that failed, in words.
-
-    A step failed whose status is not `ok` or that has an `error_code`.
-    """
-
-    length: int
-    failed: str | None
 
 
 class _Line(Read, frozen=True, kw_only=True):
@@ -129,38 +87,28 @@ _NEVER_NULL = {
 }  # and not `previous_sha256`, which is null in the first line of a log
 
 
-class Event(NamedTuple):
-    """A valid line. What its writer left out is None, and a counter is not in `counters`.
+def _once_there(key: str, type_: Any) -> Any:  # noqa: ANN401 - what a type may be
+    """The type of a key's value where it may not be left out, nor be null unless that says more."""
+    kinds = [kind for kind in get_args(type_) if kind is not UnsetType]
+    is_open = isinstance(type_, UnionType) or get_origin(type_) is Union
+    if is_open and key in _NEVER_NULL:
+        kinds.remove(NoneType)
+    return reduce(or_, kinds) if is_open else type_
 
-    `counters` has the line's counts by their names in the contract; `failed_cases`,
-    `failure_streak`, `backlog_cases` and `malformed_cases` are always there.
-    """
 
-    timestamp_unix_ms: int
-    health_state: HealthState
-    reason_codes: tuple[str, ...]
-    counters: Mapping[str, int]
-    cycle_duration_ms: int = 0
-    cycle_id: str | None = None
-    cycle_number: int | None = None
-    previous_sha256: str | None = None
-    run_mode: str | None = None
-    recovered: bool = False
-    runtime_version: str | None = None
-    release: str | None = None
-    fixture_name: str | None = None
-    fixture_sha256: str | None = None
-    timeline: Timeline | None = None
+_FIELDS = {field.name: field for field in structs.fields(_Known)}
 
-    @property
-    def is_chained(self) -> bool:
-        """Tell whether the line is part of a chain."""
-        return self.cycle_number is not None
+TYPES: Mapping[str, Any] = {name: _once_there(name, field.type) for name, field in _FIELDS.items()}
+"""What each key must be where it stands; a timeline is judged apart."""
 
+DEFAULTS: Mapping[str, Any] = {
+    name: field.default for name, field in _FIELDS.items() if field.default is not NODEFAULT
+}
+"""What the value of a key is that may be left out, where it is."""
 
 _counts_of = attrgetter(*_COUNTS)
-_own_of = attrgetter("cycle_duration_ms", "cycle_id", "cycle_number", "previous_sha256")
-_common_of = attrgetter(*Event._fields[8:-1])
+_own_of = attrgetter(*Event._fields[1:])
+_common_of = attrgetter(*Told._fields[3:-1])
 
 
 def line_digest(line: bytes) -> str:
@@ -191,35 +139,17 @@ def parse_event(line: bytes) -> Event:
         _check_nulls(value)
     _check_chain_keys(value)
     read = form_of(value, _Known)
-    event = Event._make(
-        (
-            read.timestamp_unix_ms,
-            read.health_state,
-            _shared(read.reason_codes),
-            _counters(_counts_of(read)),
-            *_own_of(read),
-            *_shared(_common_of(read)),
-            None if "timeline" not in value else steps.timeline(value["timeline"]),
-        )
-    )
-    if reason := contradiction_of(event):
+    timeline = None if "timeline" not in value else steps.timeline(value["timeline"])
+    told = told_of(read, timeline)
+    if reason := contradiction_of(told):
         raise FormRefusedError(reason)
-    return event
+    return Event._make((told, *_own_of(read)))
 
 
-def contradiction_of(event: Event) -> str | None:
-    """How a line contradicts itself, or None; nothing but this is judged so."""
-    counters = event.counters
-    failed, streak = counters["failed_cases"], counters["failure_streak"]
-    given = classify(failed_cases=failed, failure_streak=streak)
-    if event.health_state != given:
-        return f"health_state: {event.health_state}, but streak and failed cases give {given}"
-    if ("case_processing_failed" in event.reason_codes) != (failed > 0):
-        return f"reason_codes: case_processing_failed does not fit failed_cases, {failed}"
-    malformed = counters["malformed_cases"] + counters.get("unexpected_malformed_cases", 0)
-    if ("malformed_inputs_observed" in event.reason_codes) != (malformed > 0):
-        return f"reason_codes: malformed_inputs_observed does not fit its counters, {malformed}"
-    return None
+def told_of(read: Any, timeline: Timeline | None = None) -> Told:  # noqa: ANN401 - of any form
+    """What a line tells, read as a form that has all keys of one but its timeline."""
+    health = read.health_state, read.reason_codes
+    return _told(health, _counts_of(read), (*_common_of(read), timeline))
 
 
 def timeline_of(items: Iterable[object]) -> Timeline:
@@ -273,9 +203,13 @@ def _check_nulls(value: Mapping[str, Any]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _shared(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The same values, which most cycles of a log have: there are very many cycles."""
-    return values
+def _told(
+    health: tuple[HealthState, tuple[str, ...]],
+    counts: tuple[int | UnsetType, ...],
+    common: tuple[Any, ...],
+) -> Told:
+    """What a line tells, the same for those that tell alike: there are very many cycles."""
+    return Told._make((*health, _counters(counts), *common))
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ The rules are the contract's (runbooks/state-files.md, "state.json").
 
 from collections.abc import Iterable
 
-from tau_rollout_gate.contract.event import HealthState, classify
+from tau_rollout_gate.contract.cycle import HealthState, classify
 from tau_rollout_gate.contract.forms import Count, Number, Read, Sha256, Text, Version, object_of
 from tau_rollout_gate.errors import FormRefusedError
 

@@ -66,8 +66,10 @@ class SurfaceFold:
             if isinstance(trigger, CycleTrigger) and trigger.applies_to(pin.name)
         ]
         self._watches = {trigger.name: Watch(trigger) for trigger in triggers}
+        self._fired = [False for _ in triggers]
+        self._passed_by: Cycle | None = None
         self._bad = Alike(
-            lambda cycle: [trigger.is_bad(cycle) for trigger in triggers],
+            lambda cycle: _bad(triggers, cycle),
             {name for trigger in triggers for name in trigger.looks_at},
         )
         self._pinned = pinned_gates(pin, policy.required_run_mode)
@@ -77,6 +79,7 @@ class SurfaceFold:
         before, after = earlier[:accepted], earlier[accepted:]
         for cycle in before:
             self._step_since_canary(cycle)
+        self._pass_by()
         for watch in self._watches.values():
             watch.carry(pin.carried.unhealthy_row)
         self.release.carry(pin.carried.tie)
@@ -138,18 +141,19 @@ class SurfaceFold:
         since = self._soak.since_unix_ms
         return (
             self._holds(last),
-            tuple(
+            [
                 (canary if gate.is_since_canary else phase).status(gate)
                 for gate in self._window_gates
-            ),
+            ],
             since,
             since is not None and last.event.timestamp_unix_ms - since >= phase.soak_ms,
-            [watch.fired for watch in self._watches.values()],
+            self._fired,
             self._noted,
         )
 
     def sign(self, trigger: CycleTrigger) -> Sign:
         """What a trigger of the policy, which applies to the surface, has seen."""
+        self._pass_by()
         return self._watches[trigger.name].sign
 
     def finish(self, evidence: SurfaceEvidence, now_unix_ms: int) -> JudgedSurface:
@@ -203,14 +207,30 @@ class SurfaceFold:
         """Take a cycle; tell whether nothing before it counts, by the release that it tells."""
         before = self.release.tie
         if self.release.add(cycle):
-            for watch, is_bad in zip(self._watches.values(), self._bad(cycle), strict=True):
-                watch.add(cycle, is_bad=is_bad)
+            self._watch(cycle)
         is_begun_anew = self.release.tie is not before
         if is_begun_anew:
             self._canary = self._since_canary(cycle.event.timestamp_unix_ms)
         if self.release.tie is not Tie.AWAITED:
             self._canary.add(cycle)
         return is_begun_anew
+
+    def _watch(self, cycle: Cycle) -> None:
+        """Have triggers look at a cycle; of many in a row that are not bad the last one will do."""
+        bad = self._bad(cycle)
+        if bad is None:
+            self._passed_by = cycle
+            return
+        self._pass_by()
+        for watch, is_bad in zip(self._watches.values(), bad, strict=True):
+            watch.add(cycle, is_bad=is_bad)
+        self._fired = [watch.fired for watch in self._watches.values()]
+
+    def _pass_by(self) -> None:
+        cycle, self._passed_by = self._passed_by, None
+        if cycle is not None:
+            for watch in self._watches.values():
+                watch.add(cycle, is_bad=False)
 
 
 def folded(
@@ -224,6 +244,12 @@ def folded(
     for flaw in evidence.flaws:
         fold.note(flaw)
     return fold
+
+
+def _bad(triggers: Sequence[CycleTrigger], cycle: Cycle) -> tuple[bool, ...] | None:
+    """For which triggers a cycle is bad; None where it is for none."""
+    bad = tuple(trigger.is_bad(cycle) for trigger in triggers)
+    return bad if any(bad) else None
 
 
 def _held(gates: Sequence[CycleGate], cycle: Cycle) -> tuple[str | None, tuple[bool | None, ...]]:

@@ -60,10 +60,13 @@ class SurfaceSoak(NamedTuple):
         now = cycle.event.timestamp_unix_ms
         pause = now - (entered_unix_ms if self.last_unix_ms is None else self.last_unix_ms)
         since, restart = self.since_unix_ms, self.restart
+        longest = longest_pause_ms(cycle_interval_ms, cycle.event.cycle_duration_ms)
+        if broken is None and since is not None and pause <= longest:  # as nearly all are
+            return SurfaceSoak(since, now, restart)
         if broken is not None:
             since = None
             restart = Restart(cause=f"{broken} broke in one cycle", cycle=cycle)
-        elif pause > longest_pause_ms(cycle_interval_ms, cycle.event.cycle_duration_ms):
+        elif pause > longest:
             in_row = restart if since == self.last_unix_ms else None
             gaps, gap_ms = (in_row.gaps, in_row.gap_ms) if in_row else (0, 0)
             since = max(now, entered_unix_ms)
@@ -79,7 +82,7 @@ class SurfaceSoak(NamedTuple):
                 gaps=gaps + 1,
                 gap_ms=max(gap_ms, pause),
             )
-        elif since is None:
+        else:
             since = max(now, entered_unix_ms)
         return SurfaceSoak(since_unix_ms=since, last_unix_ms=now, restart=restart)
 

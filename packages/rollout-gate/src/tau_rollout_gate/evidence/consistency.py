@@ -5,7 +5,7 @@ The rules are the contract's (runbooks/state-files.md, "Reading while someone wr
 
 from collections.abc import Sequence
 
-from tau_rollout_gate.contract.event import Event, classify
+from tau_rollout_gate.contract.cycle import Event, classify
 from tau_rollout_gate.contract.snapshot import Health, LastCycle, Snapshot
 from tau_rollout_gate.evidence.lines import Line
 

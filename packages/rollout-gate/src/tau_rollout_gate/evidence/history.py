@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from tau_rollout_gate.evidence.lines import LogPart, lines_of
+from tau_rollout_gate.evidence.lines import LogPart
 from tau_rollout_gate.evidence.log import Link, judge
+from tau_rollout_gate.evidence.reading import lines_of
 from tau_rollout_gate.evidence.values import Cycle, FlawFound
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from itertools import chain
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
+from tau_rollout_gate.contract.cycle import KNOWN_REASON_CODES
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE, Break, SurfacePin
 from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot

@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.contract.cycle import Event
 from tau_rollout_gate.contract.pin import Break, LogPosition
 from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.contract.snapshot import Snapshot

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.contract.cycle import Event
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.contract.rollout import Channel, Rollout
 from tau_rollout_gate.durations import utc, written

@@ -151,7 +151,7 @@ def _where(result: GateResult | TriggerResult, around: Surroundings, look: Look)
     event = around.event_at(result.surface, evidence)
     if event is None:
         return
-    if event.recovered:
+    if event.told.recovered:
         yield from _fact(
             "about it", "it was cut off while it ran, and closed by the next run", look
         )

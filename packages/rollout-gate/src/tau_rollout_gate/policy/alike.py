@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Generic, TypeVar
 
-from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.contract.cycle import Told
 from tau_rollout_gate.evidence.values import Cycle
 
 _MOST_KEPT = 1024
@@ -18,25 +18,32 @@ class Alike(Generic[Shown]):
 
     Args:
         function: It.
-        looks_at: The fields of an event, and the counters, that it depends on.
+        looks_at: What it depends on: fields of what a line tells, and counters.
     """
 
     def __init__(self, function: Callable[[Cycle], Shown], looks_at: Iterable[str]) -> None:
         names = set(looks_at)
         self._function = function
-        self._fields = attrgetter("reason_codes", *sorted(names & {*Event._fields}))
-        self._counters = tuple(sorted(names.difference(Event._fields)))
+        self._fields = attrgetter("reason_codes", *sorted(names & {*Told._fields}))
+        self._counters = tuple(sorted(names.difference(Told._fields)))
         self._known: dict[object, Shown] = {}
+        # Mostly it is the very same: what was told is kept with it, so that no other gets its id.
+        self._same: dict[int, tuple[Told, Shown]] = {}
 
     def __call__(self, cycle: Cycle) -> Shown:
         """What the function gives for a cycle."""
-        event = cycle.event
-        key = self._fields(event), *map(event.counters.get, self._counters)
-        if key in self._known:
-            return self._known[key]
-        shown = self._function(cycle)
-        if len(event.reason_codes) <= _MOST_CODES:
-            if len(self._known) >= _MOST_KEPT:
-                self._known.clear()
-            self._known[key] = shown
+        told = cycle.event.told
+        same = self._same.get(id(told))
+        return self._shown(cycle, told) if same is None else same[1]
+
+    def _shown(self, cycle: Cycle, told: Told) -> Shown:
+        key = self._fields(told), *map(told.counters.get, self._counters)
+        known = self._known
+        shown = known[key] if key in known else self._function(cycle)
+        if len(told.reason_codes) <= _MOST_CODES:
+            for kept in (known, self._same):
+                if len(kept) >= _MOST_KEPT:
+                    kept.clear()
+            known[key] = shown
+            self._same[id(told)] = told, shown
         return shown

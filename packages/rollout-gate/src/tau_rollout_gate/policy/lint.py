@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tau_rollout_gate.contract.event import KNOWN_REASON_CODES
+from tau_rollout_gate.contract.cycle import KNOWN_REASON_CODES
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.policy.fleet import SALT_OF_RELEASE
 from tau_rollout_gate.policy.gates.interface import CycleGate, Gate, RolloutGate

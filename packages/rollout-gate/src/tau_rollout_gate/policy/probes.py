@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from tau_rollout_gate.contract.event import Event, classify
+from tau_rollout_gate.contract.cycle import Event, Told, classify
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.signals import Signal
 
@@ -12,15 +12,10 @@ _NOTHING = {signal.key: 0 for signal in Signal if not signal.words}
 
 
 def _cycle(*codes: str, **counters: int) -> Cycle:
-    told = _NOTHING | counters
-    health = classify(failure_streak=told["failure_streak"], failed_cases=told["failed_cases"])
-    event = Event(
-        timestamp_unix_ms=0,
-        health_state=health,
-        reason_codes=codes,
-        counters=MappingProxyType(told),
-    )
-    return Cycle(file="", line=None, sha256="", event=event)
+    counts = MappingProxyType(_NOTHING | counters)
+    health = classify(failure_streak=counts["failure_streak"], failed_cases=counts["failed_cases"])
+    told = Told(health_state=health, reason_codes=codes, counters=counts)
+    return Cycle(file="", line=None, sha256="", event=Event(told, timestamp_unix_ms=0))
 
 
 def _failed(streak: int) -> Cycle:

@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from tau_rollout_gate.contract.event import Event, HealthState
+from tau_rollout_gate.contract.cycle import Event, HealthState
 from tau_rollout_gate.contract.forms import Count, MisfitError
 
 

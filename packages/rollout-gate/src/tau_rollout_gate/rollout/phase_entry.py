@@ -1,6 +1,6 @@
 """Enters a phase of a surface: after which line of its log evidence counts, and what is kept."""
 
-from tau_rollout_gate.contract.event import HealthState
+from tau_rollout_gate.contract.cycle import HealthState
 from tau_rollout_gate.contract.pin import Carried, LogPosition, Seen, SurfacePin
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.release_gates import furthest, tie_after

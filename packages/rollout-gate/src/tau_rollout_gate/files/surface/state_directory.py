@@ -21,8 +21,8 @@ from tau_rollout_gate.evidence.lines import (
     ReadPart,
     event_of,
     is_up_to,
-    read_part,
 )
+from tau_rollout_gate.evidence.reading import read_part
 from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.storage import opened_file
@@ -177,7 +177,11 @@ def read_files(  # noqa: PLR0913 - what to look for, and two seams
             with opened(look) as file:
                 part = _found_part(file, look, search, block_bytes)
                 read = read_part(
-                    part, is_newest=not parts, evidence_from=evidence_from, pinned=pinned
+                    part,
+                    is_newest=not parts,
+                    is_oldest=search.is_over,
+                    evidence_from=evidence_from,
+                    pinned=pinned,
                 )
                 parts.insert(0, read)
         except FileNotFoundError:  # it was rotated just now: what is missing shows

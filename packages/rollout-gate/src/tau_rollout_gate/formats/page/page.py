@@ -13,7 +13,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from tau_rollout_gate import __version__
-from tau_rollout_gate.contract.event import HealthState
+from tau_rollout_gate.contract.cycle import HealthState
 from tau_rollout_gate.contract.rollout import RolloutStatus
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.decision.soak import Restart

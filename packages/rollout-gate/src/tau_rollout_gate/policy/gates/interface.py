@@ -7,6 +7,8 @@ one line in `gates/kinds.py`.
 """
 
 from abc import abstractmethod
+from array import array
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from typing import ClassVar, NamedTuple
@@ -154,41 +156,58 @@ class Window:
             lambda cycle: _counting(alike, cycle),
             {name for one in alike for name in one.looks_at or ()},
         )
-        self._second: deque[tuple[int, Counting]] = deque()
+        # As of when each cycle counts, and where the second half begins among them.
+        self._ends = array("q")
+        self._middle = 0
+        # The cycles of the second half that count for something, by their place among all.
+        self._counting: deque[tuple[int, Counting]] = deque()
 
     def add(self, cycle: Cycle) -> None:
         """Take the next cycle."""
-        time = cycle.event.timestamp_unix_ms
-        if self.latest is None or time > self.latest.event.timestamp_unix_ms:
+        end = cycle.event.timestamp_unix_ms
+        if self.latest is None or end > self.latest.event.timestamp_unix_ms:
             self.latest = cycle
-        end = self.latest.event.timestamp_unix_ms
+        else:
+            end = self.latest.event.timestamp_unix_ms
         counting = self._of_alike(cycle)
         if self._others:
             counting = (*counting, *_counting(self._others, cycle))
-        for one, value in counting:
-            one.add(self.count, value, cycle)
+        if counting:
+            for one, value in counting:
+                one.add(self.count, value, cycle)
+            self._counting.append((self.count, counting))
+        self._ends.append(end)
         self.count += 1
         self.last = cycle
-        second = self._second
-        second.append((end, counting))
-        while second and 2 * second[0][0] <= self.entered_unix_ms + end:
-            index = self.count - len(second)
-            _, counting = second.popleft()
-            for one, value in counting:
-                one.pass_middle(index, value)
 
     def status(self, gate: "WindowGate") -> GateStatus:
         """The status of a finding of one of the gates, after the cycles so far."""
+        self._pass_middle()
         return self._tallies[gate].status(self)
 
     def finding(self, gate: "WindowGate", now_unix_ms: int) -> Finding:
         """Say how one of the gates stands now, after the cycles so far."""
+        self._pass_middle()
         return self._tallies[gate].finding(self, now_unix_ms)
 
     @property
     def halves(self) -> tuple[int, int]:
         """How many cycles are in the first half, and how many in the second."""
-        return self.count - len(self._second), len(self._second)
+        self._pass_middle()
+        return self._middle, self.count - self._middle
+
+    def _pass_middle(self) -> None:
+        """Take into the first half what belongs there by now; only who asks needs it."""
+        if self._middle == self.count:
+            return
+        middle_unix_ms = (self.entered_unix_ms + self._ends[-1]) // 2
+        if self._ends[self._middle] > middle_unix_ms:
+            return
+        self._middle = bisect_right(self._ends, middle_unix_ms, self._middle)
+        while self._counting and self._counting[0][0] < self._middle:
+            index, counting = self._counting.popleft()
+            for one, value in counting:
+                one.pass_middle(index, value)
 
 
 class Tally(NamedTuple):

@@ -1,6 +1,6 @@
 """A reason code that must not appear, or a counter that must stay 0, turned up in the canary."""
 
-from tau_rollout_gate.contract.event import Event
+from tau_rollout_gate.contract.cycle import Event
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.signals import Counters, ReasonCodes, refuse_words
 from tau_rollout_gate.policy.triggers.interface import CycleTrigger

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from tau_rollout_gate.contract.event import HealthState
+from tau_rollout_gate.contract.cycle import HealthState
 from tau_rollout_gate.contract.forms import Number
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.signals import Comparison, Signal, Value

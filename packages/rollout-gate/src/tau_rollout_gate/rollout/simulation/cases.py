@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from tau_rollout_gate.contract.event import HealthState
+from tau_rollout_gate.contract.cycle import HealthState
 from tau_rollout_gate.contract.forms import (
     Count,
     Form,

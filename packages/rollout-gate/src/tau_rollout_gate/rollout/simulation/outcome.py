@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from tau_rollout_gate.contract.event import (
+from tau_rollout_gate.contract.cycle import (
     COUNTERS_OF_CODES,
     Event,
+    Told,
     classify,
     contradiction_of,
-    timeline_of,
 )
+from tau_rollout_gate.contract.event import timeline_of
 from tau_rollout_gate.contract.rollout import Channel, FiredTrigger, Frozen, RollbackTarget
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.durations import parse_duration, written
@@ -125,7 +126,7 @@ def _cycles(
             now += run.interval_ms
             streak = cycles[-1].event.counters["failure_streak"] if cycles else 0
             event = _event(run, now, streak, number=len(cycles) + 1)
-            if reason := contradiction_of(event):
+            if reason := contradiction_of(event.told):
                 raise PolicyRefusedError(f"{part}[{index}]: {reason}")
             cycles.append(Cycle(file="case", line=len(cycles) + 1, sha256=_SHA256, event=event))
     return tuple(cycles[len(earlier) :])
@@ -138,20 +139,23 @@ def _event(run: Run, unix_ms: int, streak_before: int, *, number: int) -> Event:
         counters["failure_streak"] = streak_before + 1 if failed else 0
     codes = [code for code, names in COUNTERS_OF_CODES.items() if any(map(counters.get, names))]
     health = classify(failure_streak=counters["failure_streak"], failed_cases=failed)
-    return Event(
-        timestamp_unix_ms=unix_ms,
+    told = Told(
         health_state=run.health_state or health,
         reason_codes=tuple(codes or ["healthy_cycle"])
         if run.reason_codes is None
         else run.reason_codes,
         counters=counters,
-        cycle_duration_ms=run.cycle_duration,
-        cycle_id=f"cycle-{number}",
-        cycle_number=number,
         run_mode=run.run_mode,
         runtime_version=run.runtime_version,
         release=run.release,
         timeline=None if run.timeline is None else timeline_of(list(run.timeline)),
+    )
+    return Event(
+        told,
+        timestamp_unix_ms=unix_ms,
+        cycle_duration_ms=run.cycle_duration,
+        cycle_id=f"cycle-{number}",
+        cycle_number=number,
     )
 
 

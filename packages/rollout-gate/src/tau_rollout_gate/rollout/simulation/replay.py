@@ -181,7 +181,7 @@ def stances(
                 policy, rollout, is_chained=history.is_chained, signoff=_SIGNED_OFF
             )
         if cycle.event.release is not None:  # nothing tells which release it is about
-            cycle = cycle._replace(event=cycle.event._replace(release=None))  # noqa: PLW2901
+            cycle = _untied(cycle)  # noqa: PLW2901
         simulated.step(cycle, flaws)
         before, state = state, simulated.state
         if gist is None or state is None or state != before:
@@ -192,6 +192,12 @@ def stances(
             gist = None
         elif gist.verdict is not Verdict.HOLD:
             return
+
+
+def _untied(cycle: Cycle) -> Cycle:
+    """The cycle, telling no release."""
+    event = cycle.event
+    return cycle._replace(event=event._replace(told=event.told._replace(release=None)))
 
 
 def side_by_side(
