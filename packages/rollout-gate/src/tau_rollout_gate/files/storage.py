@@ -15,10 +15,10 @@ from typing import BinaryIO
 
 from tau_rollout_gate.errors import DeniedError, StorageError
 from tau_rollout_gate.files.aside import clear_way
+from tau_rollout_gate.files.folder import FOLDER_MODE, make_folder
 from tau_rollout_gate.files.owner import denied
 from tau_rollout_gate.files.sync import sync_folder
 
-_FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 
 
@@ -69,7 +69,7 @@ def opened_folder(path: Path) -> Iterator[int]:
         StorageError: if the operating system refuses.
     """
     with storage_errors(path, "open"):
-        _make_folder(path)
+        make_folder(path)
         folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     with closing(folder):
         yield folder
@@ -88,8 +88,8 @@ def opened_subfolder(path: Path, above: int) -> Iterator[int]:
     with storage_errors(path, "open"):
         clear_way(path.name, above, of_folder=True)
         with contextlib.suppress(FileExistsError):
-            os.mkdir(path.name, _FOLDER_MODE, dir_fd=above)
-            os.chmod(path.name, _FOLDER_MODE, dir_fd=above)  # mkdir's mode is cut by the umask
+            os.mkdir(path.name, FOLDER_MODE, dir_fd=above)
+            os.chmod(path.name, FOLDER_MODE, dir_fd=above)  # mkdir's mode is cut by the umask
             sync_folder(above)
         try:
             folder = os.open(path.name, flags, dir_fd=above)
@@ -262,11 +262,7 @@ def write_whole(descriptor: int, content: bytes) -> None:
 
 
 def refuse_what_is_no_file(descriptor: int) -> None:
-    """Pass for a regular file.
-
-    Raises:
-        OSError: for anything else.
-    """
+    """Pass for a regular file; raise OSError for anything else."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
 
@@ -300,12 +296,3 @@ def _cut_end(log: int, name: str, folder: int, size: int) -> None:
 def _sync_folder(folder: int, root: Path) -> None:
     with storage_errors(root, "tell whether what was written is on the disk"):
         sync_folder(folder)
-
-
-def _make_folder(path: Path) -> None:
-    if path.is_dir():
-        return
-    _make_folder(path.parent)
-    with contextlib.suppress(FileExistsError):
-        path.mkdir(mode=_FOLDER_MODE)
-        path.chmod(_FOLDER_MODE)  # mkdir's mode is cut by the umask

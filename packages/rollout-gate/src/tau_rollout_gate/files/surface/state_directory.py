@@ -15,13 +15,7 @@ from typing import BinaryIO
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.contract.json_text import AT_ONCE
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
-from tau_rollout_gate.evidence.lines import (
-    LogPart,
-    ReadLog,
-    ReadPart,
-    event_of,
-    is_up_to,
-)
+from tau_rollout_gate.evidence.lines import LogPart, ReadLog, ReadPart, event_of, is_up_to
 from tau_rollout_gate.evidence.reading import read_part
 from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import SurfaceEvidence
@@ -74,8 +68,7 @@ def read_surface(
         if not evidence.flaws:
             break
         sleep(PAUSE_SECONDS)
-        before, seen = seen, _signatures(state_dir)
-        if before != seen:
+        if seen != (seen := _signatures(state_dir)):
             evidence = _look(pin, state_dir)
     return evidence
 
@@ -89,7 +82,7 @@ def _look(pin: SurfacePin, state_dir: Path) -> SurfaceEvidence:
 
 def pinned_lines(pin: SurfacePin) -> list[LogPosition]:
     """The lines that are looked for beside that after which the evidence starts."""
-    seen = None if pin.seen is None else pin.seen.position
+    seen = pin.seen and pin.seen.position
     return [one for one in (pin.sound_from, pin.phase_from, seen) if one is not None]
 
 
@@ -109,8 +102,7 @@ def _signatures(state_dir: Path) -> dict[str, object]:
 
 def read_state_file(path: Path) -> ReadState:
     """Read a `state.json`, or say why it cannot be."""
-    problem = None
-    denied = ""
+    problem, denied = None, ""
     try:
         with suppress(FileNotFoundError), opened_file(path) as file:
             if os.fstat(file.fileno()).st_size <= LONGEST_STATE_BYTES:
