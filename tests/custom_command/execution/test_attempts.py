@@ -164,6 +164,10 @@ def _kept(profile: SandboxProfile) -> frozenset[Promise]:
     return promises | ({P.READ_ONLY_OUTSIDE} if P.READ_ONLY in promises else set())
 
 
+_PATIENCE_SECONDS = 30
+"""How long the kernel may take to put 200 sandboxes away, on a machine that has more to do."""
+
+
 @pytest.fixture(
     scope="module",
     params=[
@@ -387,7 +391,7 @@ def test_a_runtime_that_is_killed_leaves_nothing(host: Host, longest_ms: int) ->
             pass  # it has not spawned yet
         time.sleep(times.uniform(0, longest_ms) / 1000)
         os.kill(runtime, signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     while (left := _processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left
@@ -410,7 +414,7 @@ def test_a_sandbox_that_stands_still_is_killed_with_the_runtime(host: Host) -> N
             for each in sandboxes:
                 os.kill(each, number)
             os.kill(runtime, signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     while (left := _processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left
@@ -442,7 +446,7 @@ def test_a_sandbox_that_is_given_up_leaves_nothing(host: Host) -> None:
         limits = Limits(setup_ms=setup_ms, timeout_ms=10, stop_grace_ms=5)
         found = host.runtime.ended(asked._replace(limits=limits))
         assert found.failure in {FailureReason.SPAWN_ERROR, FailureReason.TIMEOUT}
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     while (left := _processes(mark)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left

@@ -29,11 +29,10 @@ LOOKS = 4
 """How often a directory is looked at before what is odd counts: once, and three times again."""
 
 PAUSE_SECONDS = 0.05
-_MIB = 1024 * 1024
-LONGEST_STATE_BYTES = 256 * _MIB
+LONGEST_STATE_BYTES = 256 * 1024 * 1024
 """What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
 
-LONGEST_EVIDENCE_BYTES = 256 * _MIB
+LONGEST_EVIDENCE_BYTES = 256 * 1024 * 1024
 """The most that is read of a log: a month at a cycle every ten seconds. It bounds the memory."""
 
 _LINE_COSTS_BYTES = 512
@@ -82,7 +81,7 @@ def _look(pin: SurfacePin, state_dir: Path) -> SurfaceEvidence:
 
 def pinned_lines(pin: SurfacePin) -> list[LogPosition]:
     """The lines that are looked for beside that after which the evidence starts."""
-    seen = pin.seen and pin.seen.position
+    seen = None if pin.seen is None else pin.seen.position
     return [one for one in (pin.sound_from, pin.phase_from, seen) if one is not None]
 
 
@@ -95,8 +94,8 @@ def _signatures(state_dir: Path) -> dict[str, object]:
         except OSError as error:
             found[path.name] = error.errno
         else:
-            times = status.st_mtime_ns, status.st_ctime_ns
-            found[path.name] = status.st_dev, status.st_ino, status.st_size, times
+            where, times = (status.st_dev, status.st_ino), (status.st_mtime_ns, status.st_ctime_ns)
+            found[path.name] = where, status.st_size, times
     return found
 
 
