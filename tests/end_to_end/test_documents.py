@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,11 @@ def test_the_crontabs_of_the_inspector_work(tmp_path: Path) -> None:
 @by_document
 def test_what_is_shown_is_sound(document: Path) -> None:
     """A file that is shown, or a part of one, is of its language."""
-    sound = {"toml": tomllib.loads, "yaml": yaml.safe_load, "python": ast.parse}
+    sound: dict[str, Callable[[str], object]] = {
+        "toml": tomllib.loads,
+        "yaml": yaml.safe_load,
+        "python": ast.parse,
+    }
     for block in blocks_of((REPOSITORY / document).read_text()):
         if block.language in sound:
             sound[block.language](block.text)
