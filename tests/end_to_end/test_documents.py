@@ -1,15 +1,20 @@
 """README, runbooks and the rest: links lead somewhere, commands work as they stand."""
 
-import os
+import ast
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.contract.running import execute_runs
+from tests.end_to_end.blocks import SHOWN, TYPED, Typed, blocks_of, typed_in
+from tests.end_to_end.shell import type_all
 
 REPOSITORY = Path(__file__).parents[2]
 COMMANDS = Path(sys.executable).parent
@@ -18,11 +23,21 @@ DOCUMENTS = sorted(
     for path in REPOSITORY.rglob("*.md")
     if not any(part.startswith(".") for part in path.relative_to(REPOSITORY).parts)
 )
+RECORDED_IN_ROOT = (
+    f"tau-custom-command run {REPOSITORY}/fixtures/contracts/rollout-pass.json"
+    " --state-dir srv/custom-command"
+)
+RECORDED = "tau-custom-command run fixtures/contracts/rollout-pass.json"
 _SECTION = re.compile(r"([\w-]+\.md), \"([^\"]+)\"")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-_FENCE = re.compile(r"^( *)```bash\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-_EXIT = re.compile(r"#.*\bexit (\d+)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+BEFORE = {
+    "README.md": ("mkdir .tau",),
+    "packages/transport-health/README.md": (RECORDED,),
+    "runbooks/release-channel-ops.md": (RECORDED,),
+}
+"""What a document takes to be there already: what it says before that, or another one does."""
 
 by_document = pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 
@@ -36,13 +51,6 @@ def anchors(document: Path) -> set[str]:
     """Return the names under which a document's headings can be linked to."""
     headings = _HEADING.findall(without_fences(document.read_text()))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def command_lines(document: Path) -> list[str]:
-    """Return the lines of a document's bash blocks, without comments."""
-    blocks = (block for _, block in _FENCE.findall((REPOSITORY / document).read_text()))
-    lines = (line.strip() for block in blocks for line in block.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
 
 
 @by_document
@@ -80,31 +88,71 @@ def test_a_released_package_links_to_the_repository(package: str, tmp_path: Path
 
 
 @by_document
-def test_commands_work(document: Path, tmp_path: Path) -> None:
-    """Commands of ours run as they stand, in their order; a script that is named is there.
+def test_each_block_is_run_or_says_why_not(document: Path) -> None:
+    """What is typed is run here, or by the test that its mark names; or the mark gives a reason."""
+    for block in blocks_of((REPOSITORY / document).read_text()):
+        place = f"{document}:{block.line}"
+        assert block.language in TYPED | SHOWN, f"{place}: what is a block of {block.language!r}?"
+        if block.language == "text":
+            assert block.mark or not block.looks_typed, f"{place}: neither run nor marked"
+        kind, _, named = (block.mark or "").partition(" by ")
+        if kind == "run":
+            test = (REPOSITORY / named).read_text()
+            assert document.name in test or document.parent.name in test, f"{place}: {named}"
 
-    Each exits with 0, or with the code that the comment behind it says.
+
+@by_document
+def test_what_is_typed_works(document: Path, tmp_path: Path) -> None:
+    """All blocks that are typed, in one shell and in their order, as a reader would.
+
+    Each command exits with 0, or with the code that the comment behind it says, and prints what the
+    document shows below it, if anything.
     """
-    environment = {"PATH": f"{COMMANDS}:/usr/bin:/bin", "HOME": str(tmp_path)}
-    (tmp_path / ".tau").mkdir()
-    (tmp_path / "fixtures").symlink_to(REPOSITORY / "fixtures")
-    for line in command_lines(document):
-        words = shlex.split(line, comments=True)
-        program = words[0].removeprefix(".venv/bin/")
-        if program.startswith("tau-"):
-            ran = subprocess.run(
-                ["/bin/sh", "-c", shlex.join([program, *words[1:]])],
-                cwd=tmp_path,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            said = _EXIT.search(line)
-            code = int(said[1]) if said else 0
-            assert ran.returncode == code, f"{document}: {line}\n{ran.stdout}{ran.stderr}"
-        elif program.startswith("./scripts/"):
-            assert os.access(REPOSITORY / program, os.X_OK), f"{document}: {line}"
+    blocks = blocks_of((REPOSITORY / document).read_text())
+    ours = [one for one in blocks if one.language in TYPED and one.mark is None]
+    typed = [one for block in ours for one in typed_in(block)]
+    taken = [Typed(command=one, code=0, printed=None) for one in BEFORE.get(str(document), ())]
+    for name in ("fixtures", "scripts", ".venv"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    type_all([*taken, *typed], tmp_path)
+
+
+def test_the_digests_of_artifacts_are_checked_as_the_runbook_says(tmp_path: Path) -> None:
+    """The block of custom-command-ops.md, in a channel that has an artifact."""
+    text = (REPOSITORY / "runbooks/custom-command-ops.md").read_text()
+    (block,) = [one for one in blocks_of(text) if "artifacts/index.jsonl" in one.text]
+    there = execute_runs(tmp_path) / "channel-store/custom-command/long"
+    checks = block.text.replace(".tau/smoke/channel-store/custom-command/fetch", str(there))
+    ran = subprocess.run(
+        ["/bin/sh", "-ec", checks], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.count(": OK\n") == len(list(there.glob("artifacts/*.txt"))) > 0
+
+
+def test_the_crontabs_of_the_inspector_work(tmp_path: Path) -> None:
+    """Those of transport-health-ops.md are silent while all is well, and write their metrics."""
+    text = (REPOSITORY / "runbooks/transport-health-ops.md").read_text()
+    shown = "".join(one.text for one in blocks_of(text) if one.language == "text")
+    lines = re.findall(r"^\*\S* \* \* \* \* (.+)$", shown, re.MULTILINE)
+    assert len(lines) == 3
+    for there, here in (("/srv/tau", "srv"), ("/var/lib/node_exporter/", ""), ("/tmp/", "")):  # noqa: S108 - of the crontab
+        lines = [line.replace(there, here) for line in lines]
+    typed = [Typed(command=line, code=0, printed="") for line in lines]
+    type_all([Typed(command=RECORDED_IN_ROOT, code=0, printed=None), *typed], tmp_path)
+    assert "tau_transport_rollout_gate_pass{" in (tmp_path / "tau.prom").read_text()
+
+
+@by_document
+def test_what_is_shown_is_sound(document: Path) -> None:
+    """A file that is shown, or a part of one, is of its language."""
+    sound: dict[str, Callable[[str], object]] = {
+        "toml": tomllib.loads,
+        "yaml": yaml.safe_load,
+        "python": ast.parse,
+    }
+    for block in blocks_of((REPOSITORY / document).read_text()):
+        if block.language in sound:
+            sound[block.language](block.text)
 
 
 @by_document
