@@ -29,10 +29,10 @@ LOOKS = 4
 """How often a directory is looked at before what is odd counts: once, and three times again."""
 
 PAUSE_SECONDS = 0.05
-LONGEST_STATE_BYTES = 256 * 1024 * 1024
+LONGEST_STATE_BYTES = 256 * 1024**2
 """What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
 
-LONGEST_EVIDENCE_BYTES = 256 * 1024 * 1024
+LONGEST_EVIDENCE_BYTES = 256 * 1024**2
 """The most that is read of a log: a month at a cycle every ten seconds. It bounds the memory."""
 
 _LINE_COSTS_BYTES = 512
@@ -106,7 +106,7 @@ def read_state_file(path: Path) -> ReadState:
         with suppress(FileNotFoundError), opened_file(path) as file:
             if os.fstat(file.fileno()).st_size <= LONGEST_STATE_BYTES:
                 return read_state(str(path), iter(lambda: file.read(AT_ONCE), b""))
-            problem = f"is longer than {LONGEST_STATE_BYTES // _MIB} MiB"
+            problem = f"is longer than {LONGEST_STATE_BYTES // 1024**2} MiB"
     except OSError as error:
         problem, denied = unreadable(error, path), to_read(error, path)
     return ReadState(path=str(path), problem=problem, denied=denied)
@@ -227,7 +227,7 @@ class _Search:
         self._left_bytes -= size
         if self._left_bytes < 0:
             self.problem = (
-                f"the evidence starts before the last {LONGEST_EVIDENCE_BYTES // _MIB} MiB of the "
+                f"the evidence starts before the last {LONGEST_EVIDENCE_BYTES // 1024**2} MiB of the "
                 "event log"
             )
 
@@ -235,7 +235,7 @@ class _Search:
         """Weigh what was seen of one line; past the longest that may be, the search is over."""
         if size > LONGEST_LINE_BYTES:
             self.problem = (
-                f"a line of the event log is longer than {LONGEST_LINE_BYTES // _MIB} MiB, and "
+                f"a line of the event log is longer than {LONGEST_LINE_BYTES // 1024**2} MiB, and "
                 "what is older was not read"
             )
 
