@@ -65,6 +65,23 @@ def test_a_rollout_from_any_directory(tmp_path: Path) -> None:
     assert "git revert" in ran.stdout
 
 
+def test_a_fleet_from_any_directory(tmp_path: Path) -> None:
+    """Forty real runtimes: a release goes to all of them, the next one back from its canaries."""
+    ran = run_demo("--state-dir", "my state", directory=tmp_path, name="fleet")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "FAIL" not in "".join(re.findall(r"^\w+  ", ran.stdout, re.MULTILINE))
+    assert ran.stdout.rstrip().endswith(
+        f"PASS: 29 of 29 steps passed; state files in {tmp_path / 'my state'}"
+    )
+    verdicts = re.findall(r"^(PROMOTE|COMPLETE|HOLD|ROLLBACK)  ", ran.stdout, re.MULTILINE)
+    assert [verdict for verdict, _ in itertools.groupby(verdicts)] == [
+        *("PROMOTE", "HOLD", "PROMOTE", "COMPLETE", "PROMOTE", "ROLLBACK"),
+    ]
+    assert "4 of the 4 failed hosts are canaries; 0.92 would be by chance" in ran.stdout
+    assert (tmp_path / "my state/page.html").read_text().count("<i title=") == 40
+
+
 @needs_bubblewrap
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_commands_that_really_run_from_any_directory(tmp_path: Path) -> None:
@@ -151,7 +168,7 @@ def test_a_failing_step_fails_the_demo(tmp_path: Path) -> None:
     assert {"step": "a cycle applies every case", "result": "FAIL"} in answer["steps"]
 
 
-@pytest.mark.parametrize("name", ["custom-command", "execute", "rollout"])
+@pytest.mark.parametrize("name", ["custom-command", "execute", "fleet", "rollout"])
 def test_help_and_wrong_arguments(name: str, tmp_path: Path) -> None:
     """--help explains a script on stdout; what it does not know is refused with that help."""
     help_text = run_demo("--help", directory=tmp_path, name=name).stdout

@@ -138,6 +138,7 @@ def test_a_cohort_in_each_form(fleet: MadeFleet) -> None:
     check = why.rpartition("to check the score: ")[2].strip()
     done = subprocess.run(["sh", "-c", check], check=True, capture_output=True, text=True)  # noqa: S607 - what is printed to be run
     assert done.stdout.split()[0] in why
+    assert "2 hosts were given it\n" in fleet("status").out
     fleet("freeze", "--reason", "look first", "--by", "ada")
     assert fleet.cohort("--phase", "canary-2") == [one, two]
 

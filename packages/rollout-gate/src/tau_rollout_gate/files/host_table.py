@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.errors import FleetRefusedError, StorageError
-from tau_rollout_gate.files.storage import read_whole, rename_file, replace_file
+from tau_rollout_gate.files.storage import read_whole, replace_file, set_aside
 
 SEEN_FILE = "hosts-seen.tsv.gz"
 _SEEN_NEXT = "hosts-seen.tsv.gz.next"
@@ -61,7 +61,7 @@ def prepare_seen(root: Path, folder: int, raw: bytes, before: str | None) -> Non
     if before is not None:  # a crash may have left it under the other name
         there = read_whole(_SEEN_NEXT, root)
         if there is not None and sha256(there).hexdigest() == before:
-            rename_file(_SEEN_NEXT, SEEN_FILE, folder, root)
+            set_aside(_SEEN_NEXT, SEEN_FILE, folder, root)
     replace_file(_SEEN_NEXT, raw, folder, root)
 
 
@@ -71,4 +71,4 @@ def finish_seen(root: Path, folder: int) -> None:
     Raises:
         StorageError: if the operating system refuses.
     """
-    rename_file(_SEEN_NEXT, SEEN_FILE, folder, root)
+    set_aside(_SEEN_NEXT, SEEN_FILE, folder, root)

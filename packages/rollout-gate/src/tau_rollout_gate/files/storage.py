@@ -179,17 +179,6 @@ def set_aside(name: str, aside: str, folder: int, root: Path) -> None:
         os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def rename_file(name: str, new: str, folder: int, root: Path) -> None:
-    """Give a file another name, in the place of what has it; so it is on the disk after.
-
-    Raises:
-        StorageError: if the operating system refuses.
-    """
-    with storage_errors(root / new, "write"):
-        os.replace(name, new, src_dir_fd=folder, dst_dir_fd=folder)
-    _sync_folder(folder, root)
-
-
 def replace_file(name: str, content: bytes, folder: int, root: Path) -> None:
     """Put a whole file in the place of what is there, if anything; it is on the disk after.
 

@@ -1,6 +1,7 @@
 """`advance`, and what begins a phase anew, for a fleet: what is recorded of each host, and when."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -76,22 +77,33 @@ def advance_fleet(
         answer=answer,
     )
     told = answer._replace(advanced=has_moved)
+    if says_nothing_new(entry):
+        with _unmoved(question, before) as change:
+            if table is not None:
+                change.note_seen(_noting(seen.rollout, table), table)
+        return told, None
+    pinned = _pinned(seen.look, moved, entry.decision_number, table, enters=enters)
+    entry = entry.replaced(rollout_after=pinned).checked()
+    with _unmoved(question, before) as change:
+        change.commit(entry, judged=seen.evidence.judged, table=table)
+    if not pinned.is_open and pinned.fleet is not None:
+        warnings = release_lock(pinned.fleet)
+        told = told._replace(warnings=(*told.warnings, *warnings))
+    return told, entry
+
+
+@contextmanager
+def _unmoved(question: Question, before: Standing) -> Iterator[Change]:
+    """Give a change of a rollout that stands where it was judged.
+
+    Raises:
+        RefusedError: if another process recorded something meanwhile.
+    """
     with changing(question.rollout_dir) as change:
         now = change.current
         if (now.decisions, now.rollout) != (before.decisions, before.rollout):
             raise RefusedError(meanwhile(now))
-        if says_nothing_new(entry):
-            if table is not None:
-                change.note_seen(_noting(seen.rollout, table), table)
-            return told, None
-        pinned = _pinned(seen.look, moved, entry.decision_number, table, enters=enters)
-        done = change.commit(
-            entry.replaced(rollout_after=pinned).checked(), judged=seen.evidence.judged, table=table
-        )
-    if not pinned.is_open and pinned.fleet is not None:
-        warnings = release_lock(pinned.fleet)
-        told = told._replace(warnings=(*told.warnings, *warnings))
-    return told, done
+        yield change
 
 
 def begin_anew(  # noqa: PLR0913 - what a decision says
