@@ -5,7 +5,6 @@ from hashlib import sha256
 from itertools import accumulate, repeat
 
 from tau_rollout_gate.contract.cycle import Event
-from tau_rollout_gate.contract.event import line_digest
 from tau_rollout_gate.contract.layouts import EventReader
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.lines import Line, LogPart, ReadPart, is_up_to
@@ -154,12 +153,13 @@ def _placed(
         fields = (
             repeat(part.path),
             repeat(None) if first is None else range(first, first + len(raw)),
-            map(line_digest, raw),
+            (sha256(one).hexdigest() for one in raw),
             repeat(name),
             offsets,
             events,
+            *map(repeat, (None, "", 0)),
         )
-        lines = [Line(*each) for each in zip(*fields, strict=False)]
+        lines = list(map(Line._make, zip(*fields, strict=False)))
         for at, problem in refusals.items():
             lines[at] = lines[at]._replace(flaw=Flaw.INVALID_LINE, problem=problem)
         yield lines, raw
