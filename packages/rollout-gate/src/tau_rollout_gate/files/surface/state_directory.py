@@ -227,8 +227,8 @@ class _Search:
         self._left_bytes -= size
         if self._left_bytes < 0:
             self.problem = (
-                f"the evidence starts before the last {LONGEST_EVIDENCE_BYTES // 1024**2} MiB of the "
-                "event log"
+                f"the evidence starts before the last {LONGEST_EVIDENCE_BYTES // 1024**2} MiB of "
+                "the event log"
             )
 
     def weigh(self, size: int) -> None:
