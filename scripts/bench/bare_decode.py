@@ -1,7 +1,7 @@
 """Decodes the lines of an event log with msgspec, one by one, and nothing besides.
 
-The yardstick of what decides by events: `bare_decode.py LOG 1`; with 0 the log is not read, which
-is what is taken off.
+The yardstick of what decides by events: `bare_decode.py LOG TIMES`; with 0 the log is not read,
+which is what is taken off.
 """
 
 import sys
@@ -32,7 +32,7 @@ _Event = msgspec.defstruct(
 def main() -> None:
     """Decode each line, one after the other."""
     decode = msgspec.json.Decoder(_Event).decode
-    if sys.argv[2] == "1":
+    for _ in range(int(sys.argv[2])):
         with Path(sys.argv[1]).open("rb") as file:
             for line in file:
                 decode(line)
