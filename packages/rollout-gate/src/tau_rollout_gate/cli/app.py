@@ -22,10 +22,7 @@ class _CommandLine(ErrorBorder, LazyGroup):
         "reenter": ("intervene:reenter", "Begin the phase anew, leaving damaged evidence behind."),
         "cancel": ("intervene:cancel", "Close a rollout that is still at 0 %."),
         "rollback": ("rollback:command", "End the rollout, capture the evidence, list what to do."),
-        "report": (
-            "report:command",
-            "Write one HTML page: phases, gates, triggers, decisions; of a fleet, every host.",
-        ),
+        "report": ("report:command", "Write one HTML page: phases, gates, decisions, hosts."),
         "cohort": ("cohort:command", "Print which hosts get the release in a phase."),
         "hosts": ("hosts:hosts", "List the hosts of the fleet, the worst first."),
         "leave": ("hosts:leave", "Take hosts out of the cohort that is pinned."),

@@ -20,7 +20,7 @@ def command(
         Path, typer.Option(metavar="FILE", help="Replace this file with the page; - is stdout.")
     ] = Path("rollout-report.html"),
 ) -> None:
-    """Write one HTML page: phases, gates, triggers, decisions; of a fleet, every host.
+    """Write one HTML page: phases, gates, decisions, hosts.
 
     It needs nothing else, and asks no other host. Exits as 'evaluate' does, once it is written; 5
     if it cannot be.

@@ -58,11 +58,17 @@ def run(  # noqa: PLR0913 - what to judge, where, and for how long
         raise EngineError(
             f"dask={address}: needs the library distributed: pip install 'tau-rollout-gate[dask]'"
         ) from None
+    except (OSError, ValueError) as error:
+        raise EngineError(f"dask={address}: its configuration: {error}") from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it tells, errors tell
     until = time.monotonic() + deadline_seconds
     try:
         opened: Any = distributed.Client
         client = opened(address, timeout=workers_seconds)
+    except TypeError:  # it was given no context of TLS
+        raise EngineError(
+            f"dask={address}: no certificates are configured for TLS (distributed.comm.tls)"
+        ) from None
     except (OSError, TimeoutError, ValueError) as error:
         raise EngineError(f"dask={address}: no scheduler answers there: {error}") from None
     with client:
