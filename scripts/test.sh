@@ -1,24 +1,26 @@
 #!/usr/bin/env bash
 set -euo pipefail
 
-checks=(format lint types imports dependencies shell workflows tests exhaustive)
+checks=(format lint types imports dependencies shell workflows tests)
+more=(unit exhaustive speed)
 
 usage() {
   cat <<TEXT
 Usage: scripts/test.sh [CHECK…]
 
-Sets up .venv, runs the checks named (all of them without a name), shows the output of those that
+Sets up .venv, runs the checks named (the first line of them without a name), shows the output of those that
 fail and of the tests, and ends with a table. Exits with 1 if a check failed. A check or a test
 whose tool does not exist for this machine is skipped, and says so. With CI=true in the environment
 it installs the programs that some tests need first (./scripts/setup.sh --system).
 
 Checks: ${checks[*]}
-Beside them: unit, the tests of the pure rooms, which \`tests\` has too
+More:   ${more[*]}: the tests of the pure rooms, which \`tests\` has too; those that try
+        every system call, or very much; and whether anything became twice as slow
 TEXT
 }
 
 for name in "$@"; do
-  case " ${checks[*]} unit --help -h " in
+  case " ${checks[*]} ${more[*]} --help -h " in
     *" $name "*) [[ $name != -* ]] || { usage && exit 0; } ;;
     *) echo "test: no check is called '$name'" >&2 && usage >&2 && exit 2 ;;
   esac
@@ -60,6 +62,10 @@ check() {
         tests/*/{contract,cycle,fixture,policy,health,log,formats,decision,evidence,rollout}/
       ;;
     exhaustive) pytest -n auto --dist worksteal -q -m exhaustive ;;
+    speed)
+      command -v jq bwrap >/dev/null || skip 'no jq or no bwrap: ./scripts/setup.sh --system'
+      ./scripts/bench.sh --small --compare scripts/bench/small.json
+      ;;
     tests)
       coverage erase
       # A package's own tests are of its wheel, alone, and cover it by themselves; the others are of

@@ -130,7 +130,7 @@ def test_what_cannot_be_answered_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "nothing is asked for"),
+        ((), "asked for: nothing"),
         (("--nope",), "'--nope'"),
         ((RUN,), "--custom-command-fixture"),
         (("--transport-health-inspect",), "needs a value"),
@@ -147,6 +147,22 @@ def test_what_is_not_understood_is_refused(
     done = call(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("asked", ["--custom-command-status-inspect", RUN])
+def test_a_program_that_is_missing_is_told(asked: str, tmp_path: Path) -> None:
+    """As in a checkout that was not set up: what is missing, and what to do."""
+    copy = tmp_path / "scripts/tau-coding-agent"
+    copy.parent.mkdir()
+    copy.write_bytes(SCRIPT.read_bytes())
+    words: list[str | Path] = [sys.executable, copy, asked, "--custom-command-fixture", "f.json"]
+    words = words if asked == RUN else words[:3]
+    done = subprocess.run(
+        words, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 127
+    assert "setup.sh" in done.stderr
     assert "Traceback" not in done.stderr
 
 

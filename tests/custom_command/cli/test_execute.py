@@ -134,6 +134,20 @@ def test_that_a_process_starts_is_on_the_disk_before_it_does(tmp_path: Path) -> 
     assert any(first < place < second for place in synced)
 
 
+def test_runs_that_were_only_recorded_are_told_of(command: Command) -> None:
+    """They count as done: else a cycle that starts nothing would look like one that ran them."""
+    write(command.folder, create("a", "true"), run("1", "a"), run("2", "a"))
+    recorded = command("run", "fixture.json", "--state-dir", "state", *UNCONFINED)
+    assert (recorded.code, recorded.err) == (0, "")
+    passed_over = command(*RUN)
+    assert passed_over.code == 0
+    assert "2 RUNs were recorded by an earlier cycle, and never run" in passed_over.err
+    assert "never run" not in command(*RUN, "--fresh").err
+    write(command.folder, create("b", "true"), run("1", "b"))
+    command("run", "fixture.json", "--state-dir", "state", *UNCONFINED)
+    assert "1 RUN was recorded" in command(*RUN).err
+
+
 def test_a_rerun_of_what_the_fixture_has_not_is_refused(command: Command) -> None:
     """A slip is told, and no key is forgotten: its own fixture would run that RUN unasked."""
     cases = create("a", "true"), run("1", "a")

@@ -359,8 +359,11 @@ def test_a_command_that_computes_too_long_is_named(
 
 
 @pytest.mark.parametrize("profile", ALL)
-def test_a_file_that_grows_too_large_is_named(profile: SandboxProfile, workspace: Path) -> None:
+def test_a_file_that_grows_too_large_is_named(
+    profile: SandboxProfile, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same for the largest file; unrestricted, from a moment after the start on."""
+    monkeypatch.chdir(workspace)  # where an unrestricted command writes
     limits = Limits(file_bytes=2**16)
     script = "sleep 0.5; exec head -c 100000 /dev/zero > large"
     found = ended(invocation(profile, workspace, "bash", "-c", script, limits=limits))

@@ -1,6 +1,7 @@
 """`run`: reads fixture and state, has the cycle decided, and writes what it leaves."""
 
 import os
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,6 +10,7 @@ from msgspec import UNSET
 
 from tau_custom_command import __version__
 from tau_custom_command.contract.state import HealthSnapshot, RunMode, RuntimeEvent
+from tau_custom_command.contract.vocabulary import Operation
 from tau_custom_command.cycle.accounting import close
 from tau_custom_command.cycle.artifacts import Attempt
 from tau_custom_command.cycle.evaluation import evaluate
@@ -146,6 +148,7 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
         opened = _opened(request, lock, syncing, clock, track)
         registry = Registry.of(() if opened.state is None else opened.state.commands)
         planned = planned_cycle(request, loaded, opened, clock)
+        never_run = tuple(_never_run(planned))
         started_ms = clock.monotonic_ms()
         if request.executing is None:
             settled = _recorded(planned, registry, request, clock, track)
@@ -164,8 +167,18 @@ def run_cycle(request: RunRequest, *, clock: Clock, track: Track) -> RunReport:
         event=closed.event,
         health=closed.state.health,
         settlements=closed.settlements,
-        warnings=(*opened.warnings, *remarks, *loaded.warnings),
+        warnings=(*opened.warnings, *remarks, *loaded.warnings, *never_run),
     )
+
+
+def _never_run(planned: CyclePlan) -> Iterator[str]:
+    """Tell which RUNs an executing cycle passed over though none was ever started."""
+    if planned.identity.run_mode is RunMode.EXECUTE:
+        executed = frozenset(planned.executed_before)
+        runs = [key for key in planned.skipped if key.startswith(f"{Operation.RUN}:")]
+        if recorded := sum(key not in executed for key in runs):
+            runs_were = "1 RUN was" if recorded == 1 else f"{recorded:,} RUNs were"
+            yield f"{runs_were} recorded by an earlier cycle, and never run: --fresh runs all anew"
 
 
 def _opened(
