@@ -1,8 +1,8 @@
 """The code blocks of a document: what a reader types, what is printed, and who runs it.
 
-What is typed stands in a block `bash` (commands alone) or `console` (each behind `$ `, and what it
-prints below). Such a block is run as it stands, unless a mark says what else becomes of it: a
-comment in the line before it, or alone below a heading, for all blocks of that section:
+What is typed stands in a block `bash` or `sh` (commands alone) or `console` (each behind `$ `, and
+what it prints below). Such a block is run as it stands, unless a mark says what else becomes of it:
+a comment in the line before it, or alone below a heading, for all blocks of that section:
 
     <!-- run by tests/end_to_end/test_demo.py -->
     <!-- not run: it asks the package index -->
@@ -13,10 +13,10 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-TYPED = frozenset({"bash", "console"})
+TYPED = frozenset({"bash", "console", "sh"})
 """The languages of what a reader types."""
 
-SHOWN = frozenset({"groovy", "ini", "python", "text", "toml", "yaml"})
+SHOWN = frozenset({"groovy", "ini", "json", "python", "text", "toml", "yaml"})
 """The languages of what a reader is shown, or puts into a file."""
 
 _FENCE = re.compile(r" *```.*")
@@ -86,12 +86,13 @@ def blocks_of(text: str) -> Iterator[Block]:
 
 
 def _parts(fence: str) -> tuple[int, str]:
-    return len(fence) - len(fence.lstrip()), fence.strip().removeprefix("```")
+    language, _, _ = fence.strip().removeprefix("```").partition(" ")  # behind it, a file's name
+    return len(fence) - len(fence.lstrip()), language
 
 
 def typed_in(block: Block) -> Iterator[Typed]:
     """Give the commands of a block that is typed, in their order."""
-    if block.language == "bash":
+    if block.language != "console":
         for command in _commands(block.text.splitlines()):
             yield Typed(command=command, code=_code(command), printed=None)
         return

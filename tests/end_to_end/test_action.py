@@ -101,6 +101,7 @@ def test_gate_promotes_and_writes_nothing(asked: Asked, release: Release) -> Non
         "next-phase": "canary-1",
         "next-canary-percent": "5",
         "advanced": "false",
+        "changed": "true",
         "phase-now": "preflight",
         "canary-percent-now": "0",
         "earliest-promotion": step.outputs["earliest-promotion"],

@@ -52,6 +52,7 @@ OTHERS = frozenset(
         *("detach", "init", "network", "restart", "security-opt", "volume"),  # docker
         *("annotate", "bind", "delete", "directory", "jq", "message", "name", "quiet"),  # git, gh
         *("collector", "junitxml", "only-show-errors", "option", "pipe"),
+        *("delay-updates", "port", "protocol"),  # rsync, dask
     )
 )
 """Options that documents name, and that are of other programs: curl, docker, git, pytest, ..."""

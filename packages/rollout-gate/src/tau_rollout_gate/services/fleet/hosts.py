@@ -17,6 +17,7 @@ from tau_rollout_gate.fleet.plan import Host, HostRow, group_of, surfaces_of
 from tau_rollout_gate.fleet.roster import Mark, RosterEntry
 from tau_rollout_gate.fleet.rows import worst_rows
 from tau_rollout_gate.fleet.table import is_given
+from tau_rollout_gate.fleet.tally import counted_rows
 from tau_rollout_gate.policy.policy import Phase
 from tau_rollout_gate.rollout.ledger import Entry
 from tau_rollout_gate.rollout.ledger_check import Standing
@@ -72,7 +73,8 @@ def rows(question: Question, rollout: Rollout) -> list[HostRow]:
     policy = pinned_policy(question.policy, rollout, question.rollout_dir)
     evidence = evidence_for(question, rollout, policy, now)
     found = look(question, rollout, policy, evidence, now, Wanted.ROWS)
-    return worst_rows([row for chunk in found.results for row in chunk.rows])
+    judged = [row for chunk in found.results for row in chunk.rows]
+    return worst_rows(counted_rows(found.ground.plan, found.partial, judged))
 
 
 def one_host(question: Question, standing: Standing, name: str) -> HostFound:
