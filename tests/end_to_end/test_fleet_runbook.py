@@ -206,7 +206,8 @@ def test_hosts_that_are_not_clean_and_going_back(operator: Operator) -> None:
 def test_a_host_ships_and_is_made_anew(operator: Operator, tmp_path: Path) -> None:
     """Its service's command fills its place in the store; a new disk is let in by what is told."""
     (unit,) = (text for language, _, text in blocks(ROSTER) if language == "ini")
-    (take_over,) = re.findall(r"`(tau-custom-command ship --take-over .*?)`", RUNBOOK.read_text())
+    told = r"`(tau-custom-command ship .*?--take-over .*?)`"
+    (take_over,) = re.findall(told, RUNBOOK.read_text())
     command = unit.partition("ExecStart=/usr/local/bin/")[2].replace("--every 5m", "")
     (tmp_path / "release").write_text("1.4.0\n")
     fixture = REPOSITORY / "fixtures/contracts/rollout-pass.json"
@@ -224,7 +225,7 @@ def test_a_host_ships_and_is_made_anew(operator: Operator, tmp_path: Path) -> No
     shutil.rmtree(tmp_path / "tau")
     there(command)  # which warns that it does not ship
     assert (place / "state.json").read_bytes() == shipped
-    there(f"{take_over} --state-dir /var/lib/tau/smoke")
+    there(take_over)
     assert (place / "state.json").read_bytes() != shipped
 
 

@@ -53,6 +53,7 @@ OTHERS = frozenset(
         *("annotate", "bind", "delete", "directory", "jq", "message", "name", "quiet"),  # git, gh
         *("collector", "junitxml", "only-show-errors", "option", "pipe"),
         *("delay-updates", "port", "protocol"),  # rsync, dask
+        *("compare", "rounds", "small"),  # scripts/bench.sh
     )
 )
 """Options that documents name, and that are of other programs: curl, docker, git, pytest, ..."""

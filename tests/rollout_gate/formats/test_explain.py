@@ -30,6 +30,7 @@ from tests.rollout_gate.answers import (
     stuck,
     trigger,
 )
+from tests.rollout_gate.formats.drawn import FLEET
 from tests.rollout_gate.making import History, failed, pin, rollout, surface_evidence
 
 DIAGNOSE = "tau-transport-health diagnose"
@@ -565,6 +566,18 @@ def test_a_rolled_back_rollout_has_its_steps() -> None:
     assert "     git revert --no-edit v1.3.2..HEAD" in lines
     assert any(line.startswith("     tau-rollout-gate start --release VERSION ") for line in lines)
     assert lines[-1] == f"  evidence: {archive}"
+
+
+def test_a_fleet_that_is_rolled_back_has_steps_of_its_own() -> None:
+    """Its hosts are named by `cohort --carrying`; no command has a `{host}` in it."""
+    now = around(
+        rollout=rollout(fleet=FLEET), state_dirs={"custom-command": "/srv/fleet/{host}/{surface}"}
+    )
+    page = render(over(Verdict.ROLLBACK), now)
+    assert "tau-rollout-gate cohort --carrying --rollout-dir " in page
+    assert " --fleet FILE " in page
+    for absent in ("{host}", "--surface", "pause", "cp -a"):
+        assert absent not in page
 
 
 def test_evidence_that_is_lacking_is_told() -> None:

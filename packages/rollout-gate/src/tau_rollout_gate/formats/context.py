@@ -142,8 +142,11 @@ class Surroundings(NamedTuple):
         if channel is not rollout.channel:
             yield f"--rollback-channel {channel}"
         yield shlex.join(["--rollout-dir", self.rollout_dir])
-        for name, state_dir in self.state_dirs.items():
-            yield shlex.join(["--surface", f"{name}={state_dir}"])
+        if rollout.fleet is None:
+            for name, state_dir in self.state_dirs.items():
+                yield shlex.join(["--surface", f"{name}={state_dir}"])
+        else:
+            yield "--fleet FILE"  # that of the start, which is no longer known
         yield f"--cycle-interval {written(rollout.cycle_interval_ms)}"
         for pin in rollout.surfaces:
             for field in sorted(pin.expected):
@@ -166,37 +169,8 @@ def steps(around: Surroundings) -> Iterator[Step]:
     incident = (around.archive or "incident").rpartition("/")[2].removesuffix(".tar.gz")
     if rollout.canary_entered_unix_ms is not None:
         yield Step(f"Set the share of {rollout.release} back to 0 % (it was in {rollout.phase}).")
-    for name, state_dir in around.state_dirs.items():
-        if name == CHAINED_SURFACE and state_dir not in around.gone:
-            because = shlex.quote(f"{rollout.release} is rolled back")
-            where = shlex.join(["--state-dir", state_dir])
-            yield Step(
-                f"Pause the runner on {state_dir}, and wait for a cycle that runs; each job that "
-                "starts one is refused then:",
-                (f"tau-custom-command pause --reason {because} {where}",),
-            )
-            continue
-        runner = "tau-custom-command" if name == CHAINED_SURFACE else f"the runner of {name}"
-        yield Step(
-            f"Stop the runner: end every job that starts {runner} on {state_dir}, and wait for one "
-            "that runs."
-        )
-    unpause = tuple(
-        shlex.join(["tau-custom-command", "unpause", "--state-dir", state_dir])
-        for name, state_dir in around.state_dirs.items()
-        if name == CHAINED_SURFACE and state_dir not in around.gone
-    )
-    copies = tuple(
-        shlex.join(["cp", "-a", each, f"{each.rstrip('/') or each}.{incident}"])
-        for each in around.state_dirs.values()
-        if each not in around.gone
-    )
-    if copies:
-        yield Step("Preserve the state directory:", copies)
-    for each in around.gone:
-        yield Step(
-            f"Nothing can be seen at {each}: find out where it is now, and preserve that too."
-        )
+    yield from _of_hosts(around) if rollout.fleet else _of_surfaces(around, incident)
+    unpause = () if rollout.fleet else _unpausing(around)
     yield Step(
         f"Note the incident time: {utc(target.rollback_reference_unix_ms or 0)} "
         f"({target.rollback_reference_unix_ms}), incident {incident}."
@@ -220,4 +194,53 @@ def steps(around: Surroundings) -> Iterator[Step]:
     yield Step(
         "With the cause mended, open the next rollout:",
         (around.next_start(target.rollback_version, target.rollback_channel),),
+    )
+
+
+def _of_surfaces(around: Surroundings, incident: str) -> Iterator[Step]:
+    """Yield how the runners are stopped, and what they left is preserved."""
+    rollout = around.rollout
+    for name, state_dir in around.state_dirs.items():
+        if name == CHAINED_SURFACE and state_dir not in around.gone:
+            because = shlex.quote(f"{rollout.release} is rolled back")
+            where = shlex.join(["--state-dir", state_dir])
+            yield Step(
+                f"Pause the runner on {state_dir}, and wait for a cycle that runs; each job that "
+                "starts one is refused then:",
+                (f"tau-custom-command pause --reason {because} {where}",),
+            )
+            continue
+        runner = "tau-custom-command" if name == CHAINED_SURFACE else f"the runner of {name}"
+        yield Step(
+            f"Stop the runner: end every job that starts {runner} on {state_dir}, and wait for one "
+            "that runs."
+        )
+    copies = tuple(
+        shlex.join(["cp", "-a", each, f"{each.rstrip('/') or each}.{incident}"])
+        for each in around.state_dirs.values()
+        if each not in around.gone
+    )
+    if copies:
+        yield Step("Preserve the state directory:", copies)
+    for each in around.gone:
+        yield Step(
+            f"Nothing can be seen at {each}: find out where it is now, and preserve that too."
+        )
+
+
+def _of_hosts(around: Surroundings) -> Iterator[Step]:
+    """Yield how the hosts of a fleet get back what they had; the gate touches none of them."""
+    where = shlex.join(["--rollout-dir", around.rollout_dir])
+    yield Step(
+        f"Stop what deploys {around.rollout.release}, and put the rollback target back on each "
+        "host that still carries it; again, until none is listed:",
+        (f"{PROGRAM} cohort --carrying {where}",),
+    )
+
+
+def _unpausing(around: Surroundings) -> tuple[str, ...]:
+    return tuple(
+        shlex.join(["tau-custom-command", "unpause", "--state-dir", state_dir])
+        for name, state_dir in around.state_dirs.items()
+        if name == CHAINED_SURFACE and state_dir not in around.gone
     )
