@@ -38,6 +38,9 @@ from tests.rollout_gate.making import (
 
 NOW = ENTERED + 20 * MINUTE
 RELEASE, TARGET = "1.4.0", "1.3.2"
+GONE = History().every(MINUTE, 1, release=RELEASE)
+"""Of a host that went: its files are there, and nothing follows."""
+
 CLEAN = History().every(5 * MINUTE, 4, release=RELEASE)
 BAD = History().every(5 * MINUTE, 3).add(NOW, release=RELEASE, **failed(streak=1))
 SHORT = History().every(5 * MINUTE, 2, release=RELEASE)
@@ -237,7 +240,7 @@ def test_unknown_canaries_leave_the_comparison_undecided() -> None:
     assert answer.failing_gates == (held,)
     fewer = answered(*hosts(8), *silent[:2], *controls(90), rules=rules)
     assert fewer.verdict is Verdict.PROMOTE
-    excused = [a_host(f"s{index}", None, is_excused=True) for index in range(4)]
+    excused = [a_host(f"s{index}", GONE, is_excused=True) for index in range(4)]
     assert answered(*hosts(6), *excused, *controls(90), rules=rules).verdict is Verdict.PROMOTE
     alone = answered(*hosts(6), rules=rules)
     assert gate(alone, "comparison_undecided").status is GateStatus.NOT_APPLICABLE
@@ -313,7 +316,7 @@ def test_new_and_excused_hosts_are_counted() -> None:
     answer = answered(
         *hosts(3),
         new,
-        a_host("c9", None, is_excused=True),
+        a_host("c9", GONE, is_excused=True),
         rules=FleetRules(tolerate="25%"),
         cutoffs={"default": "f" * 64},
     )

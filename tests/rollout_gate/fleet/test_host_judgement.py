@@ -281,8 +281,10 @@ def test_a_host_that_left_is_not_clean_until_it_is_excused() -> None:
     row = judged(gone, surface_evidence(history()))
     assert (row.state, row.reason, row.counts_as_unclean) == (HostState.LEFT, "left", True)
     excused = canary(is_excused=True)._replace(is_on_roster=False)
-    row = judged(excused)
+    row = judged(excused, surface_evidence(history()))
     assert (row.state, row.is_excused, row.counts_as_unclean) == (HostState.LEFT, True, False)
+    row = judged(excused)  # what it left has to be there, or its failure could be deleted
+    assert (row.state, row.is_excused, row.counts_as_unclean) == (HostState.LEFT, False, True)
 
 
 def test_before_canary_1_the_files_of_those_have_to_be_there_that_it_would_draw() -> None:

@@ -192,9 +192,13 @@ def test_a_plan_goes_to_a_worker_as_it_is() -> None:
 
 
 def test_an_excused_host_that_fails_counts_again() -> None:
-    """At the very look that sees it: nobody is to leave before a failure is recorded."""
+    """At the very look that sees it: nobody is to leave before a failure is recorded.
+
+    And one whose files went counts as well: there may have been a failure in them.
+    """
     host = canary(is_excused=True, was_clean=True)
-    assert not row_of(host, None).counts_as_unclean
+    assert not row_of(host, CLEAN).counts_as_unclean
+    assert row_of(host, None).counts_as_unclean
     row = row_of(host, BAD)
     assert (row.counts_as_failed, row.counts_as_unclean, row.is_excused) == (True, True, False)
 

@@ -3,6 +3,7 @@
 Of a host that is to have the release every gate counts; of any other the triggers alone.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from tau_rollout_gate.contract.pin import SurfacePin, Tie
@@ -26,7 +27,16 @@ from tau_rollout_gate.fleet.host_state import (
     with_release,
     without_release,
 )
-from tau_rollout_gate.fleet.plan import Arm, Host, HostRow, Part, Plan, group_of, surfaces_of
+from tau_rollout_gate.fleet.plan import (
+    Arm,
+    Host,
+    HostRecord,
+    HostRow,
+    Part,
+    Plan,
+    group_of,
+    surfaces_of,
+)
 from tau_rollout_gate.fleet.roster import Mark, RosterEntry
 from tau_rollout_gate.policy.variants import without_gates
 from tau_rollout_gate.rollout.phase_entry import remembered
@@ -161,7 +171,7 @@ def _row(  # noqa: PLR0913 - what a row is made of
     is_latched = record is not None and record.is_contaminated
     is_contaminated = part is Part.CONTROL and (shows or is_latched)
     fired = _fired(judged)
-    is_excused = record is not None and record.is_excused and not fired
+    is_excused = record is not None and _is_excused(record, fired, is_unread=is_unread)
     counts = part in {Part.CANARY, Part.JOINED} and not is_excused
     is_unclean = standing.state not in {HostState.CLEAN, HostState.JOINED}
     soak = judged.answer.soak
@@ -197,6 +207,16 @@ def _row(  # noqa: PLR0913 - what a row is made of
             for pin in judged.rollout.surfaces
         ),
     )
+
+
+def _is_excused(record: HostRecord, fired: Sequence[FiredTrigger], *, is_unread: bool) -> bool:
+    """Tell whether a host counts no more: it was excused, and nothing of it says otherwise.
+
+    What a drawn one left has to be there whole: else its failure could be deleted, and a rollback
+    would turn into a promotion. One that was taken out before the draw never had anything.
+    """
+    has_gone_bad = bool(fired) or (is_unread and record.drawn_unix_ms is not None)
+    return record.is_excused and not has_gone_bad
 
 
 def _failed_look(plan: Plan, host: Host, standing: Standing, *, is_known: bool) -> int | None:
