@@ -12,8 +12,8 @@ import random
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
-from tau_rollout_gate.fleet.cohort import draw
-from tau_rollout_gate.fleet.roster import RosterEntry
+from tau_rollout_gate.fleet.draw.cohort import draw
+from tau_rollout_gate.fleet.draw.roster import RosterEntry
 from tau_rollout_gate.fleet.split_test import (
     CANARY,
     CONTROL,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tau_custom_command.cli import text as summary
+from tau_custom_command.cli.answers import text as summary
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import Problem
 from tests.custom_command.cases import case_object, malformed, registered, retryable, success

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tau_custom_command.cli import text as summary
+from tau_custom_command.cli.answers import text as summary
 from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import CommandRuntimeError, ExitCode
 from tau_custom_command.services import recover as recovery

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.errors import StorageError
+from tau_rollout_gate.files.disk.sync import sync_folder
 from tau_rollout_gate.files.storage import opened_folder
-from tau_rollout_gate.files.sync import sync_folder
 
 
 def test_a_folder_that_cannot_be_synced_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:

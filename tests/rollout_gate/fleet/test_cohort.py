@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tau_rollout_gate.fleet.cohort import (
+from tau_rollout_gate.fleet.draw.cohort import (
     EVERY_SCORE,
     draw,
     first_phase,
@@ -18,7 +18,7 @@ from tau_rollout_gate.fleet.cohort import (
     score,
     why,
 )
-from tau_rollout_gate.fleet.roster import Mark, RosterEntry
+from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry
 from tau_rollout_gate.policy.fleet import FleetRules
 from tests.rollout_gate.fleet.fleets import policy_of
 

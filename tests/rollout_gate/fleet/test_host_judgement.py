@@ -9,6 +9,7 @@ from tau_rollout_gate.contract.pin import Carried, LogPosition, Seen, SurfacePin
 from tau_rollout_gate.contract.rollout import FiredTrigger, RolloutStatus
 from tau_rollout_gate.decision.fleet import HostState
 from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, SurfaceEvidence
+from tau_rollout_gate.fleet.draw.roster import Mark
 from tau_rollout_gate.fleet.host_judgement import host_answer, judge_host
 from tau_rollout_gate.fleet.plan import (
     Arm,
@@ -19,7 +20,6 @@ from tau_rollout_gate.fleet.plan import (
     Plan,
     surfaces_of,
 )
-from tau_rollout_gate.fleet.roster import Mark
 from tau_rollout_gate.policy.fleet import FleetRules
 from tests.rollout_gate.fleet.fleets import plan_of, policy_of, record_of
 from tests.rollout_gate.making import (

@@ -9,7 +9,8 @@ from tau_rollout_gate.contract.pin import LogPosition, Seen
 from tau_rollout_gate.decision.fleet import HostState
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import Evidence, Flaw, FlawFound, SurfaceEvidence
-from tau_rollout_gate.fleet.cohort import EVERY_SCORE
+from tau_rollout_gate.fleet.draw.cohort import EVERY_SCORE
+from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry
 from tau_rollout_gate.fleet.host_judgement import judge_host
 from tau_rollout_gate.fleet.plan import Arm, Host, HostRecord, HostRow, Part
 from tau_rollout_gate.fleet.record import (
@@ -23,7 +24,6 @@ from tau_rollout_gate.fleet.record import (
     record_of_absent,
     roster_changes,
 )
-from tau_rollout_gate.fleet.roster import Mark, RosterEntry
 from tests.rollout_gate.fleet.fleets import plan_of, record_of
 from tests.rollout_gate.making import (
     ENTERED,

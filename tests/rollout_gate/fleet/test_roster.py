@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tau_rollout_gate.errors import RosterRefusedError
-from tau_rollout_gate.fleet.roster import Mark, RosterEntry, parse_roster
+from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry, parse_roster
 
 
 def test_hosts_come_sorted_with_group_and_mark() -> None:

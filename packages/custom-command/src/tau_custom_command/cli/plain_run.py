@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from tau_custom_command.cli.answers.report import print_report
 from tau_custom_command.cli.progress import track
-from tau_custom_command.cli.report import print_report
 from tau_custom_command.contract.forms import LARGEST_INTEGER
 from tau_custom_command.contract.paths import STATE_DIR
 from tau_custom_command.cycle.plan import CycleLimits

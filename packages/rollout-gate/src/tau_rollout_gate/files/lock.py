@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tau_rollout_gate.errors import BusyError
-from tau_rollout_gate.files.aside import clear_way, is_in_the_way
+from tau_rollout_gate.files.disk.aside import clear_way, is_in_the_way
 from tau_rollout_gate.files.storage import closing, open_for_writing, storage_errors
 
 LOCK_FILE = ".lock"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import DecisionCount, RecordedInput, Rollout, RolloutFile
 from tau_rollout_gate.errors import RolloutGateError, RolloutUnusableError, StorageError
-from tau_rollout_gate.files.aside import free_name
+from tau_rollout_gate.files.disk.aside import free_name
 from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.record import (
     LEDGER_FILE,

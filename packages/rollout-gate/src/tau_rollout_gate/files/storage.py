@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tau_rollout_gate.errors import DeniedError, StorageError
-from tau_rollout_gate.files.aside import clear_way
-from tau_rollout_gate.files.folder import FOLDER_MODE, make_folder
+from tau_rollout_gate.files.disk.aside import clear_way
+from tau_rollout_gate.files.disk.folder import FOLDER_MODE, make_folder
+from tau_rollout_gate.files.disk.sync import sync_folder
 from tau_rollout_gate.files.owner import denied
-from tau_rollout_gate.files.sync import sync_folder
 
 _FILE_MODE = 0o600
 

@@ -18,7 +18,8 @@ from tau_rollout_gate.evidence.values import (
     FlawFound,
     SurfaceEvidence,
 )
-from tau_rollout_gate.fleet.cohort import is_member
+from tau_rollout_gate.fleet.draw.cohort import is_member
+from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry
 from tau_rollout_gate.fleet.host_state import (
     LEFT,
     Judged,
@@ -37,7 +38,6 @@ from tau_rollout_gate.fleet.plan import (
     group_of,
     surfaces_of,
 )
-from tau_rollout_gate.fleet.roster import Mark, RosterEntry
 from tau_rollout_gate.policy.variants import without_gates
 from tau_rollout_gate.rollout.phase_entry import remembered
 from tau_rollout_gate.rollout.stops import changed, with_fired

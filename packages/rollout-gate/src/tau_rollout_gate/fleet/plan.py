@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tau_rollout_gate.contract.pin import LogPosition, Seen, SurfacePin
 from tau_rollout_gate.contract.rollout import FiredTrigger, Rollout
 from tau_rollout_gate.decision.fleet import HostState
-from tau_rollout_gate.fleet.roster import Mark
+from tau_rollout_gate.fleet.draw.roster import Mark
 from tau_rollout_gate.policy.policy import Phase, Policy, policy_digest
 
 CHUNK_HOSTS = 256

@@ -11,7 +11,8 @@ from tau_rollout_gate.contract.pin import SurfacePin
 from tau_rollout_gate.decision.fleet import HostState
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.evidence.values import Evidence, SurfaceEvidence
-from tau_rollout_gate.fleet.cohort import is_member
+from tau_rollout_gate.fleet.draw.cohort import is_member
+from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry
 from tau_rollout_gate.fleet.plan import (
     Arm,
     Host,
@@ -22,7 +23,6 @@ from tau_rollout_gate.fleet.plan import (
     surfaces_of,
     with_whole_log,
 )
-from tau_rollout_gate.fleet.roster import Mark, RosterEntry
 from tau_rollout_gate.rollout.phase_entry import entered, left_behind
 
 _WITHOUT_A_LOT = frozenset({Mark.FIRST, Mark.LAST})

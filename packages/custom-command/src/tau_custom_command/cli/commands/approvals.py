@@ -1,6 +1,7 @@
 """`approvals`: what is approved, and whether it still counts."""
 
-from tau_custom_command.cli import approval_text, options
+from tau_custom_command.cli import options
+from tau_custom_command.cli.answers import approvals as approval_text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.execution.invocation import search_path
 from tau_custom_command.policy.model import SandboxProfile

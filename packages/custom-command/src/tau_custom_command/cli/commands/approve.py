@@ -4,13 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tau_custom_command.cli import (
-    approval_options,
-    approval_text,
-    complete,
-    execution_options,
-    options,
-)
+from tau_custom_command.cli import approval_options, complete, execution_options, options
+from tau_custom_command.cli.answers import approvals as approval_text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.execution.invocation import search_path
 from tau_custom_command.limits import NOBODY

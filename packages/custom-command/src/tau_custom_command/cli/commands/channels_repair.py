@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tau_custom_command.cli import complete, options, text
+from tau_custom_command.cli import complete, options
+from tau_custom_command.cli.answers import text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.errors import ExitCode
 from tau_custom_command.services import repair_channels

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tau_custom_command.cli import execution_options, options
-from tau_custom_command.cli.checkup import checkup_as_json, checkup_as_text
+from tau_custom_command.cli.answers.checkup import checkup_as_json, checkup_as_text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.errors import ExitCode
 from tau_custom_command.limits import NOBODY

@@ -2,7 +2,8 @@
 
 import typer
 
-from tau_custom_command.cli import options, text
+from tau_custom_command.cli import options
+from tau_custom_command.cli.answers import text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.errors import ExitCode
 from tau_custom_command.services import recover as recovery

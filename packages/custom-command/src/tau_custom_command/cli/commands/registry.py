@@ -6,7 +6,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tau_custom_command.cli import complete, options, text
+from tau_custom_command.cli import complete, options
+from tau_custom_command.cli.answers import text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import NotRegisteredError, StorageError

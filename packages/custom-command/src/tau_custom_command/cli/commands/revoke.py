@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from tau_custom_command.cli import approval_text, complete, options
+from tau_custom_command.cli import complete, options
+from tau_custom_command.cli.answers import approvals as approval_text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.services.approve import revoke as revoke_approval
 

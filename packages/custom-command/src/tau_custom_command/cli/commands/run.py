@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from tau_custom_command.cli import execution_options, options
+from tau_custom_command.cli.answers.report import print_report
 from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
 from tau_custom_command.cli.execution_options import ExecutionOptions, executing
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.cli.progress import track
-from tau_custom_command.cli.report import print_report
 from tau_custom_command.cli.shipping_options import ShipTo, after_cycles
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
@@ -223,7 +223,7 @@ def _show(
     request: RunRequest, how: Callable[[Stopping], "Executing"], clock: Clock, *, as_json: bool
 ) -> NoReturn:
     """Print what a cycle would start, and exit."""
-    from tau_custom_command.cli import dry_run_text  # noqa: PLC0415 - only this needs it
+    from tau_custom_command.cli.answers import dry_run as dry_run_text  # noqa: PLC0415 - only this needs it
     from tau_custom_command.services.execute.dry_run import dry_run  # noqa: PLC0415 - as above
 
     with noted() as stopping:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_rollout_gate.errors import StorageError
-from tau_rollout_gate.files.aside import is_in_the_way
+from tau_rollout_gate.files.disk.aside import is_in_the_way
+from tau_rollout_gate.files.disk.sync import sync_folder
 from tau_rollout_gate.files.incident.archive import Archive, Source
 from tau_rollout_gate.files.storage import opened_subfolder, prepared
-from tau_rollout_gate.files.sync import sync_folder
 
 EVIDENCE_FOLDER = "evidence"
 

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from tau_rollout_gate.contract.sentinel import Sentinel
 from tau_rollout_gate.errors import RolloutGateError, StoreError, TooLargeError
+from tau_rollout_gate.files.disk.sync import sync_folder
 from tau_rollout_gate.files.owner import denied
 from tau_rollout_gate.files.storage import opened_file, write_whole
 from tau_rollout_gate.files.stores.interface import LARGEST_OBJECT_BYTES, SENTINEL_FILE
-from tau_rollout_gate.files.sync import sync_folder
 
 Answer = TypeVar("Answer")
 

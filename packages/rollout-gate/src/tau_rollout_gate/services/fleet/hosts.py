@@ -10,11 +10,11 @@ from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.policy import pinned_policy
 from tau_rollout_gate.files.stores.opening import open_store
 from tau_rollout_gate.fleet.chunk import Job, Wanted
-from tau_rollout_gate.fleet.cohort import PhaseDraw, Why, first_phase, is_member, preview, why
+from tau_rollout_gate.fleet.draw.cohort import PhaseDraw, Why, first_phase, is_member, preview, why
+from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry
 from tau_rollout_gate.fleet.engines.worker import opened_store, read_of
 from tau_rollout_gate.fleet.host_judgement import host_answer
 from tau_rollout_gate.fleet.plan import Host, HostRow, group_of, surfaces_of
-from tau_rollout_gate.fleet.roster import Mark, RosterEntry
 from tau_rollout_gate.fleet.rows import worst_rows
 from tau_rollout_gate.fleet.table import is_given
 from tau_rollout_gate.fleet.tally import counted_rows

@@ -13,13 +13,13 @@ from tau_rollout_gate.evidence.values import Evidence
 from tau_rollout_gate.files.fleet import read_roster_file
 from tau_rollout_gate.files.host_table import read_table
 from tau_rollout_gate.fleet.chunk import ChunkResult, Job, Wanted
-from tau_rollout_gate.fleet.cohort import draw
 from tau_rollout_gate.fleet.counts import Partial
 from tau_rollout_gate.fleet.decide import decide
+from tau_rollout_gate.fleet.draw.cohort import draw
+from tau_rollout_gate.fleet.draw.roster import Roster, RosterEntry, parse_roster
 from tau_rollout_gate.fleet.partial import merge
 from tau_rollout_gate.fleet.plan import Host, Plan, group_of, hosts_digest
 from tau_rollout_gate.fleet.record import hosts_of, is_absent, roster_changes
-from tau_rollout_gate.fleet.roster import Roster, RosterEntry, parse_roster
 from tau_rollout_gate.fleet.table import NO_TABLE, Table, is_given, parse_table
 from tau_rollout_gate.policy.fleet import FleetRules
 from tau_rollout_gate.policy.policy import Policy

@@ -10,7 +10,7 @@ from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.fleet import read_fleet_file, read_roster_file
 from tau_rollout_gate.files.stores.interface import SENTINEL_FILE, Store
 from tau_rollout_gate.files.stores.opening import open_store
-from tau_rollout_gate.fleet.roster import Roster, parse_roster
+from tau_rollout_gate.fleet.draw.roster import Roster, parse_roster
 from tau_rollout_gate.services.fleet.store_lock import new_lock_id
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from tau_custom_command.cli import text
+from tau_custom_command.cli.answers import text
 from tau_custom_command.cli.output import print_json, print_text, print_told
 from tau_custom_command.contract.paths import CHANNEL_STORE
 from tau_custom_command.printable import printable

@@ -13,7 +13,7 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import NamedTuple
 
-from tau_rollout_gate.fleet.roster import Mark, RosterEntry
+from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry
 from tau_rollout_gate.policy.policy import Policy
 
 EVERY_SCORE = "f" * 64

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tau_custom_command.cli.text import cut
+from tau_custom_command.cli.answers.text import cut
 from tau_custom_command.contract.vocabulary import Operation
 from tau_custom_command.cycle.evaluation import Result
 from tau_custom_command.durations import utc

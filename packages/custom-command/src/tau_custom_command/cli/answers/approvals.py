@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tau_custom_command.cli.text import aligned, cut
+from tau_custom_command.cli.answers.text import aligned, cut
 from tau_custom_command.durations import utc
 from tau_custom_command.policy.approvals import Approval, ApprovedFile, Subject
 from tau_custom_command.policy.effective import as_written
