@@ -580,6 +580,15 @@ def test_a_fleet_that_is_rolled_back_has_steps_of_its_own() -> None:
         assert absent not in page
 
 
+def test_one_host_of_a_fleet_is_mended_alone() -> None:
+    """What lets it begin anew names it: without that all hosts would."""
+    damaged = answer(gates=(DAMAGED,))
+    page = " ".join(render(damaged, around(host="web-1")).split())
+    assert "tau-rollout-gate reenter --reason 'WHY' --host web-1" in page
+    assert "lets this host alone soak anew" in page
+    assert "--host" not in render(damaged, around())
+
+
 def test_evidence_that_is_lacking_is_told() -> None:
     """What and why; and what captures it again."""
     lines = render(over(Verdict.ROLLBACK), around(lacking=("state/s/log: cannot be read",)))

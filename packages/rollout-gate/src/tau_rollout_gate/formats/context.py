@@ -44,6 +44,7 @@ class Surroundings(NamedTuple):
         archive: The evidence that its rollback captured; None without any.
         lacking: What of it could not be captured, and why.
         gone: The directories of surfaces where nothing can be seen.
+        host: Of a fleet, the one host that is asked about; None for all of them.
     """
 
     rollout: Rollout
@@ -58,6 +59,7 @@ class Surroundings(NamedTuple):
     archive: str | None = None
     lacking: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    host: str | None = None
 
     def evidence_words(self) -> Iterator[str]:
         """Yield where the evidence of the rollback is, and what it lacks."""
@@ -78,6 +80,8 @@ class Surroundings(NamedTuple):
         if surface is not None and words.partition(" ")[0] in _OF_A_SURFACE:
             return self._of_surface(words, surface)
         options = [*self.place]
+        if self.host is not None and words.startswith("reenter"):
+            options += ["--host", self.host]  # without it every host would begin anew
         if words.startswith("signoff"):  # of the rollout alone
             options += [] if self.signoff is None or words.endswith("init") else [self.signoff]
         else:

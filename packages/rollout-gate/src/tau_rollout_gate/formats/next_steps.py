@@ -69,7 +69,9 @@ def _typed(words: str, surface: str | None, around: Surroundings) -> Typed:
         "evaluate": "asks again, once what is said above is done; writes nothing.",
         "recover": "shows how the state is put back; with --yes it is done.",
         "policy": "judges by the policy in FILE from now on, and starts the phase anew.",
-        "reenter": "records what happened, and starts the phase and its soak anew.",
+        "reenter": "records what happened, and starts the phase and its soak anew."
+        if around.host is None
+        else "records what happened, and lets this host alone soak anew.",
         "resume": "ends the freeze, when its reason is gone.",
         "rollback": "captures the evidence, ends this rollout, and prints what is left to do.",
         "run": "runs a cycle, as its timer or service should; FIXTURE is the canary's own.",

@@ -45,6 +45,6 @@ def command(
             last,
             found.evidence.surfaces,
             default_rollout_dir=options.DEFAULT_ROLLOUT_DIR,
-        )
+        )._replace(host=host)
         print_text(render(found.answer, around, look=terminal_look()))
     raise typer.Exit(found.answer.verdict.exit_code)
