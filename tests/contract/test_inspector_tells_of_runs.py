@@ -6,6 +6,8 @@ import shlex
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,26 @@ def type_in(action: str, fixture: Path, place: int = 0, **words: str) -> Any:  #
     filled = [words.get(word, word) for word in pasted(action, place)]
     filled = [str(fixture) if word == "FIXTURE" else word for word in filled]
     return start(*filled, *(UNASKED[1:] if filled[0] == "run" else ()))
+
+
+def asked(command: str, state_dir: Path) -> tuple[int, str]:
+    """Ask the inspector in plain words; return its exit code and what it prints."""
+    words = (command, "custom-command", "--state-dir", state_dir)
+    done = forking.run(INSPECTOR, *words, cwd=Path.cwd(), env=os.environ, timeout=PATIENCE_SECONDS)
+    return done.returncode, done.stdout.decode()
+
+
+@contextmanager
+def killed(fixture: Path, state_dir: Path, marks: Path) -> Iterator[None]:
+    """Run a fixture until a command of it has left its mark; kill the runtime after the block."""
+    with subprocess.Popen([COMMAND, "run", fixture, "--state-dir", state_dir, *UNASKED]) as process:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not marks.exists():
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        yield
+        process.send_signal(signal.SIGKILL)
 
 
 def test_how_each_run_ended_is_told_with_its_last_words(tmp_path: Path) -> None:
@@ -200,13 +222,8 @@ def test_an_interrupted_run_is_run_again_with_what_is_to_be_pasted(tmp_path: Pat
     state_dir, marks = tmp_path / "state", tmp_path / "marks"
     template = f"sh -c 'echo x >>{marks}; test -e {marks}.quick || sleep 3'"
     fixture = write(tmp_path, ("work", template))
-    with subprocess.Popen([COMMAND, "run", fixture, "--state-dir", state_dir, *UNASKED]) as process:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while not marks.exists():
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+    with killed(fixture, state_dir, marks):
+        pass
     run_fixture(fixture, state_dir, *UNASKED)
     _, symptoms, report = diagnosed(state_dir)
     assert symptoms == ["run_interrupted", "nothing_but_duplicates", "closed_after_a_crash"]
@@ -215,6 +232,27 @@ def test_an_interrupted_run_is_run_again_with_what_is_to_be_pasted(tmp_path: Pat
     assert type_in(report["symptoms"][0]["action"], fixture).exit_code == 0
     assert marks.read_text() == "x\nx\n"
     assert "run_interrupted" not in diagnosed(state_dir)[1]
+
+
+def test_a_runtime_that_was_killed_is_told_before_its_next_run(tmp_path: Path) -> None:
+    """Its state is healthy and fresh; what it left begun is a hold, and the advice closes it."""
+    state_dir, marks = tmp_path / "a state", tmp_path / "marks"
+    run_fixture(write(tmp_path, ("fine", "true")), state_dir, *UNASKED)
+    fixture = write(tmp_path, ("work", f"sh -c 'echo x >>{marks}; sleep 60'"))
+    with killed(fixture, state_dir, marks):
+        assert "a cycle is at work" in asked("inspect", state_dir)[1]
+    journal = state_dir / ".journal"
+    heard_of = journal.stat().st_mtime
+    assert asked("inspect", state_dir)[0] == 0
+    os.utime(journal, (heard_of - 121, heard_of - 121))
+    code, symptoms, report = diagnosed(state_dir)
+    assert (code, symptoms) == (3, ["cut_off"])
+    code, line = asked("check", state_dir)
+    assert (code, "a cycle was cut off" in line) == (2, True), line
+    closed = start(*pasted(report["symptoms"][0]["action"]))
+    assert closed.exit_code == 0, closed
+    assert diagnosed(state_dir)[1][:1] == ["case_processing_failed"]
+    assert not journal.exists()
 
 
 def test_what_commands_write_is_harmless_everywhere(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The journal's form: what was committed is read back as it was, or not at all."""
 
+import os
+import time
 from hashlib import sha256
 from pathlib import Path
 from unittest.mock import ANY
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from tau_custom_command.contract.writes import AppendAt, Change, ReplaceFile
 from tau_custom_command.errors import StateUnusableError
-from tau_custom_command.storage.journal import commit, opened
+from tau_custom_command.storage.journal import commit, noting, opened
 from tau_custom_command.storage.journal_format import Journal, NoteKind, encode, note, parse
 from tau_custom_command.storage.sync import NOT_TO_DISK
 
@@ -216,3 +218,20 @@ def test_large_and_small_changes_are_committed_in_their_order(tmp_path: Path) ->
     commit(tmp_path, changes[:1], NOT_TO_DISK)
     with opened(tmp_path) as journal:
         assert tuple(journal.changes()) == (*changes, changes[0])
+
+
+def test_the_time_of_a_journal_is_renewed_while_its_cycle_is_at_work(tmp_path: Path) -> None:
+    """Also where nothing is noted, as while a command runs for long; and then no more.
+
+    So a reader tells it from one whose runtime was killed (state-files.md, "A cycle at work").
+    """
+    journal, deadline = tmp_path / ".journal", time.monotonic() + 60
+    with noting(tmp_path, NOT_TO_DISK, renewed_seconds=0.01):
+        for _ in range(2):
+            os.utime(journal, (1, 1))
+            while journal.stat().st_mtime == 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+    os.utime(journal, (1, 1))
+    time.sleep(0.1)
+    assert journal.stat().st_mtime == 1

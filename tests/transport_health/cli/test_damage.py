@@ -6,6 +6,7 @@ same of the same files. A command is added by adding its rule there.
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from tests.transport_health.state_files import (
 )
 
 FIFTEEN_MINUTES_MS = 15 * 60 * 1000
+TWO_MINUTES_MS = 2 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class Damage:
             return 0, "OK"
         if self.hold == "unhealthy":
             return {"degraded": (1, "WARNING"), "failing": (2, "CRITICAL")}[self.health]
-        if self.hold == "stale":
+        if self.hold in {"stale", "cut_off"}:
             return 2, "CRITICAL"
         return 3, "UNKNOWN"
 
@@ -112,6 +114,18 @@ def truncated(directory: StateDirectory) -> None:
 def timed(shift_ms: int) -> Callable[[StateDirectory], object]:
     """Write a good directory whose last cycle ended that much after now."""
     return lambda directory: directory.good(timestamp_unix_ms=NOW_UNIX_MS + shift_ms)
+
+
+def at_work(heard_ms: int) -> Callable[[StateDirectory], None]:
+    """Write a good directory in which a cycle began, and was heard of so long ago."""
+
+    def make(directory: StateDirectory) -> None:
+        directory.good()
+        journal = directory.root / ".journal"
+        journal.touch()
+        os.utime(journal, ns=(0, (NOW_UNIX_MS - heard_ms) * 1_000_000))
+
+    return make
 
 
 def no_log(directory: StateDirectory) -> None:
@@ -306,6 +320,20 @@ DAMAGES = (
     Damage(
         name="barely fresh",
         make=timed(-FIFTEEN_MINUTES_MS),
+        health="healthy",
+        hold=None,
+        words="the last cycle ended without a failed case",
+    ),
+    Damage(
+        name="a cycle cut off",
+        make=at_work(TWO_MINUTES_MS + 1),
+        health="healthy",
+        hold="cut_off",
+        words="a cycle was cut off: it began, and was last heard of 2 min 0 s ago",
+    ),
+    Damage(
+        name="a cycle at work",
+        make=at_work(TWO_MINUTES_MS),
         health="healthy",
         hold=None,
         words="the last cycle ended without a failed case",

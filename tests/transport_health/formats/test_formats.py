@@ -23,7 +23,7 @@ from tau_transport_health.health.remedies import Hold
 from tau_transport_health.health.targets import BUILT_IN, Target
 from tau_transport_health.printable import printable
 from tau_transport_health.services.report import write_report
-from tests.transport_health.cli.test_damage import DAMAGES, Damage
+from tests.transport_health.cli.test_damage import DAMAGES, Damage, at_work
 from tests.transport_health.running import UNHURRIED
 from tests.transport_health.state_files import NOW_UNIX_MS, StateDirectory, minimal_state
 
@@ -270,3 +270,20 @@ def test_lone_surrogates_are_harmless(tmp_path: Path) -> None:
     shown = printable(str(tmp_path / "\udcff"))
     assert shown.encode()
     assert shown.endswith(r"\udcff")
+
+
+def test_a_cycle_at_work_is_told(directory: StateDirectory) -> None:
+    """With when it was last heard of; one that was cut off is a hold instead."""
+    at_work(5_000)(directory)
+    assert "now:        a cycle is at work, last heard of 5 s ago" in inspection_text(
+        inspected(directory)
+    )
+    assert "is at work" not in inspection_text(inspected(directory, age_ms=200_000))
+
+
+def test_the_journal_of_another_transport_is_not_looked_at(directory: StateDirectory) -> None:
+    """What it is there is that transport's own affair."""
+    at_work(10**9)(directory)
+    directory.write(minimal_state(), [])
+    inspection = inspected(directory, target=BUILT_IN["voice"])
+    assert (inspection.reading.journal_unix_ms, inspection.assessment.holds) == (None, ())

@@ -8,6 +8,7 @@ from tau_transport_health.contract.state import HealthState, parse_state
 from tau_transport_health.errors import ExitCode, PluginCode
 from tau_transport_health.health.assessment import (
     CLOCK_PINNED,
+    CUT_OFF_MS,
     DEFAULT_MAX_AGE_MS,
     Assessment,
     Gate,
@@ -378,6 +379,16 @@ def test_several_reasons_stand_together_the_health_first() -> None:
         stale = [Hold.STALE] if age_ms else []
         assert holds(result) == [Hold.UNHEALTHY, *stale, Hold.LOG_TORN]
         assert result.plugin_code is code
+
+
+def test_a_runtime_that_was_killed_is_bad_for_certain() -> None:
+    """Its state is as it was, and says nothing of what began since; what is stale is told too."""
+    of = reading(chain())._replace(journal_unix_ms=NOW_UNIX_MS)
+    assert holds(judged(of, age_ms=CUT_OFF_MS)) == []
+    result = judged(of, age_ms=CUT_OFF_MS + 1)
+    assert (holds(result), result.plugin_code) == ([Hold.CUT_OFF], PluginCode.CRITICAL)
+    assert (result.is_cut_off, result.is_stale) == (True, False)
+    assert holds(judged(of, age_ms=10**9)) == [Hold.CUT_OFF, Hold.STALE]
 
 
 def test_what_may_be_a_write_under_way_is_not_settled() -> None:

@@ -36,6 +36,10 @@ less; a larger one is read back, piece by piece."""
 _CHANGE_BYTES = 300
 """About what a change takes in memory beside its content."""
 
+RENEWED_SECONDS = 10.0
+"""How often the time of a journal at work is renewed: a reader takes one that is two minutes old
+for that of a cycle that was cut off (runbooks/state-files.md, "A cycle at work")."""
+
 
 @contextmanager
 def opened(root: Path, name: str = JOURNAL_FILE) -> Iterator[Journal]:
@@ -125,8 +129,12 @@ class Notebook:
 
 
 @contextmanager
-def noting(root: Path, syncing: Syncing) -> Iterator[Notebook]:
+def noting(
+    root: Path, syncing: Syncing, *, renewed_seconds: float = RENEWED_SECONDS
+) -> Iterator[Notebook]:
     """Give the journal in `root` for a cycle to note in how far it is.
+
+    Its time is renewed all the while: a command may run for hours in which nothing is noted.
 
     Raises:
         StateUnusableError: as `opened`.
@@ -140,7 +148,27 @@ def noting(root: Path, syncing: Syncing) -> Iterator[Notebook]:
         with apply.opened_for_writing(opened_file) as descriptor:
             os.ftruncate(descriptor, committed.end)
             syncing.folder(root)  # in case the journal was only just made
-            yield Notebook(path, descriptor, committed.end, syncing)
+            with _renewed(descriptor, renewed_seconds):
+                yield Notebook(path, descriptor, committed.end, syncing)
+
+
+@contextmanager
+def _renewed(descriptor: int, seconds: float) -> Iterator[None]:
+    """Renew the time of an open file every so often, for as long as the block takes."""
+    has_ended = threading.Event()
+
+    def renew() -> None:
+        while not has_ended.wait(seconds):
+            with contextlib.suppress(OSError):  # a sign of life that fails must end nothing
+                os.utime(descriptor)
+
+    thread = threading.Thread(target=renew, name="journal")
+    thread.start()
+    try:
+        yield
+    finally:
+        has_ended.set()
+        thread.join()
 
 
 def commit(

@@ -32,6 +32,7 @@ LONGEST_STATE_BYTES = 256 * 1024 * 1024
 
 _TAIL_BLOCK_BYTES = 64 * 1024
 _LAST_LINES = 2  # the state may belong to either of them
+_JOURNAL = ".journal"
 _CHANNEL_LOGS = "channel-store/*/*/log.jsonl*"
 
 
@@ -79,6 +80,7 @@ def read_once(state_dir: Path, target: Target, *, counts_commands: bool = False)
         is_log_present=log.is_present,
         last_lines=lines,
         is_log_torn=log.is_torn,
+        journal_unix_ms=_journal_unix_ms(state_dir) if target.is_chained or is_chained else None,
     )
 
 
@@ -109,6 +111,17 @@ def _read_state(path: Path, target: Target, *, counts_commands: bool) -> State |
         return _unreadable(path, error, Hold.INVALID_STATE)
     except TransportHealthError as error:
         return Problem(Hold.INVALID_STATE, f"{path}: {error}")
+
+
+def _journal_unix_ms(state_dir: Path) -> int | None:
+    """When the journal of a cycle at work was renewed last; what it holds is the runtime's alone.
+
+    Read last: a cycle that ended while the state was read has taken its journal away by now.
+    """
+    try:
+        return (state_dir / _JOURNAL).lstat().st_mtime_ns // 1_000_000
+    except OSError:
+        return None
 
 
 def _missing(path: Path) -> str:

@@ -38,6 +38,10 @@ def facts(inspection: Inspection) -> Iterator[tuple[str, str]]:
     if assessment.snapshot is not None and assessment.age_ms is not None:
         yield "age", f"{age(assessment.age_ms)}, of {inspection.state_path}"
         yield "last cycle", ", ".join([_cycle(assessment.snapshot), *_execution(inspection)])
+    heard_unix_ms = inspection.reading.journal_unix_ms
+    if heard_unix_ms is not None and not assessment.is_cut_off:
+        heard = age(inspection.judged_unix_ms - heard_unix_ms)
+        yield "now", f"a cycle is at work, last heard of {heard}"
     yield "do", inspection.recommendation
 
 

@@ -29,6 +29,10 @@ DEFAULT_MAX_AGE_MS = 15 * 60 * 1000
 FUTURE_TOLERANCE_MS = 60 * 1000
 """How far a snapshot may lie ahead of the clock: clocks differ a little."""
 
+CUT_OFF_MS = 2 * 60 * 1000
+"""How old the journal of a cycle at work may be, which is renewed every ten seconds.
+
+Where it is finished a slow disk is waited for; see runbooks/state-files.md, "A cycle at work"."""
 
 CLOCK_PINNED = (
     "the clock is pinned by --now-unix-ms or TAU_TRANSPORT_HEALTH_NOW_UNIX_MS, so that a dead "
@@ -66,6 +70,11 @@ class Assessment(NamedTuple):
         return ExitCode.YES if self.gate is Gate.PASS else ExitCode.NO
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether the runtime was killed in the middle of a cycle that nothing has closed yet."""
+        return any(hold is Hold.CUT_OFF for hold, _ in self.holds)
+
+    @property
     def is_reliable(self) -> bool:
         """Whether nothing keeps the health that is on record from being that of now."""
         return all(hold is Hold.UNHEALTHY for hold, _ in self.holds)
@@ -74,9 +83,9 @@ class Assessment(NamedTuple):
     def plugin_code(self) -> PluginCode:
         """What `check` exits with: what is bad for certain, else unknown if anything makes it so.
 
-        A state that nobody writes any more is bad for certain.
+        A state that nobody writes any more is bad for certain, and so is a runtime that was killed.
         """
-        if self.is_stale or self.health_state is HealthState.FAILING:
+        if self.is_stale or self.is_cut_off or self.health_state is HealthState.FAILING:
             return PluginCode.CRITICAL
         if not self.is_reliable:
             return PluginCode.UNKNOWN
@@ -181,7 +190,7 @@ def assess(
         age_ms = now_unix_ms - state.health.updated_unix_ms
         is_stale = max_age_ms is not None and age_ms > max_age_ms
         reason = _reason(reading, state.health)
-    holds = tuple(_holds(reading, age_ms, is_stale=is_stale))
+    holds = tuple(_holds(reading, age_ms, now_unix_ms, is_stale=is_stale))
     judged = reading.judged_event
     return Assessment(
         health_state=reading.health_state,
@@ -221,7 +230,9 @@ def _classified(failed: int, streak: int) -> str:
     return f"{failed} failed in the last cycle, cycles in a row with failures: {streak}"
 
 
-def _holds(reading: Reading, age_ms: int | None, *, is_stale: bool) -> Iterator[tuple[Hold, str]]:
+def _holds(
+    reading: Reading, age_ms: int | None, now_unix_ms: int, *, is_stale: bool
+) -> Iterator[tuple[Hold, str]]:
     if reading.state is None or age_ms is None:
         yield _problem_of(reading)[:2]
         return
@@ -232,10 +243,18 @@ def _holds(reading: Reading, age_ms: int | None, *, is_stale: bool) -> Iterator[
     elif health.state is not HealthState.HEALTHY:
         numbers = _classified(health.last_cycle_failed, health.failure_streak)
         yield Hold.UNHEALTHY, f"the health is {health.state}: {numbers}"
+    heard_unix_ms = reading.journal_unix_ms
+    if heard_unix_ms is not None and now_unix_ms - heard_unix_ms > CUT_OFF_MS:
+        heard = age(now_unix_ms - heard_unix_ms)
+        yield Hold.CUT_OFF, f"a cycle was cut off: it began, and was last heard of {heard}"
     if is_stale:
         yield Hold.STALE, f"the state is stale: written {age(age_ms)}"
     if -age_ms > FUTURE_TOLERANCE_MS:
         yield Hold.FUTURE, f"the state is dated {age(age_ms)}"
+    yield from _holds_of_log(reading)
+
+
+def _holds_of_log(reading: Reading) -> Iterator[tuple[Hold, str]]:
     if reading.log_problem is not None:
         yield reading.log_problem[:2]
     if reading.is_log_torn:

@@ -38,7 +38,7 @@ class Severity(StrEnum):
 INVALID_LINES_SHOWN = 5
 """How many invalid lines are shown as evidence; all are counted."""
 
-_STATE_FILE = "state.json"
+_STATE_FILE, _JOURNAL = "state.json", ".journal"
 
 
 class Evidence(NamedTuple):
@@ -73,6 +73,9 @@ def symptoms_of_files(inspection: Inspection, history: History) -> Iterator[Symp
     for file, problem in problems if reading.state is not None else problems[:1]:
         if problem is not None:
             yield from _held(holds, problem.hold, (Evidence(file, None, problem.reason),))
+    if (heard := reading.journal_unix_ms) is not None:
+        evidence = (Evidence(_JOURNAL, None, f"is there, and was renewed at {heard} (Unix ms)"),)
+        yield from _held(holds, Hold.CUT_OFF, evidence)
     if (health := inspection.assessment.snapshot) is not None:
         evidence = (Evidence(_STATE_FILE, None, f"updated_unix_ms is {health.updated_unix_ms}"),)
         yield from _held(holds, Hold.STALE, evidence)

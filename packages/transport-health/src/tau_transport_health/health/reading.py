@@ -42,6 +42,7 @@ class _Files(NamedTuple):
     is_log_present: bool
     last_lines: tuple[LastLine, ...]
     is_log_torn: bool
+    journal_unix_ms: int | None = None
 
 
 class Reading(_Files):
@@ -49,7 +50,8 @@ class Reading(_Files):
 
     `state` is None where there is no valid one; `state_problem` then says why. `log_problem` says
     why the log cannot be read. `last_lines` are the last whole lines of the log, newest last, at
-    most two; they may reach into the rotated log.
+    most two; they may reach into the rotated log. `journal_unix_ms` is the time of the journal of
+    a cycle that has not ended; None where there is none.
     """
 
     @property

@@ -16,6 +16,7 @@ class Hold(StrEnum):
     INVALID_STATE = "invalid_state"
     PERMISSION_DENIED = "permission_denied"
     UNHEALTHY = "unhealthy"
+    CUT_OFF = "cut_off"
     STALE = "stale"
     FUTURE = "future"
     NO_LOG = "no_log"
@@ -39,6 +40,7 @@ class FileSymptom(StrEnum):
     LOG_DISAGREES = "log_disagrees"
     INVALID_LINES = "invalid_lines"
     TORN_LINE = "torn_line"
+    CUT_OFF = "cut_off"
     STALE = "stale"
     FUTURE = "future"
     UNHEALTHY = "unhealthy"
@@ -92,6 +94,9 @@ REMEDIES: Mapping[SymptomCode, str] = {
     "{look}` names them; the next cycle does not mend them. To begin anew: `mv {dir} {old_dir}`",
     FileSymptom.TORN_LINE: "a writer was cut off: see the disk's space (`df -h {dir}`), then run "
     "the transport again, which moves the torn bytes aside into a .corrupt file{run}",
+    FileSymptom.CUT_OFF: "the runtime was killed, or its machine was: see why (`journalctl --since "
+    "-1d`, `dmesg | tail`), and whether what it had started is whole. Its next run closes the "
+    "cycle; so does, at once, `tau-custom-command recover --yes --state-dir {dir}`",
     FileSymptom.STALE: "the runtime is not running: see its timer or service (`systemctl "
     "list-timers --all`, `crontab -l`), and what its last run printed{by_hand}",
     FileSymptom.FUTURE: "set the clock of the machine that wrote the state, or of this one: "
