@@ -177,6 +177,7 @@ class HostRow(NamedTuple):
         failed_look: Of one on a side that failed: the look at which that was first seen.
         told: The surfaces whose cycles tell a release.
         untold: Those whose cycles tell none, where there is nothing wrong with them.
+        newest: The release that the newest cycle of each surface tells; None where none does.
         is_unread: Whether its files do not tell all, so that neither does `told`.
         is_contaminated: Whether it shows the release, though it is not to have it.
         is_excused: Whether it counts no more.
@@ -205,6 +206,7 @@ class HostRow(NamedTuple):
     failed_look: int | None = None
     told: tuple[str, ...] = ()
     untold: tuple[str, ...] = ()
+    newest: tuple[str | None, ...] = ()
     is_unread: bool = False
     is_contaminated: bool = False
     is_excused: bool = False

@@ -6,7 +6,7 @@ import typer
 
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
-from tau_rollout_gate.cli.question import Dated, asks
+from tau_rollout_gate.cli.question import Engined, asks
 from tau_rollout_gate.contract.rollout import RolloutStatus
 from tau_rollout_gate.errors import ExitCode
 from tau_rollout_gate.formats.fleet.cohort import COHORT_FORMATS, ShownCohort, why_text
@@ -17,7 +17,7 @@ from tau_rollout_gate.services.fleet import hosts
 
 @asks
 def command(
-    question: Dated,
+    question: Engined,
     *,
     phase: Annotated[
         str | None,
@@ -37,6 +37,13 @@ def command(
         bool,
         typer.Option("--carrying", help="The hosts that still carry the release, to be reverted."),
     ] = False,
+    install: Annotated[
+        str | None,
+        options.option(
+            metavar="VERSION",
+            help="What is to be installed there; refused where that is not this rollout's.",
+        ),
+    ] = None,
 ) -> None:
     """Print which hosts get the release in a phase.
 
@@ -46,9 +53,15 @@ def command(
     all hosts elsewhere. While promotion is frozen it is the present cohort; of a rollout that went
     back nothing is printed but with --carrying, and it exits 4.
 
-    Example: tau-rollout-gate cohort --format ansible
+    Whatever deploys says with --install which version it brings. Where this rollout installs
+    another one, as where a timer was left over from the last, it is refused: 2, too. --carrying
+    leaves out hosts that the roster marks as retired.
+
+    Example: tau-rollout-gate cohort --install 1.4.0
     """
     rollout = load_pinned(question).rollout
+    if install is not None:
+        hosts.refuse_other_version(rollout, install, is_back=carrying)
     if why is not None:
         found, first = hosts.why_host(question, rollout, why)
         print_text(why_text(found.sentence, found.check, first))

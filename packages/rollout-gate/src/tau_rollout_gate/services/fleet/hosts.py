@@ -1,14 +1,12 @@
 """`hosts`, `explain --host`, `cohort`: each host of a fleet; nothing is written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.decision.answer import Found
 from tau_rollout_gate.errors import RefusedError
-from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.policy import pinned_policy
-from tau_rollout_gate.files.stores.opening import open_store
 from tau_rollout_gate.fleet.chunk import Job, Wanted
 from tau_rollout_gate.fleet.draw.cohort import PhaseDraw, Why, first_phase, is_member, preview, why
 from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry
@@ -22,7 +20,7 @@ from tau_rollout_gate.policy.policy import Phase
 from tau_rollout_gate.rollout.ledger import Entry
 from tau_rollout_gate.rollout.ledger_check import Standing
 from tau_rollout_gate.services.evaluate import Question, evidence_for, now_unix_ms
-from tau_rollout_gate.services.fleet.look import Ground, ground_of, look
+from tau_rollout_gate.services.fleet.look import Ground, ground_of, look, looked_at, named
 from tau_rollout_gate.versions import is_same_release
 
 
@@ -160,28 +158,49 @@ def why_host(question: Question, rollout: Rollout, name: str) -> tuple[Why, str 
 def carrying(question: Question, rollout: Rollout) -> CohortFound:
     """Which hosts still carry the release: those that were given it, and are not seen without.
 
-    A host of which nothing can be read counts as one that carries it.
+    A host of which nothing can be read counts as one that carries it. One that the roster marks as
+    retired is left out, and named: it is gone for good, and nobody can revert it.
 
     Raises:
-        RolloutGateError: if the roster, the table of hosts or the store cannot be used.
+        RolloutGateError: if the roster, the table of hosts or the store cannot be used, or the
+            hosts cannot be looked at.
     """
     known = ground(question, rollout)
-    job = Job(known.plan, known.pin.store, known.pin.store_id, Wanted.COUNTS, {})
+    percent = known.plan.phase.canary_percent
     given = [one for one in known.hosts if one.record is not None and is_given(one.record)]
-    store = opened_store(job) if given else open_store(known.pin.store)
-    entries = tuple(
-        RosterEntry(host.name, group_of(host), host.mark)
-        for host in given
-        if not _is_reverted(rollout, read_of(job, store, host).surfaces.values())
-    )
-    return CohortFound(rollout.phase, known.plan.phase.canary_percent, entries, ())
+    still = {
+        row.host for row in looked_at(question, known, given) if not _is_reverted(rollout, row)
+    }
+    there = [one for one in given if one.name in still and one.mark is not Mark.RETIRED]
+    retired = [one.name for one in given if one.name in still and one.mark is Mark.RETIRED]
+    entries = tuple(RosterEntry(host.name, group_of(host), host.mark) for host in there)
+    note = f"retired, and not seen without the release, so left out: {named(retired)}"
+    return CohortFound(rollout.phase, percent, entries, (note,) if retired else ())
 
 
-def _is_reverted(rollout: Rollout, read: Iterable[SurfaceEvidence]) -> bool:
+def refuse_other_version(rollout: Rollout, version: str, *, is_back: bool) -> None:
+    """Pass for the version that this rollout has installed; `is_back`: where it went back.
+
+    Raises:
+        RefusedError: for any other, as what deploys another rollout's would bring.
+    """
+    if is_back and rollout.status is not RolloutStatus.ROLLED_BACK:
+        raise RefusedError(
+            f"--install {version}: the rollout of {rollout.release} did not go back, so no host is "
+            "to be reverted"
+        )
+    own = rollout.rollback.rollback_version if is_back else rollout.release
+    if not is_same_release(version, own):
+        raise RefusedError(
+            f"--install {version}: the rollout of {rollout.release} has {own} installed there: end "
+            "what still deploys another version"
+        )
+
+
+def _is_reverted(rollout: Rollout, row: HostRow) -> bool:
     """Tell whether the newest cycle of every surface tells the version that it goes back to."""
     target = rollout.rollback.rollback_version
-    told = [found.cycles[-1].event.release if found.cycles else None for found in read]
-    return all(one is not None and is_same_release(one, target) for one in told)
+    return all(one is not None and is_same_release(one, target) for one in row.newest)
 
 
 def _phase(known: Ground, name: str) -> Phase:

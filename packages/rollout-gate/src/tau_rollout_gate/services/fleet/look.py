@@ -1,6 +1,6 @@
 """Looks at a fleet: what is known of its hosts, then what the engine's workers say, together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,7 @@ from tau_rollout_gate.fleet.decide import decide
 from tau_rollout_gate.fleet.draw.cohort import draw
 from tau_rollout_gate.fleet.draw.roster import Roster, RosterEntry, parse_roster
 from tau_rollout_gate.fleet.partial import merge
-from tau_rollout_gate.fleet.plan import Host, Plan, group_of, hosts_digest
+from tau_rollout_gate.fleet.plan import Host, HostRow, Plan, group_of, hosts_digest
 from tau_rollout_gate.fleet.record import hosts_of, is_absent, roster_changes
 from tau_rollout_gate.fleet.table import NO_TABLE, Table, is_given, parse_table
 from tau_rollout_gate.policy.fleet import FleetRules
@@ -128,6 +128,26 @@ def look(  # noqa: PLR0913, PLR0917 - a question, and what was read for it
     answer = decide(plan, partial, evidence)
     answer = answer._replace(warnings=(*answer.warnings, *_roster_warnings(known)))
     return Look(known, cutoffs, partial, tuple(sorted(found, key=lambda one: one.number)), answer)
+
+
+def looked_at(question: "Question", known: Ground, hosts: Sequence[Host]) -> Iterator[HostRow]:
+    """Yield how some of a fleet's hosts stand, by name; nothing is decided.
+
+    Raises:
+        RolloutGateError: if the store cannot be used, or a chunk cannot be judged.
+    """
+    names = [host.name for host in hosts]
+    plan = known.plan._replace(hosts=len(names), hosts_sha256=hosts_digest(names))
+    job = Job(plan, known.pin.store, known.pin.store_id, Wanted.ROWS, {})
+    found = results(
+        job,
+        hosts,
+        question.engine,
+        is_insecure=question.is_insecure,
+        progress=question.progress,
+    )
+    for chunk in sorted(found, key=lambda one: one.number):
+        yield from chunk.rows
 
 
 def ground_of(root: Path, rollout: Rollout, policy: Policy, now_unix_ms: int) -> Ground:

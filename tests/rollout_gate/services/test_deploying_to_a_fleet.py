@@ -1,0 +1,94 @@
+"""What a deployment asks `cohort` for: which hosts, for this very version, and who goes back."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from tau_rollout_gate.fleet.chunk import Job
+from tau_rollout_gate.fleet.engines import pool
+from tau_rollout_gate.fleet.plan import Host
+from tests.rollout_gate.fleet.made import MadeFleet, hosts
+from tests.rollout_gate.making import MINUTE
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> MadeFleet:
+    """Return forty hosts, in canary-1: two have 1.4.0, which may go back to 1.3.2."""
+    found = MadeFleet(tmp_path, hosts(40))
+    found.begin()
+    return found
+
+
+def roll_back(fleet: MadeFleet) -> None:
+    """End the rollout."""
+    assert fleet("rollback", "--reason", "they fail", "--by", "ada").code == 0
+
+
+def test_what_is_installed_is_the_release_under_rollout(fleet: MadeFleet) -> None:
+    """Whoever brings another version gets no host: such as a timer of the rollout before."""
+    assert len(fleet.cohort("--install", "v1.4.0")) == 2
+    assert len(fleet.cohort("--install", "1.4.0", "--phase", "canary-2")) == 10
+    other = fleet("cohort", "--install", "1.2.0", "--format", "ansible")
+    assert (other.code, other.out) == (2, "")
+    assert "the rollout of 1.4.0 has 1.4.0 installed there" in other.err
+    roll_back(fleet)
+    assert fleet("cohort", "--install", "1.4.0").code == 4
+    fleet.now += MINUTE
+    done = fleet(
+        *("start", "--release", "1.5.0", "--rollback-to", "1.3.2", "--by", "ada"),
+        *("--fleet", "fleet.toml", "--policy", "policy.toml"),
+    )
+    assert done.code == 0, done
+    left_over = fleet("cohort", "--install", "1.4.0", "--phase", "canary-1")
+    assert (left_over.code, left_over.out) == (2, "")
+
+
+def test_what_goes_back_is_the_rollback_target(fleet: MadeFleet) -> None:
+    """And only of a rollout that went back: the canaries of the next one are left alone."""
+    early = fleet("cohort", "--carrying", "--install", "1.3.2")
+    assert (early.code, early.out) == (2, "")
+    assert "did not go back" in early.err
+    roll_back(fleet)
+    assert len(fleet.cohort("--carrying", "--install", "1.3.2")) == 2
+    wrong = fleet("cohort", "--carrying", "--install", "1.4.0")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "has 1.3.2 installed there" in wrong.err
+
+
+def test_a_dead_host_is_left_out_once_the_roster_retires_it(fleet: MadeFleet) -> None:
+    """Else the list would never end: nothing of it can be seen, and nobody can revert it."""
+    dead, other = fleet.cohort()
+    roll_back(fleet)
+    fleet.carrying.clear()
+    del fleet.logs[dead]
+    shutil.rmtree(fleet.folder / "srv" / dead)
+    fleet.step()
+    assert fleet.cohort("--carrying") == [dead]
+    fleet.write_roster(
+        f"{dead}\tdefault\tretired", f"{other}\tdefault\tretired", without=(dead, other)
+    )
+    done = fleet("cohort", "--carrying")
+    assert (done.code, done.out) == (2, "")
+    assert f"left out: {dead}\n" in done.err  # the other one was seen without it
+
+
+def test_who_carries_it_is_asked_of_the_engine(
+    fleet: MadeFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which reads many hosts at once, and chunk by chunk: of those alone that were given it."""
+    asked: list[list[str]] = []
+    run = pool.run
+
+    def noted(
+        job: Job, chunks: Mapping[int, Sequence[Host]], *, workers: int | None = None
+    ) -> Iterator[tuple[int, object]]:
+        asked.extend([host.name for host in hosts] for hosts in chunks.values())
+        return run(job, chunks, workers=workers)
+
+    monkeypatch.setattr(pool, "run", noted)
+    given = fleet.cohort()
+    roll_back(fleet)
+    assert fleet.cohort("--carrying", "--engine", "pool=1") == given
+    assert asked == [given]
