@@ -1,5 +1,6 @@
 """The tables of a fleet's hosts in a rollout directory: one a decision, and what was seen since."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +11,7 @@ from tau_rollout_gate.files.storage import read_whole, replace_file, set_aside
 
 SEEN_FILE = "hosts-seen.tsv.gz"
 _SEEN_NEXT = "hosts-seen.tsv.gz.next"
+_WITHOUT_SEEN = "let 'recover' go on from the last decision, "
 
 
 def table_name(decision: int) -> str:
@@ -37,8 +39,18 @@ def read_table(root: Path, pin: FleetPin) -> tuple[bytes, str] | None:
                 return raw, str(root / name)
     raise FleetRefusedError(
         f"{root / names[0]}: is gone, or is not the table of hosts that rollout.json names: put it "
-        "back from a copy, or end the rollout by 'rollback --reason'"
+        f"back from a copy, {_WITHOUT_SEEN if SEEN_FILE in names else ''}or end the rollout by "
+        "'rollback --reason'"
     )
+
+
+def read_seen(root: Path) -> Iterator[tuple[bytes, str]]:
+    """Yield the bytes of what was seen last, and its path, though nothing proves whose it is."""
+    for name in (SEEN_FILE, _SEEN_NEXT):
+        with suppress(StorageError):
+            raw = read_whole(name, root)
+            if raw is not None:
+                yield raw, str(root / name)
 
 
 def write_table(root: Path, folder: int, decision: int, raw: bytes) -> None:

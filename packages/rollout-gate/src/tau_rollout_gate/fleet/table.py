@@ -95,6 +95,24 @@ def parse_table(raw: bytes, *, source: str) -> Table:
     return Table(rows, cutoffs)
 
 
+def with_failures(table: Table, seen: Table) -> Table:
+    """The table of a decision, with what canaries have failed of since, as it was seen.
+
+    When a host was drawn tells that it is of one rollout. That of a host without the release is
+    left out: it would speak for the release.
+    """
+    rows = dict(table.rows)
+    for host, row in seen.rows.items():
+        own = rows.get(host)
+        drawn = row.record.drawn_unix_ms
+        if own is None or drawn is None or drawn != own.record.drawn_unix_ms:
+            continue
+        known = {(one.name, one.surface) for one in own.record.fired}
+        new = [one for one in row.record.fired if (one.name, one.surface) not in known]
+        rows[host] = own._replace(record=own.record._replace(fired=(*own.record.fired, *new)))
+    return table._replace(rows=rows)
+
+
 def worst_of(table: Table, most: int) -> Iterator[TableRow]:
     """Yield the hosts that were given the release and were not clean, the worst first."""
     fine = {HostState.CLEAN, HostState.JOINED}

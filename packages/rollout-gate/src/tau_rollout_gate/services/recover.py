@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout
-from tau_rollout_gate.errors import DeniedError, RefusedError, StorageError
+from tau_rollout_gate.errors import (
+    DeniedError,
+    FleetRefusedError,
+    RefusedError,
+    StorageError,
+)
+from tau_rollout_gate.files.host_table import read_table, write_table
 from tau_rollout_gate.files.incident.capture import EVIDENCE_FOLDER
 from tau_rollout_gate.files.inputs import INPUTS_FOLDER
 from tau_rollout_gate.files.record import LEDGER_FILE, ROLLOUT_FILE, TO_READ
@@ -30,7 +36,8 @@ def recover(question: Question, *, by: str, is_done: bool) -> Recovered:
     """Rebuild `rollout.json` from a whole ledger, or only tell what would come back.
 
     An open rollout comes back frozen, its phase entered anew: nothing proves that the ledger was
-    not cut at its end.
+    not cut at its end. One of a fleet does so, too, where the table of what was seen of its hosts
+    is not the one that `rollout.json` names.
 
     Raises:
         RefusedError: if nothing is wrong, the ledger is not whole or lacks a decision that is known
@@ -41,17 +48,51 @@ def recover(question: Question, *, by: str, is_done: bool) -> Recovered:
     root = question.rollout_dir
     _refuse_denied(root)
     with stopping(root, ends=False) as stop:
-        if stop.change is not None:
-            raise RefusedError(f"{root}: nothing is lost: rollout.json is what the decisions left")
+        problem = _problem(root, stop)
         _refuse_unproven(root, stop, question)
-        after = stop.rollout
-        if after.is_open:
-            after = transitions.recovered(after, evaluate(question, after), by=by)
-        (problem,) = stop.reasons
+        after, table = _taken_up(question, stop, by)
         if not is_done:
             return Recovered(after, problem, None)
-        entry = stop.record(Action.RECOVER, after, by=by, reason=_REASON, decided_unix_ms=now)
+        if table is not None and stop.count is not None:
+            write_table(root, stop.folder, stop.count.count + 1, table)
+        entry = stop.record(
+            Action.RECOVER,
+            after,
+            by=by,
+            reason=_REASON,
+            decided_unix_ms=now,
+            reasons=() if stop.reasons else (problem,),
+        )
         return Recovered(after, problem, entry)
+
+
+def _problem(root: Path, stop: Stop) -> str:
+    """What is lost of a record.
+
+    Raises:
+        RefusedError: if nothing is.
+    """
+    fleet = stop.rollout.fleet
+    if stop.change is None:
+        return stop.reasons[0]
+    if fleet is not None and fleet.seen_sha256 is not None:
+        try:
+            read_table(root, fleet)
+        except FleetRefusedError as error:
+            return str(error)
+    raise RefusedError(f"{root}: nothing is lost: rollout.json is what the decisions left")
+
+
+def _taken_up(question: Question, stop: Stop, by: str) -> tuple[Rollout, bytes | None]:
+    """The rollout as it comes back, and of a fleet the table of its hosts."""
+    before = stop.rollout
+    if not before.is_open:
+        return before, None
+    if before.fleet is None or stop.count is None:
+        return transitions.recovered(before, evaluate(question, before), by=by), None
+    from tau_rollout_gate.services.fleet.advance import taken_up  # noqa: PLC0415 - few are of one
+
+    return taken_up(question, before, by=by, decision=stop.count.count + 1)
 
 
 def _refuse_denied(root: Path) -> None:
@@ -72,7 +113,8 @@ def _refuse_unproven(root: Path, stop: Stop, question: Question) -> None:
             f"{root / LEDGER_FILE}: is not whole, or lacks a decision that rollout.json counts: "
             f"nothing is rebuilt from it; {_WAYS_OUT}"
         )
-    found = [Entry.parse(line) for line in stop.lines]
+    lines = stop.lines if stop.change is None else stop.change.current.lines
+    found = [Entry.parse(line) for line in lines]
     expected = question.expected
     if expected is not None and expected not in [one.counted for one in found]:
         raise RefusedError(f"--expect-decision {expected.token}: it is missing; {_WAYS_OUT}")

@@ -1,20 +1,29 @@
 """`advance`, and what begins a phase anew, for a fleet: what is recorded of each host, and when."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Answer, Found, Verdict
-from tau_rollout_gate.errors import NamedFileError, RefusedError
+from tau_rollout_gate.errors import FleetRefusedError, NamedFileError, RefusedError
 from tau_rollout_gate.evidence.values import Evidence
+from tau_rollout_gate.files.host_table import read_seen
 from tau_rollout_gate.files.policy import pinned_policy
 from tau_rollout_gate.files.rollout_directory import Change, changing
 from tau_rollout_gate.fleet.chunk import Wanted
 from tau_rollout_gate.fleet.record import is_absent
-from tau_rollout_gate.fleet.table import TableRow, table_bytes
+from tau_rollout_gate.fleet.table import (
+    NO_TABLE,
+    Table,
+    TableRow,
+    parse_table,
+    table_bytes,
+    with_failures,
+)
+from tau_rollout_gate.rollout import transitions
 from tau_rollout_gate.rollout.ledger import Action, Entry
 from tau_rollout_gate.rollout.ledger_check import Standing
 from tau_rollout_gate.services.advance import meanwhile
@@ -24,7 +33,7 @@ from tau_rollout_gate.services.evaluate import (
     evidence_for,
     now_unix_ms,
 )
-from tau_rollout_gate.services.fleet.look import Look, look
+from tau_rollout_gate.services.fleet.look import Look, look, table_of
 from tau_rollout_gate.services.fleet.store_lock import release_lock
 
 
@@ -35,6 +44,13 @@ class Seen(NamedTuple):
     evidence: Evidence
     rollout: Rollout
     found: Found
+
+
+class TakenUp(NamedTuple):
+    """A rollout as `recover` takes it up, and the table of its hosts; None where there is none."""
+
+    rollout: Rollout
+    table: bytes | None
 
 
 def advance_fleet(
@@ -150,7 +166,30 @@ def begin_anew(  # noqa: PLR0913 - what a decision says
     )
 
 
-def _seen(question: Question, rollout: Rollout, wanted: Wanted) -> Seen:
+def taken_up(question: Question, rollout: Rollout, *, by: str, decision: int) -> TakenUp:
+    """Give a rollout as `recover` takes it up, its phase entered anew on every host.
+
+    What was recorded of the hosts is as the last decision left it, and what canaries were seen to
+    have failed of since, as far as that is still there.
+
+    Raises:
+        RolloutGateError: if the table of that decision is gone, or the fleet cannot be judged.
+    """
+    rollout = _with_pin(rollout, seen_sha256=None)
+    root, pin = question.rollout_dir, rollout.fleet
+    known = NO_TABLE if pin is None else table_of(root, pin)
+    for raw, source in read_seen(root):
+        with suppress(FleetRefusedError):
+            known = with_failures(known, parse_table(raw, source=source))
+    seen = _seen(question, rollout, Wanted.LOSSY_REENTRY, known)
+    is_canary = seen.look.ground.plan.phase.canary_percent > 0
+    table = _table(seen.look, enters=is_canary)
+    after = transitions.recovered(seen.rollout, seen.found, by=by)
+    after = _pinned(seen.look, after, decision, table, enters=False)
+    return TakenUp(_redrawn(seen.look, after), table)
+
+
+def _seen(question: Question, rollout: Rollout, wanted: Wanted, table: Table | None = None) -> Seen:
     now = now_unix_ms(question.now_unix_ms)
     policy = pinned_policy(question.policy, rollout, question.rollout_dir)
     try:
@@ -159,7 +198,7 @@ def _seen(question: Question, rollout: Rollout, wanted: Wanted) -> Seen:
     except NamedFileError as error:  # no report may hide a trigger that fired
         evidence = evidence_for(question._replace(reports=()), rollout, policy, now)
         problem = error
-    found = look(question, rollout, policy, evidence, now, wanted)
+    found = look(question, rollout, policy, evidence, now, wanted, table)
     if problem is not None and found.answer.verdict is not Verdict.ROLLBACK:
         raise problem
     plan, pin = found.ground.plan, found.ground.pin

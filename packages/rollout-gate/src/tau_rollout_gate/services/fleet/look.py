@@ -94,6 +94,7 @@ def look(  # noqa: PLR0913, PLR0917 - a question, and what was read for it
     evidence: Evidence,
     now_unix_ms: int,
     wanted: Wanted = Wanted.COUNTS,
+    table: Table | None = None,
 ) -> Look:
     """Judge the hosts of an open rollout's fleet, and decide for it.
 
@@ -104,12 +105,13 @@ def look(  # noqa: PLR0913, PLR0917 - a question, and what was read for it
         evidence: What no host tells: reports and the sign-off.
         now_unix_ms: When.
         wanted: What is asked of each host beside.
+        table: What is recorded of the hosts; None for what the rollout has pinned.
 
     Raises:
         RolloutGateError: if the roster, the table of hosts or the store cannot be used, or a chunk
             cannot be judged.
     """
-    known = ground_of(question.rollout_dir, rollout, policy, now_unix_ms)
+    known = ground_of(question.rollout_dir, rollout, policy, now_unix_ms, table)
     plan, cutoffs = known.plan, _cutoffs_after(known, wanted)
     job = Job(plan, known.pin.store, known.pin.store_id, wanted, cutoffs)
     partial, found = None, []
@@ -150,8 +152,10 @@ def looked_at(question: "Question", known: Ground, hosts: Sequence[Host]) -> Ite
         yield from chunk.rows
 
 
-def ground_of(root: Path, rollout: Rollout, policy: Policy, now_unix_ms: int) -> Ground:
-    """Find what is known of a rollout's fleet.
+def ground_of(
+    root: Path, rollout: Rollout, policy: Policy, now_unix_ms: int, table: Table | None = None
+) -> Ground:
+    """Find what is known of a rollout's fleet; its table of hosts is read unless it is given.
 
     Raises:
         RolloutGateError: if the roster or the table of hosts cannot be used.
@@ -159,7 +163,7 @@ def ground_of(root: Path, rollout: Rollout, policy: Policy, now_unix_ms: int) ->
     pin = rollout.fleet
     if pin is None:
         raise FleetRefusedError(f"{root}: the rollout is of no fleet: 'start --fleet' opens one")
-    table = table_of(root, pin)
+    table = table or table_of(root, pin)
     roster = parse_roster(read_roster_file(pin.roster), source=pin.roster)
     hosts = hosts_of(roster.entries, table.records)
     plan = Plan(
