@@ -28,6 +28,7 @@ FORMS = (
     "channel-log",
     "context",
     "artifact-index",
+    "paused",
     "shipped-state",
 )
 """What the runtime leaves or reads; each has samples, but for the fixture."""

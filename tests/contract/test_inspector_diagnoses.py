@@ -153,6 +153,17 @@ def test_the_advice_on_a_lost_state_brings_it_back(good: Path) -> None:
     assert diagnosed(good)[:2] == (0, [])
 
 
+def test_the_advice_on_a_pause_ends_it(good: Path) -> None:
+    """What the runtime writes is read; who did it and why is told, and cycles run again."""
+    said = ("--reason", "the hall is moved", "--by", "Ann")
+    assert start("pause", *said, "--state-dir", good).exit_code == 0
+    code, symptoms, report = diagnosed(good)
+    assert (code, symptoms) == (0, ["paused"])
+    assert report["symptoms"][0]["summary"].endswith(" by Ann: the hall is moved")
+    assert start(*pasted(report["symptoms"][0]["action"])).exit_code == 0
+    assert diagnosed(good)[:2] == (0, [])
+
+
 def test_the_advice_on_a_backlog_drains_it(tmp_path: Path) -> None:
     """With the limit that it names, nothing is left over."""
     state_dir = run(tmp_path / "it's a state", ("bulk-1000", "--queue-limit=300"))

@@ -331,6 +331,7 @@ class TestNew:
         "channel-log",
         "context",
         "artifact-index",
+        "paused",
         "shipped-state",
     ],
 )

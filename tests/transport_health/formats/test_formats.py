@@ -287,3 +287,42 @@ def test_the_journal_of_another_transport_is_not_looked_at(directory: StateDirec
     directory.write(minimal_state(), [])
     inspection = inspected(directory, target=BUILT_IN["voice"])
     assert (inspection.reading.journal_unix_ms, inspection.assessment.holds) == (None, ())
+
+
+@pytest.mark.parametrize("age_ms", [0, 10**9])
+def test_what_to_do_about_a_pause_is_to_end_it(age_ms: int, directory: StateDirectory) -> None:
+    """Also once the state is stale: then nobody is sent to look for a runtime that is not there."""
+    directory.good()
+    pause = {"schema_version": 1, "paused_unix_ms": 0, "by": HOSTILE, "reason": "`reboot`"}
+    (directory.root / "paused.json").write_text(json.dumps(pause))
+    inspection = inspected(directory, age_ms=age_ms)
+    assert inspection.recommendation.startswith("it is paused")
+    assert re.findall("`(.*?)`", inspection.recommendation) == [
+        f"tau-custom-command unpause --state-dir {directory.root}"
+    ]
+    text = inspection_text(inspection)
+    assert "no cycle begins: paused 204" in text
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "no cycle begins" in plugin_line(inspection, QueueLimits())
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "column 1: not JSON"),
+        (b"{}", "schema_version: is missing"),
+        (b'{"schema_version": 2}', "found 2; 1 is known"),
+        (b"[1]", "is not an object"),
+        (b" " * 1024 * 1025, "is longer than 1 MiB"),
+    ],
+)
+def test_a_pause_that_cannot_be_read_is_one(
+    raw: bytes, why: str, directory: StateDirectory
+) -> None:
+    """As for the runtime, which begins no cycle then."""
+    directory.good()
+    (directory.root / "paused.json").write_bytes(raw)
+    assert why in str(inspected(directory).reading.pause)
+    (directory.root / "paused.json").unlink()
+    (directory.root / "paused.json").mkdir()
+    assert "cannot be read" in str(inspected(directory).reading.pause)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tau_transport_health.contract.pause import Pause
 from tau_transport_health.contract.state import HealthState, parse_state
 from tau_transport_health.errors import ExitCode, PluginCode
 from tau_transport_health.health.assessment import (
@@ -389,6 +390,27 @@ def test_a_runtime_that_was_killed_is_bad_for_certain() -> None:
     assert (holds(result), result.plugin_code) == ([Hold.CUT_OFF], PluginCode.CRITICAL)
     assert (result.is_cut_off, result.is_stale) == (True, False)
     assert holds(judged(of, age_ms=10**9)) == [Hold.CUT_OFF, Hold.STALE]
+
+
+@pytest.mark.parametrize(
+    ("pause", "words"),
+    [
+        (
+            Pause(paused_unix_ms=NOW_UNIX_MS - 65_000, by="Ann", reason="the hall is moved"),
+            "no cycle begins: paused 1 min 5 s ago by Ann: the hall is moved",
+        ),
+        (
+            "pause: by: is missing",
+            "no cycle begins: paused.json pause: by: is missing, so it counts as paused",
+        ),
+    ],
+)
+def test_a_pause_is_told_and_holds_nothing_by_itself(pause: Pause | str, words: str) -> None:
+    """Who, since when and why; a state that grows old meanwhile is stale as ever."""
+    of = reading(chain())._replace(pause=pause)
+    result = judged(of)
+    assert (result.warnings, holds(result)) == ((words,), [])
+    assert holds(judged(of, age_ms=10**9)) == [Hold.STALE]
 
 
 def test_what_may_be_a_write_under_way_is_not_settled() -> None:

@@ -731,6 +731,21 @@ def test_no_limit_of_age_is_warned_of(directory: StateDirectory) -> None:
     assert "warning:" in diagnosis_text(diagnosis)
 
 
+def test_a_pause_is_a_notice_and_why_a_state_is_stale(directory: StateDirectory) -> None:
+    """Both are told, with the one thing to do about them."""
+    lines = chain(2, **(QUIET | {"timestamp_unix_ms": 1}))
+    directory.write(state_of(lines[-1]), lines)
+    pause = {"schema_version": 1, "paused_unix_ms": NOW_UNIX_MS, "by": "Ann", "reason": "moved"}
+    (directory.root / "paused.json").write_text(json.dumps(pause))
+    diagnosis = diagnosed(directory)
+    told = {each.code: each for each in diagnosis.symptoms}
+    stale, paused = told[FileSymptom.STALE], told[FileSymptom.PAUSED]
+    assert (stale.severity, paused.severity) == (Severity.HOLD, Severity.NOTICE)
+    assert "by Ann: moved" in paused.sentence
+    assert "unpause --state-dir" in paused.action
+    assert stale.action == paused.action
+
+
 def test_every_hold_is_a_symptom(directory: StateDirectory) -> None:
     """Whatever keeps the gate from passing, diagnose names as a hold; else it names none."""
     for change in ({}, failed(streak=1), {"timestamp_unix_ms": 1}, IDLE, {"failed_cases": -1}):

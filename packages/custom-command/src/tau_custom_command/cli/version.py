@@ -14,9 +14,10 @@ READS = (
     "channel-log",
     "context",
     "artifact-index",
+    "paused",
     "shipped-state",
 )
-WRITES = ("state", "event", "channel", "channel-log", "context", "artifact-index", "shipped-state")
+WRITES = READS[1:]
 
 
 def _line(verb: str, forms: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ STATE_DIR = ".tau/custom-command"
 """The state directory itself, where no other is named."""
 
 STATE_FILE = "state.json"
+PAUSED_FILE = "paused.json"
 APPROVALS = "approvals.json"
 EVENT_LOG = "runtime-events.jsonl"
 CHANNEL_STORE = "channel-store/custom-command"

@@ -6,7 +6,8 @@
 import shlex
 from pathlib import Path
 
-from tau_custom_command.contract.forms import FileForm, SchemaVersion, UnixMs
+from tau_custom_command.contract.paths import PAUSED_FILE
+from tau_custom_command.contract.pause import Pause
 from tau_custom_command.durations import utc
 from tau_custom_command.errors import CommandRuntimeError, FormRefusedError, StorageError
 from tau_custom_command.limits import MIB
@@ -14,23 +15,6 @@ from tau_custom_command.printable import printable
 from tau_custom_command.storage import apply, read
 from tau_custom_command.storage.folders import own_umask, walking
 from tau_custom_command.storage.sync import TO_DISK
-
-PAUSED_FILE = "paused.json"
-
-
-class Pause(FileForm, frozen=True):
-    """`paused.json`: since when no cycle is to run, who said so, and why. Private to the runtime.
-
-    Args:
-        paused_unix_ms: Since when.
-        by: Who asked for it.
-        reason: Why.
-    """
-
-    schema_version: SchemaVersion
-    paused_unix_ms: UnixMs
-    by: str
-    reason: str
 
 
 class PausedError(CommandRuntimeError):

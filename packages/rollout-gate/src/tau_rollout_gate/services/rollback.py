@@ -32,7 +32,8 @@ PRIVATE_FILES = frozenset(
         *("approvals.json", "paused.json", "lost+found"),
     }
 )
-"""What is private to the runtime (state-files.md), or to the volume; no evidence, not opened."""
+"""What is private to the runtime (state-files.md) or to the volume, and a pause, which tells of no
+cycle: no evidence, not opened."""
 
 _BUILT_IN_POLICY = Path(__file__).parents[1] / "default_policy.toml"
 _LONGEST_PIPE_BYTES = 256 * 1024 * 1024

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tau_transport_health.contract.event import LONGEST_LINE_BYTES, TOO_LONG
 from tau_transport_health.contract.json_text import AT_ONCE
+from tau_transport_health.contract.pause import Pause, parse_pause
 from tau_transport_health.contract.state import State, parse_state
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.files.lines import WholeLines, open_regular
@@ -31,7 +32,9 @@ LONGEST_STATE_BYTES = 256 * 1024 * 1024
 """What the runtime writes at most (runbooks/custom-command-ops.md, "Limits")."""
 
 _TAIL_BLOCK_BYTES = 64 * 1024
+_LONGEST_PAUSE_BYTES = 1024 * 1024
 _LAST_LINES = 2  # the state may belong to either of them
+PAUSED_FILE = "paused.json"
 _JOURNAL = ".journal"
 _CHANNEL_LOGS = "channel-store/*/*/log.jsonl*"
 
@@ -73,6 +76,10 @@ def read_once(state_dir: Path, target: Target, *, counts_commands: bool = False)
     ):
         words = "though cycles were written here"
         state = Problem(Hold.LOST_STATE, f"{state.reason}, {words}")
+    # What another transport keeps under these names is its own; and of a folder that may not be
+    # looked into nothing is known.
+    is_of_runtime = target.is_chained or is_chained
+    is_of_runtime &= not (isinstance(state, Problem) and state.hold is Hold.PERMISSION_DENIED)
     return Reading(
         state=state if isinstance(state, State) else None,
         state_problem=state if isinstance(state, Problem) else None,
@@ -80,7 +87,8 @@ def read_once(state_dir: Path, target: Target, *, counts_commands: bool = False)
         is_log_present=log.is_present,
         last_lines=lines,
         is_log_torn=log.is_torn,
-        journal_unix_ms=_journal_unix_ms(state_dir) if target.is_chained or is_chained else None,
+        journal_unix_ms=_journal_unix_ms(state_dir) if is_of_runtime else None,
+        pause=_read_pause(state_dir / PAUSED_FILE) if is_of_runtime else None,
     )
 
 
@@ -122,6 +130,20 @@ def _journal_unix_ms(state_dir: Path) -> int | None:
         return (state_dir / _JOURNAL).lstat().st_mtime_ns // 1_000_000
     except OSError:
         return None
+
+
+def _read_pause(path: Path) -> Pause | str | None:
+    try:
+        with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > _LONGEST_PAUSE_BYTES:
+                return "is longer than 1 MiB"
+            return parse_pause(file.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    except TransportHealthError as error:
+        return str(error)
 
 
 def _missing(path: Path) -> str:

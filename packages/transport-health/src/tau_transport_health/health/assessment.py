@@ -16,6 +16,7 @@ from tau_transport_health.errors import ExitCode, PluginCode
 from tau_transport_health.health.reading import Problem, Reading
 from tau_transport_health.health.remedies import (
     REMEDIES,
+    FileSymptom,
     HistorySymptom,
     Hold,
     SymptomCode,
@@ -125,12 +126,16 @@ class Inspection(NamedTuple):
         """What to do about what the gate holds for first, or about a backlog."""
         if self.assessment.holds:
             return self.remedy(symptom_of(self.assessment.holds[0][0]))
+        if self.reading.pause is not None:
+            return self.remedy(FileSymptom.PAUSED)
         if self.assessment.queue_depth:
             return self.remedy(HistorySymptom.BACKLOG_LEFT)
         return "nothing to do"
 
     def remedy(self, code: SymptomCode) -> str:
         """What to do about a symptom: words, and between backticks commands that can be pasted."""
+        if code is FileSymptom.STALE and self.reading.pause is not None:
+            code = FileSymptom.PAUSED
         return self.advice(REMEDIES[code])
 
     def advice(self, template: str, **more: str) -> str:
@@ -197,7 +202,10 @@ def assess(
         health_reason=reason,
         gate=Gate.HOLD if holds else Gate.PASS,
         holds=holds,
-        warnings=tuple(_warnings(reading, max_age_ms, is_clock_pinned=is_clock_pinned)),
+        warnings=(
+            *filter(None, [reading.pause_told(now_unix_ms)]),
+            *_warnings(reading, max_age_ms, is_clock_pinned=is_clock_pinned),
+        ),
         age_ms=age_ms,
         is_stale=is_stale,
         snapshot=None if state is None else state.health,

@@ -92,6 +92,9 @@ def symptoms_of_files(inspection: Inspection, history: History) -> Iterator[Symp
             (Evidence(name, None, "ends without a line break"),),
         )
     yield from _unread_files(inspection, history)
+    if (paused := reading.pause_told(inspection.judged_unix_ms)) is not None:
+        evidence = (Evidence("paused.json", None, "is there"),)
+        yield Symptom(FileSymptom.PAUSED, paused, evidence, Severity.NOTICE)
     if history.steps_back:
         times = "once" if history.steps_back == 1 else f"{history.steps_back} times"
         yield Symptom(

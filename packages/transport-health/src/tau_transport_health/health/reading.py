@@ -4,7 +4,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tau_transport_health.contract.event import Event, line_digest, parse_event
+from tau_transport_health.contract.pause import Pause
 from tau_transport_health.contract.state import HealthSnapshot, HealthState, LastCycle, State
+from tau_transport_health.durations import age
 from tau_transport_health.errors import TransportHealthError
 from tau_transport_health.health.remedies import Hold
 
@@ -43,6 +45,7 @@ class _Files(NamedTuple):
     last_lines: tuple[LastLine, ...]
     is_log_torn: bool
     journal_unix_ms: int | None = None
+    pause: Pause | str | None = None
 
 
 class Reading(_Files):
@@ -51,7 +54,8 @@ class Reading(_Files):
     `state` is None where there is no valid one; `state_problem` then says why. `log_problem` says
     why the log cannot be read. `last_lines` are the last whole lines of the log, newest last, at
     most two; they may reach into the rotated log. `journal_unix_ms` is the time of the journal of
-    a cycle that has not ended; None where there is none.
+    a cycle that has not ended; None where there is none. `pause` has no cycle begin: of one that
+    cannot be read, which counts too, why it cannot.
     """
 
     @property
@@ -91,6 +95,16 @@ class Reading(_Files):
         if self.judged_event is not None:
             said.append(self.judged_event.health_state)
         return max(said, key=list(HealthState).index)
+
+    def pause_told(self, now_unix_ms: int) -> str | None:
+        """That no cycle begins, since when, by whom and why; None where one may."""
+        pause = self.pause
+        if pause is None:
+            return None
+        if isinstance(pause, str):
+            return f"no cycle begins: paused.json {pause}, so it counts as paused"
+        since = age(now_unix_ms - pause.paused_unix_ms)
+        return f"no cycle begins: paused {since} by {pause.by}: {pause.reason}"
 
     @cached_property
     def disagreement(self) -> str | None:

@@ -44,6 +44,7 @@ class FileSymptom(StrEnum):
     STALE = "stale"
     FUTURE = "future"
     UNHEALTHY = "unhealthy"
+    PAUSED = "paused"
     CLOCK_BACKWARDS = "clock_backwards"
     UNKNOWN_REASON_CODE = "unknown_reason_code"
 
@@ -104,6 +105,9 @@ REMEDIES: Mapping[SymptomCode, str] = {
     FileSymptom.UNHEALTHY: "see which cases failed: `tau-transport-health diagnose {look}` names "
     "them, and what their channels say; without these see what the transport itself logged of its "
     "last cycle",
+    FileSymptom.PAUSED: "it is paused, so that no cycle runs, and its state grows old: ask who "
+    "paused it whether what that was for is done. Then, to have cycles run again: "
+    "`tau-custom-command unpause --state-dir {dir}`",
     FileSymptom.CLOCK_BACKWARDS: "keep the clock right: `date -u`; a rollout that was under way "
     "holds at clock_forward until `tau-rollout-gate reenter --reason 'the clock was set'`",
     FileSymptom.UNKNOWN_REASON_CODE: "update tau-transport-health, if the runtime is newer: "
