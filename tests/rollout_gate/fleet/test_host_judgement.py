@@ -199,6 +199,30 @@ def test_a_host_that_falls_silent_with_the_release_may_count_as_failed(
     assert not plain.counts_as_failed
 
 
+def test_what_counts_as_failed_is_a_rollback_of_that_host_alone() -> None:
+    """Its answer says so, though it fired no trigger of the policy; without the limit it holds."""
+    found = Evidence(surfaces={SURFACE: surface_evidence(history(2, release=RELEASE))})
+    rules = FleetRules(fail_silent_after=Milliseconds(16 * MINUTE))
+    for policy, verdict in ((policy_of(rules), "rollback"), (policy_of(), "hold")):
+        plan = plan_of([canary()], now_unix_ms=ENTERED + 26 * MINUTE, policy=policy)
+        answer = host_answer(plan, canary(), found)
+        assert answer.verdict == verdict
+    plan = plan_of([canary()], now_unix_ms=ENTERED + 26 * MINUTE, policy=policy_of(rules))
+    answer = host_answer(plan, canary(), found)
+    assert answer.causes_of_rollback == ("fail_silent_after",)
+    assert (answer.next_phase, answer.soak.earliest_promotion_unix_ms) == (None, None)
+    assert answer.reasons == ("fail_silent_after: no cycle for 16 min; it had the release",)
+
+
+def test_a_host_without_the_release_that_falls_silent_is_not_said_to_have_had_it() -> None:
+    """Nor is its answer of the version that it goes on with."""
+    found = surface_evidence(history(2, release=TARGET))
+    row = judged(control(), found, now_unix_ms=ENTERED + 26 * MINUTE)
+    assert (row.state, row.reason) == (HostState.SILENT, "silent_before")
+    plan = plan_of([control()], now_unix_ms=ENTERED + 26 * MINUTE)
+    assert host_answer(plan, control(), Evidence(surfaces={SURFACE: found})).release == RELEASE
+
+
 def test_a_host_enters_with_its_own_clock() -> None:
     """Triggers since the phase that drew it, gates since its own entry."""
     late = record_of(rollout(), entered_unix_ms=ENTERED + 6 * MINUTE)
@@ -293,6 +317,9 @@ def test_before_canary_1_the_files_of_those_have_to_be_there_that_it_would_draw(
     there = surface_evidence(history(), cycles=())
     fine = judged(NEW, there, rollout=at, cutoffs=EVERY)
     assert (fine.part, fine.state) == (Part.CANARY, HostState.CLEAN)
+    later = judged(NEW, there, rollout=at, cutoffs=EVERY, now_unix_ms=NOW + 60 * MINUTE)
+    assert (later.state, later.reason) == (HostState.SILENT, "silent_before")
+    assert not later.counts_as_unclean  # which is told before anything changed, and holds nothing
     gone = judged(NEW, rollout=at, cutoffs=EVERY)
     assert (gone.part, gone.state, gone.counts_as_unclean) == (
         Part.CANARY,
@@ -338,7 +365,7 @@ def test_the_whole_answer_for_one_host_is_given() -> None:
     evidence = Evidence(surfaces={SURFACE: surface_evidence(history(release=RELEASE))})
     assert host_answer(plan_of([canary()]), canary(), evidence).release == RELEASE
     assert host_answer(plan_of([NEW]), NEW, evidence).release == RELEASE
-    assert host_answer(plan_of([control()]), control(), evidence).release == TARGET
+    assert host_answer(plan_of([control()]), control(), evidence).release == RELEASE
 
 
 def test_latched_triggers_of_no_surface_are_the_rollouts() -> None:

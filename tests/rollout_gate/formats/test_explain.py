@@ -589,6 +589,33 @@ def test_one_host_of_a_fleet_is_mended_alone() -> None:
     assert "--host" not in render(damaged, around())
 
 
+def test_one_host_of_a_fleet_is_mended_on_that_host() -> None:
+    """The store has no state directory to run or recover anything in."""
+    (pin,) = rollout().surfaces
+    there = around(state_dirs={pin.name: "/srv/fleet/web-1/custom-command"})
+    there = there.of_host("web-1", ("web-1 in zone-a is to have 1.4.0.",))
+    stale = DAMAGED._replace(name="evidence_fresh", command="run FIXTURE", surface=pin.name)
+    page = render(answer(gates=(stale,)), there)
+    assert "THE HOST\n  - web-1 in zone-a is to have 1.4.0.\n" in page
+    assert "/srv/fleet" not in page
+    assert "  tau-custom-command run FIXTURE --fresh --state-dir STATE_DIR\n" in page
+    assert "on web-1 itself, where STATE_DIR is its state directory: runs a cycle" in page
+
+
+def test_one_host_of_a_fleet_decides_nothing_alone() -> None:
+    """What follows for the fleet is asked of the fleet; that it fell silent is no latch."""
+    there = around().of_host("web-1", ())
+    for verdict in (Verdict.PROMOTE, Verdict.ROLLBACK):
+        page = render(answer(verdict=verdict), there)
+        assert page.endswith(
+            "  tau-rollout-gate explain\n      says what follows for the whole fleet.\n"
+        )
+    silent = trigger("fail_silent_after", surface=None, fired=True)
+    page = render(answer(verdict=Verdict.ROLLBACK, triggers=(silent,)), there)
+    assert "It counts as failed for as long as it is silent" in page
+    assert "stays fired" not in page
+
+
 def test_evidence_that_is_lacking_is_told() -> None:
     """What and why; and what captures it again."""
     lines = render(over(Verdict.ROLLBACK), around(lacking=("state/s/log: cannot be read",)))

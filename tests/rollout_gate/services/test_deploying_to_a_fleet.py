@@ -11,6 +11,7 @@ from tau_rollout_gate.fleet.engines import pool
 from tau_rollout_gate.fleet.plan import Host
 from tests.rollout_gate.fleet.made import MadeFleet, hosts
 from tests.rollout_gate.making import MINUTE
+from tests.rollout_gate.recording import Gate
 
 
 @pytest.fixture
@@ -92,3 +93,20 @@ def test_who_carries_it_is_asked_of_the_engine(
     roll_back(fleet)
     assert fleet.cohort("--carrying", "--engine", "pool=1") == given
     assert asked == [given]
+
+
+def test_who_is_silent_already_is_seen_before_anything_changed(tmp_path: Path) -> None:
+    """Hosts that have files and run no more among them; that holds nothing before the draw."""
+    fleet = MadeFleet(tmp_path, hosts(10))
+    assert Gate(tmp_path)("fleet", "init").code == 0
+    fleet.start()
+    fleet.step(5, silent=("web-03", "web-07"))
+    shutil.rmtree(tmp_path / "srv/web-05")
+    listed = fleet("hosts", "--state", "silent", "--format", "tsv").out.splitlines()
+    assert [(line.split("\t")[0], line.split("\t")[4]) for line in listed] == [
+        ("web-03", "silent_before"),
+        ("web-05", "never_seen"),
+        ("web-07", "silent_before"),
+    ]
+    answer = fleet.advance("--validation", "report.json", code=0)
+    assert answer["fleet"]["control"][0]["state"] == "silent"

@@ -111,6 +111,9 @@ def _used(bad: int, tolerated: int) -> str:
 
 
 def _why(counts: Tally) -> str:
+    """Of what kinds the hosts are that are not clean."""
+    if not counts.total.unclean:  # in preflight some are silent that do not count yet
+        return ""
     states = [
         f"{hosts} {state.replace('_', ' ')}"
         for state in HostState

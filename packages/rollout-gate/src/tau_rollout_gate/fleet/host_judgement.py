@@ -8,10 +8,11 @@ from hashlib import sha256
 
 from tau_rollout_gate.contract.pin import SurfacePin, Tie
 from tau_rollout_gate.contract.rollout import FiredTrigger, RollbackTarget, Rollout
-from tau_rollout_gate.decision.answer import Answer
+from tau_rollout_gate.decision.answer import Answer, TriggerResult, Verdict
 from tau_rollout_gate.decision.decide import conclude, judged_surfaces
 from tau_rollout_gate.decision.fleet import HostState
 from tau_rollout_gate.decision.fold import folded
+from tau_rollout_gate.durations import in_words
 from tau_rollout_gate.evidence.values import (
     Evidence,
     Flaw,
@@ -38,6 +39,7 @@ from tau_rollout_gate.fleet.plan import (
     group_of,
     surfaces_of,
 )
+from tau_rollout_gate.policy.findings import FAIL_SILENT_AFTER
 from tau_rollout_gate.policy.variants import without_gates
 from tau_rollout_gate.rollout.phase_entry import remembered
 from tau_rollout_gate.rollout.stops import changed, with_fired
@@ -68,9 +70,38 @@ def judge_host(plan: Plan, host: Host, evidence: Evidence) -> HostRow:
 
 
 def host_answer(plan: Plan, host: Host, evidence: Evidence) -> Answer:
-    """The whole answer for one host, as a rollout of it alone has it."""
+    """The whole answer for one host, as a rollout of it alone has it.
+
+    It is of the release under rollout, also where the host has none of it.
+    """
     shows = _is_new(plan, host) and _shows_release(plan, evidence)
-    return _judged(plan, host, evidence, has_release=shows or _is_member(plan, host)).answer
+    judged = _judged(plan, host, evidence, has_release=shows or _is_member(plan, host))
+    answer = judged.answer._replace(release=plan.rollout.release)
+    row = judge_host(plan, host, evidence)
+    is_bricked = row.counts_as_failed and row.state is HostState.SILENT
+    return _gone_silent(plan, row, answer) if is_bricked else answer
+
+
+def _gone_silent(plan: Plan, row: HostRow, answer: Answer) -> Answer:
+    """The answer for a host that counts as failed, since it fell silent with the release."""
+    limit = None if plan.policy.fleet is None else plan.policy.fleet.fail_silent_after_ms
+    trigger = TriggerResult(
+        name=FAIL_SILENT_AFTER,
+        surface=None,
+        fired=True,
+        observed=row.why,
+        threshold=f"a host that had the release is silent for {in_words(limit or 0)}",
+        evidence=None,
+        action="look at the host itself: the release may have killed it",
+    )
+    return answer._replace(
+        verdict=Verdict.ROLLBACK,
+        next_phase=None,
+        next_canary_percent=None,
+        soak=answer.soak._replace(earliest_promotion_unix_ms=None),
+        triggers=(*answer.triggers, trigger),
+        reasons=(f"{FAIL_SILENT_AFTER}: {row.why}",),
+    )
 
 
 def _is_member(plan: Plan, host: Host) -> bool:
@@ -189,7 +220,7 @@ def _row(  # noqa: PLR0913 - what a row is made of
         cycle_id=None if where is None else where.cycle_id,
         age_ms=standing.age_ms,
         counts_as_failed=counts and standing.counts_as_failed,
-        counts_as_unclean=counts and is_unclean,
+        counts_as_unclean=counts and standing.counts and is_unclean,
         arm=None if record is None else record.arm,
         failed_look=_failed_look(plan, host, standing, is_known=not (is_contaminated or is_unread)),
         told=tuple(name for name, tie in judged.ties.items() if tie is not Tie.UNTOLD),

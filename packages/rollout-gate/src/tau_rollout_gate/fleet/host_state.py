@@ -54,7 +54,10 @@ class Judged(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A host's state, why in a word and in a sentence, and where to look."""
+    """A host's state, why in a word and in a sentence, and where to look.
+
+    `counts` tells whether it counts at all: what only foretells how it will stand does not.
+    """
 
     state: HostState
     reason: str = ""
@@ -62,6 +65,7 @@ class Standing(NamedTuple):
     where: EvidenceRef | None = None
     age_ms: int | None = None
     counts_as_failed: bool = False
+    counts: bool = True
 
 
 def with_release(plan: Plan, judged: Judged) -> Standing:
@@ -93,21 +97,22 @@ def _of_evidence(plan: Plan | None, judged: Judged) -> Standing | None:
     damage = next((one for one in flaws if one.name in _DAMAGE), None)
     if damage is not None:
         return _of_gate(HostState.DAMAGED, damage)
-    silence = _silence(judged, flaws)
-    if silence is not None:
-        return _silent(plan, silence, flaws)
+    missing = [str(one.surface) for one in flaws if one.name == FILES_PRESENT]
+    # Before anybody has the release no cycle is waited for: it is told, and holds nothing yet.
+    is_awaited = bool(judged.surfaces or missing)
+    silence = _silence(judged, missing, has_release=plan is not None)
+    if silence is not None and (is_awaited or not flaws):
+        return _silent(plan, silence, flaws)._replace(counts=is_awaited)
     return _of_gate(HostState.HOLDING, flaws[0]) if flaws else None
 
 
-def _silence(judged: Judged, flaws: Sequence[GateResult]) -> Silence | None:
-    missing = [str(one.surface) for one in flaws if one.name == FILES_PRESENT]
-    if not judged.surfaces and not missing:
-        return None  # nothing runs the release yet, and nobody waits for a cycle
+def _silence(judged: Judged, missing: Sequence[str], *, has_release: bool) -> Silence | None:
     return silence_of(
         judged.rollout,
         judged.evidence.surfaces,
         judged.ties,
         missing,
+        has_release=has_release and bool(judged.surfaces),
         now_unix_ms=judged.answer.evaluated_unix_ms,
     )
 

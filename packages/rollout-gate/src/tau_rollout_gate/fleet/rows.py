@@ -3,16 +3,22 @@
 `hosts` and `report` show them; `advance` records what they say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from tau_rollout_gate.contract.forms import json_of
 from tau_rollout_gate.errors import ChunkRefusedError, FormRefusedError
-from tau_rollout_gate.fleet.plan import Host, HostRow, Plan, chunk_of
+from tau_rollout_gate.fleet.plan import Host, HostRow, Part, Plan, chunk_of
 from tau_rollout_gate.printable import printable
 
 _LONGEST_PROBLEM = 300
+_PARTS = {
+    Part.CANARY: "is to have {}",
+    Part.JOINED: "is new since the phase was entered, and is to have {}, or has it",
+    Part.CONTROL: "is not to have {}: of it the triggers alone are judged",
+    Part.OUTSIDE: "is new since the phase was entered, and is not to have {}",
+}
 
 
 def rows_document(rows: Sequence[HostRow]) -> bytes:
@@ -40,3 +46,18 @@ def read_rows(plan: Plan, hosts: Sequence[Host], index: int, raw: bytes) -> tupl
 def worst_rows(rows: Sequence[HostRow]) -> list[HostRow]:
     """The rows, the worst first; of one state those that count, and by name."""
     return sorted(rows, key=lambda row: (row.state.rank, not row.counts_as_unclean, row.host))
+
+
+def sentences_of(row: HostRow, release: str) -> Iterator[str]:
+    """Yield what one host is to the rollout, how it stands, and what it counts as."""
+    yield f"{row.host} in {row.group} {_PARTS[row.part].format(release)}."
+    yield f"It is {row.state.replace('_', ' ')}" + (f": {row.why}." if row.why else ".")
+    if row.is_contaminated:
+        yield f"It shows {release} all the same, so it is left out of the comparison."
+    if row.is_excused:
+        yield "It was taken out, and counts no more."
+    elif row.counts_as_failed:
+        yield "It counts as failed, and as not clean, against what the policy tolerates."
+    elif row.counts_as_unclean:
+        yield "It counts as not clean against what the policy tolerates."
+    yield "What follows is judged as if it were all of the rollout; 'explain' is of the fleet."

@@ -25,7 +25,7 @@ class SilenceKind(StrEnum):
 
 _ABOUT = {
     SilenceKind.NEVER_SEEN: "no cycle of it was ever seen",
-    SilenceKind.BEFORE: "it fell silent before it had the release",
+    SilenceKind.BEFORE: "it fell silent without the release",
     SilenceKind.AFTER: "it had the release",
 }
 
@@ -38,12 +38,13 @@ class Silence(NamedTuple):
     why: str
 
 
-def silence_of(
+def silence_of(  # noqa: PLR0913 - what is known of a host
     rollout: Rollout,
     evidence: Mapping[str, SurfaceEvidence],
     ties: Mapping[str, Tie],
     missing: Sequence[str],
     *,
+    has_release: bool,
     now_unix_ms: int,
 ) -> Silence | None:
     """How a host is silent: without files, without any cycle, or with none that is recent.
@@ -53,6 +54,8 @@ def silence_of(
         evidence: What was read, by surface.
         ties: How the cycles of each surface are tied to the release.
         missing: The surfaces that lack files.
+        has_release: Whether the host is to have the release; the rollout of any other is of the
+            version that it goes on with.
         now_unix_ms: The time.
     """
     silent = [
@@ -62,7 +65,9 @@ def silence_of(
     ]
     if not silent:
         return None
-    had = any(_had_release(pin, evidence[pin.name], ties.get(pin.name)) for pin in rollout.surfaces)
+    had = has_release and any(
+        _had_release(pin, evidence[pin.name], ties.get(pin.name)) for pin in rollout.surfaces
+    )
     last = [_last_unix_ms(pin, evidence[pin.name]) for pin in silent]
     known = [one for one in last if one is not None]
     is_new = not any(_last_unix_ms(pin, evidence[pin.name]) for pin in rollout.surfaces)

@@ -119,12 +119,23 @@ def counted_rows(plan: Plan, partial: Partial, rows: Iterable[HostRow]) -> list[
         rows: The rows of all hosts.
     """
     told = {*plan.tells_release, *partial.told}
-    return [
-        row._replace(state=HostState.NOT_UPGRADED, reason=EVIDENCE_OF_RELEASE, why=_UNTOLD)
-        if is_untold(row) and (partial.unread or told.intersection(row.untold))
-        else row
-        for row in rows
-    ]
+    return [_waiting(row) if partial.unread else counted_row(row, told) for row in rows]
+
+
+def counted_row(row: HostRow, told: Iterable[str]) -> HostRow:
+    """The row as its host counts where canaries tell the release on these surfaces."""
+    return _waiting(row) if set(told).intersection(row.untold) else row
+
+
+def _waiting(row: HostRow) -> HostRow:
+    if not is_untold(row):
+        return row
+    return row._replace(
+        state=HostState.NOT_UPGRADED,
+        reason=EVIDENCE_OF_RELEASE,
+        why=_UNTOLD,
+        counts_as_unclean=True,
+    )
 
 
 def _worst(partial: Partial, *, is_waiting: bool) -> list[WorstHost]:

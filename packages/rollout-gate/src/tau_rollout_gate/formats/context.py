@@ -23,6 +23,9 @@ INSPECTED = frozenset(
 )
 """The surfaces that tau-transport-health knows by their names."""
 
+STATE_DIR = "STATE_DIR"
+"""What stands for the state directory of a host that is not this machine."""
+
 _OF_A_SURFACE = {"diagnose", "recover", "run"}
 
 _VALUES = {"release": "VERSION", "runtime_version": "VERSION", "fixture_sha256": "SHA256"}
@@ -45,6 +48,7 @@ class Surroundings(NamedTuple):
         lacking: What of it could not be captured, and why.
         gone: The directories of surfaces where nothing can be seen.
         host: Of a fleet, the one host that is asked about; None for all of them.
+        host_words: What that host is to the rollout, in sentences.
     """
 
     rollout: Rollout
@@ -60,6 +64,15 @@ class Surroundings(NamedTuple):
     lacking: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     host: str | None = None
+    host_words: tuple[str, ...] = ()
+
+    def of_host(self, host: str, words: tuple[str, ...]) -> "Surroundings":
+        """The same about one host of a fleet.
+
+        What is in the store is not its state directory: where that is, the host alone knows.
+        """
+        there = dict.fromkeys(self.state_dirs, STATE_DIR)
+        return self._replace(host=host, host_words=words, state_dirs=there)
 
     def evidence_words(self) -> Iterator[str]:
         """Yield where the evidence of the rollback is, and what it lacks."""

@@ -18,6 +18,7 @@ from tau_rollout_gate.formats.next_steps import next_steps
 from tau_rollout_gate.formats.phrases import shown
 from tau_rollout_gate.formats.text import verdict_lines
 from tau_rollout_gate.policy.findings import (
+    FAIL_SILENT_AFTER,
     PHASE_DEADLINE,
     PROMOTION_NOT_FROZEN,
     PROMOTION_WINDOW,
@@ -43,6 +44,7 @@ def _lines(answer: Answer, around: Surroundings, look: Look) -> Iterator[str]:
     news = "" if answer.changed else " Nothing has changed since the last recorded decision."
     yield from paragraph(f"Judged at {utc(answer.evaluated_unix_ms)}.{news}", look)
     yield from _section("The fleet", standing.sentences(answer), look)
+    yield from _section("The host", around.host_words, look)
     yield from list(_problems(answer, around, look)) or _section("Why", answer.reasons, look)
     yield from _fleet(answer, look)
     yield from _section("What it means", _meaning(answer), look)
@@ -218,6 +220,8 @@ def _meaning(answer: Answer) -> Iterator[str]:
         yield from _meaning_of_a_hold(answer)
     elif phrases.is_closed(answer):
         yield "The rollout is over, marked as rolled back. Nothing it does is judged any longer."
+    elif all(one.name == FAIL_SILENT_AFTER for one in answer.fired_triggers):
+        yield "It counts as failed for as long as it is silent; its next cycle ends that."
     else:
         yield (
             "A rollback trigger beats every gate and stays fired, however good later cycles are. "

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tau_rollout_gate.decision.answer import Answer, GateResult, Verdict
 from tau_rollout_gate.evidence.values import UNPACKERS
 from tau_rollout_gate.formats import phrases
-from tau_rollout_gate.formats.context import Surroundings
+from tau_rollout_gate.formats.context import STATE_DIR, Surroundings
 from tau_rollout_gate.policy.findings import PROMOTION_NOT_FROZEN
 
 _ADVANCE = "advance"
@@ -32,6 +32,8 @@ def next_steps(answer: Answer, around: Surroundings) -> Iterator[Typed]:
             back = around.rollout.rollback
             target, channel = back.rollback_version, back.rollback_channel
         yield Typed(around.next_start(target, channel), "opens the next rollout.")
+    elif around.host is not None and answer.verdict is not Verdict.HOLD:
+        yield Typed(around.command("explain"), "says what follows for the whole fleet.")
     elif answer.verdict is Verdict.ROLLBACK:
         yield _typed("rollback --reason 'WHAT HAPPENED'", None, around)
     elif answer.verdict is Verdict.HOLD:
@@ -84,4 +86,7 @@ def _typed(words: str, surface: str | None, around: Surroundings) -> Typed:
     if words == "signoff init":
         checklist = f"{around.rollout_dir}/signoff.toml"
         return Typed(command, f"writes the checklist: fill in {checklist}, then ask again.")
-    return Typed(command, does.get(word, "mends what holds."))
+    told = does.get(word, "mends what holds.")
+    if around.host is not None and STATE_DIR in command:
+        told = f"on {around.host} itself, where STATE_DIR is its state directory: {told}"
+    return Typed(command, told)

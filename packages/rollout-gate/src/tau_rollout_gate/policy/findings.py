@@ -67,6 +67,9 @@ FAILED_HOSTS_IN_GROUP = "failed_hosts_in_group"
 WORSE_THAN_CONTROL = "worse_than_control"
 """The trigger of a fleet that fires where canaries fail, and hosts without the release do not."""
 
+FAIL_SILENT_AFTER = "fail_silent_after"
+"""What fires of a host that had the release, by itself, once it is silent for that long."""
+
 RESERVED_TRIGGERS = frozenset(
     {FAILED_HOSTS, FAILED_HOSTS_IN_GROUP, WORSE_THAN_CONTROL, DEADLINE_PASSED}
 )

@@ -31,12 +31,13 @@ def command(
     """
     standing = load_pinned(question)
     last = standing.last
+    words: tuple[str, ...] = ()
     if host is None:
         found = evaluate_news(question, standing)
     else:
         from tau_rollout_gate.services.fleet.hosts import one_host  # noqa: PLC0415 - few do
 
-        last, found = one_host(question, standing, host)
+        last, found, words = one_host(question, standing, host)
     if output_format == "json":
         print_answer(found.answer, options.Format.JSON)
     else:
@@ -45,6 +46,7 @@ def command(
             last,
             found.evidence.surfaces,
             default_rollout_dir=options.DEFAULT_ROLLOUT_DIR,
-        )._replace(host=host)
+        )
+        around = around if host is None else around.of_host(host, words)
         print_text(render(found.answer, around, look=terminal_look()))
     raise typer.Exit(found.answer.verdict.exit_code)

@@ -11,11 +11,11 @@ from tau_rollout_gate.fleet.chunk import Job, Wanted
 from tau_rollout_gate.fleet.draw.cohort import PhaseDraw, Why, first_phase, is_member, preview, why
 from tau_rollout_gate.fleet.draw.roster import Mark, RosterEntry
 from tau_rollout_gate.fleet.engines.worker import opened_store, read_of
-from tau_rollout_gate.fleet.host_judgement import host_answer
+from tau_rollout_gate.fleet.host_judgement import host_answer, judge_host
 from tau_rollout_gate.fleet.plan import Host, HostRow, group_of, surfaces_of
-from tau_rollout_gate.fleet.rows import worst_rows
+from tau_rollout_gate.fleet.rows import sentences_of, worst_rows
 from tau_rollout_gate.fleet.table import is_given
-from tau_rollout_gate.fleet.tally import counted_rows
+from tau_rollout_gate.fleet.tally import counted_row, counted_rows
 from tau_rollout_gate.policy.policy import Phase
 from tau_rollout_gate.rollout.ledger import Entry
 from tau_rollout_gate.rollout.ledger_check import Standing
@@ -41,10 +41,17 @@ class CohortFound(NamedTuple):
 
 
 class HostFound(NamedTuple):
-    """One host, judged as a rollout of it alone would be: where that stands, and the answer."""
+    """One host, judged as a rollout of it alone would be.
+
+    Args:
+        last: Where that stands.
+        found: The answer.
+        words: What the host is to the fleet's rollout, in sentences.
+    """
 
     last: Entry
     found: Found
+    words: tuple[str, ...]
 
 
 def ground(question: Question, rollout: Rollout) -> Ground:
@@ -94,7 +101,12 @@ def one_host(question: Question, standing: Standing, name: str) -> HostFound:
     evidence = whole._replace(surfaces=read.surfaces)
     answer = host_answer(plan, host, evidence)
     alone = rollout.replaced(surfaces=surfaces_of(plan, host), fleet=None)
-    return HostFound(standing.last.replaced(rollout_after=alone), Found(answer, evidence))
+    row = counted_row(judge_host(plan, host, evidence), plan.tells_release)
+    return HostFound(
+        standing.last.replaced(rollout_after=alone),
+        Found(answer, evidence),
+        tuple(sentences_of(row, rollout.release)),
+    )
 
 
 def host_named(known: Ground, name: str) -> Host:
