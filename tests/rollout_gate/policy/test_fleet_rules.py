@@ -1,5 +1,6 @@
 """The `[fleet]` table of a policy: what it takes, and what it refuses."""
 
+import re
 from fractions import Fraction
 
 import pytest
@@ -53,6 +54,25 @@ def test_what_the_table_says() -> None:
     assert share("100%").within(7) == 7
     assert [one.place for one in lint(policy)] == ["fleet.salt"]
     assert lint(policy_of('compare = { alpha = "0.01" }')) == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ("tolerate = 3", "is as large as a cohort of 3, .* fewer than 4 hosts (min_hosts)"),
+        ("tolerate = 3\nmin_hosts = 3", "is as large as a cohort of 3"),
+        ("tolerate = 3\nmin_hosts = 4", None),
+        ('tolerate = "100%"\nmin_hosts = 50', "is all of a cohort"),
+        ('tolerate = "99%"', None),
+        ("", None),
+    ],
+)
+def test_what_would_promote_without_a_clean_canary_is_told(table: str, problem: str | None) -> None:
+    """Where no canary had the release at all, too; and what to do."""
+    found = lint(policy_of(table))
+    assert [one.place for one in found] == ([] if problem is None else ["fleet.tolerate"])
+    for one in found:
+        assert re.match((problem or "").replace("(", r"\(").replace(")", r"\)"), one.problem)
 
 
 REFUSED = {

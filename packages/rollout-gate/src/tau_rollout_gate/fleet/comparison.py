@@ -1,17 +1,20 @@
 """The comparison of a fleet's canaries with the rest, as its counts and its policy have it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from typing import NamedTuple
 
 from tau_rollout_gate.decision.fleet import Comparison
 from tau_rollout_gate.fleet.counts import GroupCount, Partial
+from tau_rollout_gate.fleet.draw.cohort import PhaseDraw
 from tau_rollout_gate.fleet.split_test import (
     CANARY,
     CONTROL,
     GroupFailures,
     bar_of,
     expected_canaries,
+    least_to_fire,
     likelihood,
 )
 from tau_rollout_gate.policy.policy import Policy
@@ -28,6 +31,45 @@ def bar_for(policy: Policy) -> Fraction | None:
     if compare is None:
         return None
     return bar_of(compare.level, sum(0 < one.canary_percent < _ALL for one in policy.phases))
+
+
+class Reach(NamedTuple):
+    """What the comparison can see in a phase, before it is entered.
+
+    Args:
+        phase: The phase.
+        canaries: How many hosts of groups with both sides have the release there.
+        controls: How many of them do not.
+        fires_from: How many canaries have to fail, and no other host, until it fires, as if all
+            were one group; None where all of them are too few. One fewer may be silent.
+    """
+
+    phase: str
+    canaries: int
+    controls: int
+    fires_from: int | None
+
+    @property
+    def words(self) -> str:
+        """It in a sentence."""
+        sides = f"{self.phase}: of {self.canaries} canaries, and {self.controls} hosts without"
+        if self.fires_from is None:
+            return f"{sides}, the comparison cannot fire: there are too few of them"
+        return (
+            f"{sides}, the comparison can fire from {self.fires_from} failed canaries on, and no "
+            f"other host; {self.fires_from - 1} silent ones it lets pass"
+        )
+
+
+def reaches(policy: Policy, draws: Iterable[PhaseDraw]) -> Iterator[Reach]:
+    """Yield what it can see in each phase that has two sides; nothing where nobody asks for it."""
+    bar = bar_for(policy)
+    for phase, draw, *_ in draws if bar is not None else ():
+        both = [one for one in draw.groups.values() if 0 < one.drawn < one.hosts]
+        canaries = sum(one.drawn for one in both)
+        controls = sum(one.hosts for one in both) - canaries
+        if bar is not None and draw.percent < _ALL and canaries:
+            yield Reach(phase, canaries, controls, least_to_fire(canaries, controls, bar))
 
 
 def compared(

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from tau_rollout_gate.contract.cycle import KNOWN_REASON_CODES
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE
-from tau_rollout_gate.policy.fleet import SALT_OF_RELEASE
+from tau_rollout_gate.policy.fleet import SALT_OF_RELEASE, FleetRules
 from tau_rollout_gate.policy.gates.interface import CycleGate, Gate, RolloutGate
 from tau_rollout_gate.policy.gates.no_new_reason_code import NoNewReasonCodeGate
 from tau_rollout_gate.policy.gates.reason_code_advances import ReasonCodeAdvancesGate
@@ -132,6 +132,19 @@ def _of_fleet(policy: Policy) -> Iterator[LintFinding]:
             problem="is the same for every release: the same hosts are compared each time, and "
             "what is wrong with one of them counts against each release",
         )
+    if rules is not None and rules.tolerated.within(rules.min_hosts) >= rules.min_hosts:
+        yield LintFinding(place="fleet.tolerate", problem=_all_unclean(rules))
+
+
+def _all_unclean(rules: FleetRules) -> str:
+    """What lets a phase pass in which no canary was clean, or had the release at all."""
+    share = rules.tolerated
+    if share.number is None:
+        return "is all of a cohort: it passes where no canary was clean: tolerate less than 100 %"
+    return (
+        f"is as large as a cohort of {share.number}, which passes where no canary was clean: let "
+        f"no cohort have fewer than {share.number + 1} hosts (min_hosts), or tolerate fewer"
+    )
 
 
 def _number_after(before: str, after: str) -> int | None:

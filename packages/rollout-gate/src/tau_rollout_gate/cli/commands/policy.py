@@ -3,7 +3,7 @@
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from tau_rollout_gate.policy.lint import lint as problems_in
 from tau_rollout_gate.policy.policy import policy_digest
 from tau_rollout_gate.policy.variants import ignore_expected_malformed
 from tau_rollout_gate.printable import printable
+
+if TYPE_CHECKING:
+    from tau_rollout_gate.fleet.comparison import Reach
 
 ExpectedMalformed = StrEnum("ExpectedMalformed", ["ROLLBACK", "IGNORE"])
 """What becomes of malformed input that a fixture expects."""
@@ -83,20 +86,31 @@ def lint(
             metavar="NAME", help="A surface of yours that the policy may name; repeatable."
         ),
     ] = None,
+    fleet: Annotated[
+        Path | None,
+        options.option(metavar="FILE", help="The fleet.toml of the hosts that it is for."),
+    ] = None,
     output_format: PlainFormat,
 ) -> None:
     """Find what is valid in a policy but probably a mistake.
 
-    Exits 0 if nothing is found, 3 if something is.
+    With --fleet it says on stderr, too, from how many failed canaries on the comparison can fire
+    in each phase. Exits 0 if nothing is found, 3 if something is.
 
     Example: tau-rollout-gate policy lint mine.toml
     """
-    findings = problems_in(
-        load_policy(file), surfaces=[name.partition("=")[0] for name in surface or ()]
-    )
+    policy = load_policy(file)
+    reaches: tuple[Reach, ...] = ()
+    findings = problems_in(policy, surfaces=[name.partition("=")[0] for name in surface or ()])
+    if fleet is not None:
+        from tau_rollout_gate.services.fleet.foretell import foretold_of_file  # noqa: PLC0415 - few
+
+        findings, reaches = foretold_of_file(policy, fleet).beside(findings)
+    for reach in reaches:
+        typer.echo(printable(f"note: {reach.words}"), err=True)
     if output_format == "json":
         found = [{"place": one.place, "problem": one.problem} for one in findings]
-        print_text(document(findings=found))
+        print_text(document(findings=found, comparison=[one._asdict() for one in reaches]))
     else:
         for finding in findings:
             typer.echo(printable(f"{file}: {finding.place}: {finding.problem}"))

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.errors import RolloutGateError
+from tau_rollout_gate.files.policy import load_policy
 from tau_rollout_gate.files.record import find
 from tau_rollout_gate.fleet.table import is_given
 from tau_rollout_gate.policy.lint import LintFinding
 from tau_rollout_gate.rollout.ledger import Entry
 from tau_rollout_gate.rollout.start import Opening
 from tau_rollout_gate.services.evaluate import Question
+from tau_rollout_gate.services.fleet.foretell import foretold
 from tau_rollout_gate.services.fleet.look import named, table_of
 from tau_rollout_gate.services.fleet.start import find_fleet
 from tau_rollout_gate.services.fleet.store_lock import release_lock, take_lock
@@ -34,6 +36,7 @@ def open_fleet(
             be used.
     """
     fleet = find_fleet(path)
+    told = foretold(load_policy(question.policy), fleet.roster.entries)
     notes = tuple(_still_carrying(question.rollout_dir, fleet.pin))
     is_taken = False
 
@@ -56,7 +59,8 @@ def open_fleet(
         if is_taken:  # what was not recorded has no lock
             release_lock(fleet.pin)
         raise
-    return entry, findings, notes
+    of_reach = tuple(one.words for one in told.reaches)
+    return entry, told.beside(findings).findings, (*notes, *of_reach)
 
 
 def _still_carrying(root: Path, pin: FleetPin) -> list[str]:
