@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,28 @@ def test_a_checklist_from_blank_to_complete(gate: Gate) -> None:
         "surface_verification",
         "general_availability",
     ]
+
+
+def test_the_checklist_of_the_rollout_before_is_moved_away(gate: Gate) -> None:
+    """Which is said with the command; that of this rollout, and what is no checklist, stay."""
+    gate.open()
+    assert gate("signoff", "init").code == 0
+    path = gate.root / "signoff.toml"
+    for mine in (path.read_text(), "release = 1", path.read_text().replace("1.4.0", "it; rm x")):
+        path.write_text(mine)
+        own = gate("signoff", "init")
+        assert own.code == 2
+        assert "is there already" in own.err
+    text = mine.replace("it; rm x", "1.3.2")
+    path.write_text(text)
+    other = gate("signoff", "init")
+    assert other.code == 2
+    told = "signoff.toml: is the checklist of 1.3.2, and this rollout is of 1.4.0: mv "
+    assert told in other.err
+    command = other.err.partition("1.4.0: ")[2].partition(" keeps it")[0]
+    subprocess.run(["/bin/sh", "-c", command], cwd=gate.folder, check=True)
+    assert path.with_name("signoff-1.3.2.toml").read_text() == text
+    assert gate("signoff", "init").code == 0
 
 
 def test_the_same_as_json(gate: Gate) -> None:

@@ -1,17 +1,20 @@
 """Reads a sign-off and looks at the files that it names; `evidence.signoff` judges them."""
 
 import os
+import shlex
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout
+from tau_rollout_gate.errors import NamedFileError, RefusedError
 from tau_rollout_gate.evidence.references import problem_of_path
 from tau_rollout_gate.evidence.signoff import FoundFile, judge
-from tau_rollout_gate.evidence.signoff_form import parse_signoff
+from tau_rollout_gate.evidence.signoff_form import blank_signoff, parse_signoff
 from tau_rollout_gate.evidence.values import SignoffEvidence
-from tau_rollout_gate.files.named import read_named_file
+from tau_rollout_gate.files.named import create_named_file, read_named_file
 from tau_rollout_gate.files.storage import opened_file
+from tau_rollout_gate.versions import is_same_release, parse_version
 
 _LARGEST_CHECKLIST_BYTES = 1024 * 1024
 _BLOCK_BYTES = 1024 * 1024
@@ -28,7 +31,7 @@ def read_signoff(
     Raises:
         NamedFileError: if the file cannot be read, is not TOML or not of the checklist's form.
     """
-    raw = read_named_file(path, largest_bytes=_LARGEST_CHECKLIST_BYTES)
+    raw = _read(path)
     digest = sha256(raw).hexdigest()
     if judged is not None:
         judged[digest] = raw
@@ -41,6 +44,40 @@ def read_signoff(
         file=RecordedInput(path=str(path), sha256=digest),
         now_unix_ms=now_unix_ms,
     )
+
+
+def create_signoff(path: Path, rollout: Rollout) -> None:
+    """Write the blank checklist of a rollout.
+
+    Raises:
+        RefusedError: if something of that name is there already: the text says what to do with the
+            checklist of another release. Or if no file can have it.
+        StorageError: if the operating system refuses.
+    """
+    try:
+        create_named_file(path, blank_signoff(rollout).encode())
+    except RefusedError:
+        other = _release_of(path)
+        if other is None or is_same_release(other, rollout.release):
+            raise
+        kept = path.with_name(f"{path.stem}-{other}{path.suffix}")
+        raise RefusedError(
+            f"{path}: is the checklist of {other}, and this rollout is of {rollout.release}: "
+            f"{shlex.join(['mv', str(path), str(kept)])} keeps it, then 'signoff init' once more"
+        ) from None
+
+
+def _release_of(path: Path) -> str | None:
+    """The release of the checklist that is there; None where it is none."""
+    try:
+        release = parse_signoff(_read(path), path=str(path)).release
+    except NamedFileError:
+        return None
+    return release if parse_version(release) is not None else None
+
+
+def _read(path: Path) -> bytes:
+    return read_named_file(path, largest_bytes=_LARGEST_CHECKLIST_BYTES)
 
 
 def repository_root(folder: Path) -> Path:

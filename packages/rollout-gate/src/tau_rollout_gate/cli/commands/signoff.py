@@ -9,10 +9,8 @@ from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import PlainFormat, asks
 from tau_rollout_gate.errors import ExitCode, RefusedError
-from tau_rollout_gate.evidence.signoff_form import blank_signoff
-from tau_rollout_gate.files.named import create_named_file
 from tau_rollout_gate.files.record import load
-from tau_rollout_gate.files.signoff import read_signoff
+from tau_rollout_gate.files.signoff import create_signoff, read_signoff
 from tau_rollout_gate.formats.signoff import as_json, as_text
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.services.evaluate import SIGNOFF_FILE, clock_warning
@@ -31,7 +29,7 @@ def init(
 ) -> None:
     """Write the blank checklist of the open rollout.
 
-    A file that is there is left alone.
+    A file that is there is left alone: that of the rollout before has to be moved away.
 
     Example: tau-rollout-gate signoff init
     """
@@ -39,7 +37,7 @@ def init(
     if not rollout.is_open:
         raise RefusedError(f"the rollout of {rollout.release} is over; 'start' opens the next one")
     path = file or rollout_dir / SIGNOFF_FILE
-    create_named_file(path, blank_signoff(rollout).encode())
+    create_signoff(path, rollout)
     typer.echo(
         f"wrote {printable(str(path))}; after filling it in: tau-rollout-gate signoff verify",
         err=True,
