@@ -205,6 +205,23 @@ def test_hosts_that_are_not_clean_and_going_back(operator: Operator) -> None:
     operator.run(carrying, code=2)
 
 
+def test_a_host_that_is_dead(operator: Operator) -> None:
+    """It holds the phase until it is off the roster, and the phase is entered anew without it."""
+    deploy, advance, *_ = operator.follow(ROSTER, until=DEPLOY)
+    operator.run(deploy)
+    operator.cycles(1)
+    dead, _ = operator.run("tau-rollout-gate cohort").split()
+    del operator.logs[dead]
+    operator.cycles(7)
+    operator.run(advance, code=3)
+    for line in operator.follow("A host that is dead", until="sed"):
+        operator.run(line.replace("HOST", dead))
+    assert dead not in operator.run("tau-rollout-gate cohort").split()
+    operator.run(deploy)
+    operator.cycles(8)
+    operator.run(advance, code=0)
+
+
 def test_a_host_ships_and_is_made_anew(operator: Operator, tmp_path: Path) -> None:
     """Its service's command fills its place in the store; a new disk is let in by what is told."""
     (unit,) = (text for language, _, text in blocks(ROSTER) if language == "ini")

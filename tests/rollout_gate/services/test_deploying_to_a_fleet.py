@@ -110,3 +110,28 @@ def test_who_is_silent_already_is_seen_before_anything_changed(tmp_path: Path) -
     ]
     answer = fleet.advance("--validation", "report.json", code=0)
     assert answer["fleet"]["control"][0]["state"] == "silent"
+
+
+def test_a_host_that_died_at_100_percent_is_left_behind_by_entering_it_anew(tmp_path: Path) -> None:
+    """Once it is off the roster: neither to retire it nor to take it out helps one never clean."""
+    fleet = MadeFleet(tmp_path, hosts(4))
+    fleet.begin()
+    for _ in range(3):
+        fleet.step(5)
+        fleet.advance(code=0)
+        fleet.upgrade()
+    dead = "web-03"
+    del fleet.logs[dead]
+    fleet.step(5)
+    (gate,) = [one for one in fleet.evaluate(code=3)["gates"] if one["name"] == "hosts_clean"]
+    assert "else take its line off the roster, and 'reenter --reason'" in gate["remedy"]
+    done = fleet("leave", dead, "--reason", "its disk broke", "--by", "ada")
+    assert "'reenter --reason' draws without those that are not on the roster" in done.err
+    fleet.write_roster(f"{dead}\tdefault\tretired", without=(dead,))
+    assert fleet("reenter", "--reason", "it is retired", "--by", "ada").code == 0
+    fleet.step(5)
+    fleet.evaluate(code=3)
+    fleet.write_roster(without=(dead,))
+    assert fleet("reenter", "--reason", "it is dead", "--by", "ada").code == 0
+    fleet.step(5)
+    assert fleet.advance(code=0)["verdict"] == "complete"

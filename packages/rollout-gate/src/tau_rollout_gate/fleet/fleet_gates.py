@@ -129,7 +129,8 @@ def _remedy(counts: Tally) -> str:
         return "go on running clean cycles on every host"
     return (
         f"see to {worst.host} first ({worst.why}), then to the others; a host that is gone for "
-        "good, and was clean: 'leave HOST --reason'"
+        "good: 'leave HOST --reason' if it was clean in this phase, else take its line off the "
+        "roster, and 'reenter --reason' begins the phase anew without it"
     )
 
 

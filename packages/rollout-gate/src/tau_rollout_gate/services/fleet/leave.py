@@ -160,7 +160,8 @@ def _told(excused: Sequence[str], counting: Sequence[str]) -> tuple[str, ...]:
     if counting:
         found.append(
             f"{len(counting)} go on counting, which were not recorded clean in this phase: "
-            f"{named(tuple(counting))}"
+            f"{named(tuple(counting))}; 'reenter --reason' draws without those that are not on the "
+            "roster"
         )
     return tuple(found)
 
