@@ -25,7 +25,7 @@ def spelled(**changes: object) -> bytes:
 def check(reader: EventReader, lines: Sequence[bytes]) -> int:
     """Hold lines against the rules; return how many of them these had to be asked about."""
     with patch.object(layouts, "parse_event", side_effect=parse_event) as asked:
-        events, refusals = reader.read(lines)
+        events, refusals = reader.read(b"".join(line + b"\n" for line in lines), lines)
     for at, (line, event) in enumerate(zip(lines, events, strict=True)):
         expected: tuple[str, str | None]
         try:
@@ -144,5 +144,5 @@ def test_what_cycles_tell_is_kept_for_few() -> None:
     with patch.object(layouts, "_MOST_TOLD", 4):
         check(reader, [spelled(applied_cases=number) for number in range(20)])
     long = [spelled(fixture_name="x" * 5000)] * 9
-    events, _ = reader.read(long)
+    events, _ = reader.read(b"\n".join([*long, b""]), long)
     assert len({id(event.told) for event in events if event is not None}) == 1

@@ -723,7 +723,7 @@ def test_what_a_stricter_policy_lets_go_the_policy_does_too(
 def reached(policy: Policy, steps: list[Step], **changes: Any) -> list[int]:  # noqa: ANN401
     """Return how many phases a replay has left after each cycle of a history."""
     lines = history_of(steps).lines
-    part = LogPart(path="log", offset=0, lines=tuple(line.removesuffix(b"\n") for line in lines))
+    part = LogPart(path="log", offset=0, blocks=[b"".join(lines)])
     left, found = 0, []
     for step in replayed(policy, RecordedHistory(SURFACE, [part]), **changes):
         left += step.verdict in GO

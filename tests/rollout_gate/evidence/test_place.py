@@ -48,11 +48,10 @@ def rotated(history: History = NINE) -> list[Segment]:
 def log_of(*files: Segment, read: int = 1) -> ReadLog:
     """Return a log of which the newest files were read, whole."""
     lines = {
-        digest(NINE.lines[start]): tuple(line[:-1] for line in NINE.lines[start:end])
-        for start, end in pairwise((0, *CUTS, 9))
+        digest(NINE.lines[start]): NINE.lines[start:end] for start, end in pairwise((0, *CUTS, 9))
     }
     parts = [
-        LogPart(path=one.path, offset=0, lines=lines[str(one.first_sha256)], segment=one)
+        LogPart(path=one.path, offset=0, blocks=lines[str(one.first_sha256)], segment=one)
         for one in files[-read:]
     ]
     return ReadLog(path=LOG, parts=read_parts(parts, pin()), segments=files)

@@ -59,7 +59,8 @@ def log_of(pinned: SurfacePin, *files: bytes, problem: str | None = None) -> Rea
         *lines, torn = content.split(b"\n")
         name = f"{LOG}.{rotation}" if rotation else LOG
         segment = segment_of(name, lines)
-        parts.append(LogPart(path=name, offset=0, lines=tuple(lines), torn=torn, segment=segment))
+        whole = tuple(line + b"\n" for line in lines)
+        parts.append(LogPart(path=name, offset=0, blocks=whole, torn=torn, segment=segment))
     segments = tuple(part.segment for part in parts if part.segment is not None)
     read = read_parts(parts, pinned)
     return ReadLog(path=LOG, parts=read, segments=segments, problem=problem)
@@ -457,9 +458,8 @@ def test_a_file_that_was_rotated_in_the_middle_of_a_line() -> None:
 
 def middle(first_number: int | None, *lines: bytes) -> SurfaceEvidence:
     """Return the evidence where the beginning of the file was not read."""
-    raw = tuple(line.removesuffix(b"\n") for line in lines)
     segment = Segment(path=LOG, first_sha256=digest(LINES[0]), first_number=first_number)
-    part = LogPart(path=LOG, offset=len(LINES[0]), lines=raw, segment=segment)
+    part = LogPart(path=LOG, offset=len(LINES[0]), blocks=[b"".join(lines)], segment=segment)
     since = at(SIX, 2)
     pinned = pin(evidence_from=since, phase_from=since)
     log = ReadLog(path=LOG, parts=read_parts([part], pinned), segments=(segment,))
@@ -479,9 +479,7 @@ def test_lines_are_placed_by_number_where_the_beginning_was_not_read() -> None:
     doubled = middle(1, LINES[1], b"x\n", *LINES[2:])
     assert [one.line for one in doubled.flaws] == [3, 4]
     segment = Segment(path=LOG, first_sha256=digest(LINES[0]), first_number=1)
-    torn = LogPart(
-        path=LOG, offset=len(LINES[0]), lines=(LINES[1][:-1],), torn=b"{", segment=segment
-    )
+    torn = LogPart(path=LOG, offset=len(LINES[0]), blocks=LINES[1:2], torn=b"{", segment=segment)
     since = at(SIX, 2)
     pinned = pin(evidence_from=since, phase_from=since)
     log = ReadLog(path=LOG, parts=read_parts([torn], pinned))
@@ -548,7 +546,7 @@ def test_codes_that_are_not_known() -> None:
 
 def recorded(lines: Sequence[bytes]) -> LogPart:
     """Return the lines as a file that was read whole."""
-    return LogPart(path="recorded.jsonl", offset=0, lines=tuple(lines))
+    return LogPart(path="recorded.jsonl", offset=0, blocks=tuple(line + b"\n" for line in lines))
 
 
 def test_a_recorded_history_is_stepped_through() -> None:

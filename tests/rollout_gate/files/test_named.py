@@ -14,8 +14,8 @@ from tau_rollout_gate.files import named
 from tau_rollout_gate.files.named import (
     LARGEST_BYTES,
     create_named_file,
+    read_named_blocks,
     read_named_file,
-    read_named_lines,
 )
 from tau_rollout_gate.files.storage import opened_file
 
@@ -52,17 +52,28 @@ def test_a_file_without_end_is_refused_at_the_limit(tmp_path: Path) -> None:
 def lines_of(path: Path, content: bytes) -> tuple[list[bytes], bytes]:
     """Return the lines of a file of up to 20 bytes, each of up to 4, and no more than 11."""
     path.write_bytes(content)
-    return read_named_lines(path, largest_bytes=20, longest_line_bytes=4, most_lines=11)
+    return read_named_blocks(path, largest_bytes=20, longest_line_bytes=4, most_lines=11)
 
 
-def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
-    """Without their line breaks; what follows the last one apart."""
+def test_lines_are_read_some_together(tmp_path: Path) -> None:
+    """With their line breaks; what follows the last one apart."""
     path = tmp_path / "log"
     assert lines_of(path, b"") == ([], b"")
-    assert lines_of(path, b"a\n\n1234\n") == ([b"a", b"", b"1234"], b"")
-    assert lines_of(path, b"a\r\nbc") == ([b"a\r"], b"bc")
-    assert lines_of(path, b"a\n1234") == ([b"a"], b"1234")
-    assert lines_of(path, b"1\n" * 10) == ([b"1"] * 10, b"")
+    assert lines_of(path, b"a\n\n1234\n") == ([b"a\n\n1234\n"], b"")
+    assert lines_of(path, b"a\r\nbc") == ([b"a\r\n"], b"bc")
+    assert lines_of(path, b"a\n1234") == ([b"a\n"], b"1234")
+    assert lines_of(path, b"1\n" * 10) == ([b"1\n" * 10], b"")
+
+
+def test_long_lines_are_read_apart(tmp_path: Path) -> None:
+    """As many together as come to a block; each line is in one."""
+    path, lines = tmp_path / "log", [b"x" * size + b"\n" for size in (30_000, 30_000, 90_000, 7, 8)]
+    path.write_bytes(b"".join(lines))
+    found, torn = read_named_blocks(
+        path, largest_bytes=200_000, longest_line_bytes=99_999, most_lines=9
+    )
+    assert [block.count(b"\n") for block in found] == [2, 1, 2]
+    assert (b"".join(found), torn) == (b"".join(lines), b"")
 
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
@@ -76,13 +87,13 @@ def test_a_log_that_is_too_large_is_refused(tmp_path: Path) -> None:
     """In bytes, also where it grows while it is read, and in lines, since short ones cost most."""
     with pytest.raises(NamedFileError, match="is larger than 20 bytes"):
         lines_of(tmp_path / "log", b"1\n" * 10 + b"1")
-    assert lines_of(tmp_path / "log", b"\n" * 11) == ([b""] * 11, b"")
+    assert lines_of(tmp_path / "log", b"\n" * 11) == ([b"\n" * 11], b"")
     with pytest.raises(NamedFileError, match="or has more than 11 lines"):
         lines_of(tmp_path / "log", b"\n" * 12)
     growing = Path("/proc/self/status")  # its size is told as 0, as of a file that grows later
     if growing.exists():
         with pytest.raises(NamedFileError, match="is larger than 20 bytes"):
-            read_named_lines(growing, largest_bytes=20, longest_line_bytes=99, most_lines=99)
+            read_named_blocks(growing, largest_bytes=20, longest_line_bytes=99, most_lines=99)
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
@@ -117,8 +128,8 @@ def test_the_lines_of_a_pipe_are_read(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["/bin/sh", "-c", 'printf "a\nb" >"$0"', pipe]):
-        read = read_named_lines(pipe, largest_bytes=20, longest_line_bytes=4, most_lines=11)
-    assert read == ([b"a"], b"b")
+        read = read_named_blocks(pipe, largest_bytes=20, longest_line_bytes=4, most_lines=11)
+    assert read == ([b"a\n"], b"b")
 
 
 def test_a_pipe_that_nobody_writes_into_is_not_waited_for_without_end(
@@ -129,14 +140,14 @@ def test_a_pipe_that_nobody_writes_into_is_not_waited_for_without_end(
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     limits = {"largest_bytes": 20, "longest_line_bytes": 5, "most_lines": 11}
-    assert read_named_lines(pipe, **limits) == ([], b"")
+    assert read_named_blocks(pipe, **limits) == ([], b"")
     readable, writable = os.pipe()
     with closing(os.fdopen(readable, "rb")):
         slow = subprocess.Popen(["/bin/sh", "-c", "sleep 0.3; echo late"], stdout=writable)
         os.close(writable)
         with slow:
-            found = read_named_lines(Path(f"/dev/fd/{readable}"), **limits)
-    assert found == ([b"late"], b"")
+            found = read_named_blocks(Path(f"/dev/fd/{readable}"), **limits)
+    assert found == ([b"late\n"], b"")
 
 
 def test_a_name_that_no_file_can_have_is_refused() -> None:

@@ -40,8 +40,8 @@ BUILT_IN = load_policy(None)
 
 def part(lines: Sequence[bytes], path: str = "log", torn: bytes = b"") -> LogPart:
     """Return lines as a file that was read whole."""
-    stripped = tuple(line.removesuffix(b"\n") for line in lines)
-    return LogPart(path=path, offset=0, lines=stripped, torn=torn)
+    whole = tuple(line.removesuffix(b"\n") + b"\n" for line in lines)
+    return LogPart(path=path, offset=0, blocks=whole, torn=torn)
 
 
 def recorded(lines: Sequence[bytes], torn: bytes = b"") -> RecordedHistory:

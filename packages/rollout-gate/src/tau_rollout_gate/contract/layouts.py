@@ -57,9 +57,20 @@ class EventReader:
         self._layouts: list[_Layout] = []
         self._tried: set[tuple[str, ...]] = set()
 
-    def read(self, lines: Sequence[bytes]) -> tuple[list[Event | None], dict[int, str]]:
-        """The event of each of some lines that follow each other, and why others have none."""
+    def read(
+        self, block: bytes, lines: Sequence[bytes]
+    ) -> tuple[Sequence[Event | None], dict[int, str]]:
+        """The event of each of some lines that follow each other, and why others have none.
+
+        Args:
+            block: The lines with their line breaks.
+            lines: Each without its own.
+        """
         may_learn = len(lines) >= _FEW
+        if may_learn and self._layouts and len(block) <= LONGEST_BYTES:
+            alike = self._layouts[0].events_of_all(block, lines)
+            if alike is not None:  # as nearly all are
+                return alike, {}
         events: list[Event | None] = []
         refusals: dict[int, str] = {}
         if may_learn and not self._layouts:
@@ -147,28 +158,35 @@ class _Layout:
         self._key = attrgetter(*(key for key in known if key not in _NOT_TOLD))
         self._told: dict[tuple[Any, ...], Told] = {}
 
+    def events_of_all(self, block: bytes, raw: Sequence[bytes]) -> list[Event] | None:
+        """The event of each line of a block; None if any has none, or other keys."""
+        try:
+            lines = list(map(self.decode, raw))
+        except _REFUSED:
+            return None
+        if not self._are_proved(block, lines):
+            return None
+        told = self._all_told(raw, lines)
+        return None if None in told else _events(told, lines)
+
     def events(self, raw: Sequence[bytes], lines: Sequence[_Line]) -> list[Event | None]:
         """The event of each line that has each key once, and does not contradict itself.
 
         Mostly that is all of them, which is found out of all together: else of either half.
         """
-        if self._are_proved(raw, lines):
+        if self._are_proved(b"\n".join(raw), lines):
             told = self._all_told(raw, lines)
-            own = [map(of, lines) for of in _own]
-            events: list[Any] = list(map(Event._make, zip(told, *own, strict=True)))
-            if None in told:
-                return [None if event.told is None else event for event in events]
-            return events
+            return [None if event.told is None else event for event in _events(told, lines)]
         if len(lines) == 1:
             return [None]
         half = len(lines) // 2
         return [*self.events(raw[:half], lines[:half]), *self.events(raw[half:], lines[half:])]
 
-    def _are_proved(self, raw: Sequence[bytes], lines: Sequence[_Line]) -> bool:
+    def _are_proved(self, text: bytes, lines: Sequence[_Line]) -> bool:
         previous = list(filter(None, map(_previous, lines)))
         strings = self._strings * len(lines) + len(previous) + sum(map(len, map(_codes, lines)))
         others = 0 if self._others is None else _quotes(_encoded(list(map(self._others, lines))))
-        return _quotes(b"\n".join(raw)) == 2 * strings + others and _are_hex("".join(previous))
+        return _quotes(text) == 2 * strings + others and _are_hex("".join(previous))
 
     def _all_told(self, raw: Sequence[bytes], lines: Sequence[_Line]) -> list[Told | None]:
         """What each line tells; None where that contradicts itself."""
@@ -190,6 +208,11 @@ class _Layout:
                     self._told.clear()
                 self._told[key] = told
         return told
+
+
+def _events(told: Sequence[Told | None], lines: Sequence[_Line]) -> list[Any]:
+    """The events of some lines of which it is known what they tell."""
+    return list(map(Event._make, zip(told, *(map(of, lines) for of in _own), strict=True)))
 
 
 _NOT_TOLD = {*Event._fields, "schema_version", "health_reason"}

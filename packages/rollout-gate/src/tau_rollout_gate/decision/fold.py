@@ -6,6 +6,7 @@ canary-1 was entered, takes each cycle once, and says after any of them how the 
 
 from collections import deque
 from collections.abc import Sequence
+from operator import sub
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.pin import SurfacePin, Tie
@@ -13,14 +14,15 @@ from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import GateResult
 from tau_rollout_gate.decision.integrity import flaw_gates, gate_result
 from tau_rollout_gate.decision.release_gates import ReleaseWatch, pinned_gates
-from tau_rollout_gate.decision.soak import Restart, SurfaceSoak
+from tau_rollout_gate.decision.soak import Restart, SurfaceSoak, longest_pause_ms
 from tau_rollout_gate.decision.time_gates import time_gates
+from tau_rollout_gate.decision.trigger_watch import TriggerWatch
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
 from tau_rollout_gate.policy.alike import Alike
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import CycleGate, Finding, Gate, Window, WindowGate
 from tau_rollout_gate.policy.policy import Policy
-from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign, Watch
+from tau_rollout_gate.policy.triggers.interface import CycleTrigger, Sign
 
 MOST_RESTARTS = 20
 
@@ -60,18 +62,7 @@ class SurfaceFold:
         self._pin = pin
         self._flaws: dict[Flaw, list[FlawFound]] = {}
         self._noted = 0
-        triggers = [
-            trigger
-            for trigger in policy.triggers
-            if isinstance(trigger, CycleTrigger) and trigger.applies_to(pin.name)
-        ]
-        self._watches = {trigger.name: Watch(trigger) for trigger in triggers}
-        self._fired = [False for _ in triggers]
-        self._passed_by: Cycle | None = None
-        self._bad = Alike(
-            lambda cycle: _bad(triggers, cycle),
-            {name for trigger in triggers for name in trigger.looks_at},
-        )
+        self._triggers = TriggerWatch(policy, pin.name)
         self._pinned = pinned_gates(pin, policy.required_run_mode)
         self.release = ReleaseWatch(rollout, pin)
         self.enter(rollout)
@@ -79,9 +70,7 @@ class SurfaceFold:
         before, after = earlier[:accepted], earlier[accepted:]
         for cycle in before:
             self._step_since_canary(cycle)
-        self._pass_by()
-        for watch in self._watches.values():
-            watch.carry(pin.carried.unhealthy_row)
+        self._triggers.carry(pin.carried.unhealthy_row)
         self.release.carry(pin.carried.tie)
         for cycle in after:
             self._step_since_canary(cycle)
@@ -95,6 +84,10 @@ class SurfaceFold:
         self._holds = Alike(
             lambda cycle: _held(self._cycle_gates, cycle),
             {name for gate in self._cycle_gates for name in gate.looks_at},
+        )
+        self._quiet = Alike(
+            self._tie_if_quiet,
+            {"release", *self._triggers.bad.looks_at, *self._holds.looks_at},
         )
         self._window_gates = [gate for gate in gates if isinstance(gate, WindowGate)]
         self._begin(rollout.phase_entered_unix_ms)
@@ -120,6 +113,19 @@ class SurfaceFold:
         # Of cycles in a row that break a gate, the first one restarts it.
         if restart is not None and restart is not before.restart and before.since_unix_ms:
             self.restarts.append(restart)
+
+    def take(self, cycles: Sequence[Cycle]) -> None:
+        """Take the next cycles, as `step` takes each: those in which nothing happens together."""
+        tie, start = self.release.tie, 0
+        quiet = self._quiet.all(cycles)
+        for at in [at for at, under in enumerate(quiet) if under is not tie]:
+            self._pass_quiet(cycles[start:at])
+            self.step(cycles[at])
+            start = at + 1
+            if self.release.tie is not tie:  # and others are quiet now
+                self.take(cycles[start:])
+                return
+        self._pass_quiet(cycles[start:])
 
     def note(self, flaw: FlawFound) -> None:
         """Take what is wrong with the files, in their order."""
@@ -147,14 +153,13 @@ class SurfaceFold:
             ],
             since,
             since is not None and last.event.timestamp_unix_ms - since >= phase.soak_ms,
-            self._fired,
+            self._triggers.fired,
             self._noted,
         )
 
     def sign(self, trigger: CycleTrigger) -> Sign:
         """What a trigger of the policy, which applies to the surface, has seen."""
-        self._pass_by()
-        return self._watches[trigger.name].sign
+        return self._triggers.sign(trigger)
 
     def finish(self, evidence: SurfaceEvidence, now_unix_ms: int) -> JudgedSurface:
         """Say how the surface stands in its phase now; of `evidence`, all but cycles and flaws."""
@@ -182,6 +187,32 @@ class SurfaceFold:
         )
         return JudgedSurface(gates=gates, soak=self._soak)
 
+    def _tie_if_quiet(self, cycle: Cycle) -> Tie | None:
+        """With the release tied how nothing happens in such a cycle; None where it always does."""
+        if self._triggers.bad(cycle) is not None or self._holds(cycle)[0] is not None:
+            return None
+        if cycle.event.release is None:
+            return Tie.UNTOLD
+        return Tie.SEEN if self.release.gate.holds(cycle) else None
+
+    def _pass_quiet(self, cycles: Sequence[Cycle]) -> None:
+        """Take cycles in which nothing happens but, maybe, that they come late."""
+        if not cycles:
+            return
+        self.step(cycles[0])
+        times = [cycle.event.timestamp_unix_ms for cycle in cycles]
+        rest, latest = cycles[1:], times[-1]
+        if max(map(sub, times[1:], times), default=0) > longest_pause_ms(
+            self._rollout.cycle_interval_ms, 0
+        ):
+            for cycle in rest:
+                self.step(cycle)
+        elif rest:
+            self._step_of_release(rest[-1])
+            self._canary.extend(rest)
+            self._phase.extend(rest)
+            self._soak = self._soak._replace(last_unix_ms=latest)
+
     def _begin(self, unix_ms: int) -> None:
         """Begin to judge the phase at its entry, or at the cycle that gates and soak wait for."""
         self._phase = self._window(unix_ms, self._window_gates, is_since_canary=False)
@@ -205,32 +236,19 @@ class SurfaceFold:
 
     def _step_since_canary(self, cycle: Cycle) -> bool:
         """Take a cycle; tell whether nothing before it counts, by the release that it tells."""
-        before = self.release.tie
-        if self.release.add(cycle):
-            self._watch(cycle)
-        is_begun_anew = self.release.tie is not before
+        is_begun_anew = self._step_of_release(cycle)
         if is_begun_anew:
             self._canary = self._since_canary(cycle.event.timestamp_unix_ms)
         if self.release.tie is not Tie.AWAITED:
             self._canary.add(cycle)
         return is_begun_anew
 
-    def _watch(self, cycle: Cycle) -> None:
-        """Have triggers look at a cycle; of many in a row that are not bad the last one will do."""
-        bad = self._bad(cycle)
-        if bad is None:
-            self._passed_by = cycle
-            return
-        self._pass_by()
-        for watch, is_bad in zip(self._watches.values(), bad, strict=True):
-            watch.add(cycle, is_bad=is_bad)
-        self._fired = [watch.fired for watch in self._watches.values()]
-
-    def _pass_by(self) -> None:
-        cycle, self._passed_by = self._passed_by, None
-        if cycle is not None:
-            for watch in self._watches.values():
-                watch.add(cycle, is_bad=False)
+    def _step_of_release(self, cycle: Cycle) -> bool:
+        """Have release and triggers look at a cycle; tell whether the release is tied otherwise."""
+        before = self.release.tie
+        if self.release.add(cycle):
+            self._triggers.add(cycle)
+        return self.release.tie is not before
 
 
 def folded(
@@ -239,17 +257,10 @@ def folded(
     """Take all that was read of a surface."""
     earlier = evidence.cycles[: evidence.phase_start]
     fold = SurfaceFold(policy, rollout, pin, earlier, accepted=evidence.sound_start)
-    for cycle in evidence.phase_cycles:
-        fold.step(cycle)
+    fold.take(evidence.phase_cycles)
     for flaw in evidence.flaws:
         fold.note(flaw)
     return fold
-
-
-def _bad(triggers: Sequence[CycleTrigger], cycle: Cycle) -> tuple[bool, ...] | None:
-    """For which triggers a cycle is bad; None where it is for none."""
-    bad = tuple(trigger.is_bad(cycle) for trigger in triggers)
-    return bad if any(bad) else None
 
 
 def _held(gates: Sequence[CycleGate], cycle: Cycle) -> tuple[str | None, tuple[bool | None, ...]]:

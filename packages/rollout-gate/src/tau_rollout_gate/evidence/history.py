@@ -28,7 +28,10 @@ class RecordedHistory:
 
     def __len__(self) -> int:
         """How many lines there are, the torn one among them."""
-        return sum(sum(1 for _ in part.lines) + bool(part.torn) for part in self._parts)
+        return sum(
+            sum(block.count(b"\n") for block in part.blocks) + bool(part.torn)
+            for part in self._parts
+        )
 
     def __iter__(self) -> Iterator[Cycle | FlawFound]:
         """Yield the valid cycles, each followed by what is wrong with the lines up to the next."""

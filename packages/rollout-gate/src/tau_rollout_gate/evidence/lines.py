@@ -7,7 +7,7 @@ from tau_rollout_gate.contract.cycle import Event
 from tau_rollout_gate.contract.event import parse_event
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.errors import RolloutGateError
-from tau_rollout_gate.evidence.values import Flaw
+from tau_rollout_gate.evidence.values import Cycle, Flaw
 
 
 class Segment(NamedTuple):
@@ -37,15 +37,16 @@ class LogPart(NamedTuple):
 
     Args:
         path: The file.
-        offset: Where the first of `lines` starts, in bytes; 0 if the whole file was read.
-        lines: Its whole lines without their line breaks, oldest first; maybe to be read once.
+        offset: Where the first of them starts, in bytes; 0 if the whole file was read.
+        blocks: Its whole lines with their line breaks, oldest first, some together; maybe to be
+            read once.
         torn: What follows the last line break; empty if nothing does.
         segment: The file by its ends; None where it was read whole and is no part of a live log.
     """
 
     path: str
     offset: int
-    lines: Iterable[bytes]
+    blocks: Iterable[bytes]
     torn: bytes = b""
     segment: Segment | None = None
 
@@ -85,16 +86,15 @@ class ReadLog(NamedTuple):
     compressed: tuple[str, ...] = ()
 
 
-class Line(NamedTuple):
-    """A line, and where it stands.
+class RefusedLine(NamedTuple):
+    """A line that tells of no cycle, and where it stands as `Cycle` has it.
 
     Args:
         file: The file.
-        line: Which line of it, from 1; None where that is not known.
+        line: Which line of it.
         sha256: Its digest; None for a torn line, which no other follows in the chain.
-        segment_sha256: The digest of the file's first line; None where that is not known.
-        offset: Where it starts in the file, in bytes.
-        event: The cycle it tells of; None where it tells of none.
+        segment_sha256: The digest of the file's first line.
+        offset: Where it starts in the file.
         flaw: Why it tells of none.
         problem: The same in words.
         more: How many lines after it tell of none either, and are left out.
@@ -105,28 +105,37 @@ class Line(NamedTuple):
     sha256: str | None
     segment_sha256: str | None
     offset: int
-    event: Event | None = None
-    flaw: Flaw | None = None
-    problem: str = ""
+    flaw: Flaw
+    problem: str
     more: int = 0
 
-    def is_at(self, position: LogPosition) -> bool:
-        """Tell whether it is the line of a position: that one, not another like it."""
-        return (
-            self.sha256 == position.event_sha256
-            and self.offset == position.offset
-            and self.segment_sha256 == position.segment_sha256
-        )
+    @property
+    def event(self) -> None:
+        """No cycle."""
+        return None
 
-    def position(self, timestamp_unix_ms: int | None) -> LogPosition:
-        """Where a log stands that ends with this line; the time is that of its last valid line."""
-        return LogPosition(
-            cycle_number=None if self.event is None else self.event.cycle_number,
-            event_sha256=self.sha256,
-            segment_sha256=self.segment_sha256,
-            offset=self.offset,
-            timestamp_unix_ms=timestamp_unix_ms,
-        )
+
+Line = Cycle | RefusedLine
+
+
+def is_at(line: Line, position: LogPosition) -> bool:
+    """Tell whether a line is that of a position: that one, not another like it."""
+    return (
+        line.sha256 == position.event_sha256
+        and line.offset == position.offset
+        and line.segment_sha256 == position.segment_sha256
+    )
+
+
+def position_of(line: Line, timestamp_unix_ms: int | None) -> LogPosition:
+    """Where a log stands that ends with a line; the time is that of its last valid line."""
+    return LogPosition(
+        cycle_number=None if line.event is None else line.event.cycle_number,
+        event_sha256=line.sha256,
+        segment_sha256=line.segment_sha256,
+        offset=line.offset,
+        timestamp_unix_ms=timestamp_unix_ms,
+    )
 
 
 def is_up_to(event: Event | None, position: LogPosition) -> bool:

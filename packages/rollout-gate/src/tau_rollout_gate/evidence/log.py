@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tau_rollout_gate.contract.cycle import Event
 from tau_rollout_gate.contract.pin import Break
-from tau_rollout_gate.evidence.lines import Line
+from tau_rollout_gate.evidence.lines import Line, RefusedLine
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound
 
 _DIGEST_SHOWN = 12
@@ -73,10 +73,11 @@ class _Judge:
         That is told of many together in a fraction of the time. No line is taken where none is
         given: each is then to be looked at.
         """
-        digests = [line.sha256 for line in lines if line.sha256 is not None]
-        events = [line.event for line in lines if line.event is not None]
-        if not len(digests) == len(events) == len(lines):
+        cycles = [line for line in lines if isinstance(line, Cycle)]
+        if len(cycles) < len(lines):
             return []
+        digests = [cycle.sha256 for cycle in cycles]
+        events = [cycle.event for cycle in cycles]
         times = [event.timestamp_unix_ms for event in events]
         if any(map(gt, (self._before.timestamp_unix_ms or 0, *times), times)):
             return []
@@ -86,10 +87,7 @@ class _Judge:
         self._seen.update(ids)
         self._taken += len(lines)
         self._before = Link(digests[-1], events[-1].cycle_number, times[-1])
-        return [
-            Cycle(line.file, line.line, digest, event)
-            for line, digest, event in zip(lines, digests, events, strict=True)
-        ]
+        return cycles
 
     def _are_chained(
         self, events: Sequence[Event], digests: Sequence[str], ids: Sequence[str]
@@ -109,16 +107,17 @@ class _Judge:
         """Take a line, and yield its cycle, and what is wrong with it."""
         is_told = self._taken >= self._accepted
         self._taken += 1
-        before, event, digest = self._before, line.event, line.sha256
-        if event is None or digest is None:
-            if line.flaw is not None and is_told:
+        before = self._before
+        if isinstance(line, RefusedLine):
+            if is_told:
                 lost = 1 + line.more if line.flaw is Flaw.INVALID_LINE else 0
                 found = _found(line.flaw, line.problem, line, lost=lost)
                 yield found._replace(times=1 + line.more)
-            if digest is not None:
-                self._before = Link(sha256=digest, timestamp_unix_ms=before.timestamp_unix_ms)
+            if line.sha256 is not None:
+                self._before = Link(line.sha256, timestamp_unix_ms=before.timestamp_unix_ms)
             return
-        yield Cycle(line.file, line.line, digest, event)
+        yield line
+        event, digest = line.event, line.sha256
         if is_told and self._is_chained:
             yield from self._misplaced(line, event, digest)
         if is_told and (backwards := _backwards(event, before)):

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.pin import Break, LogPosition, SurfacePin
-from tau_rollout_gate.evidence.lines import Line, ReadLog, is_up_to
+from tau_rollout_gate.evidence.lines import Line, ReadLog, is_at, is_up_to
 from tau_rollout_gate.evidence.log import Link
 from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS, Flaw, FlawFound
 
@@ -60,7 +60,7 @@ def window(pin: SurfacePin, log: ReadLog, lines: Sequence[Line], *, is_chained: 
         phase=max(start, phase or 0),
         before=before,
         flaw=flaw,
-        is_same_log=known is not None and any(line.is_at(known) for line in lines),
+        is_same_log=known is not None and any(is_at(line, known) for line in lines),
     )
 
 
@@ -98,7 +98,7 @@ def _after(position: LogPosition, lines: Sequence[Line]) -> int | None:
     """
     if position.event_sha256 is None:
         return 0
-    at = next((index for index, line in enumerate(lines) if line.is_at(position)), None)
+    at = next((index for index, line in enumerate(lines) if is_at(line, position)), None)
     if at is not None:
         return at + 1
     first = lines[0].event if lines else None

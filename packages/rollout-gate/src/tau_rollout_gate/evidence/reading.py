@@ -1,17 +1,16 @@
 """Reads the lines of an event log, many at a time: parsed and placed, what decides of them kept."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from hashlib import sha256
 from itertools import accumulate, repeat
 
 from tau_rollout_gate.contract.cycle import Event
 from tau_rollout_gate.contract.layouts import EventReader
 from tau_rollout_gate.contract.pin import LogPosition
-from tau_rollout_gate.evidence.lines import Line, LogPart, ReadPart, is_up_to
-from tau_rollout_gate.evidence.values import Flaw
+from tau_rollout_gate.evidence.lines import Line, LogPart, ReadPart, RefusedLine, is_at, is_up_to
+from tau_rollout_gate.evidence.values import Cycle, Flaw
 
 _ROW = 3
-_READ_TOGETHER = 64 * 1024  # bytes
 
 
 def lines_of(parts: Sequence[LogPart]) -> Iterator[Line]:
@@ -45,16 +44,16 @@ def read_part(
     kept: list[Line] = []
     digests = _Digests(part.offset)
     start = None if evidence_from is None else _Start(evidence_from, digests)
-    for lines, raw in _placed(part, EventReader(), is_newest=is_newest):
+    for lines, block in _placed(part, EventReader(), is_newest=is_newest):
         if start is not None and start.is_among(lines):
-            for line, one in zip(lines, raw, strict=True):
-                digests.add((one,), is_whole=line.sha256 is not None)
+            for line, raw in zip(lines, _each(block), strict=True):
+                digests.add(raw)
                 start.take(line)
                 # The evidence starts behind that line, and not before it: nobody asks for more.
                 if is_oldest and not kept and line is lines[0] and start.is_after(line):
                     digests.drop(part.offset)
         else:
-            digests.add(raw, is_whole=lines[-1].sha256 is not None)
+            digests.add(block)
         if all(line.event is not None for line in (*kept[-_ROW:], *lines)):
             kept += lines
             continue
@@ -84,11 +83,11 @@ class _Start:
 
     def is_after(self, line: Line) -> bool:
         """Tell whether that is the pinned line, and one at all."""
-        return self._from.event_sha256 is not None and line.is_at(self._from)
+        return self._from.event_sha256 is not None and is_at(line, self._from)
 
     def take(self, line: Line) -> None:
         """Take a line whose bytes were hashed."""
-        if self._after_origin is None and line.is_at(self._from):
+        if self._after_origin is None and is_at(line, self._from):
             self._after_origin = self._digests.begin()
         if is_up_to(line.event, self._from):
             if self._after_older is not None and self._after_older != self._after_origin:
@@ -103,12 +102,11 @@ class _Digests:
         self.end = start
         self._digests = {start: sha256()}
 
-    def add(self, lines: Sequence[bytes], *, is_whole: bool) -> None:
-        """Take the next lines, one at least; but for the last one they have line breaks."""
-        together = b"\n".join((*lines, b"")) if is_whole else b"\n".join(lines)
-        self.end += len(together)
+    def add(self, block: bytes) -> None:
+        """Take the next bytes."""
+        self.end += len(block)
         for digest in self._digests.values():
-            digest.update(together)
+            digest.update(block)
 
     def begin(self) -> int:
         """Begin another digest here, and give its offset."""
@@ -126,17 +124,20 @@ class _Digests:
 
 def _merge(lines: list[Line], wanted: Collection[str | None]) -> None:
     """Leave out the third last but one line, if it is one of a row that all tell of nothing."""
-    row = lines[-4:-1]
-    if len(row) == _ROW and all(
-        one.flaw is Flaw.INVALID_LINE and one.sha256 not in wanted for one in row
-    ):
+    row = [
+        one
+        for one in lines[-4:-1]
+        if isinstance(one, RefusedLine) and one.flaw is Flaw.INVALID_LINE
+        if one.sha256 not in wanted
+    ]
+    if len(row) == _ROW:
         first, second, _ = row
         lines[-4:-2] = [first._replace(more=first.more + 1 + second.more)]
 
 
 def _placed(
     part: LogPart, reader: EventReader, *, is_newest: bool
-) -> Iterator[tuple[list[Line], Sequence[bytes]]]:
+) -> Iterator[tuple[list[Line], bytes]]:
     """Yield the lines of a part, some together, with their bytes.
 
     The torn line of a file that was rotated is an invalid one: nobody will cut it off any more.
@@ -144,8 +145,9 @@ def _placed(
     name = part.segment.first_sha256 if part.segment else None
     offset, index = part.offset, 0
     skipped = None if part.offset else 0
-    for raw in _together(part.lines):
-        events, refusals = reader.read(raw)
+    for block in part.blocks:
+        raw = block.split(b"\n")[:-1]
+        events, refusals = reader.read(block, raw)
         if not index and part.offset:
             skipped = _skipped(part.segment.first_number if part.segment else None, events[0])
         first = None if skipped is None else skipped + index + 1
@@ -153,19 +155,22 @@ def _placed(
         fields = (
             repeat(part.path),
             repeat(None) if first is None else range(first, first + len(raw)),
-            (sha256(one).hexdigest() for one in raw),
+            [sha256(one).hexdigest() for one in raw],
+            events,
             repeat(name),
             offsets,
-            events,
-            *map(repeat, (None, "", 0)),
         )
-        lines = list(map(Line._make, zip(*fields, strict=False)))
+        cycles = list(map(Cycle._make, zip(*fields, strict=False)))
+        lines: list[Line] = [*cycles]
         for at, problem in refusals.items():
-            lines[at] = lines[at]._replace(flaw=Flaw.INVALID_LINE, problem=problem)
-        yield lines, raw
+            file, line, digest, _, first_sha256, start = cycles[at]
+            lines[at] = RefusedLine(
+                file, line, digest, first_sha256, start, Flaw.INVALID_LINE, problem
+            )
+        yield lines, block
         index += len(raw)
     if part.torn:
-        line = Line(
+        torn = RefusedLine(
             file=part.path,
             line=None if skipped is None else skipped + index + 1,
             sha256=None,
@@ -174,21 +179,12 @@ def _placed(
             flaw=Flaw.TORN_TAIL if is_newest else Flaw.INVALID_LINE,
             problem=f"the last line has no line break ({len(part.torn)} bytes)",
         )
-        yield [line], (part.torn,)
+        yield [torn], part.torn
 
 
-def _together(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Yield lines, as many together as come to some length; a longer one is alone."""
-    together: list[bytes] = []
-    length = 0
-    for line in lines:
-        if together and length + len(line) > _READ_TOGETHER:
-            yield together
-            together, length = [], 0
-        together.append(line)
-        length += len(line) + 1
-    if together:
-        yield together
+def _each(block: bytes) -> list[bytes]:
+    """The lines of a block with their line breaks, or the torn one alone."""
+    return [line + b"\n" for line in block.split(b"\n")[:-1]] or [block]
 
 
 def _skipped(first_number: int | None, event: Event | None) -> int | None:

@@ -15,7 +15,7 @@ from tau_rollout_gate.contract.rollout import RecordedInput
 from tau_rollout_gate.contract.snapshot import Snapshot, parse_snapshot
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.evidence.consistency import disagreement
-from tau_rollout_gate.evidence.lines import Line, ReadLog
+from tau_rollout_gate.evidence.lines import Line, ReadLog, position_of
 from tau_rollout_gate.evidence.log import judge
 from tau_rollout_gate.evidence.place import seams, window
 from tau_rollout_gate.evidence.values import Cycle, Flaw, FlawFound, SurfaceEvidence
@@ -96,9 +96,9 @@ def assemble(pin: SurfacePin, state: ReadState, log: ReadLog) -> SurfaceEvidence
         cycles=cycles,
         sound_start=_valid(lines[place.start : place.sound]),
         phase_start=_valid(lines[place.start : place.phase]),
-        end=whole[-1].position(time) if whole else None,
+        end=position_of(whole[-1], time) if whole else None,
         end_problem=_end_problem(state, snapshot, whole, log),
-        newest=None if newest is None else newest.position(time),
+        newest=None if newest is None else position_of(newest, time),
         breaks=(*(one for one, _ in apart), *_at_end(snapshot, whole, end_flaws)),
         is_same_log=place.is_same_log,
         flaws=(

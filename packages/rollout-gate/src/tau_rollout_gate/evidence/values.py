@@ -19,14 +19,22 @@ from tau_rollout_gate.contract.snapshot import Snapshot
 class Cycle(NamedTuple):
     """A valid line of a surface's event log, and where it stands.
 
-    `line` counts from 1 in `file`; None where the log was read from its middle and its lines carry
-    no number that tells it.
+    Args:
+        file: The file.
+        line: Which line of it, from 1; None where the log was read from its middle and its lines
+            carry no number that tells it.
+        sha256: Its digest.
+        event: What it tells.
+        segment_sha256: The digest of the file's first line; None where that is not known.
+        offset: Where it starts in the file, in bytes.
     """
 
     file: str
     line: int | None
     sha256: str
     event: Event
+    segment_sha256: str | None = None
+    offset: int = 0
 
 
 CLOCK_TOLERANCE_MS = 60 * 1000

@@ -22,6 +22,8 @@ LARGEST_BYTES = 16 * 1024 * 1024
 """More than any report, policy or checklist has; a larger file was named by mistake."""
 
 
+_BLOCK_BYTES = 64 * 1024
+
 PATIENCE_MS = 5_000
 """How long a named pipe is waited for that nobody writes into; it holds nothing then."""
 
@@ -49,31 +51,36 @@ def read_named_file(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> bytes:
 _pipes: dict[Path, bytes] = {}
 
 
-def read_named_lines(
+def read_named_blocks(
     path: Path, *, largest_bytes: int, longest_line_bytes: int, most_lines: int
 ) -> tuple[list[bytes], bytes]:
-    """Read the whole lines of a file, without their line breaks, and what follows the last one.
+    """Read the whole lines of a file, some together, and what follows the last line break.
 
     Raises:
         NamedFileError: as `read_named_file` does, if a line is longer than that, and if there are
             more lines: short ones take far more memory than they have bytes.
     """
-    lines: list[bytes] = []
-    left_bytes = largest_bytes
+    blocks: list[bytes] = []
+    block = bytearray()
+    left_bytes, lines = largest_bytes, 0
     with _named(path, largest_bytes) as file:
         while line := file.readline(longest_line_bytes + 1):
             left_bytes -= len(line)
-            if left_bytes < 0 or len(lines) == most_lines:
+            if left_bytes < 0 or lines == most_lines:
                 raise _too_large(path, largest_bytes, most_lines)
             if not line.endswith(b"\n"):
                 break
-            lines.append(line[:-1])
+            if block and len(block) + len(line) > _BLOCK_BYTES:
+                blocks.append(bytes(block))
+                block.clear()
+            block += line
+            lines += 1
         if len(line) > longest_line_bytes:
             raise NamedFileError(
-                f"{path}: line {len(lines) + 1} is longer than {longest_line_bytes} bytes; is it "
+                f"{path}: line {lines + 1} is longer than {longest_line_bytes} bytes; is it "
                 "the file that was meant?"
             )
-    return lines, line
+    return [*blocks, bytes(block)] if block else blocks, line
 
 
 @contextmanager

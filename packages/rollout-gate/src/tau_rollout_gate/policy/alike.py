@@ -1,6 +1,6 @@
 """Works out once what cycles show that are alike: most differ in nothing that is looked at."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Generic, TypeVar
 
@@ -21,8 +21,10 @@ class Alike(Generic[Shown]):
         looks_at: What it depends on: fields of what a line tells, and counters.
     """
 
+    looks_at: frozenset[str]
+
     def __init__(self, function: Callable[[Cycle], Shown], looks_at: Iterable[str]) -> None:
-        names = set(looks_at)
+        self.looks_at = names = frozenset(looks_at)
         self._function = function
         self._fields = attrgetter("reason_codes", *sorted(names & {*Told._fields}))
         self._counters = tuple(sorted(names.difference(Told._fields)))
@@ -35,6 +37,15 @@ class Alike(Generic[Shown]):
         told = cycle.event.told
         same = self._same.get(id(told))
         return self._shown(cycle, told) if same is None else same[1]
+
+    def all(self, cycles: Sequence[Cycle]) -> list[Shown]:
+        """What it gives for each of some cycles."""
+        same = self._same
+        found = [same.get(id(cycle.event.told)) for cycle in cycles]
+        return [
+            self(cycle) if known is None else known[1]
+            for known, cycle in zip(found, cycles, strict=True)
+        ]
 
     def _shown(self, cycle: Cycle, told: Told) -> Shown:
         key = self._fields(told), *map(told.counters.get, self._counters)

@@ -12,7 +12,7 @@ from tau_rollout_gate.errors import NamedFileError
 from tau_rollout_gate.evidence.history import RecordedHistory
 from tau_rollout_gate.evidence.lines import LogPart
 from tau_rollout_gate.evidence.values import FlawFound
-from tau_rollout_gate.files.named import read_named_lines
+from tau_rollout_gate.files.named import read_named_blocks
 from tau_rollout_gate.files.policy import named_policy
 from tau_rollout_gate.rollout.simulation.replay import Replays, side_by_side, stances
 
@@ -65,13 +65,13 @@ def replays(recording: Recording, policies: Sequence[str]) -> Replays:
 
 
 def _part(path: Path) -> LogPart:
-    lines, torn = read_named_lines(
+    blocks, torn = read_named_blocks(
         path,
         largest_bytes=LARGEST_LOG_BYTES,
         longest_line_bytes=LONGEST_LINE_BYTES,
         most_lines=MOST_LINES,
     )
-    return LogPart(path=str(path), offset=0, lines=tuple(lines), torn=torn)
+    return LogPart(path=str(path), offset=0, blocks=blocks, torn=torn)
 
 
 def watched(

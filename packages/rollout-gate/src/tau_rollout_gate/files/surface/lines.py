@@ -91,19 +91,19 @@ def counted(descriptor: int, start: int, end: int) -> tuple[int, int, int]:
     return lines, max(longest, end - behind), behind
 
 
-def whole_lines(descriptor: int, start: int, end: int) -> Iterator[bytes]:
-    """Yield the lines from one offset to another, behind the last line break; without theirs."""
+def whole_blocks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+    """Yield the lines from one offset to another, behind the last line break; some together."""
     while start < end:
         stop = min(start + BLOCK_BYTES, end)
         block = read_at(descriptor, start, stop)
-        last = block.rfind(b"\n")
-        if last >= 0:
-            yield from block[:last].split(b"\n")
-            start += last + 1
+        behind = block.rfind(b"\n") + 1
+        if behind:
+            yield block[:behind]
+            start += behind
             continue
         begin = start
-        while last < 0:  # a long line is read at once when its end is known
+        while not behind:  # a long line is read at once when its end is known
             stop, begin = min(stop + BLOCK_BYTES, end), stop
-            last = read_at(descriptor, begin, stop).find(b"\n")
-        yield read_at(descriptor, start, begin + last)
-        start = begin + last + 1
+            behind = read_at(descriptor, begin, stop).find(b"\n") + 1
+        yield read_at(descriptor, start, begin + behind)
+        start = begin + behind

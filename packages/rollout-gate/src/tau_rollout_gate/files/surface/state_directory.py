@@ -20,7 +20,13 @@ from tau_rollout_gate.evidence.reading import read_part
 from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.storage import opened_file
-from tau_rollout_gate.files.surface.lines import BLOCK_BYTES, counted, line_at, read_at, whole_lines
+from tau_rollout_gate.files.surface.lines import (
+    BLOCK_BYTES,
+    counted,
+    line_at,
+    read_at,
+    whole_blocks,
+)
 from tau_rollout_gate.files.surface.segments import Look, look_at_files, to_read, unreadable
 
 STATE_FILE = "state.json"
@@ -274,7 +280,7 @@ def _found_part(file: BinaryIO, look: Look, search: _Search, block_bytes: int) -
     return LogPart(
         path=look.path,
         offset=start,
-        lines=whole_lines(descriptor, start, behind),
+        blocks=whole_blocks(descriptor, start, behind),
         torn=read_at(descriptor, behind, status.st_size),
         segment=look.segment,
     )

@@ -10,7 +10,8 @@ from abc import abstractmethod
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import ge
 from typing import ClassVar, NamedTuple
 
 from tau_rollout_gate.contract.forms import AbstractForm, Form, Name, Surfaces
@@ -179,6 +180,24 @@ class Window:
         self._ends.append(end)
         self.count += 1
         self.last = cycle
+
+    def extend(self, cycles: Sequence[Cycle]) -> None:
+        """Take the next cycles, one at least."""
+        ends = [cycle.event.timestamp_unix_ms for cycle in cycles]
+        latest = -1 if self.latest is None else self.latest.event.timestamp_unix_ms
+        if self._others or any(map(ge, (latest, *ends), ends)):
+            for cycle in cycles:
+                self.add(cycle)
+            return
+        counted = enumerate(zip(self._of_alike.all(cycles), cycles, strict=True), self.count)
+        for index, (counting, cycle) in counted:
+            if counting:
+                for one, value in counting:
+                    one.add(index, value, cycle)
+                self._counting.append((index, counting))
+        self._ends.extend(ends)
+        self.count += len(cycles)
+        self.last = self.latest = cycles[-1]
 
     def status(self, gate: "WindowGate") -> GateStatus:
         """The status of a finding of one of the gates, after the cycles so far."""
