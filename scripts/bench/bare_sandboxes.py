@@ -1,9 +1,11 @@
 """Starts `true` in bubblewrap so many times, each after a word that its shell waits for.
 
 The yardstick of confined RUNs: a loop that does nothing but start the same line as the same user,
-with a shell in it that says it is there, waits for a word and executes `true`.
+which it becomes at its beginning, with a shell in it that says it is there, waits for a word and
+executes `true`.
 """
 
+import os
 import socket
 import subprocess
 import sys
@@ -23,6 +25,10 @@ def main() -> None:
     """
     asked = Invocation(("true",))
     how = launch(asked.run_as)
+    if how.whom is not None:
+        os.setgroups(())
+        os.setgid(how.whom[1])
+        os.setuid(how.whom[0])
     words = [*how.words, *described(asked), "--", "/bin/sh", "-c", _WAITING_SHELL, "sh", "true"]
     for _ in range(int(sys.argv[1])):
         outer, inner = socket.socketpair()
@@ -32,9 +38,6 @@ def main() -> None:
                 stdin=inner.fileno(),
                 cwd="/",
                 start_new_session=True,
-                user=how.user,
-                group=how.group,
-                extra_groups=how.extra_groups,
             )
             inner.close()
             if outer.recv(1) != b"+":

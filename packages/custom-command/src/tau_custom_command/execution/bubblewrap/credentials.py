@@ -5,6 +5,9 @@ of the runtime's memory for each command, which takes several times as long as t
 Linux keeps a user for each thread, and only the C library makes one of them all. So the calls are
 made here by their numbers, and what is started shares the runtime's memory until it executes its
 program.
+
+For that moment processes of the user, outside any sandbox, may send the runtime signals (kill(2)):
+one that is killed so leaves what one leaves that is killed at any other.
 """
 
 import os

@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,12 +13,10 @@ from tau_custom_command.limits import LARGEST_USER
 
 
 class Launch(NamedTuple):
-    """The words to start bubblewrap's with; and user, group and groups, for `Popen`: None keeps."""
+    """The words to start bubblewrap's with; and as whom: user and group, None for the runtime's."""
 
     words: tuple[str, ...] = ()
-    user: int | None = None
-    group: int | None = None
-    extra_groups: Sequence[int] | None = None
+    whom: tuple[int, int] | None = None
 
 
 def launch(run_as: int) -> Launch:
@@ -45,7 +42,7 @@ def launch(run_as: int) -> Launch:
         )
     group = _group(run_as)
     if not _mounts_arrive():
-        return Launch((), run_as, group, ()) if is_root else Launch()
+        return Launch((), (run_as, group)) if is_root else Launch()
     private = ("--mount", "--propagation", "private")
     if is_root:
         return Launch((_unshare(), *private, "--setgid", str(group), "--setuid", str(run_as), "--"))

@@ -13,13 +13,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.execution.bubblewrap import obstacles, seccomp
+from tau_custom_command.execution.bubblewrap.credentials import thread_of
 from tau_custom_command.execution.bubblewrap.group import group
 from tau_custom_command.execution.bubblewrap.launch import launch
 from tau_custom_command.execution.bubblewrap.shell import Shell
@@ -135,8 +136,8 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
         *("--seccomp", str(filter_reader.fileno())),
         *("--", *shell.words(invocation, environment)),
     ]
-    how = launch(invocation.run_as)
-    try:
+    how, process_group = launch(invocation.run_as), group()
+    with nullcontext() if how.whom is None else thread_of(*how.whom):
         outer = subprocess.Popen(  # noqa: S603 - the words were judged by the policy
             [*how.words, *words],
             env=environment,
@@ -145,14 +146,9 @@ def _set_up(stack: ExitStack, invocation: Invocation, outputs: Outputs) -> _Proc
             stdout=outputs.stdout,
             stderr=outputs.stderr,
             pass_fds=(filter_reader.fileno(),),
-            process_group=group(),
-            user=how.user,
-            group=how.group,
-            extra_groups=how.extra_groups,
+            process_group=process_group,
             umask=invocation.umask,
         )
-    except subprocess.SubprocessError as error:
-        raise NotStartedError(FailureReason.SANDBOX_UNAVAILABLE, str(error)) from None
     stack.callback(_end, outer)
     shell.inner_end.close()
     heard = shell.hear(invocation.limits.setup_ms)
