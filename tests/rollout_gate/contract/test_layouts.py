@@ -17,6 +17,12 @@ from tests.rollout_gate.making import ENTERED, History, Json, failed, malformed
 EVENT: Json = json.loads(History().add(ENTERED).add(ENTERED + 1).lines[1])
 
 
+@pytest.fixture(autouse=True)
+def _first_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each test's log be the first that is read."""
+    monkeypatch.setattr(layouts, "_usual", [])
+
+
 def spelled(**changes: object) -> bytes:
     """Return the line of a cycle that differs so; what is None is left out."""
     return json.dumps({k: v for k, v in (EVENT | changes).items() if v is not None}).encode()
@@ -146,3 +152,11 @@ def test_what_cycles_tell_is_kept_for_few() -> None:
     long = [spelled(fixture_name="x" * 5000)] * 9
     events, _ = reader.read(b"\n".join([*long, b""]), long)
     assert len({id(event.told) for event in events if event is not None}) == 1
+
+
+def test_a_log_like_the_one_before_is_read_like_it() -> None:
+    """Of many hosts with short logs the rules are asked about the first line of the first."""
+    lines = [spelled(cycle_number=number) for number in range(1, 20)]
+    assert [check(EventReader(), lines) for _ in range(3)] == [1, 0, 0]
+    other = [spelled(cycle_number=number, region="north") for number in range(1, 20)]
+    assert [check(EventReader(), one) for one in (other, other, lines, other)] == [1, 0, 1, 1]

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import sys
 from textwrap import TextWrapper
 
@@ -37,6 +36,8 @@ def print_text(text: str, *, err: bool = False) -> None:
 def print_told(text: str, *, err: bool = False) -> None:
     """Print lines for people; on a terminal no word is cut in two at its edge."""
     if (sys.stderr if err else sys.stdout).isatty():
+        import shutil  # noqa: PLC0415 - elsewhere nothing needs it, and it takes its time
+
         text = _folded(text, shutil.get_terminal_size().columns)
     print_text(text, err=err)
 

@@ -1,6 +1,5 @@
 """Values held to a form: each mistake in words, what was expected and what was found."""
 
-import difflib
 import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -101,9 +100,14 @@ def _mistakes_of_keys(
             yield prefix + name, "is missing; add it"
     names = sorted(known) + [EDITOR_KEY] * ("cases" in known)
     for key in unknown:
-        near = difflib.get_close_matches(key, names, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-        yield prefix + key, f"is not a known key; {advice}"
+        yield prefix + key, f"is not a known key; {_advice(key, names)}"
+
+
+def _advice(key: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only who erred pays for it
+
+    near = get_close_matches(key, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
 
 
 def _mistake(value: object, kind: inspect.Type) -> str | None:

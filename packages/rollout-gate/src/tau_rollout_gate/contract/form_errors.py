@@ -1,6 +1,5 @@
 """What is wrong with a value that has not the form it should have: each mistake in words."""
 
-import difflib
 import operator
 import re
 from collections.abc import Iterator, Sequence
@@ -106,8 +105,15 @@ def _mistakes_of_object(
         yield from _misfits(value, kind, where)
 
 
+def _near(word: str, words: Sequence[str]) -> list[str]:
+    """The word that was meant, perhaps."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only who erred pays for it
+
+    return get_close_matches(word[:_LONGEST_QUOTE], words, n=1)
+
+
 def _unknown(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name[:_LONGEST_QUOTE], known, n=1)
+    near = _near(name, known)
     return "is not a known key; " + (
         f"did you mean {near[0]!r}?"
         if near
@@ -149,7 +155,7 @@ def _mistake(value: object, kind: inspect.Type) -> str | None:
 def _not_a_word(value: object, words: Sequence[object]) -> str | None:
     if isinstance(value, str) and value in words:
         return None
-    near = difflib.get_close_matches(str(value)[:_LONGEST_QUOTE], list(map(str, words)), n=1)
+    near = _near(str(value), list(map(str, words)))
     hint = f"; did you mean {near[0]!r}?" if near else ""
     # There may be many words, and a long message is cut at its end.
     return f"found {_quoted(value)}{hint}; must be {_one_of(words)}"

@@ -46,6 +46,9 @@ _codes = attrgetter("reason_codes")
 _previous = attrgetter("previous_sha256")
 _own = tuple(map(attrgetter, Event._fields[1:]))
 
+_usual: "list[_Layout]" = []
+"""What was learnt last: of a fleet's logs nearly all are alike."""
+
 _Line = Any
 """A line as a form has it: an attribute for each key, and what is left out has its default."""
 
@@ -54,7 +57,7 @@ class EventReader:
     """Reads the lines of one log, just as `parse_event` reads each of them."""
 
     def __init__(self) -> None:
-        self._layouts: list[_Layout] = []
+        self._layouts: list[_Layout] = [*_usual]
         self._tried: set[tuple[str, ...]] = set()
 
     def read(
@@ -73,7 +76,7 @@ class EventReader:
                 return alike, {}
         events: list[Event | None] = []
         refusals: dict[int, str] = {}
-        if may_learn and not self._layouts:
+        if may_learn and not any(layout.fits(lines[0]) for layout in self._layouts):
             events.append(self._by_the_rules(lines[0], 0, refusals, may_learn=True))
         events += self._recognised(lines[len(events) :])
         if None in events:
@@ -101,7 +104,10 @@ class EventReader:
             if keys in self._tried or len(self._tried) == MOST_LAYOUTS:
                 return
             self._tried.add(keys)
-            self._layouts.append(_layout(keys))
+            layout = _layout(keys)
+            if layout not in self._layouts:
+                self._layouts.append(layout)
+            _usual[:] = [layout]
 
     def _recognised(self, lines: Sequence[bytes]) -> list[Event | None]:
         """The event of each line that a layout fits."""
@@ -157,6 +163,16 @@ class _Layout:
         # What is told, in any order: `told_of` makes it of the line.
         self._key = attrgetter(*(key for key in known if key not in _NOT_TOLD))
         self._told: dict[tuple[Any, ...], Told] = {}
+
+    def fits(self, line: bytes) -> bool:
+        """Tell whether a line has these keys; not of one that is left to the rules."""
+        if len(line) > LONGEST_BYTES:
+            return False
+        try:
+            self.decode(line)
+        except _REFUSED:
+            return False
+        return True
 
     def events_of_all(self, block: bytes, raw: Sequence[bytes]) -> list[Event] | None:
         """The event of each line of a block; None if any has none, or other keys."""

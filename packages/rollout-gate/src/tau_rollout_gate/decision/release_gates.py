@@ -5,6 +5,7 @@ The policy says which run mode, and the operator says what else to expect at `st
 """
 
 import shlex
+from collections.abc import Sequence
 
 from tau_rollout_gate.contract.pin import CHAINED_SURFACE, SurfacePin, Tie
 from tau_rollout_gate.contract.rollout import Rollout
@@ -149,12 +150,18 @@ def furthest(one: Tie, other: Tie) -> Tie:
 def tie_after(rollout: Rollout, pin: SurfacePin, found: SurfaceEvidence) -> Tie:
     """How the cycles that are known, lost ones among them, are tied to the release."""
     watch = ReleaseWatch(rollout, pin)
-    for cycle in found.cycles[: found.sound_start]:
+    before, after = found.cycles[: found.sound_start], found.cycles[found.sound_start :]
+    for cycle in _telling(before):
         watch.add(cycle)
     watch.carry(pin.carried.tie)
-    for cycle in found.cycles[found.sound_start :]:
+    for cycle in _telling(after):
         watch.add(cycle)
     return watch.tie
+
+
+def _telling(cycles: Sequence[Cycle]) -> list[Cycle]:
+    """Those that tell a release: others tie nothing."""
+    return [cycle for cycle in cycles if cycle.event.told.release is not None]
 
 
 def how_to_tell(surface: str, release: str) -> str:

@@ -45,15 +45,16 @@ def read_part(
     digests = _Digests(part.offset)
     start = None if evidence_from is None else _Start(evidence_from, digests)
     for lines, block in _placed(part, EventReader(), is_newest=is_newest):
+        rest = block
         if start is not None and start.is_among(lines):
-            for line, raw in zip(lines, _each(block), strict=True):
-                digests.add(raw)
+            *among, rest = block.split(b"\n", start.last_among(lines) + 1)
+            for line, raw in zip(lines, among, strict=False):
+                digests.add(raw + b"\n")
                 start.take(line)
                 # The evidence starts behind that line, and not before it: nobody asks for more.
                 if is_oldest and not kept and line is lines[0] and start.is_after(line):
                     digests.drop(part.offset)
-        else:
-            digests.add(block)
+        digests.add(rest)
         if all(line.event is not None for line in (*kept[-_ROW:], *lines)):
             kept += lines
             continue
@@ -80,6 +81,16 @@ class _Start:
         numbers = [one.cycle_number for one in events if one.cycle_number is not None]
         is_older = bool(numbers) and min(numbers) <= (start.cycle_number or 0)
         return is_older or start.event_sha256 in [line.sha256 for line in lines]
+
+    def last_among(self, lines: Sequence[Line]) -> int:
+        """The place of the last one of these that it may be after."""
+        digest, number = self._from.event_sha256, self._from.cycle_number or 0
+        return max(
+            at
+            for at, line in enumerate(lines)
+            if line.sha256 == digest
+            or (line.event is not None and (line.event.cycle_number or number + 1) <= number)
+        )
 
     def is_after(self, line: Line) -> bool:
         """Tell whether that is the pinned line, and one at all."""
@@ -180,11 +191,6 @@ def _placed(
             problem=f"the last line has no line break ({len(part.torn)} bytes)",
         )
         yield [torn], part.torn
-
-
-def _each(block: bytes) -> list[bytes]:
-    """The lines of a block with their line breaks, or the torn one alone."""
-    return [line + b"\n" for line in block.split(b"\n")[:-1]] or [block]
 
 
 def _skipped(first_number: int | None, event: Event | None) -> int | None:

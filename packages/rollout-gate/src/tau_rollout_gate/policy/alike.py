@@ -41,10 +41,9 @@ class Alike(Generic[Shown]):
     def all(self, cycles: Sequence[Cycle]) -> list[Shown]:
         """What it gives for each of some cycles."""
         same = self._same
-        found = [same.get(id(cycle.event.told)) for cycle in cycles]
         return [
-            self(cycle) if known is None else known[1]
-            for known, cycle in zip(found, cycles, strict=True)
+            self(cycle) if (known := same.get(id(cycle.event.told))) is None else known[1]
+            for cycle in cycles
         ]
 
     def _shown(self, cycle: Cycle, told: Told) -> Shown:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Annotated, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
@@ -113,6 +112,8 @@ def zone_of(name: str) -> tzinfo:
         return timezone(-offset if found[1] == "-" else offset)
     if name == "UTC":
         return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - few policies have windows, and it takes its time
+
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, LookupError):
