@@ -2,7 +2,7 @@
 
 import pytest
 
-from tau_transport_health.durations import age
+from tau_transport_health.durations import age, duration_ms, written
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,9 @@ from tau_transport_health.durations import age
 def test_an_age_is_said_as_people_do(duration_ms: int, words: str) -> None:
     """Two units, the larger first."""
     assert age(duration_ms) == words
+
+
+@pytest.mark.parametrize("text", ["none", "0ms", "1500ms", "90s", "15m", "25h", "2d"])
+def test_a_duration_is_written_as_it_is_read(text: str) -> None:
+    """In the largest unit that it is a whole number of."""
+    assert written(duration_ms(text)) == text

@@ -563,7 +563,9 @@ def test_no_option_of_run_is_without_a_variable() -> None:
     """But those for the form of the answer, as the package's README says."""
     hints = get_type_hints(run, include_extras=True)
     variables = {
-        name: hint.__metadata__[0].envvar for name, hint in hints.items() if name != "return"
+        name: hint.__metadata__[0].envvar
+        for name, hint in hints.items()
+        if name not in {"return", "ctx"}
     }
     without = {name for name, variable in variables.items() if variable is None}
     assert without == {"output_format", "as_json"}

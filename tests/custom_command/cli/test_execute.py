@@ -446,10 +446,25 @@ def test_recover_closes_what_was_cut_off(command: Command) -> None:
     shown = command("recover", "--state-dir", "state")
     assert (shown.code, "close the cycle that was cut off" in shown.out) == (3, True)
     done = command("recover", "--state-dir", "state", "--yes")
-    assert (done.code, "--rerun 'RUN:a:2'" in done.out) == (0, True), done
+    assert (done.code, "--rerun RUN:a:2" in done.out) == (0, True), done
     assert [event["recovered"] for event in events(command.folder)] == [False, True]
     assert payloads(command.folder, "a")[-1]["run_audit"]["failure_reason"] == "interrupted"
     assert command("recover", "--state-dir", "state").out == "state: nothing to recover\n"
+
+
+def test_a_fresh_cycle_that_was_cut_off_is_told_to_be_run_afresh(command: Command) -> None:
+    """Its keys are kept by nobody, so that none is told to be run once more."""
+    write(command.folder, create("a", MARKS), run("2", "a", arguments={"name": 1, "seconds": 9}))
+    with command.start(*RUN, "--fresh") as process:
+        while not marks(command.folder, "marks"):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    done = command("recover", "--state-dir", "state", "--yes")
+    assert (done.code, "1 RUN interrupted, and run again only with --fresh" in done.out) == (
+        0,
+        True,
+    )
 
 
 def test_a_cycle_is_closed_also_where_its_command_is_registered_no_more(command: Command) -> None:

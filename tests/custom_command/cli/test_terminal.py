@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 
 from tests.custom_command.cases import case_object, fixture_bytes
@@ -38,8 +39,10 @@ def test_lines_break_between_words_on_a_terminal(command: Command) -> None:
     code, shown = on_a_terminal(command, "--state-dir", "two")
     lines = shown.splitlines()
     assert code == piped.code == 3
+    (command_line,) = [line for line in lines if "'tau-custom-command accept " in line]
+    assert "accept fixture.json --state-dir two'" in command_line  # to be pasted
     assert max(map(len, lines)) <= COLUMNS
-    assert " ".join(lines).split() == piped.out.replace(" one:", " two:").split()
+    assert " ".join(lines).split() == re.sub(r" one\b", " two", piped.out).split()
     assert sum(line.startswith("✗  ") for line in lines) == 2
     assert sum(line.startswith("   ") for line in lines) >= 4
 

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from tau_custom_command.cli.answers import text as summary
+from tau_custom_command.cli.answers.next_steps import HowAsked
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import Problem
 from tests.custom_command.cases import case_object, malformed, registered, retryable, success
@@ -18,6 +19,8 @@ PROBLEM = Problem(case_id="a\x1b", field="expected", message="is missing; add it
 
 TOLD = tuple(word for word in RUN if word != "--json")
 STORE = Path("state/channel-store")
+ASKED = HowAsked("f.json", "s")
+ACCEPT = "'tau-custom-command accept f.json --state-dir s' shows how"
 
 
 def drifting(number: int) -> list[dict[str, object]]:
@@ -53,7 +56,7 @@ def test_a_line_for_each_case_that_was_not_plainly_applied(runtime: Runtime) -> 
             "(the command 'none' is not registered)"
         ),
     ]
-    assert summary.run_as_text(report, Path("s")).startswith("✓  2 cases applied\ncycle 1 in s: ")
+    assert summary.run_as_text(report, ASKED).startswith("✓  2 cases applied\ncycle 1 in s: ")
 
 
 def test_a_case_that_succeeded_only_after_retries_is_told(runtime: Runtime) -> None:
@@ -67,9 +70,9 @@ def test_one_case_is_one(runtime: Runtime) -> None:
     """Where all went well there is a count, and nothing else; where nothing was done, nothing."""
     report = runtime.run(case_object("a"))
     assert summary.cases_as_text(report.settlements, STORE) == ""
-    assert summary.run_as_text(report, Path("s")).startswith("✓  1 case applied\n")
+    assert summary.run_as_text(report, ASKED).startswith("✓  1 case applied\n")
     report = runtime.run(case_object("a"))
-    assert summary.run_as_text(report, Path("s")).startswith("cycle 2 in s: ")
+    assert summary.run_as_text(report, ASKED).startswith("cycle 2 in s: ")
 
 
 @pytest.mark.parametrize(
@@ -109,13 +112,12 @@ def test_a_case_id_cannot_act_on_the_terminal_nor_fill_it(runtime: Runtime) -> N
 def test_two_lines_for_a_cycle(runtime: Runtime) -> None:
     """What was done, without what is zero; then the health, and what to do about it."""
     report = runtime.run(*drifting(2), case_object("x"))
-    assert summary.run_as_text(report, Path("s")).splitlines() == [
+    assert summary.run_as_text(report, ASKED).splitlines() == [
         "✓  1 case applied",
         "cycle 1 in s: 3 cases, 1 applied, 2 failed; commands: 1 written",
         (
             "health: degraded, 2 cases failed in the last cycle; "
-            "correct the fixture ('tau-custom-command accept FIXTURE' shows how), or the registry "
-            "that it runs against"
+            f"correct the fixture ({ACCEPT}), or the registry that it runs against"
         ),
     ]
 
@@ -123,7 +125,7 @@ def test_two_lines_for_a_cycle(runtime: Runtime) -> None:
 def test_a_cycle_after_which_there_is_nothing_to_do(runtime: Runtime) -> None:
     """No advice where all is well."""
     report = runtime.run(case_object("a"))
-    assert summary.run_as_text(report, Path("s\n")).splitlines() == [
+    assert summary.run_as_text(report, HowAsked("f.json", "s\n")).splitlines() == [
         "✓  1 case applied",
         "cycle 1 in s\\n: 1 case, 1 applied; commands: 1 written",
         "health: healthy, the last cycle ended without a failed case",
@@ -135,25 +137,25 @@ def test_failures_that_were_expected_ask_for_nothing(runtime: Runtime) -> None:
     report = runtime.run(
         case_object("a", simulate_retryable_failure=True, expected=retryable()),
     )
-    told = summary.run_as_text(report, Path("s"))
+    told = summary.run_as_text(report, ASKED)
     assert told.endswith("; they failed as expected, and the next cycle tries them again")
 
 
 def test_a_backend_that_is_not_available_is_no_fault_of_the_fixture(runtime: Runtime) -> None:
     """Where that is all that is wrong; else the fixture comes first."""
     unavailable = case_object("a", simulate_retryable_failure=True, expected=success())
-    told = summary.run_as_text(runtime.run(unavailable), Path("s"))
+    told = summary.run_as_text(runtime.run(unavailable), ASKED)
     assert told.endswith(
         "; mend what these cases call, which is not available; the next cycle tries them again"
     )
-    told = summary.run_as_text(runtime.run(unavailable, *drifting(1)), Path("s"))
-    assert "; correct the fixture ('tau-custom-command accept FIXTURE' shows how), or" in told
+    told = summary.run_as_text(runtime.run(unavailable, *drifting(1)), ASKED)
+    assert f"; correct the fixture ({ACCEPT}), or" in told
 
 
 def test_a_backlog_says_how_it_drains(runtime: Runtime) -> None:
     """What the queue limit left over waits for another run."""
     runtime.queue_limit = 1
-    told = summary.run_as_text(runtime.run(case_object("a"), case_object("b")), Path("s"))
+    told = summary.run_as_text(runtime.run(case_object("a"), case_object("b")), ASKED)
     assert told.splitlines()[1] == (
         "cycle 1 in s: 2 cases, 1 applied, 1 left over; commands: 1 written"
     )
@@ -173,14 +175,14 @@ def test_where_all_are_duplicates_the_way_out_is_named(runtime: Runtime) -> None
     """A cycle that did nothing says so, and names --fresh; others do not."""
     first = runtime.run(case_object("a"))
     again = runtime.run(case_object("a"))
-    assert summary.run_as_text(again, Path("s")).splitlines() == [
+    assert summary.run_as_text(again, ASKED).splitlines() == [
         "cycle 2 in s: 1 case, 1 done before",
         (
             "health: healthy, the last cycle ended without a failed case; every case was done "
             "before, so nothing was done: --fresh does them anew"
         ),
     ]
-    assert "--fresh" not in summary.run_as_text(first, Path("s"))
+    assert "--fresh" not in summary.run_as_text(first, ASKED)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,7 @@ def test_accept_is_told_where_it_can_take_what_drifted(
     done = command(*TOLD)
     assert done.code == 3, done
     health = done.out.splitlines()[-1]
-    assert ("'tau-custom-command accept FIXTURE' shows how" in health) is is_told
+    assert ("'tau-custom-command accept fixture.json --state-dir state'" in health) is is_told
     assert "correct the fixture" in health
 
 

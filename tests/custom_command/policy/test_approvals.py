@@ -121,7 +121,7 @@ def test_the_order_of_keys_says_nothing() -> None:
 def test_nobody_approved_another_command() -> None:
     """An approval is of one name."""
     assert approval_in(NO_APPROVALS.with_(approval_of()), "other") == NotApproved(
-        "nobody approved it ('tau-custom-command approve' does)"
+        "nobody approved it ('approve' does)"
     )
 
 

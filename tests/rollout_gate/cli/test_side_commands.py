@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,6 +142,19 @@ def test_the_same_as_json(gate: Gate) -> None:
         "file": "report.json",
     }
     assert [one["path"] for one in answer["inputs"]] == ["mine.toml", "report.json"]
+
+
+@pytest.mark.parametrize("file", [(), ("my list.toml",)])
+def test_what_init_says_to_type_verifies_that_checklist(gate: Gate, file: tuple[str, ...]) -> None:
+    """With the file and the directory that were given, as a shell reads them."""
+    gate.open()
+    gate.root.rename(gate.folder / "my rollout")
+    where = ("--rollout-dir", "my rollout")
+    told = gate("signoff", "init", *file, *where).err.partition("after filling it in: ")[2]
+    program, *words = shlex.split(told)
+    assert program == "tau-rollout-gate"
+    done = gate(*words)
+    assert (done.code, "owner" in done.out) == (3, True), done
 
 
 def test_init_leaves_alone_what_is_there(gate: Gate) -> None:

@@ -15,8 +15,10 @@ def test_a_rollback_that_nothing_was_captured_of_says_so() -> None:
     ledger = Ledger().add(rollout("preflight"), Action.START).add(stopped, Action.ROLLBACK)
     found = standing(ledger.file(), ledger.lines())
     assert found is not None
-    said = " ".join(standing_text(found).split())
-    assert "evidence none; 'tau-rollout-gate rollback' captures it" in said
+    for place, told in (((), ""), (("--rollout-dir", "a b"), " --rollout-dir 'a b'")):
+        said = " ".join(standing_text(found, place=place).split())
+        rollback = f"tau-rollout-gate rollback --reason 'WHAT HAPPENED'{told}"
+        assert f"evidence none; '{rollback}' captures it" in said
 
 
 def test_the_history_says_what_was_done_and_not_what_was_judged_meanwhile() -> None:

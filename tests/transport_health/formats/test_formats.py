@@ -25,7 +25,7 @@ from tau_transport_health.printable import printable
 from tau_transport_health.services.report import write_report
 from tests.transport_health.cli.test_damage import DAMAGES, Damage, at_work
 from tests.transport_health.running import UNHURRIED
-from tests.transport_health.state_files import NOW_UNIX_MS, StateDirectory, minimal_state
+from tests.transport_health.state_files import NOW_UNIX_MS, StateDirectory, failed, minimal_state
 
 TARGET = BUILT_IN["custom-command"]
 HOSTILE = 'a"b\\c\nd|e\x1b[31m\u202e\x00</script>{}\r'
@@ -326,3 +326,14 @@ def test_a_pause_that_cannot_be_read_is_one(
     (directory.root / "paused.json").unlink()
     (directory.root / "paused.json").mkdir()
     assert "cannot be read" in str(inspected(directory).reading.pause)
+
+
+def test_a_command_that_is_told_judges_by_the_same_age(directory: StateDirectory) -> None:
+    """Else it would find another answer than the one that sent there."""
+    directory.good(**failed(streak=1))
+    inspection = inspected(directory)
+    assert "--max-age" not in inspection.recommendation
+    told = re.findall("`(.*?)`", inspection._replace(max_age="1h").recommendation)
+    assert told == [
+        f"tau-transport-health diagnose custom-command --state-dir {directory.root} --max-age 1h"
+    ]

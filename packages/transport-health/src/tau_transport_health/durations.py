@@ -22,6 +22,15 @@ def duration_ms(text: str) -> int | None:
     return int(match[1]) * _UNITS_MS[match[2]]
 
 
+def written(milliseconds: int | None) -> str:
+    """A duration as `duration_ms` reads it, in the largest unit that it is a whole number of."""
+    if milliseconds is None:
+        return "none"
+    fitting = [unit for unit, size in _UNITS_MS.items() if milliseconds % size == 0]
+    unit = fitting[-1] if milliseconds else "ms"
+    return f"{milliseconds // _UNITS_MS[unit]}{unit}"
+
+
 def age(duration_ms: int) -> str:
     """An age as people say it: `3 min 20 s ago`, `2 h 5 min ago`, `5 s in the future`."""
     seconds = abs(duration_ms) // 1000

@@ -1,5 +1,6 @@
 """The options of the commands, each with its environment variable, default and help."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,17 @@ def option(variable: str, text: str, *names: str, **more: Any) -> Any:  # noqa: 
 def whole_number(variable: str, text: str, least: int, most: int = LARGEST_INTEGER) -> Any:  # noqa: ANN401
     """Such an option for an integer within bounds; the kernel takes none that is larger."""
     return option(variable, text, min=least, max=most, metavar="N")
+
+
+def given(ctx: typer.Context, *names: str) -> Iterator[str]:
+    """Yield the options of these parameters that the command line has, as words of a command.
+
+    What the environment says holds for every command that is typed in the same shell.
+    """
+    for name in names:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            yield f"--{name.replace('_', '-')}={ctx.params[name]}"
 
 
 def path(text: str) -> Path:

@@ -5,10 +5,16 @@ import re
 import sys
 from textwrap import TextWrapper
 
+from tau_custom_command.hint import PROGRAM
 from tau_custom_command.printable import harmless
 
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "…": "~"})
 """What stands for our marks where stdout has no room for them."""
+
+_COMMAND = re.compile(rf"'{PROGRAM} (?:(?<=[ =])'[^']*'|[^'])*'")
+"""A command in quotes; a word of it may stand in quotes, too."""
+
+_KEPT = "\xa0"  # a blank at which no line is broken; what is printable has none
 
 
 def print_json(value: object) -> None:
@@ -49,10 +55,12 @@ def _print(text: str, *, err: bool = False) -> None:
 
 
 def _folded(text: str, columns: int) -> str:
+    """Break lines between words, but for commands in quotes, which are to be pasted as they are."""
+    text = _COMMAND.sub(lambda found: found[0].replace(" ", _KEPT), text)
     folding = TextWrapper(
         columns, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
     )
-    return "\n".join(folding.fill(line) for line in text.splitlines())
+    return "\n".join(folding.fill(line) for line in text.splitlines()).replace(_KEPT, " ")
 
 
 def print_answer(text: str, value: object, output_format: str, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from tau_custom_command.cli.answers.next_steps import HowAsked
 from tau_custom_command.cli.answers.report import print_report
 from tau_custom_command.cli.progress import track
 from tau_custom_command.contract.forms import LARGEST_INTEGER
@@ -70,7 +71,8 @@ def run_plainly(asked: Asked) -> NoReturn:
     request = asked.request
     try:
         report = run_cycle(request, clock=asked.clock, track=track)
-        print_report(report, request.state_dir, as_json=asked.as_json)
+        told = HowAsked(str(request.fixture), str(request.state_dir), is_fresh=request.fresh)
+        print_report(report, told, as_json=asked.as_json)
     except BaseException as error:  # noqa: BLE001 - the command line knows what each comes to
         from tau_custom_command.cli.app import end_by  # noqa: PLC0415 - as the module says
 

@@ -139,6 +139,22 @@ def in_order(cases: Iterable[Case], *, case_suffix: str) -> tuple[Case, ...]:
     return tuple(replace(case, case_id=case.case_id + case_suffix) for case in ordered)
 
 
+def suffix_of(cases: Iterable[Case], keys: Collection[str], executed: Collection[str]) -> str:
+    """The suffix that the cases had where RUNs of these `keys` were executed.
+
+    It is the one with which the cases have all of the keys, each of which is among the `executed`
+    ones; "" where there is none, or more than one, as where the id of a case begins with another's.
+    """
+    known = [case.key for case in cases]
+    possible = [
+        {key.removeprefix(of_case) for of_case in known if key.startswith(of_case)}
+        for key in keys
+        if key in executed
+    ]
+    found = set.intersection(*possible) if len(possible) == len(keys) > 0 else set()
+    return found.pop() if len(found) == 1 else ""
+
+
 def fresh_suffix(cases: Sequence[Case], before: StateFile | None, *, cycle_number: int) -> str:
     """A suffix with which each of the cases is new work, whatever ran before.
 

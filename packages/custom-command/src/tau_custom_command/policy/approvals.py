@@ -138,7 +138,7 @@ def approval_in(
         return NotApproved(f"nothing is approved: {approvals.reason}")
     if approval := approvals.of(command_name):
         return approval
-    return NotApproved("nobody approved it ('tau-custom-command approve' does)")
+    return NotApproved("nobody approved it ('approve' does)")
 
 
 def refusal(

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tau_custom_command.contract.paths import APPROVALS
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import NotRegisteredError, StateUnusableError, StorageError
+from tau_custom_command.hint import hint
 from tau_custom_command.policy.approvals import (
     NO_APPROVALS,
     Approval,
@@ -134,7 +135,7 @@ def revoke(root: Path, command_name: str, *, wait_seconds: float) -> Approval:
         if approval is None:
             raise NotRegisteredError(
                 f"nobody approved {command_name!r} in {root}; "
-                "'tau-custom-command approvals' shows what is approved"
+                f"'{hint('approvals', state_dir=str(root))}' shows what is approved"
             )
         write_approvals(lock, approvals.without(command_name))
     return approval
@@ -224,7 +225,7 @@ def _record(request: ApprovalRequest) -> CommandRecord:
     if record is None:
         raise NotRegisteredError(
             f"{request.command_name!r} is not registered in {request.state_dir}; "
-            "'tau-custom-command registry list' shows what is"
+            f"'{hint('registry', 'list', state_dir=str(request.state_dir))}' shows what is"
         )
     return record
 

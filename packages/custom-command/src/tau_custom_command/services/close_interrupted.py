@@ -1,5 +1,6 @@
 """Closes a cycle that a crash ended while it executed commands, by what it noted of itself."""
 
+import shlex
 from pathlib import Path
 
 from tau_custom_command.cycle.execution import FailureReason
@@ -61,9 +62,11 @@ def close_interrupted(
         f"it is closed with what was begun: {_counted(len(closed.settlements), 'case')}"
     )
     if interrupted := [each.case.key for each in closed.settlements if _was_interrupted(each)]:
+        # The keys of a fresh cycle are kept by no later one.
+        is_fresh = read(notes[NoteKind.BEGAN][0], Began).plan.is_fresh
+        again = "--fresh" if is_fresh else f"--rerun, such as --rerun {shlex.quote(interrupted[0])}"
         told += (
-            f"; {_counted(len(interrupted), 'RUN')} interrupted, "
-            f"and run again only with --rerun, such as --rerun {interrupted[0]!r}"
+            f"; {_counted(len(interrupted), 'RUN')} interrupted, and run again only with {again}"
         )
     return (told, *remarks)
 

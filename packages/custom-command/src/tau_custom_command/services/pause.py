@@ -3,13 +3,13 @@
 (runbooks/custom-command-ops.md, "Pausing")
 """
 
-import shlex
 from pathlib import Path
 
 from tau_custom_command.contract.paths import PAUSED_FILE
 from tau_custom_command.contract.pause import Pause
 from tau_custom_command.durations import utc
 from tau_custom_command.errors import CommandRuntimeError, FormRefusedError, StorageError
+from tau_custom_command.hint import hint
 from tau_custom_command.limits import MIB
 from tau_custom_command.printable import printable
 from tau_custom_command.storage import apply, read
@@ -61,8 +61,7 @@ def refuse_paused(root: Path) -> None:
     raw = read.read_file(path, most_bytes=MIB)
     if raw is None:
         return
-    unpausing = f"tau-custom-command unpause --state-dir {shlex.quote(str(root))}"
-    way_out = f"'{unpausing}' lets cycles run again"
+    way_out = f"'{hint('unpause', state_dir=str(root))}' lets cycles run again"
     try:
         found = Pause.parse(raw)
     except FormRefusedError as error:

@@ -22,6 +22,7 @@ from tau_custom_command.cycle.plan import (
     fresh_suffix,
     in_order,
     plan,
+    suffix_of,
 )
 from tau_custom_command.cycle.registry import Registry
 from tau_custom_command.cycle.settle import Settlement, settle, tried
@@ -221,6 +222,9 @@ def planned_cycle(
         runtime_version=__version__,
         release=request.release or UNSET,
     )
+    if request.rerun and not suffix and opened.state is not None:
+        # Else a key as it was told would be refused, since it says nothing of where the id ends.
+        suffix = suffix_of(cases, request.rerun, opened.state.executed_run_keys or ())
     if request.fresh:
         suffix = fresh_suffix(cases, opened.state, cycle_number=number)
     ordered = in_order(cases, case_suffix=suffix)

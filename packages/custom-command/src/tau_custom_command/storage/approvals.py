@@ -1,7 +1,6 @@
 """`approvals.json` on disk: private, replaced as a whole, and never guessed at."""
 
 import os
-import shlex
 from functools import lru_cache
 from itertools import chain, count
 from pathlib import Path
@@ -10,6 +9,7 @@ from tau_custom_command.contract.forms import read_document
 from tau_custom_command.contract.json_values import encode_document
 from tau_custom_command.contract.paths import APPROVALS
 from tau_custom_command.errors import FormRefusedError, StorageError
+from tau_custom_command.hint import hint
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
 from tau_custom_command.policy.approvals import (
     NO_APPROVALS,
@@ -104,5 +104,5 @@ def _read(path: Path) -> bytes | None:
 
 
 def _ways_out(root: Path) -> str:
-    approve = f"'tau-custom-command approve NAME --by WHO --state-dir {shlex.quote(str(root))}'"
-    return f"put it back from a copy, or approve anew with {approve}, which keeps it beside"
+    approve = hint("approve", "NAME", "--by", "WHO", state_dir=str(root))
+    return f"put it back from a copy, or approve anew with '{approve}', which keeps it beside"

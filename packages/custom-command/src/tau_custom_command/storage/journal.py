@@ -8,7 +8,6 @@ called under the lock.
 
 import contextlib
 import os
-import shlex
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from tau_custom_command.contract.paths import STATE_FILE
 from tau_custom_command.contract.writes import Change
 from tau_custom_command.errors import StateUnusableError, StorageError
+from tau_custom_command.hint import hint
 from tau_custom_command.storage import apply, journal_format
 from tau_custom_command.storage import read as file_reading
 from tau_custom_command.storage.folders import FILE_MODE, NO_LINK
@@ -67,7 +67,7 @@ def of_another_version(
     root: Path, error: StateUnusableError, name: str = JOURNAL_FILE
 ) -> StateUnusableError:
     """The same error with the journal's name, and what to do where another version wrote it."""
-    recover = f"tau-custom-command recover --state-dir {shlex.quote(str(root))}"
+    recover = hint("recover", state_dir=str(root))
     return StateUnusableError(
         f"{root / name}: {error}; run the version that wrote it, or see '{recover}'"
     )
@@ -191,7 +191,7 @@ def commit(
     if committed.noted and not closes_cycle:
         raise StateUnusableError(
             f"{root}: a cycle was cut off while it executed commands; nothing was written: close "
-            f"it with 'tau-custom-command recover --yes --state-dir {shlex.quote(str(root))}' first"
+            f"it with '{hint('recover', '--yes', state_dir=str(root))}' first"
         )
     passing = _Kept(changes)
     with storage_errors(path, "write"):

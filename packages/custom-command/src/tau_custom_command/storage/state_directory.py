@@ -1,6 +1,5 @@
 """A state directory: what is read from it, and how a closed cycle is written to it."""
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ from tau_custom_command.contract.writes import AppendAt, AppendLines, Change, Re
 from tau_custom_command.cycle.accounting import ClosedCycle
 from tau_custom_command.cycle.event_chain import ChainEnd, chain_end
 from tau_custom_command.errors import FormRefusedError, StateUnusableError
+from tau_custom_command.hint import hint
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES, MIB
 from tau_custom_command.storage import apply, locate, read
 from tau_custom_command.storage import journal as journal_file
@@ -265,5 +265,5 @@ def _previous_digests(journal: Journal) -> set[str | None]:
 
 
 def _ways_out(root: Path) -> str:
-    recover = f"'tau-custom-command recover --state-dir {shlex.quote(str(root))}'"
+    recover = f"'{hint('recover', state_dir=str(root))}'"
     return f"everything is left as it is: put it back from a copy, or see what {recover} can do"

@@ -20,6 +20,13 @@ argument = partial(typer.Argument, show_default=False)
 
 _PREFIX = "TAU_ROLLOUT_GATE_"
 DEFAULT_ROLLOUT_DIR = Path(".tau/rollout/custom-command")
+
+
+def place_of(rollout_dir: Path) -> tuple[str, ...]:
+    """The option that names the directory to a command, where it is not the usual one."""
+    return () if rollout_dir == DEFAULT_ROLLOUT_DIR else ("--rollout-dir", str(rollout_dir))
+
+
 DEFAULT_SURFACES = {"custom-command": ".tau/custom-command"}
 
 

@@ -1,10 +1,11 @@
 """Where a rollout stands, its decisions and whether they are whole: as text and as JSON."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
 from tau_rollout_gate.durations import in_words, utc
-from tau_rollout_gate.formats.context import Surroundings, steps
+from tau_rollout_gate.formats.context import PROGRAM, Surroundings, steps
 from tau_rollout_gate.formats.layout import aligned
 from tau_rollout_gate.formats.phrases import document, shown
 from tau_rollout_gate.rollout.ledger import Action, Entry
@@ -91,14 +92,16 @@ def standing_text(
     *,
     archive: str | None = None,
     given: int | None = None,
+    place: Sequence[str] = (),
 ) -> str:
     """Say where the rollout stands, a line each: what, then how.
 
-    `archive` is its evidence; `given` how many hosts of a fleet were given the release.
+    `archive` is its evidence; `given` how many hosts of a fleet were given the release; `place` the
+    option that names the directory, where a command needs it.
     """
     rows = [
-        *_standing_rows(standing, archive),
-        *_fleet_rows(standing.rollout, given),
+        *_standing_rows(standing, archive, place),
+        *_fleet_rows(standing.rollout, given, place),
         *(("warning", one) for one in warnings),
     ]
     starts = aligned([(name,) for name, _ in rows])
@@ -154,7 +157,9 @@ def report_json(report: LedgerReport) -> str:
     )
 
 
-def _standing_rows(standing: Standing, archive: str | None) -> Iterator[tuple[str, str]]:
+def _standing_rows(
+    standing: Standing, archive: str | None, place: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     rollout, last = standing.rollout, standing.last
     yield "release", f"{rollout.release} on {rollout.channel}, {_status(rollout)}"
     yield "phase", f"{rollout.phase}, since {utc(rollout.phase_entered_unix_ms)}"
@@ -167,9 +172,10 @@ def _standing_rows(standing: Standing, archive: str | None) -> Iterator[tuple[st
         expected = "".join(f", {name} {value}" for name, value in sorted(pin.expected.items()))
         yield "surface", f"{pin.name}: {pin.state_dir}{expected}"
     if rollout.is_open:
-        yield "verdict", "not judged here; 'tau-rollout-gate evaluate' does"
+        yield "verdict", f"not judged here; '{shlex.join([PROGRAM, 'evaluate', *place])}' does"
     if rollout.status is RolloutStatus.ROLLED_BACK:
-        yield "evidence", archive or "none; 'tau-rollout-gate rollback' captures it"
+        rollback = shlex.join([PROGRAM, "rollback", "--reason", "WHAT HAPPENED", *place])
+        yield "evidence", archive or f"none; '{rollback}' captures it"
         if last.action is Action.CAPTURE:
             yield from (("not captured", one) for one in last.reasons)
     yield "cycle interval", in_words(rollout.cycle_interval_ms)
@@ -178,14 +184,17 @@ def _standing_rows(standing: Standing, archive: str | None) -> Iterator[tuple[st
     yield "decisions", f"{last.decision_number}; the last: {last.action}, {at}, by {last.by}"
 
 
-def _fleet_rows(rollout: Rollout, given: int | None) -> Iterator[tuple[str, str]]:
+def _fleet_rows(
+    rollout: Rollout, given: int | None, place: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     fleet = rollout.fleet
     if fleet is None:
         return
     yield "fleet", f"{fleet.name}: {fleet.hosts} hosts, in {fleet.store}"
     told = f"{given} hosts were given it"
     if given and not rollout.is_open and rollout.status is not RolloutStatus.COMPLETE:
-        told += "; 'tau-rollout-gate cohort --carrying' names those that still have it"
+        cohort = shlex.join([PROGRAM, "cohort", "--carrying", *place])
+        told += f"; '{cohort}' names those that still have it"
     yield "release on", told
 
 

@@ -99,6 +99,7 @@ class Inspection(NamedTuple):
 
     Every format is made from this one value, so that all say the same. `state_dir` is absolute,
     and `targets_file` too, None for a target that is built in: a command may be typed anywhere.
+    `max_age` is how old a state may be, as it was asked for; None where that is the usual.
     """
 
     target: Target
@@ -109,6 +110,7 @@ class Inspection(NamedTuple):
     reading: Reading
     assessment: Assessment
     judged_unix_ms: int
+    max_age: str | None = None
 
     @property
     def is_chained(self) -> bool:
@@ -120,6 +122,11 @@ class Inspection(NamedTuple):
         """The words that name this target to a command, whatever the current folder is."""
         targets = () if self.targets_file is None else ("--targets", self.targets_file)
         return shlex.join((self.target.name, "--state-dir", self.state_dir, *targets))
+
+    @property
+    def _judged(self) -> str:
+        """The same, for a command that judges it: by the same age as here."""
+        return self.look + ("" if self.max_age is None else f" --max-age {self.max_age}")
 
     @property
     def recommendation(self) -> str:
@@ -155,7 +162,7 @@ class Inspection(NamedTuple):
         return template.format(
             **more,
             name=self.target.name,
-            look=self.look,
+            look=self._judged,
             dir=folder,
             old_dir=shlex.quote(f"{self.state_dir}.old"),
             state=shlex.quote(f"{self.state_dir}/state.json"),
@@ -172,7 +179,7 @@ class Inspection(NamedTuple):
             as_owner=f"give yourself the right: `chmod -R u+rwX {folder}`"
             if owner is None
             else f"run it as {owner}, whose files these are: "
-            f"`sudo -u {shlex.quote(owner)} tau-transport-health inspect {self.look}`",
+            f"`sudo -u {shlex.quote(owner)} tau-transport-health inspect {self._judged}`",
         )
 
 

@@ -1,5 +1,6 @@
 """What the `channels` commands answer, as values; `formats` prints them."""
 
+import shlex
 from dataclasses import dataclass
 
 from tau_transport_health.contract.channel import LogEntry
@@ -83,8 +84,8 @@ class Verification:
             return None
         return (
             "for invalid lines, of custom-command: tau-custom-command channels repair "
-            f"--state-dir {self.state_dir}, which moves them aside under its lock; put a file that "
-            "is missing or altered back from a copy"
+            f"--state-dir {shlex.quote(self.state_dir)}, which moves them aside under its lock; "
+            "put a file that is missing or altered back from a copy"
         )
 
     @property

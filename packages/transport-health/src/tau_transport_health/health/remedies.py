@@ -109,7 +109,8 @@ REMEDIES: Mapping[SymptomCode, str] = {
     "paused it whether what that was for is done. Then, to have cycles run again: "
     "`tau-custom-command unpause --state-dir {dir}`",
     FileSymptom.CLOCK_BACKWARDS: "keep the clock right: `date -u`; a rollout that was under way "
-    "holds at clock_forward until `tau-rollout-gate reenter --reason 'the clock was set'`",
+    "holds at clock_forward until `tau-rollout-gate reenter --reason 'the clock was set' "
+    "--rollout-dir FOLDER`",
     FileSymptom.UNKNOWN_REASON_CODE: "update tau-transport-health, if the runtime is newer: "
     "`tau-transport-health --version`",
     HistorySymptom.CASE_PROCESSING_FAILED: "read the events, then the case's line in its channel's "

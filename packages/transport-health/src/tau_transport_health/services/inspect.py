@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tau_transport_health.durations import written
 from tau_transport_health.errors import NoTargetError, TargetError
 from tau_transport_health.files.lines import is_folder
 from tau_transport_health.files.state_directory import EVENT_LOG, STATE_FILE, observe
@@ -119,6 +120,7 @@ def inspect(target: Target, question: Question) -> Inspection:
         reading=reading,
         assessment=question.judge(reading, now_unix_ms),
         judged_unix_ms=now_unix_ms,
+        max_age=None if question.max_age_ms == DEFAULT_MAX_AGE_MS else written(question.max_age_ms),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tau_custom_command.cli.answers import text
+from tau_custom_command.cli.answers.next_steps import HowAsked
 from tau_custom_command.cli.output import print_json, print_text, print_told
 from tau_custom_command.contract.paths import CHANNEL_STORE
 from tau_custom_command.printable import printable
@@ -11,15 +12,16 @@ from tau_custom_command.services.run_cycle import RunReport
 
 
 def print_report(
-    report: RunReport, state_dir: Path, *, as_json: bool, warned: Collection[str] = ()
+    report: RunReport, asked: HowAsked, *, as_json: bool, warned: Collection[str] = ()
 ) -> Collection[str]:
     """Print what a cycle came to, and return its warnings; those `warned` of before stay unsaid."""
     for warning in report.warnings:
         if warning not in warned:
             print_text(printable(warning), err=True)
-    print_told(text.cases_as_text(report.settlements, state_dir / CHANNEL_STORE), err=as_json)
+    channel_store = Path(asked.state_dir) / CHANNEL_STORE
+    print_told(text.cases_as_text(report.settlements, channel_store), err=as_json)
     if as_json:
         print_json(text.run_as_json(report.event, report.health))
     else:
-        print_told(text.run_as_text(report, state_dir))
+        print_told(text.run_as_text(report, asked))
     return report.warnings

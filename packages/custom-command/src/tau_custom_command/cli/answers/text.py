@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 
+from tau_custom_command.cli.answers.next_steps import HowAsked, advice_on
 from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
-from tau_custom_command.contract.vocabulary import Outcome
 from tau_custom_command.cycle.channel_records import account, attempts
-from tau_custom_command.cycle.execution import FailureReason
 from tau_custom_command.cycle.settle import Disposition, Settlement
 from tau_custom_command.durations import utc
 from tau_custom_command.errors import Problem
@@ -87,21 +86,17 @@ def cut(text: str, most: int = _LONGEST_TEXT) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-_LEFT_TO_PEOPLE = (".contains", ".matches")
-"""Assertions that `accept` takes nothing over for."""
-
-
-def run_as_text(report: RunReport, state_dir: Path) -> str:
+def run_as_text(report: RunReport, asked: HowAsked) -> str:
     """How many cases were plainly applied, what was done, and the health with what to do."""
     event = report.event
     plain = sum(_kind(settlement) not in _MARKS for settlement in report.settlements)
     applied = f"✓  {plain:,} {'case' if plain == 1 else 'cases'} applied\n" if plain else ""
     cases = "1 case" if event.discovered_cases == 1 else f"{event.discovered_cases:,} cases"
-    done = f"cycle {event.cycle_number} in {state_dir}: {cases}, {_counted(event, _COUNTS)}"
+    done = f"cycle {event.cycle_number} in {asked.state_dir}: {cases}, {_counted(event, _COUNTS)}"
     if changes := _counted(event, _CHANGES):
         done += f"; commands: {changes}"
     health = f"health: {event.health_state}, {event.health_reason}"
-    if advice := _advice(report):
+    if advice := advice_on(report, asked):
         health += f"; {advice}"
     return f"{applied}{printable(done)}\n{printable(health)}"
 
@@ -109,57 +104,6 @@ def run_as_text(report: RunReport, state_dir: Path) -> str:
 def _counted(event: RuntimeEvent, names: Mapping[str, str]) -> str:
     counts = {name: getattr(event, name) for name in names}
     return ", ".join(f"{count:,} {names[name]}" for name, count in counts.items() if count)
-
-
-def _advice(report: RunReport) -> str:
-    event = report.event
-    failed = [each for each in report.settlements if each.disposition is Disposition.FAILED]
-    if failed:
-        return _advice_on(failed)
-    if event.duplicate_skips == event.discovered_cases:
-        return "every case was done before, so nothing was done: --fresh does them anew"
-    if event.backlog_cases:
-        return "raise --queue-limit, or run again, without --fresh, for what is left over"
-    return ""
-
-
-def _advice_on(failed: Sequence[Settlement]) -> str:
-    drifted = [settlement.result.outcome for settlement in failed if settlement.drifted]
-    if any(settlement.is_executed for settlement in failed):
-        again = "a RUN that was started runs again only with --fresh or --rerun KEY"
-        return f"mend what they tell, or correct the fixture{_accept(failed)}; {again}"
-    if all(_needs_approval(settlement) for settlement in failed):
-        approve = "'tau-custom-command approve NAME --by WHO --dry-run' shows what that would cover"
-        return (
-            f"approve the commands, if they are right: {approve}; the next cycle tries them again"
-        )
-    if drifted and all(outcome is Outcome.RETRYABLE_FAILURE for outcome in drifted):
-        return "mend what these cases call, which is not available; the next cycle tries them again"
-    if drifted:
-        return f"correct the fixture{_accept(failed)}, or the registry that it runs against"
-    return "they failed as expected, and the next cycle tries them again"
-
-
-def _accept(failed: Sequence[Settlement]) -> str:
-    """How a program corrects the fixture, where it can."""
-    can_be = any(map(_can_be_accepted, failed))
-    return " ('tau-custom-command accept FIXTURE' shows how)" if can_be else ""
-
-
-def _can_be_accepted(settlement: Settlement) -> bool:
-    """Whether `accept` takes over what came of a case; what was refused is not the fixture's."""
-    executions = settlement.executions[-1:]
-    if not settlement.drifted or (executions and not settlement.is_executed):
-        return False
-    if any(each.ended.failure is FailureReason.INTERRUPTED for each in executions):
-        return False
-    fields = [difference.field for each in executions for difference in each.differences]
-    return not fields or any(not field.endswith(_LEFT_TO_PEOPLE) for field in fields)
-
-
-def _needs_approval(settlement: Settlement) -> bool:
-    failures = [execution.ended.failure for execution in settlement.executions[-1:]]
-    return settlement.drifted and failures == [FailureReason.APPROVAL_REQUIRED]
 
 
 def run_as_json(event: RuntimeEvent, snapshot: HealthSnapshot) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tau_custom_command.cli.answers import text
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.contract.state import CommandRecord
 from tau_custom_command.errors import NotRegisteredError, StorageError
+from tau_custom_command.hint import hint
 from tau_custom_command.storage.state_directory import read_state
 
 
@@ -51,7 +52,7 @@ def registry_show(
     if record is None:
         raise NotRegisteredError(
             f"{name!r} is not registered in {state_dir}; "
-            "'tau-custom-command registry list' shows what is"
+            f"'{hint('registry', 'list', state_dir=str(state_dir))}' shows what is"
         )
     value = msgspec.to_builtins(record)
     print_answer(text.record_as_text(record), value, output_format, as_json=as_json)

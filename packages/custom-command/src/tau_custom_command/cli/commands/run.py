@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from tau_custom_command.cli import execution_options, options
+from tau_custom_command.cli.answers.next_steps import HowAsked
 from tau_custom_command.cli.answers.report import print_report
 from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
 from tau_custom_command.cli.execution_options import ExecutionOptions, executing
@@ -37,6 +38,7 @@ CYCLE = CycleLimits()
 
 
 def run(
+    ctx: typer.Context,
     fixture: options.FixturePath,
     *,
     state_dir: options.StateDir = options.DEFAULT_STATE_DIR,
@@ -167,6 +169,13 @@ def run(
     shipping = after_cycles(ship_to, state_dir, clock)
     as_json |= output_format == "json"
 
+    asked = HowAsked(
+        fixture=str(fixture),
+        state_dir=str(state_dir),
+        case_suffix=case_suffix,
+        is_fresh=request.fresh,
+        of_approvals=tuple(options.given(ctx, "workspace", "run_as", "policy_sandbox_profile")),
+    )
     warned: Collection[str] = ()
 
     def cycle(stopping: Stopping) -> bool:
@@ -174,7 +183,7 @@ def run(
         how = executing(execution, policy, limits, state_dir, stopping) if executes else None
         nonlocal warned
         report = run_cycle(request._replace(executing=how), clock=clock, track=track)
-        warned = print_report(report, state_dir, as_json=as_json, warned=warned)
+        warned = print_report(report, asked, as_json=as_json, warned=warned)
         shipping.shipped()
         return not report.has_drifted
 

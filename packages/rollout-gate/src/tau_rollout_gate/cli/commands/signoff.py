@@ -1,5 +1,6 @@
 """`signoff init` and `verify`: the checklist of the rollout, blank, and item by item."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from tau_rollout_gate.cli.question import PlainFormat, asks
 from tau_rollout_gate.errors import ExitCode, RefusedError
 from tau_rollout_gate.files.record import load
 from tau_rollout_gate.files.signoff import create_signoff, read_signoff
+from tau_rollout_gate.formats.context import PROGRAM
 from tau_rollout_gate.formats.signoff import as_json, as_text
 from tau_rollout_gate.printable import printable
 from tau_rollout_gate.services.evaluate import SIGNOFF_FILE, clock_warning
@@ -38,10 +40,9 @@ def init(
         raise RefusedError(f"the rollout of {rollout.release} is over; 'start' opens the next one")
     path = file or rollout_dir / SIGNOFF_FILE
     create_signoff(path, rollout)
-    typer.echo(
-        f"wrote {printable(str(path))}; after filling it in: tau-rollout-gate signoff verify",
-        err=True,
-    )
+    words = ["signoff", "verify", *([] if file is None else [str(file)])]
+    verifying = shlex.join([PROGRAM, *words, *options.place_of(rollout_dir)])
+    typer.echo(printable(f"wrote {path}; after filling it in: {verifying}"), err=True)
 
 
 @asks

@@ -1,5 +1,6 @@
 """`status`: where the rollout stands; nothing is judged."""
 
+from tau_rollout_gate.cli.options import place_of
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import Dated, PlainFormat, asks
 from tau_rollout_gate.files.policy import policy_notes
@@ -28,4 +29,6 @@ def command(question: Dated, output_format: PlainFormat) -> None:
         print_text(standing_json(standing, warnings, given=given))
     else:
         archive = archive_of(standing.last, question.rollout_dir)
-        print_text(standing_text(standing, warnings, archive=archive, given=given))
+        place = place_of(question.rollout_dir)
+        told = standing_text(standing, warnings, archive=archive, given=given, place=place)
+        print_text(told)
