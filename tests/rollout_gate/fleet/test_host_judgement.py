@@ -24,6 +24,7 @@ from tau_rollout_gate.policy.fleet import FleetRules
 from tests.rollout_gate.fleet.fleets import plan_of, policy_of, record_of
 from tests.rollout_gate.making import (
     ENTERED,
+    HOUR,
     MINUTE,
     SURFACE,
     History,
@@ -221,6 +222,44 @@ def test_a_host_without_the_release_that_falls_silent_is_not_said_to_have_had_it
     assert (row.state, row.reason) == (HostState.SILENT, "silent_before")
     plan = plan_of([control()], now_unix_ms=ENTERED + 26 * MINUTE)
     assert host_answer(plan, control(), Evidence(surfaces={SURFACE: found})).release == RELEASE
+
+
+@pytest.mark.parametrize(
+    ("came", "is_skewed"),
+    [
+        (-15 * MINUTE, True),
+        (-15 * MINUTE - 1, False),  # it is silent: its store has had nothing for as long
+        (MINUTE, True),
+        (MINUTE + 1, False),  # the store's clock is none to go by
+        (None, False),
+    ],
+)
+def test_a_clock_that_is_behind_is_no_silence(came: int | None, *, is_skewed: bool) -> None:
+    """It runs: its cycles come, dated wrongly. That holds, and never counts as failed."""
+    now = ENTERED + 2 * HOUR
+    lines = surface_evidence(history(2, release=RELEASE))
+    found = lines._replace(stored_unix_ms=None if came is None else now + came)
+    policy = policy_of(FleetRules(fail_silent_after=Milliseconds(16 * MINUTE)))
+    row = judged(canary(), found, now_unix_ms=now, policy=policy)
+    assert row.counts_as_unclean
+    assert row.counts_as_failed is not is_skewed
+    state = (HostState.HOLDING, "clock") if is_skewed else (HostState.SILENT, "silent_after")
+    assert (row.state, row.reason) == state
+    without = judged(control(), found, now_unix_ms=now)
+    assert (without.reason == "clock") is is_skewed
+    if came == MINUTE:
+        assert row.age_ms == 111 * MINUTE
+        assert row.why == "its clock is behind: its last cycle is dated 1 h 51 min before it came"
+    nothing = surface_evidence(History())._replace(stored_unix_ms=now)
+    assert judged(canary(), nothing, now_unix_ms=now).reason == "never_seen"
+
+
+def test_a_clock_that_is_ahead_is_named() -> None:
+    """Whatever else does not hold meanwhile."""
+    ahead = history(4, backlog_cases=5, reason_codes=["queue_backpressure_applied"])
+    row = judged(canary(), surface_evidence(ahead), now_unix_ms=ENTERED + 10 * MINUTE)
+    assert (row.state, row.reason) == (HostState.HOLDING, "clock")
+    assert row.why.startswith("a cycle is dated 10 min ahead of the clock")
 
 
 def test_a_host_enters_with_its_own_clock() -> None:

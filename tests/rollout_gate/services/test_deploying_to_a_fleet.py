@@ -1,5 +1,6 @@
 """What a deployment asks `cohort` for: which hosts, for this very version, and who goes back."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from tau_rollout_gate.fleet.chunk import Job
 from tau_rollout_gate.fleet.engines import pool
 from tau_rollout_gate.fleet.plan import Host
 from tests.rollout_gate.fleet.made import MadeFleet, hosts
-from tests.rollout_gate.making import MINUTE
+from tests.rollout_gate.making import MINUTE, SURFACE
 from tests.rollout_gate.recording import Gate
 
 
@@ -135,3 +136,17 @@ def test_a_host_that_died_at_100_percent_is_left_behind_by_entering_it_anew(tmp_
     assert fleet("reenter", "--reason", "it is dead", "--by", "ada").code == 0
     fleet.step(5)
     assert fleet.advance(code=0)["verdict"] == "complete"
+
+
+def test_a_clock_that_is_behind_is_told_by_when_its_files_came(fleet: MadeFleet) -> None:
+    """They came to the store just now, and are dated two hours ago."""
+    one, other = fleet.cohort()
+    fleet.step()
+    for _ in range(24):
+        fleet.step(silent=(one, other))
+    os.utime(fleet.folder / f"srv/{one}/{SURFACE}/state.json", (0, fleet.now / 1000))
+    os.utime(fleet.folder / f"srv/{other}/{SURFACE}/state.json", (0, fleet.now / 1000 - 7200))
+    listed = fleet("hosts", "--limit", "2", "--format", "tsv").out.splitlines()
+    states = {line.split("\t")[0]: line.split("\t")[3:5] for line in listed}
+    assert states == {one: ["holding", "clock"], other: ["silent", "silent_after"]}
+    assert "its clock is behind" in fleet("explain", "--host", one).out

@@ -65,6 +65,10 @@ class Memory:
         content = self.objects.get(key)
         return None if content is None else content[from_byte:]
 
+    def written_unix_ms(self, key: str) -> int | None:
+        """When an object was written, which nobody noted here."""
+        return 0 if key in self.objects else None
+
     def list(self, prefix: str) -> tuple[str, ...]:
         """The keys below a prefix."""
         return tuple(sorted(key for key in self.objects if key.startswith(prefix)))

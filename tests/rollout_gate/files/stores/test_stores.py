@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import requires
@@ -49,6 +50,17 @@ def store(request: pytest.FixtureRequest) -> Store:
         server.delete("fleet", key)
     server.write("fleet", f"edge/{SENTINEL_FILE}", SENTINEL.as_document())
     return open_store(S3)
+
+
+def test_when_it_was_written_is_told_by_the_clock_of_the_store(store: Store) -> None:
+    """To the second; of what is missing nothing is."""
+    before = time.time() - 1
+    assert store.put_if_absent("a/state.json", b"0123")
+    written = store.written_unix_ms("a/state.json")
+    assert written is not None
+    assert before <= written / 1000 <= time.time() + 1
+    assert store.written_unix_ms("a/none.json") is None
+    assert store.written_unix_ms("b/none.json") is None
 
 
 def test_what_is_written_is_read(store: Store) -> None:

@@ -5,7 +5,12 @@ from tau_rollout_gate.decision.integrity import reference
 from tau_rollout_gate.decision.soak import INTERVALS_TO_A_GAP, Restart, longest_pause_ms
 from tau_rollout_gate.durations import in_words
 from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS
-from tau_rollout_gate.policy.findings import CYCLE_IN_WINDOW, EVIDENCE_FRESH, GateStatus
+from tau_rollout_gate.policy.findings import (
+    CYCLE_IN_WINDOW,
+    EVIDENCE_FRESH,
+    EVIDENCE_NOT_IN_FUTURE,
+    GateStatus,
+)
 from tau_rollout_gate.policy.gates.interface import Window
 
 _LONG_CYCLE_MS = 1000
@@ -59,7 +64,7 @@ def time_gates(
             command=(restart.adopt if restart else "") or "run FIXTURE",
         ),
         GateResult(
-            name="evidence_not_in_future",
+            name=EVIDENCE_NOT_IN_FUTURE,
             surface=surface,
             status=GateStatus.PASS if future is None else GateStatus.FAIL,
             observed="none is"

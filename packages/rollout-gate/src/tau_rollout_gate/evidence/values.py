@@ -125,6 +125,8 @@ class SurfaceEvidence(NamedTuple):
         inputs: The files read.
         compressed: The files of its log that are compressed, and so not read.
         denied: What gives the right to read what this user may not; empty where all may be read.
+        stored_unix_ms: When its state was written, by the clock of the store of a fleet; None where
+            that is not asked, or not known.
     """
 
     surface: str
@@ -144,6 +146,7 @@ class SurfaceEvidence(NamedTuple):
     inputs: tuple[RecordedInput, ...] = ()
     compressed: tuple[str, ...] = ()
     denied: str = ""
+    stored_unix_ms: int | None = None
 
     @property
     def unpack(self) -> str:

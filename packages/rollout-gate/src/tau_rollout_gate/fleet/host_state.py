@@ -11,8 +11,9 @@ from tau_rollout_gate.decision.fold import SurfaceFold
 from tau_rollout_gate.decision.integrity import FLAW_GATES, FLAW_NAMES
 from tau_rollout_gate.evidence.values import UNHEALABLE, Evidence
 from tau_rollout_gate.fleet.plan import Part, Plan
-from tau_rollout_gate.fleet.silence import Silence, SilenceKind, silence_of
+from tau_rollout_gate.fleet.silence import CLOCK, Silence, SilenceKind, silence_of
 from tau_rollout_gate.policy.findings import (
+    EVIDENCE_NOT_IN_FUTURE,
     EVIDENCE_OF_RELEASE,
     FILES_PRESENT,
     LOG_END_KNOWN,
@@ -78,6 +79,9 @@ def with_release(plan: Plan, judged: Judged) -> Standing:
     if awaited is not None:
         return _of_gate(HostState.NOT_UPGRADED, awaited)
     holding = [one for one in gates if one.name != SOAK_GATE and not one.cycles_help]
+    ahead = next((one for one in holding if one.name == EVIDENCE_NOT_IN_FUTURE), None)
+    if ahead is not None:
+        return _of_gate(HostState.HOLDING, ahead)._replace(reason=CLOCK)
     if holding:
         return _of_gate(HostState.HOLDING, holding[0])
     return _of_gate(HostState.SOAKING, gates[-1]) if gates else Standing(HostState.CLEAN)
@@ -123,7 +127,7 @@ def _silent(plan: Plan | None, silence: Silence, flaws: Sequence[GateResult]) ->
     is_bricked = limit is not None and silence.kind is SilenceKind.AFTER and silence.age_ms >= limit
     where = next((one.evidence for one in flaws if one.evidence is not None), None)
     return Standing(
-        HostState.SILENT,
+        HostState.HOLDING if silence.kind is SilenceKind.CLOCK else HostState.SILENT,
         reason=silence.kind,
         why=silence.why,
         where=where,

@@ -12,15 +12,19 @@ from tau_rollout_gate.contract.pin import SurfacePin, Tie
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.soak import longest_pause_ms
 from tau_rollout_gate.durations import in_words
-from tau_rollout_gate.evidence.values import SurfaceEvidence
+from tau_rollout_gate.evidence.values import CLOCK_TOLERANCE_MS, SurfaceEvidence
+
+CLOCK = "clock"
+"""The reason where a host's clock is not ours: it runs, but its cycles are dated wrongly."""
 
 
 class SilenceKind(StrEnum):
-    """What a silent host had told before."""
+    """What a silent host had told before; or that it is not silent, but its clock is behind."""
 
     NEVER_SEEN = "never_seen"
     BEFORE = "silent_before"
     AFTER = "silent_after"
+    CLOCK = CLOCK
 
 
 _ABOUT = {
@@ -65,6 +69,11 @@ def silence_of(  # noqa: PLR0913 - what is known of a host
     ]
     if not silent:
         return None
+    behind = [_behind_ms(rollout, evidence[pin.name], now_unix_ms) for pin in silent]
+    if None not in behind:
+        offset_ms = max(one for one in behind if one is not None)
+        why = f"its clock is behind: its last cycle is dated {in_words(offset_ms)} before it came"
+        return Silence(kind=SilenceKind.CLOCK, age_ms=offset_ms, why=why)
     had = has_release and any(
         _had_release(pin, evidence[pin.name], ties.get(pin.name)) for pin in rollout.surfaces
     )
@@ -84,6 +93,19 @@ def _is_stale(rollout: Rollout, found: SurfaceEvidence, now_unix_ms: int) -> boo
         return True
     duration_ms = found.cycles[-1].event.cycle_duration_ms if found.cycles else 0
     return now_unix_ms - newest > longest_pause_ms(rollout.cycle_interval_ms, duration_ms)
+
+
+def _behind_ms(rollout: Rollout, found: SurfaceEvidence, now_unix_ms: int) -> int | None:
+    """By how much a surface's clock is behind; None where nothing tells that it is.
+
+    What looks old came to the store lately: so it is written, and dated wrongly.
+    """
+    newest = None if found.newest is None else found.newest.timestamp_unix_ms
+    if newest is None or found.stored_unix_ms is None:
+        return None
+    came_ms = now_unix_ms - found.stored_unix_ms
+    is_late = came_ms > longest_pause_ms(rollout.cycle_interval_ms, 0)
+    return None if is_late or came_ms < -CLOCK_TOLERANCE_MS else found.stored_unix_ms - newest
 
 
 def _had_release(pin: SurfacePin, found: SurfaceEvidence, tie: Tie | None) -> bool:

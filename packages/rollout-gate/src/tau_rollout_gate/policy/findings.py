@@ -67,6 +67,9 @@ FAILED_HOSTS_IN_GROUP = "failed_hosts_in_group"
 WORSE_THAN_CONTROL = "worse_than_control"
 """The trigger of a fleet that fires where canaries fail, and hosts without the release do not."""
 
+EVIDENCE_NOT_IN_FUTURE = "evidence_not_in_future"
+"""The gate that holds where a cycle is dated ahead of the clock."""
+
 FAIL_SILENT_AFTER = "fail_silent_after"
 """What fires of a host that had the release, by itself, once it is silent for that long."""
 
@@ -99,7 +102,7 @@ RESERVED_NAMES = frozenset(
         LOG_END_KNOWN,
         SEEN_CYCLES_PRESENT,
         "entry_not_in_future",
-        "evidence_not_in_future",
+        EVIDENCE_NOT_IN_FUTURE,
         "run_mode",
         FILES_PRESENT,
         "state_valid",

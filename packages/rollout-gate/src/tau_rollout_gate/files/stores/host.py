@@ -15,7 +15,12 @@ from tau_rollout_gate.files.stores.local import LocalStore
 from tau_rollout_gate.files.stores.opening import key_in
 from tau_rollout_gate.files.stores.shipped import read_shipped
 from tau_rollout_gate.files.surface.lines import CUT
-from tau_rollout_gate.files.surface.state_directory import LOOKS, PAUSE_SECONDS, read_surface
+from tau_rollout_gate.files.surface.state_directory import (
+    LOOKS,
+    PAUSE_SECONDS,
+    STATE_FILE,
+    read_surface,
+)
 
 _UNSTEADY = tuple(f"cannot be read: {why}" for why in (os.strerror(errno.ESTALE), CUT))
 """How it ends what is told of a file that a network file system has replaced or cut meanwhile."""
@@ -38,6 +43,15 @@ def read_host(
         if not found.flaws or not _is_shipped(store, key):  # as the first shipment may have come
             return found
     return read_shipped(pin, store, key, sleep=sleep)
+
+
+def stored_unix_ms(pin: SurfacePin, store: Store) -> int | None:
+    """When the store got the state that a host has there; None where it has none.
+
+    Raises:
+        StoreError: if the store cannot answer.
+    """
+    return store.written_unix_ms(f"{key_in(store, pin.state_dir)}/{STATE_FILE}")
 
 
 def _is_shipped(store: LocalStore, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a store of a fleet's files is: five functions, one of which tells that it is the right one.
+"""What a store of a fleet's files is: six functions, one of which tells that it is the right one.
 
 A key that is not there is an answer: a host that is silent. Whatever else goes wrong is none.
 """
@@ -31,6 +31,13 @@ class Store(Protocol):
 
         Raises:
             TooLargeError: if there are more than `LARGEST_OBJECT_BYTES`.
+            StoreError: if that cannot be told.
+        """
+
+    def written_unix_ms(self, key: str) -> int | None:
+        """When an object was written, by the store's clock; None where there is none of this key.
+
+        Raises:
             StoreError: if that cannot be told.
         """
 

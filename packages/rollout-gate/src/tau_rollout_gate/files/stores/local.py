@@ -73,6 +73,18 @@ class LocalStore:
             raise self._no_sentinel()  # as where it is not mounted any more
         return found
 
+    def written_unix_ms(self, key: str) -> int | None:
+        """See `Store.written_unix_ms`."""
+        path = self.folder(key)
+
+        def written() -> int | None:
+            try:
+                return path.stat().st_mtime_ns // 1_000_000
+            except _NOT_THERE:
+                return None
+
+        return self._tried(path, "look at", written)
+
     def list(self, prefix: str) -> tuple[str, ...]:
         """See `Store.list`."""
         folder = self.folder(prefix) if prefix else self._folder

@@ -44,6 +44,19 @@ class ObjectStore:
         with _told():
             return self._bucket.get(key, from_byte, most_bytes=LARGEST_OBJECT_BYTES)
 
+    def written_unix_ms(self, key: str) -> int | None:
+        """See `Store.written_unix_ms`."""
+
+        def request(opened: "Opened") -> int:
+            # Not `head`: what has no body does not tell a key that is missing from other trouble.
+            return int(opened.get(key).meta["last_modified"].timestamp() * 1000)
+
+        with _told():
+            try:
+                return self._bucket.tried(key, request)
+            except bucket_errors.NotThereError:
+                return None
+
     def list(self, prefix: str) -> tuple[str, ...]:
         """See `Store.list`."""
 

@@ -10,16 +10,18 @@ from typing import NamedTuple
 import msgspec
 
 from tau_rollout_gate import __version__
+from tau_rollout_gate.contract.pin import SurfacePin
+from tau_rollout_gate.decision.soak import longest_pause_ms
 from tau_rollout_gate.errors import RolloutGateError, StoreError
-from tau_rollout_gate.evidence.values import Evidence
-from tau_rollout_gate.files.stores.host import read_host
+from tau_rollout_gate.evidence.values import Evidence, SurfaceEvidence
+from tau_rollout_gate.files.stores.host import read_host, stored_unix_ms
 from tau_rollout_gate.files.stores.interface import Store
 from tau_rollout_gate.files.stores.local import LocalStore
 from tau_rollout_gate.files.stores.opening import open_store
 from tau_rollout_gate.fleet.chunk import Job, Recorded, Wanted, refusal
 from tau_rollout_gate.fleet.host_judgement import judge_host
 from tau_rollout_gate.fleet.partial import partial_of
-from tau_rollout_gate.fleet.plan import Host, HostRow, surfaces_of
+from tau_rollout_gate.fleet.plan import Host, HostRow, Plan, surfaces_of
 from tau_rollout_gate.fleet.record import record_after, record_at_entry, record_at_reentry
 from tau_rollout_gate.fleet.rows import rows_document
 
@@ -50,7 +52,17 @@ def read_of(job: Job, store: Store, host: Host) -> Evidence:
         StoreError: if the store cannot answer, which says nothing of the host.
     """
     pins = surfaces_of(job.plan, host)
-    return Evidence(surfaces={pin.name: read_host(pin, store) for pin in pins})
+    return Evidence(surfaces={pin.name: _read(job.plan, pin, store) for pin in pins})
+
+
+def _read(plan: Plan, pin: SurfacePin, store: Store) -> SurfaceEvidence:
+    """Read a surface; where it looks silent, also when the store got its state."""
+    found = read_host(pin, store)
+    newest = None if found.newest is None else found.newest.timestamp_unix_ms
+    longest = longest_pause_ms(plan.rollout.cycle_interval_ms, 0)
+    if newest is None or plan.now_unix_ms - newest <= longest:
+        return found
+    return found._replace(stored_unix_ms=stored_unix_ms(pin, store))
 
 
 def opened_store(job: Job) -> Store:
