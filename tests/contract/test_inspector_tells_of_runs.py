@@ -217,6 +217,31 @@ def test_where_nothing_can_be_confined_the_advice_is_doctor(
     assert (doctor.exit_code, "bubblewrap" in doctor.stdout) == (3, True)
 
 
+def test_why_a_run_was_refused_is_shown_by_what_is_to_be_pasted(tmp_path: Path) -> None:
+    """The rule, or what an earlier RUN was to capture; and what captures it is run once more."""
+    state_dir, there = tmp_path / "a state", tmp_path / "there"
+    fixture = write(tmp_path, ("dash", "echo {{x}}"), ("give", f"cat {there}"), ("use", "true"))
+    written = json.loads(fixture.read_text())
+    dash, give, use = written["cases"][1::2]
+    dash["arguments"] = {"x": "-v"}
+    give |= {"capture": {"v": {"stdout": "matches", "pattern": "(.+)"}}}
+    written["cases"][4]["template"] = "echo {{capture.v}}"
+    use["case_id"] = "2-use"
+    fixture.write_text(json.dumps(written))
+    run_fixture(fixture, state_dir, *UNASKED)
+    rules = {"run_refused": "it begins with -", "run_capture_missing": "there is no {{capture.v}}"}
+    for code, rule in rules.items():
+        look = pasted(symptom(state_dir, code)["action"])
+        done = forking.run(INSPECTOR, *look, cwd=tmp_path, env=os.environ, timeout=PATIENCE_SECONDS)
+        assert (done.returncode, rule in done.stdout.decode()) == (0, True), done
+    there.write_text("7")
+    action = symptom(state_dir, "run_capture_missing")["action"]
+    run_fixture(fixture, state_dir, *UNASKED)  # the earlier RUN is skipped, so this does not help
+    assert symptom(state_dir, "run_capture_missing")
+    type_in(action, fixture, 1)
+    assert "run_capture_missing" not in diagnosed(state_dir)[1]
+
+
 def test_an_interrupted_run_is_run_again_with_what_is_to_be_pasted(tmp_path: Path) -> None:
     """A runtime that was killed: its cycle is told as recovered, the RUN as interrupted."""
     state_dir, marks = tmp_path / "state", tmp_path / "marks"

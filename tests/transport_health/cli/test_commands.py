@@ -23,7 +23,7 @@ OPTIONS = {
     "watch": JUDGED - {"--now-unix-ms"} | {"--all", "--interval"},
     "report": JUDGED | {"--output"},
     "channels list": WHERE | {"--json", "--format"},
-    "channels show": WHERE | {"--json", "--format", "--last"},
+    "channels show": WHERE | {"--json", "--format", "--last", "--context"},
     "channels verify": WHERE | {"--json", "--format"},
     "targets list": {"--json", "--format", "--root", "--targets"},
     "targets add": {"--label", "--root", "--state-dir", "--targets"},

@@ -1,6 +1,7 @@
 """`diagnose` on executed runs: each way to fail with the command, its end, and what to do."""
 
 import json
+import re
 import shlex
 
 import pytest
@@ -77,8 +78,10 @@ def executed(**changes: object) -> Json:
 
 
 def command_in(symptom: Symptom) -> str:
-    """Return the first command of ours to be pasted."""
-    return symptom.action.split("`")[1]
+    """Return the first command of the runtime's to be pasted."""
+    found = re.search("`(tau-custom-command [^`]*)`", symptom.action)
+    assert found, symptom.action
+    return found[1]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def command_in(symptom: Symptom) -> str:
         (refused("policy_denied"), "run_refused", "run FIXTURE"),
         (refused("shell_program_disallowed"), "run_refused", "run FIXTURE"),
         (refused("invalid_template"), "run_refused", "run FIXTURE"),
-        (refused("capture_missing"), "run_refused", "run FIXTURE"),
+        (refused("capture_missing"), "run_capture_missing", "run FIXTURE"),
         (
             drifted(SUCCESS, exit_code=None, failure_reason="interrupted"),
             "run_interrupted",

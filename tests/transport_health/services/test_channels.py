@@ -11,10 +11,10 @@ import pytest
 
 from tau_transport_health.contract.channel import (
     LONGEST_LINE_BYTES,
-    check_context_entry,
     check_description,
     is_channel_name,
     parse_artifact,
+    parse_context_entry,
     parse_log_entry,
     path_parts,
 )
@@ -151,7 +151,7 @@ def parse(form: str, raw: bytes) -> None:
         case "channel-log":
             parse_log_entry(raw)
         case "context":
-            check_context_entry(raw)
+            parse_context_entry(raw)
         case "artifact-index":
             parse_artifact(raw)
         case _:
@@ -735,3 +735,29 @@ def test_no_store_and_no_channel(inspector: Inspector, store: Store, words: list
 def test_an_unknown_target(inspector: Inspector) -> None:
     """A target that is not known is wrong usage."""
     assert inspector("channels", "list", "nobody").code == 2
+
+
+def test_what_happened_is_shown_in_sentences(store: Store, inspector: Inspector) -> None:
+    """`--context` has the last ones whole, harmless, oldest first; as JSON with their places."""
+    context = store.channel(entries=2).joinpath("context.jsonl")
+    long = {"timestamp_unix_ms": NOW_UNIX_MS, "role": "system", "text": f"\x1b{'x' * 300}"}
+    context.write_bytes(context.read_bytes() + line_of(long) + b"no JSON\n")
+    words = ("channels", "show", "custom-command", "disk-usage", "--context", "--last", "2")
+    where = ("--state-dir", store.state_dir)
+    done = inspector(*words, *where)
+    assert (done.code, done.out.splitlines()) == (
+        0,
+        [
+            "2026-01-01T00:00:00Z  It ran.",
+            f"2026-01-01T00:00:00Z  \\x1b{'x' * 300}",
+            f"2 of 3 entries of {context}",
+            "1 invalid lines are left out: see channels verify",
+        ],
+    )
+    told = inspector(*words, *where, "--json").json()
+    assert told["entries"][0] == {
+        "file": "context.jsonl",
+        "line": 2,
+        "timestamp_unix_ms": NOW_UNIX_MS,
+        "text": "It ran.",
+    }

@@ -142,6 +142,14 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextEntry:
+    """A line of `context.jsonl`: what happened in one case, as a sentence. Times are Unix ms."""
+
+    timestamp_unix_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A line of `artifacts/index.jsonl`: a file beside the record, its size and digest.
 
@@ -201,14 +209,15 @@ def parse_log_entry(line: bytes) -> LogEntry:
     )
 
 
-def check_context_entry(line: bytes) -> None:
-    """Check a line of `context.jsonl`.
+def parse_context_entry(line: bytes) -> ContextEntry:
+    """What a line of `context.jsonl` holds.
 
     Raises:
         FormRefusedError: if it is not of the contract's form; the text names the field.
     """
     rules = {"timestamp_unix_ms": fields.COUNT, "role": _constant("system"), "text": fields.TEXT}
-    fields.held(fields.object_of(fields.json_of(line), "the line"), rules)
+    found = fields.held(fields.object_of(fields.json_of(line), "the line"), rules)
+    return ContextEntry(timestamp_unix_ms=found["timestamp_unix_ms"], text=found["text"])
 
 
 def check_description(raw: bytes, *, channel: str, transport: str) -> None:

@@ -1,16 +1,17 @@
 """The channel store in its two forms: JSON for programs, tables and lines for people."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from tau_transport_health.contract.channel import LogEntry
-from tau_transport_health.formats.text import short, table
+from tau_transport_health.contract.channel import ContextEntry, LogEntry
+from tau_transport_health.formats.text import LONGEST_FACT, short, table
 from tau_transport_health.health.channels import (
     ChannelEntries,
     ChannelProblem,
     ChannelSummary,
+    Entry,
     UnreadFile,
     Verification,
 )
@@ -61,8 +62,19 @@ def summaries_text(summaries: Sequence[ChannelSummary]) -> str:
     )
 
 
-def entries_json(entries: ChannelEntries) -> dict[str, Any]:
+def entries_json(entries: ChannelEntries[LogEntry]) -> dict[str, Any]:
     """The last entries of a channel as JSON values."""
+    return _last_json(entries, _entry_json)
+
+
+def sentences_json(entries: ChannelEntries[ContextEntry]) -> dict[str, Any]:
+    """The same of the sentences of a channel."""
+    return _last_json(entries, asdict)
+
+
+def _last_json(
+    entries: ChannelEntries[Entry], values: Callable[[Entry], dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "channel": entries.channel,
         "log_path": entries.path,
@@ -71,13 +83,12 @@ def entries_json(entries: ChannelEntries) -> dict[str, Any]:
         "torn": entries.is_torn,
         "unread_files": _unread_json(entries.unread_files),
         "entries": [
-            {"file": file, "line": line, **_entry_json(entry)}
-            for file, line, entry in entries.entries
+            {"file": file, "line": line, **values(entry)} for file, line, entry in entries.entries
         ],
     }
 
 
-def entries_text(entries: ChannelEntries) -> str:
+def entries_text(entries: ChannelEntries[LogEntry]) -> str:
     """The last entries of a channel, a line each; what stands out comes last."""
     rows = [
         (
@@ -90,14 +101,27 @@ def entries_text(entries: ChannelEntries) -> str:
         )
         for _, _, entry in entries.entries
     ]
-    notes = [f"{len(rows)} of {entries.total} entries of {entries.path}"]
-    if entries.invalid_lines:
-        notes.append(f"{entries.invalid_lines} invalid lines are left out: see channels verify")
-    if entries.is_torn:
-        notes.append("the last line is torn and left out")
-    notes += [_unread_note(file, reason) for file, reason in entries.unread_files]
     head = ("TIME", "OPERATION", "CASE", "OUTCOME", "STATUS", "REMARK")
-    return "\n".join([*table([head, *rows]), *map(printable, notes)])
+    return "\n".join([*table([head, *rows]), *_notes(entries)])
+
+
+def sentences_text(entries: ChannelEntries[ContextEntry]) -> str:
+    """The last sentences of a channel, a line each."""
+    told = [
+        f"{_time(entry.timestamp_unix_ms)}  {short(entry.text, LONGEST_FACT)}"
+        for _, _, entry in entries.entries
+    ]
+    return "\n".join([*map(printable, told), *_notes(entries)])
+
+
+def _notes(entries: ChannelEntries[Entry]) -> Iterator[str]:
+    """How many there are, and what is left out."""
+    yield printable(f"{len(entries.entries)} of {entries.total} entries of {entries.path}")
+    if entries.invalid_lines:
+        yield f"{entries.invalid_lines} invalid lines are left out: see channels verify"
+    if entries.is_torn:
+        yield "the last line is torn and left out"
+    yield from (printable(_unread_note(file, reason)) for file, reason in entries.unread_files)
 
 
 def verification_json(verification: Verification) -> dict[str, Any]:

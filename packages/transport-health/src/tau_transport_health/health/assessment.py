@@ -163,6 +163,7 @@ class Inspection(NamedTuple):
             **more,
             name=self.target.name,
             look=self._judged,
+            where=self.look,
             dir=folder,
             old_dir=shlex.quote(f"{self.state_dir}.old"),
             state=shlex.quote(f"{self.state_dir}/state.json"),

@@ -2,8 +2,9 @@
 
 import shlex
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from tau_transport_health.contract.channel import LogEntry
+from tau_transport_health.contract.channel import ContextEntry, LogEntry
 from tau_transport_health.errors import ExitCode
 
 UnreadFile = tuple[str, str]
@@ -40,8 +41,11 @@ class ChannelSummary:
         return ExitCode.NO if self.unread_files else ExitCode.YES
 
 
+Entry = TypeVar("Entry", LogEntry, ContextEntry)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelEntries:
+class ChannelEntries(Generic[Entry]):
     """The last valid entries of a channel, oldest first, each with its file and line in that.
 
     `path` is the log itself; its rotated files lie beside it. What `unread_files` hold is neither
@@ -50,7 +54,7 @@ class ChannelEntries:
 
     channel: str
     path: str
-    entries: tuple[tuple[str, int, LogEntry], ...]
+    entries: tuple[tuple[str, int, Entry], ...]
     total: int
     invalid_lines: int
     is_torn: bool

@@ -62,6 +62,7 @@ class HistorySymptom(StrEnum):
     RUN_NOT_CONFINED = "run_not_confined"
     RUN_NOT_APPROVED = "run_not_approved"
     RUN_REFUSED = "run_refused"
+    RUN_CAPTURE_MISSING = "run_capture_missing"
     RUN_OUTPUT_DRIFT = "run_output_drift"
     MISSING_COMMANDS = "missing_commands"
     NOTHING_BUT_DUPLICATES = "nothing_but_duplicates"
@@ -133,10 +134,17 @@ REMEDIES: Mapping[SymptomCode, str] = {
     HistorySymptom.RUN_NOT_APPROVED: "see what an approval would cover: `tau-custom-command "
     "approve {command} --by WHO --dry-run --state-dir {dir}`. If it is right, without --dry-run "
     "that approves it. Nothing was started: the next cycle tries them again",
-    HistorySymptom.RUN_REFUSED: "correct the command, its arguments or the policy; the context "
-    "lines of the channel say by which rule. What would start, and what not: "
+    HistorySymptom.RUN_REFUSED: "correct the command, its arguments or the policy; by which rule "
+    "it was: `tau-transport-health channels show {where} {command} --context`. What would start, "
+    "and what not: "
     "`tau-custom-command run FIXTURE --state-dir {dir} --run-mode execute --dry-run`. Nothing was "
     "started: the next cycle tries them again",
+    HistorySymptom.RUN_CAPTURE_MISSING: "a value that it takes of an earlier RUN was not there: "
+    "that RUN was skipped as a duplicate, left over by the queue limit, did not come out as "
+    "expected, or wrote nothing that could be captured. Which, and why: `tau-transport-health "
+    "channels show {where} {command} --context`. Once that is seen to, do both anew, since the "
+    "earlier one is not run again by itself: `tau-custom-command run FIXTURE --state-dir {dir} "
+    "--run-mode execute --fresh`",
     HistorySymptom.RUN_OUTPUT_DRIFT: "mend what the command does; or, where what came out is "
     "right, the fixture: `tau-custom-command accept FIXTURE --state-dir {dir}` shows how",
     HistorySymptom.MISSING_COMMANDS: "see whether the command's CREATE was skipped as a duplicate "

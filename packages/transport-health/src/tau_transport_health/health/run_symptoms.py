@@ -30,6 +30,11 @@ _NOT_STARTED = (
     ),
     (HistorySymptom.RUN_NOT_APPROVED, TraceKind.NOT_APPROVED, "runs lack an approval that counts"),
     (HistorySymptom.RUN_REFUSED, TraceKind.REFUSED, "runs were refused before they could start"),
+    (
+        HistorySymptom.RUN_CAPTURE_MISSING,
+        TraceKind.CAPTURE_MISSING,
+        "runs lack what an earlier one was to capture",
+    ),
 )
 """Each cycle tries these again, so that the last one alone tells how it is."""
 

@@ -40,6 +40,7 @@ class TraceKind(StrEnum):
     NOT_APPROVED = "not_approved"
     NOT_CONFINED = "not_confined"
     REFUSED = "refused"
+    CAPTURE_MISSING = "capture_missing"
     INTERRUPTED = "interrupted"
     OUTPUT_DRIFT = "output_drift"
     EXECUTED = "executed"
@@ -51,7 +52,7 @@ _KIND_OF_REASON: Mapping[str | None, TraceKind] = {
     "shell_program_disallowed": TraceKind.REFUSED,
     "policy_denied": TraceKind.REFUSED,
     "invalid_template": TraceKind.REFUSED,
-    "capture_missing": TraceKind.REFUSED,
+    "capture_missing": TraceKind.CAPTURE_MISSING,
     "interrupted": TraceKind.INTERRUPTED,
     "executable_not_found": TraceKind.SPAWN_FAILURE,
     "spawn_error": TraceKind.SPAWN_FAILURE,

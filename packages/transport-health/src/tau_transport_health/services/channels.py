@@ -8,11 +8,12 @@ from hashlib import sha256
 from tau_transport_health.contract.channel import (
     LONGEST_LINE_BYTES,
     REGISTRY_CHANNEL,
+    ContextEntry,
     LogEntry,
-    check_context_entry,
     check_description,
     is_channel_name,
     parse_artifact,
+    parse_context_entry,
     parse_log_entry,
     path_parts,
 )
@@ -30,6 +31,7 @@ from tau_transport_health.health.channels import (
     ChannelEntries,
     ChannelProblem,
     ChannelSummary,
+    Entry,
     UnreadFile,
     Verification,
 )
@@ -75,21 +77,36 @@ def summaries(store: ChannelStore) -> list[ChannelSummary]:
     return [*(_summary(store, channel) for channel in channels), *unread]
 
 
-def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntries:
+def last_entries(store: ChannelStore, channel: str, *, last: int) -> ChannelEntries[LogEntry]:
     """The `last` entries of a channel, and which files of its log could not be read.
 
     Raises:
         NoChannelError: if there is no such channel.
     """
+    return _last(store, channel, LOG, parse_log_entry, last=last)
+
+
+def last_sentences(store: ChannelStore, channel: str, *, last: int) -> ChannelEntries[ContextEntry]:
+    """The same of its `context.jsonl`: what happened, a sentence each.
+
+    Raises:
+        NoChannelError: if there is no such channel.
+    """
+    return _last(store, channel, CONTEXT, parse_context_entry, last=last)
+
+
+def _last(
+    store: ChannelStore, channel: str, log: str, parse: Callable[[bytes], Entry], *, last: int
+) -> ChannelEntries[Entry]:
     name = store.checked(channel)
-    kept: deque[tuple[str, int, LogEntry]] = deque(maxlen=last)
+    kept: deque[tuple[str, int, Entry]] = deque(maxlen=last)
     reader = _Reader(store, name)
     total = reader.read_log(
-        LOG, lambda file, number, line: kept.append((file, number, parse_log_entry(line)))
+        log, lambda file, number, line: kept.append((file, number, parse(line)))
     )
     return ChannelEntries(
         channel=name,
-        path=str(store.path / name / LOG),
+        path=str(store.path / name / log),
         entries=tuple(kept),
         total=total,
         invalid_lines=reader.invalid,
@@ -212,7 +229,7 @@ def _summary(store: ChannelStore, channel: str) -> ChannelSummary:
 def _verified(store: ChannelStore, channel: str, now_unix_ms: int) -> _Reader:
     reader = _Reader(store, channel)
     reader.read_log(LOG, lambda _file, _number, line: parse_log_entry(line))
-    reader.read_log(CONTEXT, lambda _file, _number, line: check_context_entry(line))
+    reader.read_log(CONTEXT, lambda _file, _number, line: parse_context_entry(line))
     # The registry's channel alone is made before its first entry, for its MEMORY.md.
     if channel != REGISTRY_CHANNEL or len(reader.missing) == 1:
         for log in reader.missing:

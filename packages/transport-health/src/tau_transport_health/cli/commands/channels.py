@@ -10,7 +10,13 @@ from tau_transport_health.cli.output import answer
 from tau_transport_health.cli.question import asks
 from tau_transport_health.errors import ExitCode
 from tau_transport_health.formats import channels as formats
-from tau_transport_health.services.channels import last_entries, store_of, summaries, verify
+from tau_transport_health.services.channels import (
+    last_entries,
+    last_sentences,
+    store_of,
+    summaries,
+    verify,
+)
 from tau_transport_health.services.inspect import Question
 
 Channel = Annotated[
@@ -55,14 +61,22 @@ def show(
     last: Annotated[
         int, typer.Option(metavar="N", min=1, max=10_000, help="How many entries.")
     ] = 10,
+    context: Annotated[
+        bool, typer.Option("--context", help="What happened, a whole sentence an entry.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the last entries of a channel, oldest first.
 
-    Exits 0 if all was read, 3 if a file was not, 5 if there is no such channel.
+    With --context they say why a RUN was refused: by which rule, or what was missing. Exits 0 if
+    all was read, 3 if a file was not, 5 if there is no such channel.
 
     Example: tau-transport-health channels show custom-command registry --last 3
     """
+    if context:
+        told = last_sentences(store_of(question), channel, last=last)
+        answer(formats.sentences_json(told) if as_json else formats.sentences_text(told))
+        raise typer.Exit(told.exit_code)
     entries = last_entries(store_of(question), channel, last=last)
     answer(formats.entries_json(entries) if as_json else formats.entries_text(entries))
     raise typer.Exit(entries.exit_code)
