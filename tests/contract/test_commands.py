@@ -69,6 +69,42 @@ sys.exit("\\n".join(name for name in sys.modules if name.startswith("{package}.c
         assert one.name == one.found().name
 
 
+MEANS_SOMETHING_ELSE = {
+    ("tau_custom_command", "approve", "--dry-run"),  # of an approval, not of a cycle
+    ("tau_transport_health", "add", "--state-dir"),  # what is noted, not what is looked at
+    ("tau_rollout_gate", "show", "--policy"),  # what is shown, or tried:
+    ("tau_rollout_gate", "replay", "--policy"),  # never what judges the rollout
+}
+"""Options that are not the variable's, though another command has one of their name that is."""
+
+
+def test_a_variable_is_read_by_every_command_that_has_its_option(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is called as the option is: who sets one for a shell means all that is typed there."""
+    prefix = f"{package.upper()}_"
+    own = {"--to": f"{prefix}SHIP_TO"}
+    commands = [one.found() for one in lazy_commands(command_line(package))]
+    named = {max(each.opts, key=len) for one in commands for each in one.params if each.envvar}
+    assert len(named) >= 5
+    without: set[tuple[str, str, str]] = set()
+    for command in commands:
+        context = command.context_class(command)
+        for each in command.params:
+            option = max(each.opts, key=len)
+            if option not in named:
+                continue
+            if each.envvar is None:
+                without.add((package, command.name, option))
+                continue
+            variable = prefix + option.strip("-").upper().replace("-", "_")
+            assert each.envvar == own.get(option, variable)
+            monkeypatch.setenv(each.envvar, "1")
+            value, source = each.consume_value(context, {})
+            assert (source.name, bool(value)) == ("ENVIRONMENT", True), (command.name, option)
+    assert without == {one for one in MEANS_SOMETHING_ELSE if one[0] == package}
+
+
 def test_a_path_that_may_not_be_read_is_no_wrong_usage(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,20 @@ def test_each_cycle_is_shipped(ran: Command) -> None:
     assert last(ran.folder) == 3
 
 
+def test_the_hosts_name_is_that_of_the_option_or_of_the_environment(ran: Command) -> None:
+    """By `run --ship-to` as by `ship`: what is shipped by either is of one host."""
+    to = ("--ship-to", "fleet/{host}/custom-command")
+    assert ran(*RUN, *to, env={"TAU_CUSTOM_COMMAND_HOST": "web-1"}).code == 0
+    assert last(ran.folder) == 2
+    assert ran(*RUN, *to, "--host", "web-1", env={"TAU_CUSTOM_COMMAND_HOST": "web-2"}).code == 0
+    assert last(ran.folder) == 3
+    assert [each.name for each in (ran.folder / "fleet").iterdir()] == ["web-1"]
+    assert ran(*RUN, env={"TAU_CUSTOM_COMMAND_HOST": "web-1"}).code == 0  # nothing is shipped
+    for words, told in ((("--host", "x"), "add --ship-to"), ((*to, "--host", "../x"), "no host's")):
+        said = ran(*RUN, *words)
+        assert (said.code, told in said.err) == (2, True), said
+
+
 def test_what_cannot_be_shipped_changes_no_exit_code(ran: Command) -> None:
     """It is a warning; the next cycle takes it along."""
     (ran.folder / "fleet").write_bytes(b"")

@@ -97,13 +97,13 @@ class _NotShipping:
     end = shipped
 
 
-def after_cycles(ship_to: str | None, state_dir: Path, clock: Clock) -> Shipping:
+def after_cycles(ship_to: str | None, host: str | None, state_dir: Path, clock: Clock) -> Shipping:
     """What ships the cycles of a `run`, where that was asked for."""
     if ship_to is None:
         return _NotShipping()
     from tau_custom_command.services.ship import AfterCycles  # noqa: PLC0415 - as above
 
-    location = location_of_host(ship_to, None, "--ship-to")
+    location = location_of_host(ship_to, host, "--ship-to")
     return AfterCycles(state_dir, location, clock=clock, complain=_warn)
 
 

@@ -14,7 +14,7 @@ from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
 from tau_custom_command.cli.execution_options import ExecutionOptions, executing
 from tau_custom_command.cli.output import print_answer
 from tau_custom_command.cli.progress import track
-from tau_custom_command.cli.shipping_options import ShipTo, after_cycles
+from tau_custom_command.cli.shipping_options import Host, ShipTo, after_cycles
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
 from tau_custom_command.execution.limits import Limits
@@ -60,6 +60,7 @@ def run(
     max_channel_log_bytes: options.MaxChannelLogBytes = None,
     no_fsync: options.NoFsync = False,
     ship_to: ShipTo = None,
+    host: Host = None,
     policy_require_approval: options.PolicyRequireApproval = DEFAULTS["require_approval"],
     policy_allow_shell: options.PolicyAllowShell = DEFAULTS["allow_shell"],
     policy_allow_network: options.PolicyAllowNetwork = DEFAULTS["allow_network"],
@@ -110,6 +111,8 @@ def run(
     )
     executes = run_mode == "execute"
     _refuse_without("--every", is_given=every is not None, options={"--jitter": jitter})
+    if any(options.given(ctx, "host")):  # the environment may name it for `ship` alone
+        _refuse_without("--ship-to", is_given=ship_to is not None, options={"--host": host})
     _refuse_without(
         "--run-mode execute", is_given=executes or dry_run, options={"--rerun": rerun or None}
     )
@@ -166,7 +169,7 @@ def run(
     if no_fsync:
         typer.echo("warning: --no-fsync: a loss of power can lose this cycle", err=True)
     clock = Clock.of_this_machine(now_unix_ms=now_unix_ms)
-    shipping = after_cycles(ship_to, state_dir, clock)
+    shipping = after_cycles(ship_to, host, state_dir, clock)
     as_json |= output_format == "json"
 
     asked = HowAsked(
