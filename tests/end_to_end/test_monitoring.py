@@ -6,10 +6,12 @@ The hosts here are real rollouts: each program's own command wrote what is looke
 import json
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from prometheus_client.samples import Sample
 from tests.end_to_end import promtool
 from tests.end_to_end.promtool import needs_promtool, samples_of
 from tests.end_to_end.rolling_out import COMMANDS, MINUTE, STATE_DIR, Release
+from tests.transport_health.running import as_another_user
 
 REPOSITORY = Path(__file__).parents[2]
 MONITORING = REPOSITORY / "runbooks/monitoring"
@@ -313,6 +316,60 @@ def test_the_runbook_of_every_alert_is_there() -> None:
 
 
 # Queries give what is so.
+
+
+def test_what_an_alert_says_to_type_is_about_the_directory_that_it_is_of(tmp_path: Path) -> None:
+    """That of the cron lines: typed in another folder it would be about nothing."""
+    release = Release(tmp_path)
+    held(release)
+    told = [
+        command
+        for rule in alerts()
+        for command in re.findall("`(tau-[^`]*)`", rule["annotations"]["description"])
+    ]
+    assert len(told) >= 9
+    assert "/srv/tau/.tau --output" in README
+    for command in told:
+        assert "/srv/tau/.tau" in command
+        words = command.replace("{{ $labels.transport }}", "custom-command").replace(
+            "/srv/tau/.tau", str(tmp_path / ".tau")
+        )
+        if " rollback " not in command:
+            ended = release.ends(*shlex.split(words))
+            assert (ended.code, "custom-command" in ended.out) in {(0, True), (3, True)}, ended
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_who_may_not_read_is_never_told_that_all_is_well() -> None:
+    """Each row of the page: what the three say, and with which exit code."""
+    with TemporaryDirectory() as name:
+        release = Release(Path(name))
+        held(release)
+        tau, rollout = release.folder / ".tau", release.root
+        for path in (release.folder, tau, tau / "rollout", rollout, *rollout.rglob("*")):
+            path.chmod(0o755)
+        (tau / "custom-command").chmod(0o700)
+        asked = {
+            "check": ("tau-transport-health", "check", "custom-command", "--root", str(tau)),
+            "export": ("tau-transport-health", "export", "--all", "--root", str(tau)),
+            "evaluate": ("tau-rollout-gate", "evaluate", "--rollout-dir", str(rollout)),
+        }
+
+        def ended() -> list[tuple[int, str]]:
+            with as_another_user():
+                return [
+                    (each.code, each.out) for each in (release.ends(*w) for w in asked.values())
+                ]
+
+        checked, (code, metrics), evaluated = ended()
+        assert (checked[0], code, evaluated[0]) == (3, 0, 3)
+        assert re.findall(r"^tau_transport_up.* (\d)$", metrics, re.MULTILINE) == ["0"]
+        assert re.search('hold="permission_denied"} 1$', metrics, re.MULTILINE)
+        tau.chmod(0o700)
+        checked, *others = ended()
+        assert (checked[0], others) == (3, [(5, ""), (5, "")])
+        section = README.partition("## Under which user")[2].partition("\n## ")[0]
+        assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(asked)
 
 
 @needs_promtool
