@@ -17,6 +17,7 @@ COPIES = (
 )
 
 OF_TWO = (
+    "counted.py",
     "contract/json_text.py",
     "contract/long_json.py",
     "contract/small_toml.py",

@@ -565,7 +565,7 @@ class TestLooking:
         done = gate("verify")
         assert (done.code, done.out) == (
             0,
-            "whole: 1 decisions, none altered, removed or reordered\n",
+            "whole: 1 decision, none altered, removed or reordered\n",
         )
         value = json.loads(gate("verify", "--format", "json").out)
         assert value == {

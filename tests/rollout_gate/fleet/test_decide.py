@@ -189,7 +189,7 @@ def test_a_group_has_a_limit_of_its_own() -> None:
     assert not trigger(failing, "failed_hosts").fired
     several = answered(a_host("a1", None, group="a"), a_host("b1", None, group="b"))
     assert gate(several, "hosts_clean_in_group").observed == (
-        "1 of 1 not clean in a, and too many in 1 more groups"
+        "1 of 1 not clean in a, and too many in 1 more group"
     )
     assert several.fleet is not None
     assert [(one.name, one.not_clean, one.tolerated) for one in several.fleet.groups] == [
@@ -306,8 +306,8 @@ def test_contaminated_hosts_are_warned_of_and_hold_nothing() -> None:
     """By name."""
     answer = answered(*hosts(2), a_control("x1", CLEAN), a_control("x2"))
     assert answer.verdict is Verdict.PROMOTE
-    assert gate(answer, "contaminated").observed == "1 hosts: x1"
-    assert answer.warnings == ("1 hosts show the release though they are not to have it: x1",)
+    assert gate(answer, "contaminated").observed == "1 host: x1"
+    assert answer.warnings == ("1 host shows the release, though not drawn for it: x1",)
 
 
 def test_new_and_excused_hosts_are_counted() -> None:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tau_rollout_gate.cli.progress import progress_bar
-from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.answer import Answer, Soak, Verdict
 from tau_rollout_gate.decision.fleet import (
     Cohort,
     FleetStanding,
@@ -15,7 +15,7 @@ from tau_rollout_gate.decision.fleet import (
     StateCount,
     WorstHost,
 )
-from tau_rollout_gate.formats import explain, github, markdown, openmetrics
+from tau_rollout_gate.formats import explain, github, markdown, openmetrics, phrases
 from tau_rollout_gate.formats.fleet import standing
 from tau_rollout_gate.formats.fleet.hosts import HOST_FORMATS
 from tests.rollout_gate.answers import around
@@ -83,6 +83,29 @@ def test_what_is_shown_of_a_large_fleet() -> None:
     assert text.count("2 of 3 not clean, 0 of them failed; 1 tolerated") == 10
     one = explain.render(large(groups=1), around())
     assert "GROUPS THAT STAND OUT" not in one
+
+
+def test_a_soak_that_not_every_canary_serves_says_by_how_many_it_is() -> None:
+    """It is that of those which are clean or soaking; of the others there is none."""
+    one = large()._replace(soak=Soak(MINUTE, MINUTE, 1, None))
+    assert "1 min of 1 min served by 460 of 500 canaries, since " in phrases.soak_words(one)
+    assert one.fleet is not None
+    clean = one.fleet._replace(canaries=(StateCount(HostState.CLEAN, 1),))
+    assert " by " not in phrases.soak_words(one._replace(fleet=clean))
+    alone = one.fleet._replace(canaries=(StateCount(HostState.NOT_UPGRADED, 1),))
+    assert "by 0 of 1 canary" in phrases.soak_words(one._replace(fleet=alone))
+
+
+def test_before_the_first_draw_nobody_has_the_release() -> None:
+    """And of one there is one, not several."""
+    fleet = large().fleet
+    assert fleet is not None
+    early = fleet._replace(hosts=1, cohort=fleet.cohort._replace(percent=0, hosts=1))
+    first, *_ = standing.sentences(large()._replace(fleet=early))
+    assert first == "edge: 1 host; none has the release yet, and 1 would be the first to get it."
+    few = fleet._replace(control=(StateCount(HostState.CLEAN, 1),))
+    first, *_ = standing.sentences(large()._replace(fleet=few))
+    assert first.endswith("the cohort of 5 % has 500, and 1 is without the release.")
 
 
 def test_a_summary_is_below_900_kb() -> None:

@@ -34,7 +34,7 @@ def test_too_few_hosts_for_a_comparison(tmp_path: Path) -> None:
     """And a group without a canary is on neither side; `start` says the same."""
     groups = {"web-03": "alone"}
     fleet = MadeFleet(tmp_path, hosts(4), groups, FleetRules(compare=Compare(alpha="0.01")))
-    said = "canary-1: of 1 canaries, and 2 hosts without, the comparison cannot fire"
+    said = "canary-1: of 1 canary, and 2 hosts without, the comparison cannot fire"
     assert said in Gate(tmp_path)(*LINT).err
     assert Gate(tmp_path)("fleet", "init").code == 0
     assert said in fleet.start().err

@@ -353,7 +353,7 @@ def test_the_last_entries(store: Store) -> None:
     assert lines[1].endswith("exit 3 after 7 ms; stderr: disk full")
     assert lines[1].startswith(str(10**18))
     assert lines[2].startswith("2 of 13 entries of ")
-    assert "1 invalid lines are left out" in lines[3]
+    assert "1 invalid line is left out" in lines[3]
     assert "torn" in lines[4]
     value = entries_json(entries)
     assert (value["entry_count"], value["invalid_lines"], value["torn"]) == (13, 1, True)
@@ -548,7 +548,7 @@ def test_a_sound_store(store: Store) -> None:
     verification = verify(store.read, None, now_unix_ms=NOW_UNIX_MS)
     assert (verification.exit_code, verification.remedy) == (ExitCode.YES, None)
     assert verification_text(verification) == (
-        f"{store.path}: sound; 2 channels, 5 lines, 1 artifacts"
+        f"{store.path}: sound; 2 channels, 5 lines, 1 artifact"
     )
     assert verification_json(verification)["problems"] == []
 
@@ -751,7 +751,7 @@ def test_what_happened_is_shown_in_sentences(store: Store, inspector: Inspector)
             "2026-01-01T00:00:00Z  It ran.",
             f"2026-01-01T00:00:00Z  \\x1b{'x' * 300}",
             f"2 of 3 entries of {context}",
-            "1 invalid lines are left out: see channels verify",
+            "1 invalid line is left out: see channels verify",
         ],
     )
     told = inspector(*words, *where, "--json").json()

@@ -134,8 +134,9 @@ def _state_put_back(
         apply.bring_up(root, changes)
     elif carry_out:
         write(lock, changes, TO_DISK)
+    commands = "1 command" if len(state.commands) == 1 else f"{len(state.commands)} commands"
     yield (
         f"write {STATE_FILE} as it was after cycle {state.last_cycle.cycle_number}: "
-        f"{len(state.commands)} commands, {len(state.processed_case_keys)} processed and "
+        f"{commands}, {len(state.processed_case_keys)} processed and "
         f"{len(state.failed_case_keys)} failed case keys"
     )

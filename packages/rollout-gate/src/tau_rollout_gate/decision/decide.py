@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tau_rollout_gate.contract.pin import SurfacePin
 from tau_rollout_gate.contract.rollout import RecordedInput, Rollout, RolloutStatus
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.answer import Answer, GateResult, Soak, TriggerResult, Verdict
 from tau_rollout_gate.decision.fold import SurfaceFold, folded
 from tau_rollout_gate.decision.integrity import FLAW_NAMES
@@ -201,8 +202,8 @@ def _warnings(
             )
         if watch is not None and watch.passed_over:
             yield (
-                f"{pin.name}: no trigger looks at {watch.passed_over} cycles of the rollback "
-                f"target, {rollout.rollback.rollback_version}, before the first of "
+                f"{pin.name}: no trigger looks at {counted(watch.passed_over, 'cycle')} of the "
+                f"rollback target, {rollout.rollback.rollback_version}, before the first of "
                 f"{rollout.release}"
             )
         if pin.carried.lost_lines:

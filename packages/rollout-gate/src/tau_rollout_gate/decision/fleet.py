@@ -6,6 +6,8 @@ The rules are the runbook's (rollout-gate-ops.md, "A fleet").
 from enum import StrEnum
 from typing import NamedTuple
 
+from tau_rollout_gate.counted import counted
+
 MOST_GROUPS = 200
 """How many groups an answer tells of, those first that have hosts which are not clean."""
 
@@ -179,3 +181,12 @@ class FleetStanding(NamedTuple):
     more: int
     comparison: Comparison | None
     root_sha256: str
+
+    @property
+    def soaking_words(self) -> str:
+        """By how many canaries a soak is held, where that is not all of them; empty where it is."""
+        everyone = sum(one.hosts for one in self.canaries)
+        soaks = {HostState.SOAKING, HostState.CLEAN}
+        soaking = sum(one.hosts for one in self.canaries if one.state in soaks)
+        of_all = counted(everyone, "canary", "canaries")
+        return "" if soaking == everyone else f" by {soaking} of {of_all}"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.fleet import Comparison
 from tau_rollout_gate.fleet.counts import GroupCount, Partial
 from tau_rollout_gate.fleet.draw.cohort import PhaseDraw
@@ -52,12 +53,13 @@ class Reach(NamedTuple):
     @property
     def words(self) -> str:
         """It in a sentence."""
-        sides = f"{self.phase}: of {self.canaries} canaries, and {self.controls} hosts without"
+        sides = f"{self.phase}: of {counted(self.canaries, 'canary', 'canaries')}, and "
+        sides += f"{counted(self.controls, 'host')} without"
         if self.fires_from is None:
             return f"{sides}, the comparison cannot fire: there are too few of them"
         return (
             f"{sides}, the comparison can fire from {self.fires_from} failed canaries on, and no "
-            f"other host; {self.fires_from - 1} silent ones it lets pass"
+            f"other host; {counted(self.fires_from - 1, 'silent one')} it lets pass"
         )
 
 

@@ -7,6 +7,7 @@ host that failed could be deleted, and a rollback would turn into a promotion
 
 from collections.abc import Mapping
 
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
 from tau_rollout_gate.decision.decide import answer_of, named_inputs
 from tau_rollout_gate.decision.fleet import (
@@ -79,20 +80,20 @@ def decide(plan: Plan, partial: Partial, evidence: Evidence) -> Answer:
 def _warnings(partial: Partial, counts: Tally) -> list[str]:
     found = []
     if partial.untold and not counts.waiting:
-        hosts = sum(one.clean + one.soaking for one in partial.untold)
+        hosts = counted(sum(one.clean + one.soaking for one in partial.untold), "host")
         found.append(
-            f"the evidence of {hosts} hosts is not tied to the release, since no cycle of any "
-            "canary tells it: 'tau-custom-command run --release', or --release-file"
+            f"the evidence of {hosts} is not tied to the release, since no cycle of "
+            "any canary tells it: 'tau-custom-command run --release', or --release-file"
         )
     if counts.waiting and partial.unread:
         found.append(
-            f"{counts.waiting} hosts tell no release, and of {partial.unread} that cannot be "
-            "read: they count as without it"
+            f"{counted(counts.waiting, 'host tells', 'hosts tell')} no release, and of "
+            f"{partial.unread} that cannot be read: they count as without it"
         )
     if counts.total.contaminated:
         found.append(
-            f"{counts.total.contaminated} hosts show the release though they are not to have it: "
-            f"{', '.join(partial.contaminated_hosts)}"
+            f"{counted(counts.total.contaminated, 'host shows', 'hosts show')} the release, "
+            f"though not drawn for it: {', '.join(partial.contaminated_hosts)}"
         )
     return found
 

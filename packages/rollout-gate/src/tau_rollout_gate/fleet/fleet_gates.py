@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.answer import GateResult, TriggerResult
 from tau_rollout_gate.decision.fleet import Comparison, HostState, WorstHost
 from tau_rollout_gate.fleet.counts import Partial
@@ -40,7 +41,7 @@ def fleet_gates(
         surface=None,
         status=GateStatus.FAIL if bad else GateStatus.PASS,
         observed=f"{total.unclean} of {total.drawn} not clean{_why(counts)}",
-        required=f"at most {tolerated} of {total.drawn} hosts not clean",
+        required=f"at most {tolerated} of {counted(total.drawn, 'host')} not clean",
         evidence=_evidence(worst),
         remedy=_remedy(counts) if bad else "",
         cycles_help=can_soak,
@@ -53,7 +54,7 @@ def fleet_gates(
         name=CONTAMINATED,
         surface=None,
         status=GateStatus.PASS,  # it is for people: what is not to have the release decides nothing
-        observed=f"{total.contaminated} hosts"
+        observed=counted(total.contaminated, "host")
         + (f": {', '.join(partial.contaminated_hosts)}" if partial.contaminated_hosts else ""),
         required="hosts that are not to have the release do not show it; else they are left out "
         "of the comparison",
@@ -71,8 +72,9 @@ def fleet_triggers(
         name=FAILED_HOSTS,
         surface=None,
         fired=total.failed > tolerated,
-        observed=f"{total.failed} of {total.drawn} hosts failed; " + _used(total.failed, tolerated),
-        threshold=f"more than {tolerated} of {total.drawn} hosts failed",
+        observed=f"{total.failed} of {counted(total.drawn, 'host')} failed; "
+        + _used(total.failed, tolerated),
+        threshold=f"more than {tolerated} of {counted(total.drawn, 'host')} failed",
         evidence=_evidence(failed[0]) if failed else None,
         action=_ROLL_BACK,
     )
@@ -84,9 +86,9 @@ def fleet_triggers(
         name=FAILED_HOSTS_IN_GROUP,
         surface=None,
         fired=over[group] > 0,
-        observed=f"{count.failed} of {count.drawn} hosts failed in {group}, where "
+        observed=f"{count.failed} of {counted(count.drawn, 'host')} failed in {group}, where "
         + _used(count.failed, limit),
-        threshold=f"more than {limit} of {count.drawn} hosts failed in {group}",
+        threshold=f"more than {limit} of {counted(count.drawn, 'host')} failed in {group}",
         evidence=_evidence(first),
         action=_ROLL_BACK,
     )
@@ -152,8 +154,8 @@ def _in_groups(counts: Tally, from_unix_ms: int | None, *, can_soak: bool) -> Ga
         surface=None,
         status=GateStatus.FAIL if bad else GateStatus.PASS,
         observed=f"{count.unclean} of {count.drawn} not clean in {group}"
-        + (f", and too many in {len(bad) - 1} more groups" if len(bad) > 1 else ""),
-        required=f"at most {limit} of {count.drawn} hosts not clean in {group}",
+        + (f", and too many in {counted(len(bad) - 1, 'more group')}" if len(bad) > 1 else ""),
+        required=f"at most {limit} of {counted(count.drawn, 'host')} not clean in {group}",
         remedy=f"see to the hosts of {group} first" if bad else "",
         cycles_help=bool(bad) and can_soak,
         command=f"{_SEE} --group {group}" if bad else "",
@@ -169,8 +171,8 @@ def _cohort_size(policy: Policy, counts: Tally) -> GateResult:
         name=COHORT_SIZE,
         surface=None,
         status=GateStatus.PASS if enough else GateStatus.FAIL,
-        observed=f"{total.drawn} hosts have the release",
-        required=f"at least {wanted} hosts have the release",
+        observed=f"{counted(total.drawn, 'host has', 'hosts have')} the release",
+        required=f"at least {counted(wanted, 'host has', 'hosts have')} the release",
         remedy="" if enough else "'reenter --reason' draws anew, of the hosts that there are now",
         command="" if enough else "reenter --reason 'TOO FEW HOSTS'",
     )
@@ -206,9 +208,9 @@ def _undecided(
 def _compared(comparison: Comparison | None) -> str:
     if comparison is None:
         return "there is nothing to compare with"
-    failed = comparison.failed_canary + comparison.failed_control
+    failed = counted(comparison.failed_canary + comparison.failed_control, "failed host")
     return (
-        f"{comparison.failed_canary} of the {failed} failed hosts are canaries; "
+        f"{comparison.failed_canary} of the {failed} are canaries; "
         f"{comparison.expected_canary} would be by chance (E = {comparison.e_rounded}, and the bar "
         f"is {comparison.bar})"
     )

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.durations import in_words, utc
 from tau_rollout_gate.formats.context import PROGRAM, Surroundings, steps
 from tau_rollout_gate.formats.layout import aligned
@@ -139,7 +140,8 @@ def report_text(report: LedgerReport) -> str:
     lines = list(report.remarks)
     broken = report.broken
     if broken is None:
-        lines.append(f"whole: {report.entries} decisions, none altered, removed or reordered")
+        decisions = counted(report.entries, "decision")
+        lines.append(f"whole: {decisions}, none altered, removed or reordered")
     elif broken.decision_number is None:
         lines.append(f"broken: {broken.detail}")
     else:
@@ -190,8 +192,8 @@ def _fleet_rows(
     fleet = rollout.fleet
     if fleet is None:
         return
-    yield "fleet", f"{fleet.name}: {fleet.hosts} hosts, in {fleet.store}"
-    told = f"{given} hosts were given it"
+    yield "fleet", f"{fleet.name}: {counted(fleet.hosts, 'host')}, in {fleet.store}"
+    told = f"{counted(given or 0, 'host was', 'hosts were')} given it"
     if given and not rollout.is_open and rollout.status is not RolloutStatus.COMPLETE:
         cohort = shlex.join([PROGRAM, "cohort", "--carrying", *place])
         told += f"; '{cohort}' names those that still have it"

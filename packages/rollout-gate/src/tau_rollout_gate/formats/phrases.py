@@ -194,7 +194,8 @@ def soak_words(answer: Answer) -> str:
         return f"begins anew {anew}: {seconds(soak.required_ms)}"
     held = min(soak.held_ms, soak.required_ms)
     served = "served" if held == soak.required_ms else "held"
-    words = f"{seconds(held)} of {seconds(soak.required_ms)} {served}"
+    by = "" if answer.fleet is None else answer.fleet.soaking_words
+    words = f"{seconds(held)} of {seconds(soak.required_ms)} {served}{by}"
     return words if soak.since_unix_ms is None else f"{words}, since {utc(soak.since_unix_ms)}"
 
 

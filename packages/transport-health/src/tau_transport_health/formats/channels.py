@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tau_transport_health.contract.channel import ContextEntry, LogEntry
+from tau_transport_health.counted import counted
 from tau_transport_health.formats.text import LONGEST_FACT, short, table
 from tau_transport_health.health.channels import (
     ChannelEntries,
@@ -116,9 +117,11 @@ def sentences_text(entries: ChannelEntries[ContextEntry]) -> str:
 
 def _notes(entries: ChannelEntries[Entry]) -> Iterator[str]:
     """How many there are, and what is left out."""
-    yield printable(f"{len(entries.entries)} of {entries.total} entries of {entries.path}")
+    total = counted(entries.total, "entry", "entries")
+    yield printable(f"{len(entries.entries)} of {total} of {entries.path}")
     if entries.invalid_lines:
-        yield f"{entries.invalid_lines} invalid lines are left out: see channels verify"
+        left_out = counted(entries.invalid_lines, "invalid line is", "invalid lines are")
+        yield f"{left_out} left out: see channels verify"
     if entries.is_torn:
         yield "the last line is torn and left out"
     yield from (printable(_unread_note(file, reason)) for file, reason in entries.unread_files)
@@ -145,12 +148,15 @@ def verification_text(verification: Verification) -> str:
     if verification.remedy is not None:
         lines.append(printable(f"do: {verification.remedy}"))
     verdict = (
-        "sound" if not verification.problem_count else f"{verification.problem_count} problems"
+        "sound"
+        if not verification.problem_count
+        else counted(verification.problem_count, "problem")
     )
     lines.append(
         printable(
-            f"{verification.path}: {verdict}; {verification.channels} channels, "
-            f"{verification.lines} lines, {verification.artifacts} artifacts"
+            f"{verification.path}: {verdict}; {counted(verification.channels, 'channel')}, "
+            f"{counted(verification.lines, 'line')}, "
+            f"{counted(verification.artifacts, 'artifact')}"
         )
     )
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from tau_transport_health.counted import counted
 from tau_transport_health.errors import PluginCode
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.printable import printable
@@ -36,7 +37,8 @@ def plugin_line(inspection: Inspection, limits: QueueLimits) -> str:
     reason = "; ".join(why for _, why in assessment.holds) or assessment.health_reason
     reason = reason if len(reason) <= _LONGEST_REASON else reason[:_LONGEST_REASON] + "…"
     if code is not assessment.plugin_code:
-        reason = f"{assessment.queue_depth} cases were left over by the queue limit; {reason}"
+        left_over = counted(assessment.queue_depth, "case was", "cases were")
+        reason = f"{left_over} left over by the queue limit; {reason}"
     warnings = f" (warning: {'; '.join(assessment.warnings)})" if assessment.warnings else ""
     # The convention gives the bar a meaning, so none may come from the files.
     words = printable(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from tau_transport_health.contract.event import Event
+from tau_transport_health.counted import counted
 from tau_transport_health.health.assessment import Inspection
 from tau_transport_health.health.remedies import HistorySymptom, Hold
 from tau_transport_health.log.history import Cycle, History
@@ -110,7 +111,7 @@ def _backlog(recent: Sequence[Cycle]) -> Iterator[Finding]:
     else:
         yield Finding(
             code=HistorySymptom.BACKLOG_LEFT,
-            sentence=f"the last cycle left {depths[-1]} cases over for the next",
+            sentence=f"the last cycle left {counted(depths[-1], 'case')} over for the next",
             cycles=waiting[:_CYCLES_SHOWN],
             counter="backlog_cases",
             is_notice=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.decision.fleet import FleetStanding, GroupStanding, StateCount, WorstHost
 from tau_rollout_gate.formats.fleet.hosts import place
@@ -25,10 +26,13 @@ def sentences(answer: Answer) -> Iterator[str]:
         return
     cohort = fleet.cohort
     control = sum(one.hosts for one in fleet.control)
-    yield (
-        f"{fleet.name}: {fleet.hosts} hosts; the cohort of {cohort.percent} % has {cohort.hosts}, "
-        f"and {control} are without the release."
-    )
+    hosts = f"{fleet.name}: {counted(fleet.hosts, 'host')}"
+    if cohort.percent:
+        without = counted(control, "is", "are")
+        share = f"the cohort of {cohort.percent} % has {cohort.hosts}"
+        yield f"{hosts}; {share}, and {without} without the release."
+    else:
+        yield f"{hosts}; none has the release yet, and {cohort.hosts} would be the first to get it."
     yield f"Canaries: {states(fleet.canaries)}."
     if fleet.control:
         yield f"Without the release: {states(fleet.control)}."
@@ -60,7 +64,7 @@ def reasons(fleet: FleetStanding) -> Iterator[str]:
         yield f"{one.hosts} for {one.reason}"
     more = len(fleet.reasons) - _MOST_REASONS
     if more > 0:
-        yield f"{more} more reasons"
+        yield counted(more, "more reason")
 
 
 def of_host(host: WorstHost) -> str:

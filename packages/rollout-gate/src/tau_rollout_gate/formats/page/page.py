@@ -15,6 +15,7 @@ from markupsafe import Markup
 from tau_rollout_gate import __version__
 from tau_rollout_gate.contract.cycle import HealthState
 from tau_rollout_gate.contract.rollout import RolloutStatus
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.decision.soak import Restart
 from tau_rollout_gate.durations import utc
@@ -141,9 +142,10 @@ def _strips(around: Surroundings) -> Iterator[Strip]:
         counts = Counter(cycle.event.health_state for cycle in cycles)
         told = [f"{counts[each]} {each}" for each in _WORST_LAST if counts[each]]
         size = -(-len(cycles) // MOST_BARS) or 1
+        count = counted(len(cycles), "cycle")
         yield Strip(
             surface=surface,
-            summary=f"{len(cycles)} cycles: {', '.join(told)}" if cycles else "no cycle yet",
+            summary=f"{count}: {', '.join(told)}" if cycles else "no cycle yet",
             bars=tuple(_bar(cycles[start : start + size]) for start in range(0, len(cycles), size)),
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.answer import Verdict
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats.layout import PIPED, Colour, Look, aligned, joined, paragraphs
@@ -56,7 +57,7 @@ def _parting(found: Replays, look: Look) -> Iterator[str]:
     parted = found.parting
     if parted is None:
         count = found.replays[0].last.number
-        yield look.painted(f"AGREE  at all {count} cycles", Colour.GOOD)
+        yield look.painted(f"AGREE  at all {counted(count, 'cycle')}", Colour.GOOD)
         return
     where = f"cycle {parted.ours.number}, {_place(parted.ours)}, {utc(parted.ours.unix_ms)}"
     yield look.painted(f"PART  at {shown(where)}", Colour.WARNING)
@@ -85,7 +86,8 @@ def _cells(step: Step) -> tuple[str, ...]:
 def _end(replay: Replay, look: Look) -> Iterator[str]:
     last = replay.last
     word = look.word(last.verdict)
-    yield f"{word}  in {shown(last.phase)} after {last.number} cycles, {shown(_place(last))}"
+    after = counted(last.number, "cycle")
+    yield f"{word}  in {shown(last.phase)} after {after}, {shown(_place(last))}"
 
 
 def _said(step: Step) -> str:

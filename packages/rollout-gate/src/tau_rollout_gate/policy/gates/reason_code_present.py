@@ -3,6 +3,7 @@
 from functools import partial
 from typing import ClassVar, Literal
 
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
 from tau_rollout_gate.policy.signals import ReasonCode
@@ -41,7 +42,7 @@ class ReasonCodePresentGate(WindowGate, frozen=True, kw_only=True, tag="reason_c
             return Finding(status=status, observed="present", cycle=having.last)
         return Finding(
             status=status,
-            observed=f"in none of {window.count} cycles",
+            observed=f"in none of {counted(window.count, 'cycle')}",
             cycle=window.last,
             remedy="run a cycle with the registry changes that were announced at the start",
             command="run FIXTURE",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.files.fleet import read_fleet_file, read_roster_file
 from tau_rollout_gate.fleet.comparison import Reach, reaches
 from tau_rollout_gate.fleet.draw.cohort import preview
@@ -42,11 +43,12 @@ def foretold(policy: Policy, entries: Sequence[RosterEntry]) -> Foretold:
     """Foretell it for the hosts of a roster. The release moves the lot, and hardly any count."""
     rules = policy.fleet or FleetRules()
     draws = preview(policy, entries, salt=rules.salt_of(_ANY_RELEASE))
+    hosts_there = counted(len(entries), "host")
     cohorts = {one.phase: one.draw.drawn + one.draw.first for one in draws}
     findings = [
         LintFinding(
             place="fleet.tolerate",
-            problem=f"{phase} has {hosts} of {len(entries)} hosts, and as many may be not clean: "
+            problem=f"{phase} has {hosts} of {hosts_there}, and as many may be not clean: "
             "it passes where none was; tolerate fewer, or raise min_hosts",
         )
         for phase, hosts in cohorts.items()

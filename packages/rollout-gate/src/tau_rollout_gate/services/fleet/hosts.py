@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout, RolloutStatus
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.answer import Found
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.policy import pinned_policy
@@ -258,15 +259,18 @@ def _members(known: Ground, cutoffs: Mapping[str, str], percent: int) -> list[Ro
 def _notes_of(one: PhaseDraw) -> list[str]:
     """What people have to know of a draw: why it is more, and who is left out."""
     found, draw = [], one.draw
+    drawn = counted(draw.drawn, "host")
     if draw.is_raised:
-        found.append(f"it is {draw.wanted} hosts, more than {draw.percent} %, for min_hosts")
+        found.append(
+            f"it is {counted(draw.wanted, 'host')}, more than {draw.percent} %, for min_hosts"
+        )
     if draw.drawn > draw.wanted:
         found.append(
-            f"it is {draw.drawn} hosts, and the share is {draw.wanted}: an earlier cut-off was "
+            f"it is {drawn}, and the share is {draw.wanted}: an earlier cut-off was "
             "higher in a group"
         )
     if draw.drawn == draw.wanted and not draw.is_raised:
-        found.append(f"it is exactly {draw.drawn} hosts by lot, and {draw.first} marked")
+        found.append(f"it is exactly {drawn} by lot, and {draw.first} marked")
     if one.without:
         found.append(f"groups without a canary: {', '.join(one.without[:10])}")
     if not one.added:

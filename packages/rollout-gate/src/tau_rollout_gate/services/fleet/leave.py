@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.fleet import HostState
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.rollout_directory import Change
@@ -156,12 +157,13 @@ def _excused(asked: Asked, change: Change, known: Ground, hosts: Sequence[str]) 
 def _told(excused: Sequence[str], counting: Sequence[str]) -> tuple[str, ...]:
     found = []
     if excused:
-        found.append(f"{len(excused)} hosts count no more: {named(tuple(excused))}")
+        count = counted(len(excused), "host counts", "hosts count")
+        found.append(f"{count} no more: {named(tuple(excused))}")
     if counting:
         found.append(
-            f"{len(counting)} go on counting, which were not recorded clean in this phase: "
-            f"{named(tuple(counting))}; 'reenter --reason' draws without those that are not on the "
-            "roster"
+            f"{counted(len(counting), 'goes', 'go')} on counting, not recorded clean in this phase:"
+            f" {named(tuple(counting))}; 'reenter --reason' draws without those that are not on "
+            "the roster"
         )
     return tuple(found)
 

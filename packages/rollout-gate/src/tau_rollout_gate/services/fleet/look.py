@@ -1,12 +1,13 @@
 """Looks at a fleet: what is known of its hosts, then what the engine's workers say, together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tau_rollout_gate import __version__
 from tau_rollout_gate.contract.fleet import FleetPin
 from tau_rollout_gate.contract.rollout import Rollout
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.decision.answer import Answer
 from tau_rollout_gate.errors import FleetRefusedError
 from tau_rollout_gate.evidence.values import Evidence
@@ -223,14 +224,20 @@ def _roster_warnings(known: Ground) -> list[str]:
             "the roster has changed since the start: the lot is drawn of it as it is at the entry"
         ]
     changes = roster_changes(known.hosts)
-    words: Mapping[str, tuple[str, ...]] = {
-        "are new on the roster since the phase was entered": changes.joined,
-        "left the roster since the phase was entered": changes.left,
-        "have another group on the roster, which counts from the next rollout on": (
-            changes.regrouped
+    words = (
+        ("is", "are", "new on the roster since the phase was entered", changes.joined),
+        ("has", "have", "left the roster since the phase was entered", changes.left),
+        (
+            *("has", "have"),
+            "another group on the roster, which counts from the next rollout on",
+            changes.regrouped,
         ),
-    }
-    return [f"{len(names)} hosts {what}: {named(names)}" for what, names in words.items() if names]
+    )
+    return [
+        f"{counted(len(names), f'host {one}', f'hosts {several}')} {what}: {named(names)}"
+        for one, several, what, names in words
+        if names
+    ]
 
 
 def named(names: tuple[str, ...] | list[str]) -> str:

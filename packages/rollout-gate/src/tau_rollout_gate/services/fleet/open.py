@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tau_rollout_gate.contract.fleet import FleetPin
+from tau_rollout_gate.counted import counted
 from tau_rollout_gate.errors import RolloutGateError
 from tau_rollout_gate.files.policy import load_policy
 from tau_rollout_gate.files.record import find
@@ -77,5 +78,5 @@ def _still_carrying(root: Path, pin: FleetPin) -> list[str]:
         return [f"which hosts the rollout before gave its release is not known: {error}"]
     if last.status != "rolled_back" or not given:
         return []
-    hosts = f"{len(given)} hosts were given it: {named(sorted(given))}"
+    hosts = f"{counted(len(given), 'host was', 'hosts were')} given it: {named(sorted(given))}"
     return [f"{last.release} was rolled back, and {hosts}; have all been reverted?"]
