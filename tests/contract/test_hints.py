@@ -27,7 +27,7 @@ MADE_WHOLE = ("tau_rollout_gate/decision/", "tau_rollout_gate/fleet/", "tau_roll
 
 MENTIONED = {
     "tau_custom_command/fixture/starter.py",  # in a fixture, which is no state directory's
-    "tau_rollout_gate/contract/shipped.py",  # what another host did
+    "tau_rollout_gate/contract/store/shipped.py",  # what another host did
     "tau_rollout_gate/evidence/signoff_form.py",  # a comment in a file that may be anywhere
 }
 """Modules that name a command, and ask nobody to type it here."""

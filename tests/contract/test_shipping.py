@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
-from tau_rollout_gate.contract.sentinel import Sentinel
+from tau_rollout_gate.contract.store.sentinel import Sentinel
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.stores.host import read_host
 from tau_rollout_gate.files.stores.interface import SENTINEL_FILE, Store

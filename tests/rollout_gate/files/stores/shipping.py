@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tau_rollout_gate.contract.sentinel import Sentinel
+from tau_rollout_gate.contract.store.sentinel import Sentinel
 from tau_rollout_gate.files.stores.interface import SENTINEL_FILE
 from tests.rollout_gate.making import Json
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tau_rollout_gate.contract.sentinel import Sentinel
+from tau_rollout_gate.contract.store.sentinel import Sentinel
 from tau_rollout_gate.errors import FormRefusedError, StoreError, TooLargeError
 from tau_rollout_gate.files.stores import local as local_module
 from tau_rollout_gate.files.stores.interface import LARGEST_OBJECT_BYTES, SENTINEL_FILE, Store

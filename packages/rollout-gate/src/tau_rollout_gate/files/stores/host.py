@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tau_rollout_gate.contract.pin import SurfacePin
-from tau_rollout_gate.contract.shipped import SEGMENTS
+from tau_rollout_gate.contract.store.shipped import SEGMENTS
 from tau_rollout_gate.errors import StoreError
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.stores.interface import Store

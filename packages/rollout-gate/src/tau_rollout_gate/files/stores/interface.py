@@ -5,7 +5,7 @@ A key that is not there is an answer: a host that is silent. Whatever else goes 
 
 from typing import Protocol
 
-from tau_rollout_gate.contract.sentinel import Sentinel
+from tau_rollout_gate.contract.store.sentinel import Sentinel
 
 SENTINEL_FILE = "_fleet.json"
 """At the root of a store: that this is the store of a fleet, and of which."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from tau_rollout_gate.contract.sentinel import Sentinel
+from tau_rollout_gate.contract.store.sentinel import Sentinel
 from tau_rollout_gate.errors import RolloutGateError, StoreError, TooLargeError
 from tau_rollout_gate.files.disk.sync import sync_folder
 from tau_rollout_gate.files.owner import denied

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tau_rollout_gate.contract.sentinel import Sentinel
+from tau_rollout_gate.contract.store.sentinel import Sentinel
 from tau_rollout_gate.errors import StoreError, TooLargeError
 from tau_rollout_gate.files.stores import bucket_errors
 from tau_rollout_gate.files.stores.bucket import Bucket

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES, line_digest
 from tau_rollout_gate.contract.pin import LogPosition, SurfacePin
-from tau_rollout_gate.contract.shipped import SEGMENTS, ShippedSegment, parse_segments, wanted
+from tau_rollout_gate.contract.store.shipped import SEGMENTS, ShippedSegment, parse_segments, wanted
 from tau_rollout_gate.errors import FormRefusedError, TooLargeError
 from tau_rollout_gate.evidence.lines import ReadLog, Segment
 from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tau_rollout_gate.contract.fleet import FleetFile, FleetPin
-from tau_rollout_gate.contract.sentinel import Sentinel
+from tau_rollout_gate.contract.store.sentinel import Sentinel
 from tau_rollout_gate.errors import RefusedError
 from tau_rollout_gate.files.fleet import read_fleet_file, read_roster_file
 from tau_rollout_gate.files.stores.interface import SENTINEL_FILE, Store

@@ -1,0 +1,1 @@
+"""Commands that only a fleet has: who gets a release, how each host stands, and its store."""
