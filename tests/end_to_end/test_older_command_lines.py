@@ -208,3 +208,18 @@ def test_the_runbook_has_the_table() -> None:
     section = RUNBOOK.read_text().partition("## Older command lines\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(--[a-z-]+)` \| `([A-Z_]+)` \|", section, re.MULTILINE)
     assert dict(rows) == {flag: OLDER.environment_name(flag) for flag in OLDER.FLAGS}
+
+
+@pytest.mark.parametrize(
+    "flag", [flag for flag in OLDER.OF_A_RUN if OLDER.FLAGS[flag].takes_value and flag != STATE_DIR]
+)
+def test_a_wrong_value_is_told_by_the_flag_that_was_typed(flag: str, tmp_path: Path) -> None:
+    """And not by today's name, which nobody typed; nothing is begun."""
+    fixture = ("--custom-command-fixture", CONTRACTS / "rollout-pass.json")
+    done = call(RUN, *fixture, flag, "no such", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        ("error: Invalid value for '" + flag, f"error: Invalid value for {flag}")
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -61,7 +61,10 @@ class TestRun:
         assert (done.code, done.err) == (0, "")
         assert done.out.splitlines() == [
             "✓  2 cases applied",
-            "cycle 1 in .tau/custom-command: 2 cases, 2 applied; commands: 1 written, 1 run",
+            (
+                "cycle 1 in .tau/custom-command: 2 cases, 2 applied; commands: 1 written, "
+                "1 recorded, not run"
+            ),
             "health: healthy, the last cycle ended without a failed case",
         ]
         assert [c["run_count"] for c in state_of(command).state()["commands"]] == [1]

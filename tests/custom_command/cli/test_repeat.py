@@ -4,7 +4,9 @@ import fcntl
 import itertools
 import json
 import os
+import pty
 import random
+import re
 import signal
 import subprocess
 import time
@@ -20,7 +22,13 @@ from hypothesis import strategies as st
 
 from tau_custom_command.services.repeat import Pace
 from tests.custom_command.cases import case_object, fixture_bytes
-from tests.custom_command.running import Command, Json
+from tests.custom_command.running import (
+    COMMAND,
+    PATIENCE_SECONDS,
+    Command,
+    Json,
+    environment,
+)
 
 EVERY = ("run", "fixture.json", "--state-dir", "state", "--every")
 EXECUTE = ("--run-mode", "execute", "--no-policy-require-approval", "--stop-timeout", "10s")
@@ -183,6 +191,31 @@ def test_it_is_stopped_at_any_moment_and_loses_nothing(
     state = json.loads((command.folder / "state/state.json").read_bytes())
     assert state["last_cycle"]["cycle_number"] == len(found)
     assert command("recover", "--state-dir", "state").out == "state: nothing to recover\n"
+
+
+def test_on_a_terminal_it_says_when_the_next_cycle_begins(command: Command) -> None:
+    """Also before the first one, which the jitter may have wait for long; elsewhere it is quiet."""
+    write(command.folder, case_object())
+    waits = ("run", "fixture.json", "--state-dir", "state", "--every", "1h", "--jitter", "1h")
+    shown, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, *waits],
+        cwd=command.folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=terminal,
+    )
+    os.close(terminal)
+    said = os.read(shown, 200).decode()
+    process.terminate()
+    assert process.wait(PATIENCE_SECONDS) == 0
+    os.close(shown)
+    assert re.fullmatch(r"the next cycle begins in \d+ s, at [-0-9]+ [:0-9]+Z\r\n", said)
+    with command.start(*waits) as quiet:
+        time.sleep(0.5)
+        quiet.terminate()
+        assert quiet.communicate(timeout=60) == ("", "")
 
 
 def test_an_interrupt_ends_it_with_0(command: Command) -> None:

@@ -202,7 +202,7 @@ class TestSentences:
             ),
             (
                 [case_object("a"), case_object("b", "RUN")],
-                "Case 'b' ran the command greet (status 200).",
+                "Case 'b' recorded a RUN of the command greet, and started nothing (status 200).",
             ),
             (
                 [case_object("a"), case_object("b", "DELETE")],
@@ -252,7 +252,7 @@ class TestSentences:
         ids=[
             "created",
             "updated",
-            "ran",
+            "recorded",
             "deleted",
             "nothing to delete",
             "rejected",

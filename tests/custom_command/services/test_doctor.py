@@ -117,6 +117,24 @@ def test_a_name_that_is_not_resolved(command: Command) -> None:
 
 
 @needs_bubblewrap
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs commands as another user")
+def test_why_a_workspace_cannot_be_written_is_told(command: Command, workspace: Path) -> None:
+    """Whose it is to be, or that its folder cannot be searched; and nothing is left there."""
+    workspace.chmod(0o755)
+    os.chown(workspace, 0, 0)
+    found = command("doctor", "--workspace", workspace)
+    said = f"✗ not so: nobody (65534) can write in the workspace {workspace}; give it to that user"
+    assert (found.code, said in found.out) == (3, True), found.out
+    workspace.chmod(0o700)
+    found = command("doctor", "--workspace", workspace)
+    assert "let it search the folders above (chmod o+x), or name another user" in found.out
+    os.chown(workspace, 65534, 65534)
+    found = command("doctor", "--workspace", workspace, "--json")
+    (fact,) = found.json()["workspace"]
+    assert (found.code, fact["holds"], list(workspace.iterdir())) == (0, True, [])
+
+
+@needs_bubblewrap
 def test_the_workspace_of_the_runs_to_come(command: Command, tmp_path: Path) -> None:
     """One that they could not use is refused, and why is told."""
     found = command("doctor", "--workspace", tmp_path / "absent", "--json")

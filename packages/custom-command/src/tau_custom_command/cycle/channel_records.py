@@ -270,6 +270,8 @@ def _achievement(settlement: Settlement) -> str:
         return "listed the registered commands"
     if operation is Operation.DELETE and not settlement.change.deleted_commands:
         return f"had nothing to delete: {settlement.case.command_name} was not registered"
+    if operation is Operation.RUN and not settlement.is_executed:
+        return f"recorded a RUN of the command {settlement.case.command_name}, and started nothing"
     return f"{_PAST_TENSE[operation]} the command {settlement.case.command_name}"
 
 

@@ -49,18 +49,18 @@ _OUTSIDE = (
     f' ! (: > "$d/{_FILE}") 2>/dev/null || exit 1; done'
 )
 _SCRATCH = f'(: > "$TMPDIR/{_FILE}")'
-_WORKSPACE = f'(: > "{WORKSPACE}/{_FILE}") 2>/dev/null && rm "{WORKSPACE}/{_FILE}"'
+WRITES_IN_WORKSPACE = f'(: > "{WORKSPACE}/{_FILE}") 2>/dev/null && rm "{WORKSPACE}/{_FILE}"'
 
 P = Promise
 PROBES = (
     Probe(P.HOMES_HIDDEN, P.HOMES_HIDDEN, f'[ -z "$(ls -A "{HOME}" 2>/dev/null)" ]'),
     Probe(P.OWN_FILES_HIDDEN, P.OWN_FILES_HIDDEN, f'[ -z "$(ls -A "{STATE}" 2>/dev/null)" ]'),
     Probe(P.FILES_OF_OTHERS, P.FILES_OF_OTHERS, '[ "$(id -u)" != 0 ] && ! [ -r /etc/shadow ]'),
-    Probe(P.READ_ONLY, P.READ_ONLY, f"{_OUTSIDE}; {_SCRATCH} && ! {{ {_WORKSPACE}; }}"),
+    Probe(P.READ_ONLY, P.READ_ONLY, f"{_OUTSIDE}; {_SCRATCH} && ! {{ {WRITES_IN_WORKSPACE}; }}"),
     Probe(
         P.READ_ONLY_OUTSIDE,
         P.READ_ONLY_OUTSIDE,
-        f"{_OUTSIDE}; {_SCRATCH} && {_WORKSPACE}",
+        f"{_OUTSIDE}; {_SCRATCH} && {WRITES_IN_WORKSPACE}",
     ),
     Probe(P.NO_NETWORK, P.NO_NETWORK, '[ "$(grep -c : /proc/net/dev)" = 1 ]'),
     Probe(P.NO_SOCKETS_OF_THE_HOST, P.NO_SOCKETS_OF_THE_HOST, f'! [ -e "{SOCKET}" ]'),

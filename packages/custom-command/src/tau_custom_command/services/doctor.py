@@ -18,7 +18,7 @@ from tau_custom_command.errors import StorageError
 from tau_custom_command.execution.bubblewrap.view import CERTIFICATES
 from tau_custom_command.execution.cancellation import Cancellation
 from tau_custom_command.execution.invocation import Invocation
-from tau_custom_command.execution.probes import PROBES, Probe
+from tau_custom_command.execution.probes import PROBES, WRITES_IN_WORKSPACE, Probe
 from tau_custom_command.execution.profiles import PROMISES
 from tau_custom_command.execution.run import hear_of_ends, probe, run
 from tau_custom_command.policy.model import SandboxProfile
@@ -54,7 +54,8 @@ class Checkup(NamedTuple):
     """What this machine can enforce.
 
     Which bubblewrap there is, on what system, and who runs confined commands; why a profile cannot
-    be had; what each keeps; and what a command can do that may use the network.
+    be had; what each keeps; what a command can do that may use the network; and whether it can
+    write in the workspace that was named.
     """
 
     bubblewrap: str | None
@@ -64,12 +65,14 @@ class Checkup(NamedTuple):
     rows: tuple[Row, ...]
     network: tuple[Fact, ...]
     memory: str
+    workspace: tuple[Fact, ...] = ()
 
     @property
     def is_whole(self) -> bool:
         """Whether every profile can be had, and keeps all that it promises."""
         kept = all(kept is not False for row in self.rows for kept in row.kept.values())
-        return not self.refused and kept and all(fact.holds for fact in self.network)
+        facts = (*self.network, *self.workspace)
+        return not self.refused and kept and all(fact.holds for fact in facts)
 
 
 def examine(asked: Asked) -> Checkup:
@@ -85,6 +88,7 @@ def examine(asked: Asked) -> Checkup:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             rows = [pool.submit(trial.row, each, refused) for each in PROBES]
             network = pool.submit(lambda: tuple(trial.network(refused)))
+            workspace = pool.submit(lambda: tuple(trial.workspace(refused)))
             return Checkup(
                 bubblewrap=_bubblewrap(),
                 system=f"{platform.system()} {platform.release()}, {platform.machine()}",
@@ -93,6 +97,7 @@ def examine(asked: Asked) -> Checkup:
                 rows=tuple(row.result() for row in rows),
                 network=network.result(),
                 memory=_memory(),
+                workspace=workspace.result(),
             )
 
 
@@ -153,6 +158,23 @@ class _Trial:
                     self._with_network("head", "-c", "1", str(path)),
                     "have the file it leads to be one that everybody may read",
                 )
+
+    def workspace(self, refused: Mapping[SandboxProfile, str]) -> Iterator[Fact]:
+        """Write in the workspace that was named, as a command does; else its profile only fails."""
+        if self._asked.workspace is None or SandboxProfile.WORKSPACE_WRITE in refused:
+            return
+        user = _user(self._asked.run_as)
+        tried = _ended(
+            self.invocation(
+                SandboxProfile.WORKSPACE_WRITE,
+                *("/bin/sh", "-c", WRITES_IN_WORKSPACE, "doctor", "", "", "", str(self._workspace)),
+            )
+        )
+        yield Fact(
+            f"{user} can write in the workspace {self._asked.workspace}",
+            tried.exit_code == 0,
+            "give it to that user (chown), or name another one: --run-as UID",
+        )
 
     def _with_network(self, *words: str) -> bool:
         asked = self.invocation(SandboxProfile.RESTRICTED, *words)

@@ -36,22 +36,27 @@ class Pace(NamedTuple):
         return due_ms + (late // self.interval_ms + 1) * self.interval_ms
 
 
-def repeat(
+def repeat(  # noqa: PLR0913 - what is done, how often, and what is told of it
     cycle: Callable[[], object],
     pace: Pace,
     *,
     clock: Clock,
     stopping: Stopping,
     complain: Callable[[str], None],
+    announce: Callable[[int], None],
 ) -> None:
     """Run cycles until a signal asks to stop; one that fails is told, and the next one comes.
 
-    What is told is not told again as long as it stays the same, as while cycles are paused.
+    What is told is not told again as long as it stays the same, as while cycles are paused. In how
+    many milliseconds each cycle begins is announced once.
     """
-    due_ms, told = clock.monotonic_ms() + pace.offset_ms, ""
+    due_ms, told, announced_ms = clock.monotonic_ms() + pace.offset_ms, "", None
     while stopping.stopped_by is None:
         left_ms = due_ms - clock.monotonic_ms()
         if left_ms > 0:
+            if announced_ms != due_ms:
+                announce(left_ms)
+                announced_ms = due_ms
             stopping.wait(left_ms / 1000)
             continue
         said = ""

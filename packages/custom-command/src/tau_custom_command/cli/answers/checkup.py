@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tau_custom_command.policy.model import SandboxProfile
-from tau_custom_command.services.doctor import Checkup
+from tau_custom_command.services.doctor import Checkup, Fact
 
 _MARKS = {True: "✓", False: "✗", None: "·"}
 
@@ -35,7 +35,7 @@ def _lines(found: Checkup) -> Iterator[str]:
 
 def _verdict(found: Checkup) -> Iterator[str]:
     yield ""
-    for fact in found.network:
+    for fact in (*found.network, *found.workspace):
         if not fact.holds:
             yield f"✗ not so: {fact.what}; {fact.remedy}"
     for why in dict.fromkeys(found.refused.values()):
@@ -67,5 +67,10 @@ def checkup_as_json(found: Checkup) -> dict[str, Any]:
             }
             for profile in SandboxProfile
         ],
-        "network": [{"what": fact.what, "holds": fact.holds} for fact in found.network],
+        "network": _facts(found.network),
+        "workspace": _facts(found.workspace),
     }
+
+
+def _facts(facts: tuple[Fact, ...]) -> list[dict[str, Any]]:
+    return [{"what": fact.what, "holds": fact.holds} for fact in facts]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tau_custom_command.cli.answers.next_steps import HowAsked, advice_on
-from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RuntimeEvent
+from tau_custom_command.contract.state import CommandRecord, HealthSnapshot, RunMode, RuntimeEvent
 from tau_custom_command.cycle.channel_records import account, attempts
 from tau_custom_command.cycle.settle import Disposition, Settlement
 from tau_custom_command.durations import utc
@@ -33,6 +33,7 @@ _COUNTS = {
     "duplicate_skips": "done before",
     "backlog_cases": "left over",
 }
+_RECORDED = "recorded, not run"
 _CHANGES = {"upserted_commands": "written", "deleted_commands": "deleted", "executed_runs": "run"}
 
 
@@ -93,7 +94,8 @@ def run_as_text(report: RunReport, asked: HowAsked) -> str:
     applied = f"✓  {plain:,} {'case' if plain == 1 else 'cases'} applied\n" if plain else ""
     cases = "1 case" if event.discovered_cases == 1 else f"{event.discovered_cases:,} cases"
     done = f"cycle {event.cycle_number} in {asked.state_dir}: {cases}, {_counted(event, _COUNTS)}"
-    if changes := _counted(event, _CHANGES):
+    is_recorded = event.run_mode is RunMode.RECORD
+    if changes := _counted(event, _CHANGES | ({"executed_runs": _RECORDED} if is_recorded else {})):
         done += f"; commands: {changes}"
     health = f"health: {event.health_state}, {event.health_reason}"
     if advice := advice_on(report, asked):

@@ -13,7 +13,7 @@ from tau_custom_command.cli.answers.report import print_report
 from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
 from tau_custom_command.cli.execution_options import ExecutionOptions, executing
 from tau_custom_command.cli.output import print_answer
-from tau_custom_command.cli.progress import track
+from tau_custom_command.cli.progress import announced, track
 from tau_custom_command.cli.shipping_options import Host, ShipTo, after_cycles
 from tau_custom_command.cycle.plan import CycleLimits
 from tau_custom_command.errors import ExitCode
@@ -207,7 +207,14 @@ def run(
                 host=os.uname().nodename,
                 state_dir=state_dir,
             )
-            repeat(partial(cycle, stopping), pace, clock=clock, stopping=stopping, complain=_tell)
+            repeat(
+                partial(cycle, stopping),
+                pace,
+                clock=clock,
+                stopping=stopping,
+                complain=_tell,
+                announce=announced,
+            )
             shipping.end()
             raise typer.Exit(ExitCode.YES)
         is_as_expected = cycle(stopping)

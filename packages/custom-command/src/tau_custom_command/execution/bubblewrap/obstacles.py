@@ -64,7 +64,7 @@ def explain(said: str, found: Facts) -> str:
     words = said.casefold()
     if "unknown option" in words:
         remedy = "bubblewrap is too old; 0.8.0 is the first that will do"
-    elif "source path" in words:
+    elif "source path" in words or "can't chdir" in words:
         remedy = (
             "the user that commands run as cannot reach a folder; let it search the folders above"
             " (chmod o+x), or name another user: --run-as UID"
