@@ -68,7 +68,9 @@ def test_rows_say_what_the_counts_say() -> None:
         own = [Host(row.host, row.group) for row in rows]
         plan = plan_of(own)
         partial = read_partial(plan, own, 0, partial_of(plan, 0, rows))
-        return [row.state for row in counted_rows(plan, partial, rows)]
+        found = counted_rows(plan, partial, rows)
+        assert all(row.counts_as_unclean for row in found if row.state is HostState.NOT_UPGRADED)
+        return [row.state for row in found]
 
     clean, silent = HostState.CLEAN, HostState.SILENT
     assert counted(rows) == [clean, HostState.NOT_UPGRADED, silent, clean]
