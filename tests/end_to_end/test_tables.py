@@ -53,6 +53,7 @@ OTHERS = frozenset(
         *("annotate", "bind", "delete", "directory", "jq", "message", "name", "quiet"),  # git, gh
         *("collector", "junitxml", "only-show-errors", "option", "pipe"),
         *("delay-updates", "port", "protocol"),  # rsync, dask
+        *("all-packages", "out-dir", "wheel"),  # uv
         *("compare", "rounds", "small"),  # scripts/bench.sh
     )
 )
