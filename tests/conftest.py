@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Generator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -27,13 +29,40 @@ OLDER_FILTERS = {
 }
 """Marks by which tests are chosen as with the older program, and the folders they are in."""
 
+without_library: set[str] = set()
+"""The tests and modules that were skipped for want of a library."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of a folder, so that no test has to say where it is."""
+
+    @cache  # for each of thousands of tests it would take a second
+    def marks(file: Path) -> list[str]:
+        return [
+            mark
+            for mark, folders in OLDER_FILTERS.items()
+            if any(file.is_relative_to(config.rootpath / folder) for folder in folders)
+        ]
+
     for item in items:
-        for mark, folders in OLDER_FILTERS.items():
-            if any(item.path.is_relative_to(config.rootpath / folder) for folder in folders):
-                item.add_marker(mark)
+        for mark in marks(item.path):
+            item.add_marker(mark)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Note a module that is skipped."""
+    note(report)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note a test that is skipped."""
+    note(report)
+
+
+def note(report: pytest.CollectReport | pytest.TestReport) -> None:
+    """Note what is skipped for want of a library, which an extra may bring."""
+    if report.skipped and "could not import" in str(report.longrepr):
+        without_library.add(report.nodeid)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -61,6 +90,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
             paused.start()
 
 
-def pytest_sessionfinish() -> None:
-    """End what commands were forked from, so that what was measured there is written."""
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End what commands were forked from, so that what was measured there is written.
+
+    What was skipped for want of a library is written for scripts/check-wheel.sh, a line each.
+    """
     forking.end()
+    if not hasattr(session.config, "workerinput"):
+        folder = session.config.cache.mkdir("without-library")
+        folder.joinpath("tests").write_text("".join(f"{one}\n" for one in sorted(without_library)))
