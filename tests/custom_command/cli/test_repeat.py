@@ -166,6 +166,7 @@ def test_a_cycle_that_takes_longer_skips_and_never_overlaps(command: Command) ->
     assert {event["failed_cases"] for event in found} == {0}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("mode", [(), (*EXECUTE, *UNCONFINED)], ids=["record", "execute"])
 def test_it_is_stopped_at_any_moment_and_loses_nothing(
     command: Command, mode: tuple[str, ...]

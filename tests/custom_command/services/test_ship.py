@@ -306,6 +306,7 @@ def test_an_object_store_gets_what_a_directory_gets(
         ship(runtime.state_dir, location, clock=clock)
 
 
+@pytest.mark.unmeasured
 def test_a_kill_at_any_moment_leaves_what_readers_can_read(
     runtime: Runtime, there: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -392,6 +392,7 @@ def test_cycles_from_before_the_log_had_a_line(state_dir: Path, history: History
         assert flaws(read(state_dir, position)) == found
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

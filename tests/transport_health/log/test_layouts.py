@@ -172,9 +172,10 @@ def test_hostile_lines_are_read_by_the_rules() -> None:
     hold_against_the_rules(lines=5_000, seed=1)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.unmeasured
 def test_very_many_hostile_lines_are_read_by_the_rules() -> None:
-    """The same of a hundred thousand."""
+    """A hundred thousand."""
     hold_against_the_rules(lines=100_000, seed=2)
 
 
