@@ -2,7 +2,7 @@
 set -euo pipefail
 
 checks=(format lint types imports dependencies shell workflows tests)
-more=(unit exhaustive speed)
+more=(packages together unit exhaustive speed)
 
 usage() {
   cat <<TEXT
@@ -14,8 +14,9 @@ whose tool does not exist for this machine is skipped, and says so. With CI=true
 it installs the programs that some tests need first (./scripts/setup.sh --system).
 
 Checks: ${checks[*]}
-More:   ${more[*]}: the tests of the pure rooms, which \`tests\` has too; those that try
-        every system call, or very much; and whether anything became twice as slow
+More:   ${more[*]}: the two halves of \`tests\`; the tests of the
+        pure rooms, which it has too; those that try every system call, or very much; and whether
+        anything became twice as slow
 TEXT
 }
 
@@ -66,11 +67,10 @@ check() {
       command -v jq bwrap >/dev/null || skip 'no jq or no bwrap: ./scripts/setup.sh --system'
       ./scripts/bench.sh --small --compare scripts/bench/small.json
       ;;
-    tests)
-      coverage erase
-      # A package's own tests are of its wheel, alone, and cover it by themselves; the others are of
-      # all packages together.
-      ./scripts/check-wheel.sh
+    # A package's own tests are of its wheel, alone, and cover it by themselves.
+    packages) ./scripts/check-wheel.sh ;;
+    # The others are of all packages together.
+    together)
       # What the packages hold copies of is tested once, for all of them.
       copies=(tests/contract/test_strict_json.py tests/contract/test_long_json.py)
       coverage run -m pytest -n auto --dist worksteal -q -m 'not exhaustive' "${copies[@]}"
@@ -80,13 +80,27 @@ check() {
         others+=("--ignore=tests/${package//-/_}")
       done
       pytest -n auto --dist worksteal -q -m 'not exhaustive' "${others[@]}"
+      ;;
+    tests)
+      coverage erase
+      # At once: where tests of one half wait, those of the other go on. What the second one says is
+      # shown after the first. Not by `&`, which would have them ignore an interruption.
+      export -f check
+      failed=0
+      # shellcheck disable=SC2016 # for the shells that are started
+      printf '%s\n' packages together | log=$log.together xargs -P 2 -I{} bash -c '
+        set -euo pipefail
+        [[ {} == packages ]] || exec &>"$log"
+        check {}' || failed=1
+      cat -- "$log.together"
+      ((failed == 0)) || return 1
       python scripts/coverage_gates.py
       ;;
   esac
 }
 
 log=$(mktemp)
-trap 'rm -f -- "$log"' EXIT
+trap 'rm -f -- "$log" "$log.together"' EXIT
 table=()
 failed=0
 
@@ -96,7 +110,7 @@ run() {
   # A shell of its own, not tested by `if` or `||`: there `set -e` holds, so the check stops at
   # its first failing command.
   set +e
-  if [[ " tests exhaustive unit " == *" $name "* ]]; then
+  if [[ " tests packages together exhaustive unit " == *" $name "* ]]; then
     (set -e; check "$name") 2>&1 | tee -- "$log"
     status=${PIPESTATUS[0]}
     closing=$(sed -nE 's/^(=+ )?(.+ in [0-9.]+s( \(.+\))?)( =+)?$/\2/p' "$log" | paste -sd '+')
