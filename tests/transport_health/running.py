@@ -15,7 +15,7 @@ from tests import forking
 from tests.transport_health.state_files import NOW_UNIX_MS, StateDirectory
 
 COMMAND = Path(sys.executable).parent / "tau-transport-health"
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 """How long a test waits for a process before it gives up."""
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -113,7 +113,8 @@ def test_each_cycle_is_new_work_and_reads_the_fixture_anew(command: Command) -> 
     with looping(command, "100ms") as process:
         until(lambda: len(events(command.folder)) >= 2)
         (command.folder / "fixture.json").write_text("{")
-        time.sleep(0.5)
+        assert process.stderr is not None
+        next(line for line in process.stderr if "fixture.json" in line)  # it is read by now
         count = len(events(command.folder))
         time.sleep(0.3)
         assert len(events(command.folder)) == count

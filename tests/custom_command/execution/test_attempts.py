@@ -164,7 +164,7 @@ def _kept(profile: SandboxProfile) -> frozenset[Promise]:
     return promises | ({P.READ_ONLY_OUTSIDE} if P.READ_ONLY in promises else set())
 
 
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 60
 """How long the kernel may take to put 200 sandboxes away, on a machine that has more to do."""
 
 

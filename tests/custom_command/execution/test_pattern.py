@@ -55,7 +55,7 @@ def test_a_pattern_that_takes_for_ever_is_ended(search: PatternSearch) -> None:
     """Soon after its time, and the next one is looked for as if nothing had been."""
     started = time.monotonic()
     assert search(*FOR_EVER) is Unmatched.TIMED_OUT
-    assert 0.3 <= time.monotonic() - started < 5
+    assert 0.3 <= time.monotonic() - started < 30
     assert search("b", "ab") == ("b",)
     assert len(_workers(os.getpid())) == 1
 

@@ -202,7 +202,7 @@ def test_what_a_command_has_left_is_ended(
     """A reader does not wait for who still holds the output, and the audit tells of it."""
     began = time.monotonic()
     found = ended(invocation(profile, workspace, "sh", "-c", script))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 40  # of the 78 that they would be waited for
     assert (found.failure, found.left_behind, found.stdout.text) == (None, True, "\n")
     assert found.explanation == "processes that it had left were killed"
 

@@ -149,6 +149,6 @@ def test_every_word_has_a_name(word: str) -> None:
 @pytest.mark.parametrize("word", ["1" * 200_000 + "x", "sh" + "-1" * 100_000, "ld-linux" * 50_000])
 def test_a_long_word_takes_no_long_time(word: str) -> None:
     """A word longer than a file's name can be is no known program, at once."""
-    started = time.monotonic()
+    started = time.process_time()
     assert program_name(word) == word
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1

@@ -327,9 +327,9 @@ def test_allow_shell_never_denies_more(template: str) -> None:
 @pytest.mark.parametrize("template", ["echo " + "{{" * 100_000, "echo " + "{{a" * 100_000])
 def test_a_long_template_takes_no_long_time(template: str) -> None:
     """A template of broken placeholders is denied at once."""
-    started = time.monotonic()
+    started = time.process_time()
     assert denial(as_written(DEFAULT), template=template, arguments=()) is not None
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_the_captures_of_a_template_are_found() -> None:

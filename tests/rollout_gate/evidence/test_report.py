@@ -538,13 +538,13 @@ def test_hostile_xml_is_refused(declared: str) -> None:
 
 def test_a_report_may_nest_as_deep_and_be_as_wide_as_it_likes() -> None:
     """Neither a long chain of suites nor a great many of them ends the process, or takes hours."""
-    started = time.monotonic()
+    started = time.process_time()
     depth = 30_000
     deep = judged("<testsuite>" * depth + "<testcase/>" + "</testsuite>" * depth)
     assert (deep.status, deep.total) == (PASSED, 1)
     wide = judged(f"<testsuites>{'<testsuite><testcase/></testsuite>' * depth}</testsuites>")
     assert (wide.status, wide.total) == (PASSED, depth)
-    assert time.monotonic() - started < SECONDS_FOR_A_HOSTILE_FILE
+    assert time.process_time() - started < SECONDS_FOR_A_HOSTILE_FILE
 
 
 @pytest.mark.parametrize(
