@@ -70,7 +70,9 @@ class MadeFleet:
         for name in self.names:
             self.logs[name] = History()
         for back in (20, 15, 10):
-            self.cycle(at=ENTERED - back * MINUTE)
+            self.run(at=ENTERED - back * MINUTE)
+        for name in self.names:
+            self.write(name)
 
     def write_roster(self, *more: str, without: tuple[str, ...] = ()) -> None:
         """Write the roster anew, with more lines, or without some hosts."""
@@ -83,15 +85,20 @@ class MadeFleet:
         (self.folder / "roster.tsv").write_text(text)
 
     def cycle(self, *, at: int, bad: tuple[str, ...] = (), silent: tuple[str, ...] = ()) -> None:
+        """Run a cycle on every host, and write what it left."""
+        for name in self.run(at=at, bad=bad, silent=silent):
+            self.write(name)
+
+    def run(self, *, at: int, bad: tuple[str, ...] = (), silent: tuple[str, ...] = ()) -> list[str]:
         """Run a cycle on every host: those that carry the release tell it, `bad` ones fail."""
-        for name, log in self.logs.items():
-            if name in silent:
-                continue
+        loud = [name for name in self.logs if name not in silent]
+        for name in loud:
+            log = self.logs[name]
             release = RELEASE if name in self.carrying else TARGET
             streak = 1 + (log.last()["failure_streak"] if log.lines else 0)
             trouble: Json = failed(streak=streak) if name in bad else {}
             log.add(at, release=release, runtime_version=release, **trouble)
-            self.write(name)
+        return loud
 
     def write(self, name: str) -> None:
         """Write the files of a host."""
