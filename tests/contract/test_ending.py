@@ -55,6 +55,19 @@ app.app.info.cls = Group
 main.main()
 """
 
+IN_ORDER = """
+import signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "datetime" and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            print("too late")
+
+sys.meta_path.insert(0, Finder())
+from {package}.cli import main
+main.main()
+"""
+
 
 @pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize(
@@ -74,3 +87,24 @@ def test_a_signal_that_a_library_swallows_ends_the_program(
     )
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr in {"", "interrupted\n"}
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ("tau_custom_command", ("run", "none.json")),
+        ("tau_rollout_gate", ("evaluate",)),
+        ("tau_transport_health", ("inspect", "none")),
+    ],
+)
+def test_no_signal_comes_where_msgspec_would_lose_it(package: str, words: tuple[str, ...]) -> None:
+    """What it asks for while it is imported is there before signals are heard of."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_ORDER.format(package=package), *words],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode in {2, 5}, done
+    assert "too late" not in done.stdout

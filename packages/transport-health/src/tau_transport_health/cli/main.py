@@ -4,6 +4,11 @@ The three packages share no code: each has this file, the same to the byte.
 """
 
 import atexit
+
+# msgspec asks for it while it is imported, and forgets what goes wrong there: the exception that a
+# signal raises just then would be lost, and the first line to be read would end in a segmentation
+# fault. What is there already, it is given without a moment for signals.
+import datetime as dt  # noqa: F401 - for the order
 import gc
 import os
 import sys
