@@ -6,7 +6,7 @@ import shutil
 import signal
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -171,17 +171,33 @@ def test_a_command_that_does_not_heed_that_is_killed(
     assert 700 <= found.duration_ms < 2000
 
 
+def _stop_once_there(words: tuple[str, ...], cancelled: Cancellation) -> None:
+    """Tell that all is to stop as soon as there is a process of just these words."""
+    cmdline = "".join(f"{word}\0" for word in words).encode()
+    until = time.monotonic() + 15
+    while time.monotonic() < until:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                if path.read_bytes() == cmdline:
+                    cancelled.set()
+                    return
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize("profile", ALL)
 def test_a_command_is_stopped_together_with_the_runtime(
     profile: SandboxProfile, workspace: Path
 ) -> None:
     """At once, without waiting for its time limit; and nothing starts once that was told."""
     cancelled = Cancellation()
-    threading.Timer(0.2, cancelled.set).start()
-    asked = invocation(profile, workspace, "sleep", "20")
+    words = ("sleep", f"20.0{os.getpid()}")
+    stopping = threading.Thread(target=_stop_once_there, args=(words, cancelled))
+    stopping.start()
+    asked = invocation(profile, workspace, *words)
     found = run(asked, about_to_start=lambda: None, cancelled=cancelled)
+    stopping.join()
     assert (found.started, found.failure) == (True, FailureReason.INTERRUPTED)
-    assert 100 <= found.duration_ms < 2000
+    assert found.duration_ms < 10_000
     found = run(asked, about_to_start=lambda: None, cancelled=cancelled)
     assert (found.started, found.failure) == (False, FailureReason.INTERRUPTED)
 
