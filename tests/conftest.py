@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import os
+import signal
 import sys
 from collections.abc import Generator
 from functools import cache
@@ -31,6 +32,15 @@ OLDER_FILTERS = {
 
 without_library: set[str] = set()
 """The tests and modules that were skipped for want of a library."""
+
+
+def pytest_configure() -> None:
+    """Have what tests start hear of SIGINT and SIGQUIT.
+
+    A shell starts what it runs in the background with both ignored, and that passes on.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

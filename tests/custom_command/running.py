@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -201,8 +200,6 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell starts what it runs in the background with SIGINT ignored, and that passes on.
-            preexec_fn=_with_interruptions,  # noqa: PLW1509 - no threads here
         )
 
     def write(self, name: str, value: object) -> Path:
@@ -210,10 +207,6 @@ class Command:
         path = self.folder / name
         path.write_text(json.dumps(value), encoding="utf-8")
         return path
-
-
-def _with_interruptions() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
