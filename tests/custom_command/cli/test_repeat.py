@@ -9,6 +9,7 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -230,6 +231,42 @@ def test_an_interrupt_ends_it_with_0(command: Command) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
+
+
+SWALLOWED = """
+import signal
+from tau_custom_command.cli import app, main
+
+asked_of = app.app
+
+def swallow():
+    try:
+        signal.raise_signal(signal.{name})
+    except BaseException:
+        pass
+    asked_of()
+
+app.app = swallow
+main.main()
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize("how", [("--every", "20ms"), EXECUTE], ids=["every", "execute"])
+def test_a_stop_that_a_library_swallowed_at_the_start_counts(
+    command: Command, name: str, code: int, how: tuple[str, ...]
+) -> None:
+    """No cycle begins: else a loop would go on for ever, and hear of no other SIGTERM."""
+    write(command.folder, case_object())
+    words = ("run", "fixture.json", "--state-dir", "state", *how)
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED.format(name=name), *words],
+        cwd=command.folder,
+        env=environment(),
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, events(command.folder)) == (code, [])
 
 
 def test_what_is_asked_wrongly(command: Command) -> None:

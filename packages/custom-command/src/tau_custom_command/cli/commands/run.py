@@ -1,7 +1,8 @@
 """`run`: processes a fixture in one cycle, and says what came of it."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -10,6 +11,7 @@ import typer
 from tau_custom_command.cli import execution_options, options
 from tau_custom_command.cli.answers.next_steps import HowAsked
 from tau_custom_command.cli.answers.report import print_report
+from tau_custom_command.cli.ending import code_of_ending
 from tau_custom_command.cli.execution_options import DEFAULTS as EXECUTION
 from tau_custom_command.cli.execution_options import ExecutionOptions, executing
 from tau_custom_command.cli.output import print_answer
@@ -199,7 +201,7 @@ def run(
         )
     if every is None and not executes:
         raise typer.Exit(ExitCode.YES if cycle(Stopping()) else ExitCode.NO)
-    with noted() as stopping:
+    with _heard() as stopping:
         if every is not None:
             pace = Pace.of(
                 every,
@@ -221,6 +223,15 @@ def run(
     if stopping.stopped_by is not None:
         raise typer.Exit(128 + stopping.stopped_by)
     raise typer.Exit(ExitCode.YES if is_as_expected else ExitCode.NO)
+
+
+@contextmanager
+def _heard() -> Iterator[Stopping]:
+    """Note signals that ask to stop; where one came before, and a library swallowed it, end."""
+    with noted() as stopping:
+        if (code := code_of_ending()) is not None:
+            raise typer.Exit(code)
+        yield stopping
 
 
 def _refuse_together(given: Mapping[str, tuple[object, Mapping[str, object]]]) -> None:
