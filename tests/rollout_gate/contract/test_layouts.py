@@ -160,3 +160,13 @@ def test_a_log_like_the_one_before_is_read_like_it() -> None:
     assert [check(EventReader(), lines) for _ in range(3)] == [1, 0, 0]
     other = [spelled(cycle_number=number, region="north") for number in range(1, 20)]
     assert [check(EventReader(), one) for one in (other, other, lines, other)] == [1, 0, 1, 1]
+
+
+def test_what_is_unusual_in_a_usual_layout_is_left_to_the_rules() -> None:
+    """A key twice among a few lines, a line that is too long, a value that nests too deep."""
+    usual = [spelled(note=number) for number in range(8)]
+    assert check(EventReader(), usual) == 1
+    twice = usual[0][:-1] + b',"note":1}'
+    assert check(EventReader(), [*usual, twice]) == 1
+    assert check(EventReader(), [spelled(note="x" * LONGEST_BYTES)] * 9) == 9
+    assert check(EventReader(), [spelled(note=[[[1]]])] * 9) == 9
