@@ -23,12 +23,20 @@ from tau_transport_health.files.channel_store import ChannelStore
 from tau_transport_health.formats.channels import (
     entries_json,
     entries_text,
+    sentences_json,
+    sentences_text,
     summaries_json,
     summaries_text,
     verification_json,
     verification_text,
 )
-from tau_transport_health.services.channels import PROBLEMS_KEPT, last_entries, summaries, verify
+from tau_transport_health.services.channels import (
+    PROBLEMS_KEPT,
+    last_entries,
+    last_sentences,
+    summaries,
+    verify,
+)
 from tests.transport_health.running import Inspector, as_another_user, unprintable
 from tests.transport_health.state_files import NOW_UNIX_MS, Json, line_of
 
@@ -755,6 +763,9 @@ def test_what_happened_is_shown_in_sentences(store: Store, inspector: Inspector)
         ],
     )
     told = inspector(*words, *where, "--json").json()
+    sentences = last_sentences(store.read, "disk-usage", last=2)
+    assert sentences_text(sentences) + "\n" == done.out
+    assert sentences_json(sentences) == told
     assert told["entries"][0] == {
         "file": "context.jsonl",
         "line": 2,
