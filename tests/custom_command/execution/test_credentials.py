@@ -45,6 +45,29 @@ def test_what_is_started_is_the_users_for_good() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
+def test_no_ambient_capability_goes_to_the_user() -> None:
+    """As a service has them that a manager starts with some; bubblewrap refuses to run with any."""
+    code = (
+        "import ctypes, subprocess, sys\n"
+        "from tau_custom_command.execution.bubblewrap.credentials import thread_of\n"
+        "library, chown = ctypes.CDLL(None, use_errno=True), 0\n"
+        "header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()\n"
+        "assert library.capget(header, data) == 0\n"
+        "data[2] |= 1 << chown\n"
+        "assert library.capset(header, data) == 0\n"
+        "assert library.prctl(47, 2, chown, 0, 0) == 0\n"
+        "with thread_of(65533, 65532): subprocess.run(sys.argv[1:], check=True)\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, "/bin/grep", "CapEff\\|CapAmb", "/proc/self/status"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == ["CapEff:", "0" * 16, "CapAmb:", "0" * 16]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
 def test_other_threads_are_root_meanwhile() -> None:
     """They write the state, into a directory that is root's alone."""
     seen: list[tuple[int, int, int]] = []

@@ -27,6 +27,7 @@ class _Calls(NamedTuple):
 
 
 _MACHINES = {"x86_64": _Calls(116, 119, 117), "aarch64": _Calls(159, 149, 147)}
+_CLEAR_AMBIENT = (47, 4, 0, 0, 0)  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL: linux/prctl.h
 
 
 @contextmanager
@@ -34,12 +35,15 @@ def thread_of(user: int, group: int) -> Iterator[None]:
     """Have the calling thread be a user with one group; it is root before and afterwards.
 
     What is executed meanwhile cannot become root again. The thread can, since it keeps that right,
-    and other threads go on as root.
+    and other threads go on as root. As it keeps that right, the kernel would also leave it, and
+    what it executes, the ambient capabilities that a service manager gave: root, which has all
+    without them, gives them up for good.
 
     Raises:
         OSError: where the kernel refuses it, as in a container without the right to.
     """
     users, groups, others = os.getresuid(), os.getresgid(), os.getgroups()
+    _library()[0].prctl(*_CLEAR_AMBIENT)  # fails only where the kernel knows of none
     _set_groups(())
     try:
         _call("setresgid", group, group, group)
