@@ -254,6 +254,17 @@ def test_a_clock_that_is_behind_is_no_silence(came: int | None, *, is_skewed: bo
     assert judged(canary(), nothing, now_unix_ms=now).reason == "never_seen"
 
 
+@pytest.mark.parametrize("hours", [2, -2])
+def test_a_new_host_with_another_clock_counts_at_once(hours: int) -> None:
+    """As a silent one does: what a mirror dates anew may be of a host that is dead."""
+    now = ENTERED + hours * HOUR
+    found = surface_evidence(history(2, release=RELEASE))._replace(stored_unix_ms=now)
+    new = Host("h1", "default")
+    row = judged(new, found, now_unix_ms=now, cutoffs={"default": "f" * 64})
+    assert (row.part, row.state, row.reason) == (Part.JOINED, HostState.HOLDING, "clock")
+    assert row.counts_as_unclean
+
+
 def test_a_clock_that_is_ahead_is_named() -> None:
     """Whatever else does not hold meanwhile."""
     ahead = history(4, backlog_cases=5, reason_codes=["queue_backpressure_applied"])

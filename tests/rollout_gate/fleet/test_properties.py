@@ -199,6 +199,31 @@ def test_age_alone_never_lets_a_release_go(drawn: Drawn, later_ms: int) -> None:
     assert not is_later(answer, later.answer())
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    drawn=fleets(),
+    names=st.sets(st.sampled_from(["h0", "h1", "h2", "h3"]), min_size=1),
+    came_ms=st.sampled_from([0, MINUTE, 15 * MINUTE, 16 * MINUTE, -2 * MINUTE]),
+    later_ms=st.sampled_from([0, 16 * MINUTE, 60 * MINUTE]),
+)
+def test_when_the_store_got_files_never_lets_a_release_go(
+    drawn: Drawn, names: set[str], came_ms: int, later_ms: int
+) -> None:
+    """A mirror that does not keep times dates what it brings anew, also of a host that is dead."""
+    plan = drawn.fleet.plan
+    plan = plan._replace(now_unix_ms=plan.now_unix_ms + later_ms)
+    fleet = replace(drawn.fleet, plan=plan)
+    answer = fleet.answer()
+    for name in names.intersection(drawn.worlds):
+        found = {
+            surface: one._replace(stored_unix_ms=plan.now_unix_ms - came_ms)
+            for surface, one in fleet.evidence[name].items()
+        }
+        fleet = fleet.with_evidence(name, found)
+    event(f"from {answer.verdict}")
+    assert not is_later(answer, fleet.answer())
+
+
 @settings(max_examples=150, deadline=None)
 @given(drawn=fleets(), chunk_hosts=st.integers(1, 5), data=st.data())
 def test_order_and_chunks_change_no_byte(

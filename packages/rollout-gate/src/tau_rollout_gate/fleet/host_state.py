@@ -155,8 +155,12 @@ def _of_trigger(fired: TriggerResult) -> Standing:
 
 
 def of_new(standing: Standing, part: Part, *, is_unread: bool) -> Standing:
-    """How a new host stands: what is bad counts at once, and clean it has to be later."""
-    if part is Part.JOINED and (standing.state in _AT_ONCE or is_unread):
+    """How a new host stands: what is bad counts at once, and clean it has to be later.
+
+    Whether one is silent whose clock is not ours, nobody can tell.
+    """
+    is_bad = standing.state in _AT_ONCE or standing.reason == CLOCK or is_unread
+    if part is Part.JOINED and is_bad:
         return standing
     return Standing(HostState.JOINED, "joined", "it is new since the phase was entered")
 
