@@ -59,6 +59,11 @@ def fill_in(path: Path, folder: Path) -> None:
 def test_a_checklist_from_blank_to_complete(gate: Gate) -> None:
     """`init` writes it, `verify` holds until it is filled in, and then says yes."""
     gate.open()
+    missing = gate("signoff", "verify")
+    assert (missing.code, missing.out) == (5, "")
+    assert missing.err.endswith(
+        "signoff.toml: there is no such file; tau-rollout-gate signoff init writes one to fill in\n"
+    )
     made = gate("signoff", "init")
     path = gate.root / "signoff.toml"
     assert (made.code, made.out) == (0, "")

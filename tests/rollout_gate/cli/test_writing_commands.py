@@ -160,6 +160,7 @@ class TestStart:
         done = gate("start", "--release", "1.5.0", "--rollback-to", "1.4.0")
         assert done.code == 2
         assert "1.4.0 is open, in preflight" in done.err
+        assert "end it with 'cancel --reason WHY'" in done.err  # nobody has it: nothing goes back
         assert gate.contents() == before
 
     def test_after_a_rollback_the_next_one_starts(self, gate: Gate) -> None:

@@ -151,7 +151,7 @@ def test_one_budget_is_for_everything_that_is_not_clean() -> None:
     )
     held = gate(more, "hosts_clean")
     assert held.observed == "3 of 5 not clean (2 failed, 1 silent)"
-    assert held.required == "at most 2 of 5 hosts not clean"
+    assert held.required == "at most 2 of 5 hosts are not clean"
     assert held.remedy.startswith("see to c8 first (")
     assert not held.cycles_help
 
@@ -177,7 +177,7 @@ def test_a_group_has_a_limit_of_its_own() -> None:
     assert two.verdict is Verdict.HOLD
     held = gate(two, "hosts_clean_in_group")
     assert held.observed == "2 of 2 not clean in b"
-    assert held.required == "at most 1 of 2 hosts not clean in b"
+    assert held.required == "at most 1 of 2 hosts are not clean in b"
     assert held.command == "hosts --group b"
     failing = answered(
         *fine, a_host("b1", BAD, group="b"), a_host("b2", BAD, group="b"), rules=rules
@@ -284,6 +284,7 @@ def test_a_host_that_tells_no_release_is_without_it_as_soon_as_another_tells_one
         ("c01", HostState.NOT_UPGRADED, "evidence_of_release"),
     ]
     assert told.fleet.reasons == (("evidence_of_release", 2),)
+    assert told.fleet.worst[0].why.startswith("no cycle of it tells the release yet")
     assert answered(*untold, tells_release=(SURFACE,)).verdict is Verdict.HOLD
     assert answered(*untold, tells_release=("voice",)).verdict is Verdict.PROMOTE
     control = a_control("x", OTHER)

@@ -418,6 +418,13 @@ def test_the_whole_answer_for_one_host_is_given() -> None:
     assert host_answer(plan_of([control()]), control(), evidence).release == RELEASE
 
 
+def test_a_host_without_the_release_is_not_said_to_be_named_by_no_line() -> None:
+    """The policy does name its surface; only the gates are left out for it."""
+    evidence = Evidence(surfaces={SURFACE: surface_evidence(history(release=TARGET))})
+    warnings = host_answer(plan_of([control()]), control(), evidence).warnings
+    assert not [one for one in warnings if "of the policy names it" in one]
+
+
 def test_latched_triggers_of_no_surface_are_the_rollouts() -> None:
     """What a report did is no host's doing."""
     report = FiredTrigger(

@@ -43,15 +43,20 @@ def judged_surfaces(policy: Policy, rollout: Rollout) -> tuple[SurfacePin, ...]:
     return rollout.surfaces if rollout.is_open and is_canary else ()
 
 
-def conclude(
+def conclude(  # noqa: PLR0913 - what an answer is made of
     policy: Policy,
     rollout: Rollout,
     evidence: Evidence,
     surfaces: Mapping[str, SurfaceFold],
     *,
     now_unix_ms: int,
+    named_surfaces: frozenset[str] | None = None,
 ) -> Answer:
-    """The answer, once the cycles of the judged `surfaces` were taken; `evidence` has the rest."""
+    """The answer, once the cycles of the judged `surfaces` were taken; `evidence` has the rest.
+
+    `named_surfaces` are those that the policy as it was written names; None for those of `policy`.
+    """
+    named = policy.named_surfaces if named_surfaces is None else named_surfaces
     triggers = judge_triggers(policy, rollout, evidence, surfaces, now_unix_ms=now_unix_ms)
     judged = [fold.finish(evidence.surfaces[name], now_unix_ms) for name, fold in surfaces.items()]
     soak = joint([surface.soak for surface in judged])
@@ -71,7 +76,7 @@ def conclude(
         gates=gates,
         triggers=triggers,
         soak=soak,
-        warnings=tuple(_warnings(policy, rollout, evidence, surfaces)),
+        warnings=tuple(_warnings(named, rollout, evidence, surfaces)),
         inputs=_inputs(found, evidence),
         now_unix_ms=now_unix_ms,
     )
@@ -184,9 +189,11 @@ def _subject(result: GateResult | TriggerResult) -> str:
 
 
 def _warnings(
-    policy: Policy, rollout: Rollout, evidence: Evidence, surfaces: Mapping[str, SurfaceFold]
+    named: frozenset[str],
+    rollout: Rollout,
+    evidence: Evidence,
+    surfaces: Mapping[str, SurfaceFold],
 ) -> Iterator[str]:
-    named = policy.named_surfaces
     for pin in rollout.surfaces if rollout.is_open else ():
         if named and pin.name not in named:
             yield (

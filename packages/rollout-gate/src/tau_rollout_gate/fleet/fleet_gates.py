@@ -41,7 +41,7 @@ def fleet_gates(
         surface=None,
         status=GateStatus.FAIL if bad else GateStatus.PASS,
         observed=f"{total.unclean} of {total.drawn} not clean{_why(counts)}",
-        required=f"at most {tolerated} of {counted(total.drawn, 'host')} not clean",
+        required=f"at most {tolerated} of {counted(total.drawn, 'host')} are not clean",
         evidence=_evidence(worst),
         remedy=_remedy(counts) if bad else "",
         cycles_help=can_soak,
@@ -155,7 +155,7 @@ def _in_groups(counts: Tally, from_unix_ms: int | None, *, can_soak: bool) -> Ga
         status=GateStatus.FAIL if bad else GateStatus.PASS,
         observed=f"{count.unclean} of {count.drawn} not clean in {group}"
         + (f", and too many in {counted(len(bad) - 1, 'more group')}" if len(bad) > 1 else ""),
-        required=f"at most {limit} of {counted(count.drawn, 'host')} not clean in {group}",
+        required=f"at most {limit} of {counted(count.drawn, 'host')} are not clean in {group}",
         remedy=f"see to the hosts of {group} first" if bad else "",
         cycles_help=bool(bad) and can_soak,
         command=f"{_SEE} --group {group}" if bad else "",

@@ -142,7 +142,14 @@ def _judged(plan: Plan, host: Host, evidence: Evidence, *, has_release: bool) ->
         pin.name: folded(policy, rollout, pin, found[pin.name])
         for pin in judged_surfaces(policy, rollout)
     }
-    answer = conclude(policy, rollout, whole, surfaces, now_unix_ms=plan.now_unix_ms)
+    answer = conclude(
+        policy,
+        rollout,
+        whole,
+        surfaces,
+        now_unix_ms=plan.now_unix_ms,
+        named_surfaces=plan.policy.named_surfaces,  # also where its gates were left out
+    )
     return Judged(rollout, whole, surfaces, answer)
 
 

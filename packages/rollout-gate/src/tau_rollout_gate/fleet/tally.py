@@ -18,7 +18,7 @@ from tau_rollout_gate.policy.findings import EVIDENCE_OF_RELEASE
 from tau_rollout_gate.policy.fleet import FleetRules
 
 _MOST_SHOWN = 10
-_UNTOLD = "its cycles tell no release, and those of others do, or cannot be read"
+_UNTOLD = "no cycle of it tells the release yet, and those of others do, or cannot be read"
 
 
 class Tally(NamedTuple):

@@ -88,9 +88,11 @@ def opened(
             and names or expectations that nothing can meet.
     """
     if before is not None and before.is_open:
+        # While nobody has it there is nothing to take back, and no incident to record.
+        ending = "cancel" if before.canary_entered_unix_ms is None else "rollback"
         raise RefusedError(
             f"the rollout of {before.release} is open, in {before.phase}: complete it with "
-            "'advance' or end it with 'rollback --reason' first"
+            f"'advance' or end it with '{ending} --reason WHY' first"
         )
     target = _target(opening, completed)
     _check_versions(opening, target)

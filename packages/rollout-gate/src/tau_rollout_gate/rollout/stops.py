@@ -35,7 +35,7 @@ def cancelled(rollout: Rollout) -> Rollout:
     if rollout.canary_entered_unix_ms is not None:
         raise RefusedError(
             f"{rollout.release} was given to a canary ({rollout.phase}): end it with "
-            "'rollback --reason'"
+            "'rollback --reason WHY'"
         )
     return changed(rollout, status=RolloutStatus.CANCELLED)
 

@@ -1,5 +1,6 @@
 """`signoff init` and `verify`: the checklist of the rollout, blank, and item by item."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from tau_rollout_gate.cli import options
 from tau_rollout_gate.cli.output import print_text
 from tau_rollout_gate.cli.question import PlainFormat, asks
-from tau_rollout_gate.errors import ExitCode, RefusedError
+from tau_rollout_gate.errors import ExitCode, NamedFileError, RefusedError
 from tau_rollout_gate.files.record import load
 from tau_rollout_gate.files.signoff import create_signoff, read_signoff
 from tau_rollout_gate.formats.context import PROGRAM
@@ -40,8 +41,7 @@ def init(
         raise RefusedError(f"the rollout of {rollout.release} is over; 'start' opens the next one")
     path = file or rollout_dir / SIGNOFF_FILE
     create_signoff(path, rollout)
-    words = ["signoff", "verify", *([] if file is None else [str(file)])]
-    verifying = shlex.join([PROGRAM, *words, *options.place_of(rollout_dir)])
+    verifying = _typed("verify", file, rollout_dir)
     typer.echo(printable(f"wrote {path}; after filling it in: {verifying}"), err=True)
 
 
@@ -61,7 +61,16 @@ def verify(
     """
     rollout = load(rollout_dir).rollout
     path = file or rollout_dir / SIGNOFF_FILE
+    if not os.path.lexists(path):
+        writing = _typed("init", file, rollout_dir)
+        raise NamedFileError(f"{path}: there is no such file; {writing} writes one to fill in")
     signoff = read_signoff(path, rollout, now_unix_ms=decided_at(now_unix_ms))
     render = as_json if output_format == "json" else as_text
     print_text(render(signoff, rollout, clock_warning(now_unix_ms)))
     raise typer.Exit(ExitCode.YES if signoff.is_complete else ExitCode.HOLD)
+
+
+def _typed(command: str, file: Path | None, rollout_dir: Path) -> str:
+    """A command on the same checklist, as it is to be typed."""
+    words = ["signoff", command, *([] if file is None else [str(file)])]
+    return shlex.join([PROGRAM, *words, *options.place_of(rollout_dir)])
