@@ -308,7 +308,7 @@ class TestNew:
         (command.folder / "mine.json").write_text("mine")
         done = command("new", "mine.json")
         assert done.code == 5
-        assert "mine.json: cannot create: File exists" in done.err
+        assert "mine.json: is there already; name another file, or move it away" in done.err
         assert (command.folder / "mine.json").read_text() == "mine"
         (command.folder / "fixture.schema.json").write_text("{}")
         assert command("new", "other.json").code == 0
@@ -343,6 +343,8 @@ def test_schemas_are_printed(command: Command, name: str) -> None:
     done = command("schema", name)
     assert (done.code, done.err) == (0, "")
     assert done.json()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    usage, *_ = command("schema", "--help").out.splitlines()
+    assert usage == "Usage: tau-custom-command schema [OPTIONS] {NAME}"
 
 
 class TestUsage:

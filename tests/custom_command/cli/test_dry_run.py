@@ -41,6 +41,19 @@ def test_what_would_start_is_shown_and_nothing_is_started_or_written(command: Co
     assert [path.name for path in command.folder.iterdir()] == ["fixture.json"]
 
 
+def test_a_fixture_that_was_done_before_is_told_so(command: Command) -> None:
+    """That nothing would start is else taken for an answer about its commands."""
+    write(command.folder, create("a", "true"), case_object("1", "RUN", "a"))
+    assert command("run", "fixture.json", "--state-dir", "state").code == 0
+    shown = command(*DRY, *UNCONFINED)
+    assert shown.code == 0
+    assert shown.out == (
+        "0 RUNs would start; nothing was started or written; "
+        "every case was done before: --fresh does them anew\n"
+    )
+    assert "1 RUN would start; nothing" in command(*DRY, *UNCONFINED, "--fresh").out
+
+
 def test_programs_are_told_the_same(command: Command) -> None:
     """Every case; of a RUN that would start, all that it would start with but values."""
     capture = {"v": {"stdout": "matches", "pattern": "(x)"}}

@@ -1,5 +1,7 @@
 """While a state directory is paused, no cycle begins in it (custom-command-ops.md, "Pausing")."""
 
+import os
+import pwd
 import stat
 
 import pytest
@@ -67,6 +69,17 @@ def test_only_its_owner_can_read_why(ran: Command) -> None:
     path = ran.folder / "state/paused.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert '"by": "rob"' in path.read_text()
+
+
+def test_who_paused_it_is_known_without_a_variable(ran: Command) -> None:
+    """As in a unit of systemd; a container's user need not have a name."""
+    said = ran("pause", "--reason", "x", "--state-dir", "state", env={"LOGNAME": "", "USER": ""})
+    assert said.code == 0, said
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = "unknown"
+    assert f'"by": "{name}"' in (ran.folder / "state/paused.json").read_text()
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[", '{"schema_version": 2}'])

@@ -464,7 +464,7 @@ class TestErrors:
     def test_creating_over_a_file(self, tmp_path: Path) -> None:
         """An operator's file is never overwritten."""
         (tmp_path / "mine.json").write_bytes(b"mine")
-        with pytest.raises(StorageError, match=r"mine\.json: cannot create: File exists"):
+        with pytest.raises(StorageError, match=r"mine\.json: is there already; name another"):
             apply.create_file(tmp_path / "mine.json", b"theirs")
         assert (tmp_path / "mine.json").read_bytes() == b"mine"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, assert_never
 
 from tau_custom_command.contract.writes import AppendAt, AppendLines, Change, ReplaceFile
+from tau_custom_command.errors import StorageError
 from tau_custom_command.limits import LARGEST_STATE_FILE_BYTES
 from tau_custom_command.storage import locate, whole_folder
 from tau_custom_command.storage.folders import FILE_MODE, FolderWalk, walking
@@ -95,7 +96,11 @@ def create_file(path: Path, content: bytes) -> None:
     """
     with storage_errors(path, "create"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _create(path, content)
+        try:
+            _create(path, content)
+        except FileExistsError:
+            problem = "is there already; name another file, or move it away"
+            raise StorageError(f"{path}: {problem}") from None
 
 
 def rewrite_file(path: Path, content: bytes) -> None:

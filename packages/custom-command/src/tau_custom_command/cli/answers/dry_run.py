@@ -29,7 +29,10 @@ def foreseen_as_text(foreseen: Sequence[Foreseen]) -> str:
     would = "1 RUN would start" if runs == 1 else f"{runs:,} RUNs would start"
     drifts = sum(each.drifts for each in foreseen)
     drifted = f", {drifts:,} of {len(foreseen):,} cases would drift" if drifts else ""
-    return "\n".join([*map(printable, lines), f"{would}{drifted}; nothing was started or written"])
+    # A fixture has a case at least, and a cycle takes one at least, of those that are to be done.
+    idle = "" if foreseen else "; every case was done before: --fresh does them anew"
+    end = f"{would}{drifted}; nothing was started or written{idle}"
+    return "\n".join([*map(printable, lines), end])
 
 
 def foreseen_as_json(foreseen: Sequence[Foreseen]) -> list[dict[str, Any]]:

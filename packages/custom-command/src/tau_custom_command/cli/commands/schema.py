@@ -9,7 +9,14 @@ from tau_custom_command.fixture.schemas import SchemaName, json_schema
 
 
 def schema(
-    name: Annotated[SchemaName, typer.Argument(show_default=False, help="The form to describe.")],
+    name: Annotated[
+        SchemaName,
+        typer.Argument(
+            metavar="NAME",  # as a list of all it breaks the line of the usage, within words
+            show_default=False,
+            help=f"The form to describe: {', '.join(SchemaName)}.",
+        ),
+    ],
 ) -> None:
     """Print the JSON Schema of the fixture or of a state file.
 
