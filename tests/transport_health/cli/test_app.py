@@ -289,7 +289,7 @@ class TestWrongUsage:
             (["nope"], "'nope' is not a target"),
             (["a", "b"], "unexpected extra argument"),
             (["--bogus"], "--bogus"),
-            (["voice", "--max-age", "soon"], "'soon' is not a duration"),
+            (["voice", "--max-age", "soon"], "for '--max-age': 'soon' is not a duration"),
             (["voice", "--now-unix-ms", "x"], "--now-unix-ms"),
             (["voice", "--now-unix-ms"], "--now-unix-ms"),
             (["voice", "--targets", "bad.toml"], "not TOML"),

@@ -737,7 +737,12 @@ def test_no_store_and_no_channel(inspector: Inspector, store: Store, words: list
         store.channel("other")
         done = inspector(*command)
         assert (done.code, done.out) == (5, "")
-        assert "there is no such channel" in done.err
+        assert "there is no such channel; known are other\n" in done.err
+        for number in range(10):
+            store.channel(f"more-{number}")
+        told = inspector(*command).err
+        assert "known are more-0, more-1, " in told
+        assert told.endswith(", more-9 and 1 more\n")
 
 
 def test_an_unknown_target(inspector: Inspector) -> None:

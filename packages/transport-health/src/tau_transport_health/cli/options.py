@@ -16,8 +16,8 @@ _PREFIX = "TAU_TRANSPORT_HEALTH_"
 DEFAULT_MAX_AGE = f"{DEFAULT_MAX_AGE_MS // 60_000}m"
 
 
-def duration_ms(text: str) -> int | None:
-    """Read a duration as milliseconds, and `none` as None.
+def duration_ms(text: str, option: str) -> int | None:
+    """Read the duration of an option as milliseconds, and `none` as None.
 
     Raises:
         typer.BadParameter: if it is none; the text says what to write.
@@ -25,7 +25,7 @@ def duration_ms(text: str) -> int | None:
     try:
         return durations.duration_ms(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(str(error), param_hint=f"'{option}'") from None
 
 
 class Format(StrEnum):

@@ -96,7 +96,7 @@ def question(  # noqa: PLR0913 - as many as there are options
         root=root,
         state_dir=state_dir,
         targets_file=targets,
-        max_age_ms=duration_ms(max_age),
+        max_age_ms=duration_ms(max_age, "--max-age"),
         now_unix_ms=now_unix_ms,
     )
     if (target is None) is not all_targets:

@@ -27,6 +27,7 @@ STORE = "channel-store"
 LOG, CONTEXT, DESCRIPTION, INDEX = "log.jsonl", "context.jsonl", "schema.json", "index.jsonl"
 ARTIFACTS = "artifacts"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_KNOWN = 10
 
 
 class ChannelStore:
@@ -79,7 +80,7 @@ class ChannelStore:
             raise NoChannelError(f"{channel!r:.80} is not a channel's name: see channels list")
         channels, others = self.names()
         if channel not in channels:
-            found = others.get(channel, "there is no such channel: see channels list")
+            found = others.get(channel, f"there is no such channel; known are {_some(channels)}")
             raise NoChannelError(f"{self.path}/{channel}: {found}")
         return channel
 
@@ -129,6 +130,13 @@ class ChannelStore:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _some(channels: Sequence[str]) -> str:
+    """The first channels by name, and how many more there are."""
+    more = len(channels) - _MOST_KNOWN
+    known = ", ".join(channels[:_MOST_KNOWN]) or "none"
+    return f"{known} and {more} more" if more > 0 else known
 
 
 def _is_being_made(name: str) -> bool:

@@ -98,7 +98,8 @@ def remove_target(path: Path, name: str) -> None:
 
     def remove(tables: Any) -> None:  # noqa: ANN401 - as above
         if name not in tables:
-            raise TargetError(f"{path}: has no target {name!r}: see targets list")
+            known = ", ".join(tables) or "none"
+            raise TargetError(f"{path}: has no target {name!r}; known there are {known}")
         del tables[name]
 
     _edit(path, remove)

@@ -25,7 +25,7 @@ def command(
 
     Example: tau-transport-health watch custom-command --interval 5s
     """
-    interval_ms = duration_ms(interval)
+    interval_ms = duration_ms(interval, "--interval")
     if interval_ms is None or interval_ms < 100:  # noqa: PLR2004 - faster than anyone reads
         raise typer.BadParameter(f"--interval {interval}: write at least 100ms")
     watch_targets(question, interval_seconds=interval_ms / 1000, ended_by=code_of_ending)
