@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.machinery import SourceFileLoader
@@ -99,6 +100,28 @@ def test_a_look_exits_0_and_says_on_stderr_that_the_gate_holds(
     assert done.returncode == 0
     assert shown in done.stdout
     assert "the gate holds" in done.stderr
+
+
+def test_the_command_that_says_why_is_told_by_its_path_where_it_is_on_no_path(
+    degraded: Path, tmp_path: Path
+) -> None:
+    """As in a checkout whose commands nobody put on the PATH: what is told can be typed."""
+    program = tmp_path / ".venv/bin/tau-transport-health"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(Path(sys.executable).parent / program.name)
+    (tmp_path / "scripts").mkdir()
+    script = shutil.copy(SCRIPT, tmp_path / "scripts")
+    words = ("--transport-health-inspect", "custom-command", STATE_DIR, degraded / "st")
+    done = subprocess.run(
+        [sys.executable, script, *words],
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    told = f"the gate holds: {program} inspect custom-command --state-dir={degraded}/st says why"
+    assert told in done.stderr
 
 
 @pytest.mark.parametrize(
