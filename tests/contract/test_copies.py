@@ -14,6 +14,7 @@ COPIES = (
     "cli/ending.py",
     "cli/lazy_group.py",
     "cli/main.py",
+    "cli/program.py",
 )
 
 OF_TWO = (

@@ -55,18 +55,74 @@ app.app.info.cls = Group
 main.main()
 """
 
-IN_ORDER = """
-import signal, sys
+WHILE_IMPORTED = """
+import signal, sys, time
+from types import ModuleType
+from {package}.cli import main
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == "datetime" and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            print("too late")
+        if name == "{module}":
+            sys.meta_path.remove(self)
+            try:
+                signal.raise_signal(signal.{name})
+            except BaseException:  # as msgspec's own code forgets it
+                print("raised while it was imported")
 
+def begin():
+    import {module}
+    time.sleep(60)
+    print("it went on")
+
+sys.modules.pop("{module}", None)
 sys.meta_path.insert(0, Finder())
-from {package}.cli import main
+app = sys.modules["{package}.cli.app"] = ModuleType("app")
+app.app = begin
 main.main()
 """
+
+AGAIN = """
+import signal
+from {package}.cli import app, main
+
+def end():
+    try:
+        signal.raise_signal(signal.{name})
+    finally:
+        for again in ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"):
+            signal.raise_signal(getattr(signal, again))
+        print("put back")
+
+app.app = end
+main.main()
+"""
+
+AT_THE_END = """
+import atexit, signal, sys
+from {package}.cli import main
+
+atexit.register(signal.raise_signal, signal.{name})
+main.main()
+"""
+
+BEFORE = """
+import sys
+before = set(sys.modules)
+from {package}.cli import main
+print(*set(sys.modules) - before)
+main.main()
+"""
+
+
+def run(program: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program of Python's to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -78,33 +134,46 @@ def test_a_signal_that_a_library_swallows_ends_the_program(
     package: str, name: str, code: int, program: str
 ) -> None:
     """With the signal's own exit code, and no word of what it was taken for."""
-    done = subprocess.run(
-        [sys.executable, "-c", program.format(package=package, name=name), "x"],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
+    done = run(program.format(package=package, name=name), "x")
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr in {"", "interrupted\n"}
 
 
-@pytest.mark.parametrize(
-    ("package", "words"),
-    [
-        ("tau_custom_command", ("run", "none.json")),
-        ("tau_rollout_gate", ("evaluate",)),
-        ("tau_transport_health", ("inspect", "none")),
-    ],
-)
-def test_no_signal_comes_where_msgspec_would_lose_it(package: str, words: tuple[str, ...]) -> None:
-    """What it asks for while it is imported is there before signals are heard of."""
-    done = subprocess.run(
-        [sys.executable, "-c", IN_ORDER.format(package=package), *words],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    assert done.returncode in {2, 5}, done
-    assert "too late" not in done.stdout
+@pytest.mark.parametrize("module", ["datetime", "msgspec", "msgspec._utils"])
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_signal_ends_the_program_once_nothing_is_imported(
+    package: str, name: str, code: int, module: str
+) -> None:
+    """An exception that a library forgets while it is imported would be lost, or leave it broken.
+
+    msgspec took an address of `datetime` that was none then, and ended in a segmentation fault.
+    """
+    done = run(WHILE_IMPORTED.format(package=package, name=name, module=module), "x")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr in {"", "interrupted\n"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_no_other_signal_cuts_the_ending_short(package: str, name: str, code: int) -> None:
+    """Not one of another kind either: the first one is what the program ends by."""
+    done = run(AGAIN.format(package=package, name=name), "x")
+    assert (done.returncode, done.stdout) == (code, "put back\n")
+    assert done.stderr in {"", "interrupted\n"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_at_the_very_end_is_no_traceback(package: str, name: str) -> None:
+    """All is said and done by then."""
+    done = run(AT_THE_END.format(package=package, name=name), "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_signals_are_heard_before_anything_takes_time(package: str) -> None:
+    """Until then Ctrl-C shows a traceback of imports."""
+    done = run(BEFORE.format(package=package), "--version")
+    mine = {package, f"{package}.cli", f"{package}.cli.main", f"{package}.cli.ending"}
+    assert set(done.stdout.splitlines()[0].split()) == mine

@@ -1,6 +1,5 @@
 """A rollout directory as it is changed: under its lock, a decision at a time."""
 
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from tau_rollout_gate.files.host_table import finish_seen, prepare_seen, write_t
 from tau_rollout_gate.files.inputs import keep
 from tau_rollout_gate.files.lock import locked
 from tau_rollout_gate.files.record import LEDGER_FILE, ROLLOUT_FILE, begun, find, load, standing_of
+from tau_rollout_gate.files.signals import signals_held
 from tau_rollout_gate.files.storage import (
     append_and_replace,
     opened_folder,
@@ -23,7 +23,6 @@ from tau_rollout_gate.rollout.ledger_check import Standing
 ARCHIVE_FOLDER = "archive"
 
 WAIT_SECONDS = 30.0
-_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -159,13 +158,3 @@ def changing(
 
 def _seen(found: Standing | None) -> DecisionCount | None:
     return None if found is None else found.decisions
-
-
-@contextmanager
-def signals_held() -> Iterator[None]:
-    """Let a signal that would end the process wait."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

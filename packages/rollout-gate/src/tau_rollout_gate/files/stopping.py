@@ -20,7 +20,8 @@ from tau_rollout_gate.files.record import (
     nothing_there,
     standing_of,
 )
-from tau_rollout_gate.files.rollout_directory import WAIT_SECONDS, Change, signals_held
+from tau_rollout_gate.files.rollout_directory import WAIT_SECONDS, Change
+from tau_rollout_gate.files.signals import signals_held
 from tau_rollout_gate.files.storage import (
     append,
     opened_folder,

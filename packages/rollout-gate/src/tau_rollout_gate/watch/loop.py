@@ -4,7 +4,6 @@ Only the command `watch` imports this module, since rich costs start-up time.
 """
 
 import gc
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -47,19 +46,14 @@ def watch_rollout(
         raise RefusedError("watch needs a terminal to draw in; for one look use evaluate")
     sight = look(question, default_rollout_dir=default_rollout_dir)
     with quiet_keyboard(), Live(console=console, screen=True, auto_refresh=False) as live:
-        try:
-            shown = view(sight, interval_seconds=interval_seconds)
-            while (code := ended_by()) is None:
-                _draw(live, shown, interval_seconds)
-                try:
-                    sight = look(question, default_rollout_dir=default_rollout_dir)
-                    shown = view(sight, interval_seconds=interval_seconds)
-                except RolloutGateError as error:
-                    shown = problem(str(error), interval_seconds=interval_seconds)
-        except KeyboardInterrupt:
-            # A second Ctrl-C must not keep the terminal from being put back.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            raise
+        shown = view(sight, interval_seconds=interval_seconds)
+        while (code := ended_by()) is None:
+            _draw(live, shown, interval_seconds)
+            try:
+                sight = look(question, default_rollout_dir=default_rollout_dir)
+                shown = view(sight, interval_seconds=interval_seconds)
+            except RolloutGateError as error:
+                shown = problem(str(error), interval_seconds=interval_seconds)
     sys.exit(code)
 
 

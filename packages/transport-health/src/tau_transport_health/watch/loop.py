@@ -57,19 +57,14 @@ def watch_targets(
         Live(console=console, screen=True, auto_refresh=False) as live,
     ):
         looked = time.monotonic()
-        try:
-            while (code := ended_by()) is None:
-                live.update(view(sight, interval_seconds=interval_seconds), refresh=True)
-                _wait(resized, min(interval_seconds, LONGEST_REDRAW_SECONDS))
-                if time.monotonic() - looked >= interval_seconds:
-                    sight = sight_of(question, shows=TransportHealthError)
-                    looked = time.monotonic()
-                else:
-                    sight = aged(sight, question)
-        except KeyboardInterrupt:
-            # A second Ctrl-C must not keep the terminal from being put back.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            raise
+        while (code := ended_by()) is None:
+            live.update(view(sight, interval_seconds=interval_seconds), refresh=True)
+            _wait(resized, min(interval_seconds, LONGEST_REDRAW_SECONDS))
+            if time.monotonic() - looked >= interval_seconds:
+                sight = sight_of(question, shows=TransportHealthError)
+                looked = time.monotonic()
+            else:
+                sight = aged(sight, question)
     sys.exit(code)
 
 

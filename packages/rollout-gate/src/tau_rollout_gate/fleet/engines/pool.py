@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait as wait_for
 
 from tau_rollout_gate.errors import EngineError
+from tau_rollout_gate.files.signals import signals_held
 from tau_rollout_gate.fleet.chunk import Job
 from tau_rollout_gate.fleet.engines.worker import judge_chunk
 from tau_rollout_gate.fleet.plan import Host
@@ -64,18 +66,24 @@ def run(
 def _run(
     job: Job, chunks: Mapping[int, Sequence[Host]], workers: int
 ) -> Iterator[tuple[int, object]]:
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(job,),
-    )
+    # A worker begins with its parent's signals held: those of a terminal go to all that it started,
+    # and would end a worker with a traceback, or what the pool needs for its ending.
+    with signals_held():
+        resource_tracker.ensure_running()  # after which it lets go of some
+    with signals_held():
+        pool = ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(job,),
+        )
     try:
         left = iter(list(chunks.items()))
         running: dict[Future[bytes], int] = {}
         while True:
-            for index, hosts in islice(left, workers * _AHEAD - len(running)):
-                running[pool.submit(_judge, index, hosts)] = index
+            with signals_held():  # a worker that the pool does not know of yet would be waited for
+                for index, hosts in islice(left, workers * _AHEAD - len(running)):
+                    running[pool.submit(_judge, index, hosts)] = index
             if not running:
                 return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -83,7 +91,7 @@ def _run(
                 yield running.pop(future), future.result()
     finally:
         for process in list((pool._processes or {}).values()):  # noqa: SLF001 - it has no way to
-            process.terminate()  # end work that nobody waits for any more
+            process.kill()  # end work that nobody waits for any more
         pool.shutdown(cancel_futures=True)
 
 
@@ -94,7 +102,7 @@ def _begin(job: Job) -> None:
     """Begin a worker: it has the job once, and ends with the process that made it."""
     global _job  # noqa: PLW0603 - what an initializer of a pool is for
     _job = job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the parent ends its workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # no terminal's: it is this one's
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
