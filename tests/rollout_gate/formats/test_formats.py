@@ -19,6 +19,7 @@ from prometheus_client.samples import Sample
 from tau_rollout_gate.cli.options import Format
 from tau_rollout_gate.contract import strict_json
 from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.decide import reason_of
 from tau_rollout_gate.durations import utc
 from tau_rollout_gate.formats import explain, github, text
 from tau_rollout_gate.formats.layout import Look
@@ -318,9 +319,11 @@ def test_hostile_text_acts_on_no_reader(situation: str, hostile: str) -> None:
 
 def test_the_text_begins_with_the_verdict_and_why() -> None:
     """What an operator looks for comes first: the verdict, why, how long, until when."""
-    assert text.render(stuck(warnings=("the log is not chained",))) == (
+    stuck_by = stuck(warnings=("the log is not chained",))
+    soak, queue = map(reason_of, stuck_by.failing_gates)
+    assert text.render(stuck_by._replace(reasons=(queue, soak))) == (
         "HOLD  1.4.0 stays in canary-1 (5 %)\n"
-        "why       soak: 16 min; required: at least 30 min of clean cycles without a gap\n"
+        f"why       {queue}\n"  # and not the soak, which only follows from it
         "next      canary-2 (25 %): the soak begins anew with the next clean cycle: 30 min from "
         "then.\n"
         "warning   the log is not chained\n"
@@ -387,7 +390,7 @@ def test_where_a_trigger_fired_the_text_tells_of_triggers_alone() -> None:
         "  ! FIRED    f  roll back at once",
         "  ! FIRED *  g  roll back at once",
         f"      see: {LOG} line 4, 2 min 5 s ago",
-        "  ✓ 1 others did not fire",
+        "  ✓ 1 other did not fire",
         "  * fired and recorded earlier: it stays fired until the rollback",
     ]
 

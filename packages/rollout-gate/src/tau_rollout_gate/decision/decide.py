@@ -172,11 +172,14 @@ def _reasons(
         )
     if verdict is Verdict.HOLD:
         return tuple(
-            f"{_subject(gate)}: {gate.observed or 'nothing seen'}; required: {gate.required}"
-            for gate in sorted(gates, key=_order)
-            if not gate.status.lets_pass
+            reason_of(gate) for gate in sorted(gates, key=_order) if not gate.status.lets_pass
         )
     return (f"every gate of {rollout.phase} holds, and no rollback trigger fired",)
+
+
+def reason_of(gate: GateResult) -> str:
+    """Why a gate is in the way, as a reason of the answer."""
+    return f"{_subject(gate)}: {gate.observed or 'nothing seen'}; required: {gate.required}"
 
 
 def _order(gate: GateResult) -> int:

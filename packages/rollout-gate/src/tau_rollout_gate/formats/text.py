@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from tau_rollout_gate.decision.answer import Answer, Verdict
+from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult, Verdict
+from tau_rollout_gate.decision.decide import reason_of
 from tau_rollout_gate.formats import phrases
 from tau_rollout_gate.formats.fleet import standing
 from tau_rollout_gate.formats.layout import (
@@ -45,7 +46,7 @@ def verdict_lines(answer: Answer, look: Look) -> Iterator[str]:
 
 def _lines(answer: Answer, look: Look) -> Iterator[str]:
     yield from verdict_lines(answer, look)
-    yield from paragraphs(answer.reasons, look, label="why", indent=_LABEL_WIDTH)
+    yield from paragraphs(_reasons(answer), look, label="why", indent=_LABEL_WIDTH)
     yield from paragraphs(standing.sentences(answer), look, label="fleet", indent=_LABEL_WIDTH)
     is_over = phrases.is_closed(answer) or answer.advanced  # the phase, or all of it
     is_open = not is_over and answer.verdict is not Verdict.ROLLBACK
@@ -58,6 +59,12 @@ def _lines(answer: Answer, look: Look) -> Iterator[str]:
     yield from _triggers(answer, look)
 
 
+def _reasons(answer: Answer) -> list[str]:
+    """The reasons but for those that only follow from others: the gates name these once."""
+    following = {reason_of(gate) for gate in phrases.causes(answer).following}
+    return [reason for reason in answer.reasons if reason not in following]
+
+
 def _gates(answer: Answer, look: Look) -> Iterator[str]:
     if not answer.gates or answer.verdict is Verdict.ROLLBACK:  # no gate matters then
         return
@@ -68,8 +75,8 @@ def _gates(answer: Answer, look: Look) -> Iterator[str]:
         names = ", ".join(dict.fromkeys(gate.name for gate in found.following))
         yield from paragraph(f"what follows from that: {names}", look, label="  ↳", indent=4)
     passed = len(answer.gates) - len(answer.failing_gates)
-    what = "others let pass" if found.causes else "let pass"
-    yield from _rest(passed, f"{what} (--format json lists them)", look)
+    others = _others(passed, found.causes)
+    yield from _rest(passed, f"{others}let pass (--format json lists them)", look)
 
 
 def _triggers(answer: Answer, look: Look) -> Iterator[str]:
@@ -78,12 +85,19 @@ def _triggers(answer: Answer, look: Look) -> Iterator[str]:
     fired = answer.fired_triggers
     yield from heading("Triggers", look)
     yield from _table([phrases.of_trigger(trigger) for trigger in fired], look)
-    what = "others did not fire" if fired else "did not fire"
-    yield from _rest(len(answer.triggers) - len(fired), what, look)
+    quiet = len(answer.triggers) - len(fired)
+    yield from _rest(quiet, f"{_others(quiet, fired)}did not fire", look)
     if any(trigger.is_latched for trigger in fired):
         yield from paragraph(
             "* fired and recorded earlier: it stays fired until the rollback", look, indent=2
         )
+
+
+def _others(count: int, named: Sequence[GateResult] | Sequence[TriggerResult]) -> str:
+    """What the rest is called, where some were named before."""
+    if not named:
+        return ""
+    return "other " if count == 1 else "others "
 
 
 def _rest(count: int, what: str, look: Look) -> Iterator[str]:
