@@ -71,6 +71,16 @@ def test_approve_is_told_with_what_an_approval_depends_on(command: Command) -> N
     assert "'--workspace=work space' --policy-sandbox-profile=unrestricted --state-dir" in done.out
 
 
+def test_an_approval_that_is_missing_is_told_before_what_to_accept(command: Command) -> None:
+    """`accept` would have the fixture expect the refusal, of a command that nobody looked at."""
+    drifting = case_object("2", "LIST", "", expected=success("LIST", response_body={}))
+    write(command.folder, create("a", "true"), run("1", "a"), drifting)
+    done = command("run", "fixture.json", *PLACE, "--run-mode", "execute", *UNCONFINED)
+    approving, _, others = done.out.partition("; for the others: correct the fixture ('tau-")
+    assert "approve the commands, if they are right: 'tau-custom-command approve a" in approving
+    assert others.startswith("custom-command accept fixture.json"), done.out
+
+
 @pytest.mark.parametrize("suffix", ["", "-x"])
 def test_a_key_as_it_is_told_is_run_once_more(command: Command, suffix: str) -> None:
     """Also one of a cycle with --case-suffix, which the key says itself; no other RUN starts."""

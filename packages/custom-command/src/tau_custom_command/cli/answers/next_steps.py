@@ -12,6 +12,8 @@ from tau_custom_command.services.run_cycle import RunReport
 _LEFT_TO_PEOPLE = (".contains", ".matches")
 """Assertions that `accept` takes nothing over for."""
 
+_TRIED_AGAIN = "the next cycle tries them again"
+
 
 class HowAsked(NamedTuple):
     """How a cycle was asked for: what a command about it needs again.
@@ -52,15 +54,19 @@ def advice_on(report: RunReport, asked: HowAsked) -> str:
 
 
 def _advice_on(failed: Sequence[Settlement], asked: HowAsked) -> str:
+    unapproved = [settlement for settlement in failed if _needs_approval(settlement)]
+    if unapproved:
+        # First, since `accept` would have the fixture expect that they are refused.
+        others = [settlement for settlement in failed if not _needs_approval(settlement)]
+        then = f"for the others: {_advice_on(others, asked)}" if others else _TRIED_AGAIN
+        return f"{_approve(unapproved, asked)}; {then}"
     drifted = [settlement.result.outcome for settlement in failed if settlement.drifted]
     if any(settlement.is_executed for settlement in failed):
         which = "--fresh" if asked.is_fresh else "--fresh or --rerun KEY"
         again = f"a RUN that was started runs again only with {which}"
         return f"mend what they tell, or correct the fixture{_accept(failed, asked)}; {again}"
-    if all(_needs_approval(settlement) for settlement in failed):
-        return f"{_approve(failed, asked)}; the next cycle tries them again"
     if drifted and all(outcome is Outcome.RETRYABLE_FAILURE for outcome in drifted):
-        return "mend what these cases call, which is not available; the next cycle tries them again"
+        return f"mend what these cases call, which is not available; {_TRIED_AGAIN}"
     if drifted:
         return f"correct the fixture{_accept(failed, asked)}, or the registry that it runs against"
     return "they failed as expected, and the next cycle tries them again"
