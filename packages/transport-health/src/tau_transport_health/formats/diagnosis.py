@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from tau_transport_health.health.diagnosis import Diagnosis
@@ -10,7 +11,9 @@ from tau_transport_health.health.file_symptoms import Evidence, Symptom
 from tau_transport_health.log.history import WINDOW_CYCLES
 from tau_transport_health.printable import printable
 
-_WIDTH = 100
+WIDEST = 100
+"""Columns: longer lines are hard to read."""
+
 _INDENT = 10
 _KEPT = "\xa0"  # a space at which no line is broken; what is printable has none
 
@@ -44,12 +47,16 @@ def diagnosis_json(diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def diagnosis_text(diagnosis: Diagnosis) -> str:
-    """A diagnosis for a terminal: the verdict, then the symptoms, most severe first."""
-    return "\n".join(_lines(diagnosis))
+def diagnosis_text(diagnosis: Diagnosis, *, width: int = WIDEST) -> str:
+    """A diagnosis for a terminal: the verdict, then the symptoms, most severe first.
+
+    Nothing is wider than `width` columns but the first line, and what is to be pasted.
+    """
+    return "\n".join(_lines(diagnosis, width))
 
 
-def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+def _lines(diagnosis: Diagnosis, width: int) -> Iterator[str]:
+    part = partial(_part, width=width)
     inspection, symptoms = diagnosis.inspection, diagnosis.symptoms
     found = "nothing wrong found" if not symptoms else f"symptoms: {len(symptoms)}"
     yield printable(
@@ -59,29 +66,29 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     for number, symptom in enumerate(symptoms, start=1):
         yield ""
         yield f"{number}. {symptom.severity.upper()}  {symptom.code}"
-        yield from _part("what", (symptom.sentence,))
-        yield from _part("where", (words for each in symptom.evidence for words in _place(each)))
-        yield from _part("do", (symptom.action,), breaks=False)
+        yield from part("what", (symptom.sentence,))
+        yield from part("where", (words for each in symptom.evidence for words in _place(each)))
+        yield from part("do", (symptom.action,), breaks=False)
     yield ""
     history = diagnosis.history
     invalid = f", {history.invalid.total} invalid" if history.invalid.total else ""
-    yield from _part("log", (f"{history.valid} valid lines{invalid}",))
-    yield from _part("chain", (history.chain.sentence,))
+    yield from part("log", (f"{history.valid} valid lines{invalid}",))
+    yield from part("chain", (history.chain.sentence,))
     window = f"the last {WINDOW_CYCLES} cycles" if history.recent else "no cycle: there is none"
-    yield from _part("judged", (f"state and log now; symptoms of history by {window}",))
-    yield from _part("warning", inspection.assessment.warnings)
-    yield from _part("files", (inspection.state_path,))
+    yield from part("judged", (f"state and log now; symptoms of history by {window}",))
+    yield from part("warning", inspection.assessment.warnings)
+    yield from part("files", (inspection.state_path,))
 
 
-def _part(name: str, texts: Iterable[str], *, breaks: bool = True) -> Iterator[str]:
+def _part(name: str, texts: Iterable[str], *, width: int, breaks: bool = True) -> Iterator[str]:
     """A named part, wrapped; the name stands before its first line only.
 
     Unless it `breaks`, what stands between backticks stays on one line, to be pasted.
     """
-    label, width = f"{name}:", _WIDTH - _INDENT - 2
+    label, room = f"{name}:", width - _INDENT - 2
     for text in texts:
         words = re.sub("`[^`]+`", lambda command: command[0].replace(" ", _KEPT), printable(text))
-        for line in textwrap.wrap(words, width, break_on_hyphens=False, break_long_words=breaks):
+        for line in textwrap.wrap(words, room, break_on_hyphens=False, break_long_words=breaks):
             # Once more: where a long word is broken, its middle begins a line.
             yield f"  {label:<{_INDENT}}{printable(line.replace(_KEPT, ' '))}".rstrip()
             label = ""
