@@ -273,6 +273,8 @@ def main() -> int:
     parser.add_argument("--place", type=Path, default=PLACE, help="where the commands run")
     options = parser.parse_args()
     for wheel in options.wheels:
+        if not wheel.is_file():
+            parser.error(f"{wheel}: there is no such file; name the wheel that was published")
         try:
             options.place.mkdir(mode=0o700)
         except FileExistsError:

@@ -6,6 +6,8 @@ future version will write is the same with keys that nobody knows yet.
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -172,6 +174,14 @@ def test_a_command_is_kept_with_how_it_ended(tmp_path: Path) -> None:
     assert kept["timestamp_unix_ms"] == command["now_unix_ms"] == keep_release.BEGIN_UNIX_MS
     with pytest.raises(RuntimeError, match="exit 0, not 3"):
         list(keep_release.take([steps[0]._replace(exits=3)], tmp_path, COMMAND.parent))
+
+
+def test_a_wheel_that_is_not_there_is_named() -> None:
+    """Before an environment is made for it, and without a traceback."""
+    asked = [sys.executable, keep_release.__file__, "gone.whl"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: gone.whl: there is no such file" in done.stderr
 
 
 # The command line: what a release took is taken, and answered by at least what was answered.
