@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from tests.custom_command.cases import case_object, fixture_bytes
-from tests.custom_command.running import Command
+from tests.custom_command.running import PATIENCE_SECONDS, Command
 
 RUN = ("run", "fixture.json", "--state-dir", "state")
 
@@ -40,6 +40,19 @@ def test_a_paused_directory_is_refused_until_it_is_unpaused(ran: Command) -> Non
     assert sorted(ran.folder.joinpath("state").rglob("*")) == files
     assert ran(*RUN).code == 0
     assert ran("unpause", "--state-dir", "state").out == "state: was not paused\n"
+
+
+def test_what_is_no_file_is_not_waited_for(ran: Command) -> None:
+    """A pipe in its place, which nobody ever writes into, is refused, and can be taken away."""
+    os.mkfifo(ran.folder / "state" / "paused.json")
+    with ran.start(*RUN) as refused:
+        try:
+            _, said = refused.communicate(timeout=PATIENCE_SECONDS)
+        finally:
+            refused.kill()
+    assert refused.returncode == 5
+    assert said == "error: state/paused.json: cannot read: it is not a regular file\n"
+    assert ran("unpause", "--state-dir", "state").out == "state: cycles run again\n"
 
 
 @pytest.mark.parametrize(

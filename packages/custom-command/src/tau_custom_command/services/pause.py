@@ -55,10 +55,10 @@ def refuse_paused(root: Path) -> None:
 
     Raises:
         PausedError: if it is, or if that cannot be told.
-        StorageError: if the file cannot be read.
+        StorageError: if the file cannot be read, or is none, as a pipe is.
     """
     path = root / PAUSED_FILE
-    raw = read.read_file(path, most_bytes=MIB)
+    raw = read.read_state_file(path, most_bytes=MIB)
     if raw is None:
         return
     way_out = f"'{hint('unpause', state_dir=str(root))}' lets cycles run again"

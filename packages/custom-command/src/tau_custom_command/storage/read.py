@@ -65,25 +65,25 @@ def read_file(path: Path, *, most_bytes: int) -> bytes | None:
             return bytes(raw)
 
 
-def read_state_file(path: Path) -> bytes | None:
+def read_state_file(path: Path, *, most_bytes: int = LARGEST_STATE_FILE_BYTES) -> bytes | None:
     """Read a file in a state directory; None where there is none.
 
     Raises:
         StorageError: if it cannot be read, is no file (opening a pipe would wait for ever), or is
-            larger than any that the runtime writes.
+            larger than that, usually than any that the runtime writes.
     """
     with storage_errors(path, "read"), opened(path) as descriptor:
-        return None if descriptor is None else read_open(descriptor)
+        return None if descriptor is None else read_open(descriptor, most_bytes=most_bytes)
 
 
-def read_open(descriptor: int) -> bytes:
+def read_open(descriptor: int, *, most_bytes: int = LARGEST_STATE_FILE_BYTES) -> bytes:
     """Read an open file of a state directory.
 
     Raises:
-        OSError: if it cannot be read, is no file, or is larger than any that the runtime writes.
+        OSError: if it cannot be read, is no file, or is larger than that.
     """
     refuse_what_is_no_file(descriptor)
-    refuse_size(os.fstat(descriptor).st_size, LARGEST_STATE_FILE_BYTES)
+    refuse_size(os.fstat(descriptor).st_size, most_bytes)
     with open(descriptor, "rb", closefd=False) as file:
         return file.read()
 
