@@ -10,6 +10,7 @@ from tau_transport_health.errors import ExitCode, PluginCode
 from tau_transport_health.health.assessment import (
     CLOCK_PINNED,
     CUT_OFF_MS,
+    FUTURE_TOLERANCE_MS,
     DEFAULT_MAX_AGE_MS,
     Assessment,
     Gate,
@@ -390,6 +391,16 @@ def test_a_runtime_that_was_killed_is_bad_for_certain() -> None:
     assert (holds(result), result.plugin_code) == ([Hold.CUT_OFF], PluginCode.CRITICAL)
     assert (result.is_cut_off, result.is_stale) == (True, False)
     assert holds(judged(of, age_ms=10**9)) == [Hold.CUT_OFF, Hold.STALE]
+
+
+def test_a_journal_that_is_dated_ahead_is_no_sign_of_life() -> None:
+    """As where the clock was set back after a kill: it would not be told until that time came."""
+    of = reading(chain())._replace(journal_unix_ms=NOW_UNIX_MS + FUTURE_TOLERANCE_MS)
+    assert holds(judged(of)) == []
+    ahead = of._replace(journal_unix_ms=NOW_UNIX_MS + FUTURE_TOLERANCE_MS + 1)
+    result = judged(ahead)
+    assert (holds(result), result.plugin_code) == ([Hold.FUTURE], PluginCode.UNKNOWN)
+    assert result.holds[0][1] == "the journal of a cycle is dated 1 min 0 s in the future"
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,7 @@ FUTURE_TOLERANCE_MS = 60 * 1000
 """How far a snapshot may lie ahead of the clock: clocks differ a little."""
 
 CUT_OFF_MS = 2 * 60 * 1000
-"""How old the journal of a cycle at work may be, which is renewed every ten seconds.
-
-Where it is finished a slow disk is waited for; see runbooks/state-files.md, "A cycle at work"."""
+"""How old the journal of a cycle at work may be (runbooks/state-files.md, "A cycle at work")."""
 
 CLOCK_PINNED = (
     "the clock is pinned by --now-unix-ms or TAU_TRANSPORT_HEALTH_NOW_UNIX_MS, so that a dead "
@@ -259,15 +257,20 @@ def _holds(
     elif health.state is not HealthState.HEALTHY:
         numbers = _classified(health.last_cycle_failed, health.failure_streak)
         yield Hold.UNHEALTHY, f"the health is {health.state}: {numbers}"
-    heard_unix_ms = reading.journal_unix_ms
-    if heard_unix_ms is not None and now_unix_ms - heard_unix_ms > CUT_OFF_MS:
-        heard = age(now_unix_ms - heard_unix_ms)
-        yield Hold.CUT_OFF, f"a cycle was cut off: it began, and was last heard of {heard}"
+    if reading.journal_unix_ms is not None:
+        yield from _holds_of_journal(now_unix_ms - reading.journal_unix_ms)
     if is_stale:
         yield Hold.STALE, f"the state is stale: written {age(age_ms)}"
     if -age_ms > FUTURE_TOLERANCE_MS:
         yield Hold.FUTURE, f"the state is dated {age(age_ms)}"
     yield from _holds_of_log(reading)
+
+
+def _holds_of_journal(heard_ms: int) -> Iterator[tuple[Hold, str]]:
+    if heard_ms > CUT_OFF_MS:
+        yield Hold.CUT_OFF, f"a cycle was cut off: it began, and was last heard of {age(heard_ms)}"
+    if -heard_ms > FUTURE_TOLERANCE_MS:  # whether it is still at work, that does not tell
+        yield Hold.FUTURE, f"the journal of a cycle is dated {age(heard_ms)}"
 
 
 def _holds_of_log(reading: Reading) -> Iterator[tuple[Hold, str]]:
