@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tau_rollout_gate.fleet.table import parse_table
 from tau_rollout_gate.policy.fleet import FleetRules
 from tests.rollout_gate.fleet.made import MadeFleet, hosts
-from tests.rollout_gate.making import MINUTE
+from tests.rollout_gate.making import MINUTE, History
 from tests.rollout_gate.recording import ROLLOUT_DIR, Finished, Gate
 
 
@@ -61,6 +62,35 @@ def test_what_canaries_failed_of_since_is_not_forgotten(fleet: MadeFleet) -> Non
     states = {one["state"]: one["hosts"] for one in answer["fleet"]["canaries"]}
     assert states["failed"] == 1
     assert "failed" not in {one["state"] for one in answer["fleet"]["control"]}
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_nor_what_a_new_host_failed_of(fleet: MadeFleet, *, is_recorded: bool) -> None:
+    """Whether a decision has seen it before or not; what it left is not asked for."""
+    names = (f"new-{number}" for number in range(1000))
+    for name in names:
+        fleet.write_roster(f"{name}\tdefault")
+        if name in fleet.cohort():
+            break
+    fleet.logs[name] = History()
+    fleet.carrying.add(name)
+    fleet.step()
+    if is_recorded:
+        assert fleet("freeze", "--reason", "look", "--by", "ada").code == 0
+        assert fleet("resume", "--reason", "looked", "--by", "ada").code == 0
+        fleet.advance(code=3)
+    pin = fleet.rollout.fleet
+    assert pin is not None
+    recorded = parse_table(
+        (fleet.folder / ROLLOUT_DIR / f"hosts-{pin.table}.tsv.gz").read_bytes(), source=""
+    )
+    assert (name in recorded.rows) is is_recorded
+    fleet.step(bad=(name,))
+    fleet.advance(code=3)
+    shutil.rmtree(fleet.folder / "srv" / name)
+    (fleet.folder / ROLLOUT_DIR / "rollout.json").unlink()
+    assert recover(fleet).code == 0
+    assert fleet.evaluate(code=3)["fleet"]["canaries"][0] == {"state": "failed", "hosts": 1}
 
 
 def test_a_table_that_is_not_the_one_that_is_named(fleet: MadeFleet) -> None:

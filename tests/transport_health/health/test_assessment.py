@@ -10,8 +10,8 @@ from tau_transport_health.errors import ExitCode, PluginCode
 from tau_transport_health.health.assessment import (
     CLOCK_PINNED,
     CUT_OFF_MS,
-    FUTURE_TOLERANCE_MS,
     DEFAULT_MAX_AGE_MS,
+    FUTURE_TOLERANCE_MS,
     Assessment,
     Gate,
     assess,

@@ -96,20 +96,29 @@ def parse_table(raw: bytes, *, source: str) -> Table:
 
 
 def with_failures(table: Table, seen: Table) -> Table:
-    """The table of a decision, with what canaries have failed of since, as it was seen.
+    """The table of a decision, with what canaries and new hosts have failed of since, as seen.
 
-    When a host was drawn tells that it is of one rollout. That of a host without the release is
-    left out: it would speak for the release.
+    When a host was drawn tells that it is of one rollout, and so are the new ones beside it. What
+    a host without the release failed of is left out: it would speak for the release.
     """
     rows = dict(table.rows)
-    for host, row in seen.rows.items():
-        own = rows.get(host)
-        drawn = row.record.drawn_unix_ms
-        if own is None or drawn is None or drawn != own.record.drawn_unix_ms:
-            continue
+    drawn = {host: row.record.drawn_unix_ms for host, row in rows.items()}
+    same = {
+        host
+        for host, row in seen.rows.items()
+        if row.record.drawn_unix_ms is not None and row.record.drawn_unix_ms == drawn.get(host)
+    }
+    new = {
+        host
+        for host, row in seen.rows.items()
+        if same and row.record.is_joined and rows.get(host, row).record.is_joined
+    }
+    for host in sorted(same | new):
+        row = seen.rows[host]
+        own = rows.get(host, row)
         known = {(one.name, one.surface) for one in own.record.fired}
-        new = [one for one in row.record.fired if (one.name, one.surface) not in known]
-        rows[host] = own._replace(record=own.record._replace(fired=(*own.record.fired, *new)))
+        more = [one for one in row.record.fired if (one.name, one.surface) not in known]
+        rows[host] = own._replace(record=own.record._replace(fired=(*own.record.fired, *more)))
     return table._replace(rows=rows)
 
 

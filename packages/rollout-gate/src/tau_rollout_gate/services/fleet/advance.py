@@ -169,8 +169,8 @@ def begin_anew(  # noqa: PLR0913 - what a decision says
 def taken_up(question: Question, rollout: Rollout, *, by: str, decision: int) -> TakenUp:
     """Give a rollout as `recover` takes it up, its phase entered anew on every host.
 
-    What was recorded of the hosts is as the last decision left it, and what canaries were seen to
-    have failed of since, as far as that is still there.
+    What was recorded of the hosts is as the last decision left it, and what canaries and new
+    hosts were seen to have failed of since, as far as that is still there.
 
     Raises:
         RolloutGateError: if the table of that decision is gone, or the fleet cannot be judged.
