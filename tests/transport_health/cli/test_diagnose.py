@@ -17,7 +17,7 @@ def told_in_a_terminal(directory: StateDirectory, columns: int) -> list[str]:
     """Return the lines of a diagnosis that is shown in a terminal of so many columns."""
     keyboard, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    asked = [COMMAND, "diagnose", "custom-command", "--state-dir", str(directory.root)]
+    asked = [str(COMMAND), "diagnose", "custom-command", "--state-dir", str(directory.root)]
     with subprocess.Popen(
         asked, stdout=terminal, env=environment({"COLUMNS": ""}, now_unix_ms=None)
     ) as process:
