@@ -189,8 +189,9 @@ class Window:
             for cycle in cycles:
                 self.add(cycle)
             return
-        counted = enumerate(zip(self._of_alike.all(cycles), cycles, strict=True), self.count)
-        for index, (counting, cycle) in counted:
+        # Where no gate asks, as mostly of all since canary-1, nothing has to be counted.
+        counted = zip(self._of_alike.all(cycles), cycles, strict=True) if self._tallies else ()
+        for index, (counting, cycle) in enumerate(counted, self.count):
             if counting:
                 for one, value in counting:
                     one.add(index, value, cycle)
