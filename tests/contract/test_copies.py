@@ -24,6 +24,7 @@ OF_TWO = (
     "contract/small_toml.py",
     "files/output.py",
     "files/owner.py",
+    "files/signals.py",
     "watch/keyboard.py",
 )
 

@@ -97,6 +97,22 @@ app.app = end
 main.main()
 """
 
+ASKED_AGAIN = """
+import signal
+from {package}.cli import app, ending, main
+from {package}.{module} import {held}
+
+def write():
+    ending._asked.append(signal.{name})
+    with {held}():
+        signal.raise_signal(signal.SIGALRM)
+        print("complete")
+    print("it went on")
+
+app.app = write
+main.main()
+"""
+
 AT_THE_END = """
 import atexit, signal, sys
 from {package}.cli import main
@@ -177,3 +193,21 @@ def test_signals_are_heard_before_anything_takes_time(package: str) -> None:
     done = run(BEFORE.format(package=package), "--version")
     mine = {package, f"{package}.cli", f"{package}.cli.main", f"{package}.cli.ending"}
     assert set(done.stdout.splitlines()[0].split()) == mine
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize(
+    ("package", "module", "held"),
+    [
+        ("tau_custom_command", "storage.signals", "interruptions_held"),
+        ("tau_rollout_gate", "files.signals", "signals_held"),
+        ("tau_transport_health", "files.signals", "signals_held"),
+    ],
+)
+def test_what_signals_wait_for_is_not_cut_short_by_their_being_asked_again(
+    package: str, module: str, held: str, name: str, code: int
+) -> None:
+    """A write goes on to its end, also where the signal came before, during an import."""
+    program = ASKED_AGAIN.format(package=package, module=module, held=held, name=name)
+    done = run(program, "x")
+    assert (done.returncode, done.stdout) == (code, "complete\n")

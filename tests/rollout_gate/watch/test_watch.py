@@ -53,6 +53,25 @@ main.main()
 """
 """The program, whose looks make an error that is shown of a signal that comes meanwhile."""
 
+HALF_TAKEN = """
+import signal, sys
+from rich.console import Console
+from tau_rollout_gate.cli import main
+
+take = Console.set_alt_screen
+
+def signalled(self, enable=True):
+    taken = take(self, enable)
+    if enable:
+        signal.raise_signal(signal.SIGTERM)
+    return taken
+
+Console.set_alt_screen = signalled
+sys.argv = ["tau-rollout-gate", *sys.argv[1:]]
+main.main()
+"""
+"""The program, to which a signal comes while it takes the terminal for its view."""
+
 LEAVE_SCREEN = b"\x1b[?1049l"
 
 
@@ -207,6 +226,16 @@ def test_a_signal_of_which_a_library_makes_an_error_ends_it_too(tmp_path: Path) 
         time.sleep(0.3)  # by then it looks a second time
         assert terminal.end(signal.SIGTERM) == 128 + signal.SIGTERM
         assert terminal.modes_now() == terminal.modes
+
+
+def test_a_signal_while_the_terminal_is_taken_leaves_it_as_before(tmp_path: Path) -> None:
+    """What is taken by half is put back as well."""
+    Gate(tmp_path).begin()
+    with watching(tmp_path, sys.executable, "-c", HALF_TAKEN) as terminal:
+        assert terminal.end(0) == 128 + signal.SIGTERM  # 0 is no signal
+        assert terminal.modes_now() == terminal.modes
+        assert terminal.raw.count(LEAVE_SCREEN) == 1
+        assert not terminal.screen.cursor.hidden
 
 
 @pytest.mark.parametrize("interval", ["50ms", "5", "0s"])

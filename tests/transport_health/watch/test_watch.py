@@ -36,10 +36,37 @@ HOME = b"\x1b[H"
 """What every frame begins with."""
 
 
+HALF_TAKEN = """
+import signal, sys
+from rich.console import Console
+from tau_transport_health.cli import main
+
+take = Console.set_alt_screen
+
+def signalled(self, enable=True):
+    taken = take(self, enable)
+    if enable:
+        signal.raise_signal(signal.SIGTERM)
+    return taken
+
+Console.set_alt_screen = signalled
+sys.argv = ["tau-transport-health", *sys.argv[1:]]
+main.main()
+"""
+"""The program, to which a signal comes while it takes the terminal for its view."""
+
+
 class Terminal:
     """A pseudo-terminal with `watch` in it, and the screen as a person would see it."""
 
-    def __init__(self, folder: Path, *arguments: str, columns: int = 100, rows: int = 30) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        columns: int = 100,
+        rows: int = 30,
+        program: tuple[str | Path, ...] = (COMMAND,),
+    ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
@@ -48,7 +75,7 @@ class Terminal:
         self._set_size(columns, rows)
         self.modes = termios.tcgetattr(self._terminal)
         self.process = subprocess.Popen(
-            [COMMAND, "watch", *arguments],
+            [*program, "watch", *arguments],
             cwd=folder,
             env=environment({"TERM": "xterm-256color"}, now_unix_ms=None)
             | {"COLUMNS": "", "LINES": ""},
@@ -290,6 +317,20 @@ def test_termination_restores_the_terminal_too(
         terminal.process.terminate()
         assert terminal.end() == 128 + signal.SIGTERM
         assert_restored(terminal)
+
+
+def test_a_signal_while_the_terminal_is_taken_leaves_it_as_before(
+    directory: StateDirectory, inspector: Inspector
+) -> None:
+    """What is taken by half is put back as well."""
+    directory.good()
+    program = (sys.executable, "-c", HALF_TAKEN)
+    terminal = Terminal(inspector.folder, "custom-command", program=program)
+    try:
+        assert terminal.end() == 128 + signal.SIGTERM
+        assert_restored(terminal)
+    finally:
+        terminal.close()
 
 
 def test_hostile_text_does_not_act(directory: StateDirectory, inspector: Inspector) -> None:

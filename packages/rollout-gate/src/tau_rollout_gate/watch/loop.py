@@ -7,12 +7,14 @@ import gc
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 
 from tau_rollout_gate.errors import RefusedError, RolloutGateError
+from tau_rollout_gate.files.signals import signals_held
 from tau_rollout_gate.services.evaluate import Question
 from tau_rollout_gate.services.report import look
 from tau_rollout_gate.watch.keyboard import quiet_keyboard
@@ -45,7 +47,10 @@ def watch_rollout(
     if not console.is_terminal or console.is_dumb_terminal:
         raise RefusedError("watch needs a terminal to draw in; for one look use evaluate")
     sight = look(question, default_rollout_dir=default_rollout_dir)
-    with quiet_keyboard(), Live(console=console, screen=True, auto_refresh=False) as live:
+    with ExitStack() as terminal:
+        with signals_held():  # what is taken by half would not be put back
+            terminal.enter_context(quiet_keyboard())
+            live = terminal.enter_context(Live(console=console, screen=True, auto_refresh=False))
         shown = view(sight, interval_seconds=interval_seconds)
         while (code := ended_by()) is None:
             _draw(live, shown, interval_seconds)

@@ -10,13 +10,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from rich.console import Console
 from rich.live import Live
 
 from tau_transport_health.errors import ExitCode, NoTargetError, TransportHealthError
+from tau_transport_health.files.signals import signals_held
 from tau_transport_health.services.inspect import Question
 from tau_transport_health.watch.keyboard import quiet_keyboard
 from tau_transport_health.watch.snapshot import aged, sight_of
@@ -51,11 +52,11 @@ def watch_targets(
     if not console.is_terminal or console.is_dumb_terminal:
         raise NoTerminalError("watch needs a terminal to draw in; for one look use inspect")
     sight = sight_of(question, shows=NoTargetError)
-    with (
-        quiet_keyboard(),
-        _wake_on_resize() as resized,
-        Live(console=console, screen=True, auto_refresh=False) as live,
-    ):
+    with ExitStack() as terminal:
+        with signals_held():  # what is taken by half would not be put back
+            terminal.enter_context(quiet_keyboard())
+            resized = terminal.enter_context(_wake_on_resize())
+            live = terminal.enter_context(Live(console=console, screen=True, auto_refresh=False))
         looked = time.monotonic()
         while (code := ended_by()) is None:
             live.update(view(sight, interval_seconds=interval_seconds), refresh=True)
