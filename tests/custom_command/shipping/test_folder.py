@@ -1,6 +1,7 @@
 """A directory that is shipped to: readers find whole files, whoever may read them."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -60,6 +61,21 @@ def test_what_the_operating_system_refuses_is_told(tmp_path: Path) -> None:
     with pytest.raises(ShippingError, match="cannot read"):
         folder.get("state.json")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "state.json"]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """A runtime that ships after each cycle would stand still as long as somebody likes."""
+    pipe = tmp_path / "state.json"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"",))
+    writer.start()
+    try:
+        with pytest.raises(ShippingError, match="it is not a regular file"):
+            Folder(str(tmp_path)).get("state.json")
+    finally:
+        end = os.open(pipe, os.O_RDWR)
+        writer.join()
+        os.close(end)
 
 
 def test_a_folder_that_another_one_makes_meanwhile(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tau_custom_command.errors import ShippingError, StorageError
 from tau_custom_command.shipping.destination import LARGEST_STATE_BYTES
-from tau_custom_command.storage.read import read_file, storage_errors
+from tau_custom_command.storage.read import read_state_file, storage_errors
 from tau_custom_command.storage.sync import sync_file, sync_folder
 
 _LEFT_BEHIND_SECONDS = 3600
@@ -32,7 +32,7 @@ class Folder:
     def get(self, key: str) -> bytes | None:
         """See `Destination.get`."""
         try:
-            return read_file(self._root / key, most_bytes=LARGEST_STATE_BYTES)
+            return read_state_file(self._root / key, most_bytes=LARGEST_STATE_BYTES)
         except StorageError as error:
             raise ShippingError(str(error)) from None
 
