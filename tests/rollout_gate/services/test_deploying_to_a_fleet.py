@@ -59,6 +59,25 @@ def test_what_goes_back_is_the_rollback_target(fleet: MadeFleet) -> None:
     assert "has 1.3.2 installed there" in wrong.err
 
 
+def test_files_put_back_from_a_copy_are_no_reverted_host(fleet: MadeFleet) -> None:
+    """They tell the version of before, and that it had the release was seen."""
+    late, other = fleet.cohort()
+    files = fleet.folder / "srv" / late
+    fleet.carrying.discard(late)
+    fleet.step()
+    copy = shutil.copytree(files, fleet.folder / "copy")
+    fleet.carrying.add(late)
+    fleet.step()
+    fleet.advance(code=3)
+    roll_back(fleet)
+    shutil.rmtree(files)
+    shutil.copytree(copy, files)
+    assert fleet.cohort("--carrying") == sorted([late, other])
+    fleet.carrying.clear()
+    fleet.step()
+    assert fleet("cohort", "--carrying").out == ""
+
+
 def test_a_dead_host_is_left_out_once_the_roster_retires_it(fleet: MadeFleet) -> None:
     """Else the list would never end: nothing of it can be seen, and nobody can revert it."""
     dead, other = fleet.cohort()

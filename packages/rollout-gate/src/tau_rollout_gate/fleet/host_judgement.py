@@ -232,10 +232,7 @@ def _row(  # noqa: PLR0913 - what a row is made of
         failed_look=_failed_look(plan, host, standing, is_known=not (is_contaminated or is_unread)),
         told=tuple(name for name, tie in judged.ties.items() if tie is not Tie.UNTOLD),
         untold=tuple(name for name, tie in judged.ties.items() if tie is Tie.UNTOLD),
-        newest=tuple(
-            found.cycles[-1].event.release if found.cycles else None
-            for _, found in sorted(judged.evidence.surfaces.items())
-        ),
+        newest=judged.newest,
         is_unread=is_unread,
         is_contaminated=is_contaminated,
         is_excused=is_excused,

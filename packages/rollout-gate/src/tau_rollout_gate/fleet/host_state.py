@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tau_rollout_gate.contract.pin import Tie
+from tau_rollout_gate.contract.pin import SurfacePin, Tie
 from tau_rollout_gate.contract.rollout import Rollout
 from tau_rollout_gate.decision.answer import Answer, GateResult, TriggerResult
 from tau_rollout_gate.decision.fleet import HostState
@@ -52,6 +52,21 @@ class Judged(NamedTuple):
     def ties(self) -> dict[str, Tie]:
         """How the cycles of each surface are tied to the release."""
         return {name: fold.release.tie for name, fold in self.surfaces.items()}
+
+    @property
+    def newest(self) -> tuple[str | None, ...]:
+        """The release of the newest cycle of each surface.
+
+        None where none tells one, or a newer cycle was seen that is not there any more.
+        """
+        return tuple(map(self._newest_of, self.rollout.surfaces))
+
+    def _newest_of(self, pin: SurfacePin) -> str | None:
+        cycles = self.evidence.surfaces[pin.name].cycles
+        seen_unix_ms = None if pin.seen is None else pin.seen.position.timestamp_unix_ms
+        if not cycles or cycles[-1].event.timestamp_unix_ms < (seen_unix_ms or 0):
+            return None
+        return cycles[-1].event.release
 
 
 class Standing(NamedTuple):

@@ -177,7 +177,8 @@ class HostRow(NamedTuple):
         failed_look: Of one on a side that failed: the look at which that was first seen.
         told: The surfaces whose cycles tell a release.
         untold: Those whose cycles tell none, where there is nothing wrong with them.
-        newest: The release that the newest cycle of each surface tells; None where none does.
+        newest: The release that the newest cycle of each surface tells; None where none does, or a
+            newer one was seen than is there.
         is_unread: Whether its files do not tell all, so that neither does `told`.
         is_contaminated: Whether it shows the release, though it is not to have it.
         is_excused: Whether it counts no more.
