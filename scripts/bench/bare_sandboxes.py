@@ -6,15 +6,17 @@ executes `true`.
 """
 
 import os
+import platform
 import socket
 import subprocess
 import sys
 
+from tau_custom_command.execution.bubblewrap import seccomp
 from tau_custom_command.execution.bubblewrap.launch import launch
 from tau_custom_command.execution.invocation import Invocation
 from tau_custom_command.execution.run import described
 
-_WAITING_SHELL = 'printf + >&0; read -r word; exec "$@" </dev/null'
+_WAITING = ("/bin/sh", "-c", 'printf + >&0; read -r word; exec "$@" </dev/null', "sh", "true")
 
 
 def main() -> None:
@@ -29,17 +31,22 @@ def main() -> None:
         os.setgroups(())
         os.setgid(how.whom[1])
         os.setuid(how.whom[0])
-    words = [*how.words, *described(asked), "--", "/bin/sh", "-c", _WAITING_SHELL, "sh", "true"]
+    confined = (*how.words, *described(asked))
+    calls = seccomp.program(seccomp.MACHINES[platform.machine()], allow_network=False)
     for _ in range(int(sys.argv[1])):
-        outer, inner = socket.socketpair()
+        (outer, inner), (reader, writer) = socket.socketpair(), os.pipe()
         with outer, inner:
+            os.write(writer, calls)
+            os.close(writer)
             process = subprocess.Popen(
-                words,
+                [*confined, "--seccomp", str(reader), "--", *_WAITING],
                 stdin=inner.fileno(),
                 cwd="/",
                 start_new_session=True,
+                pass_fds=(reader,),
             )
             inner.close()
+            os.close(reader)
             if outer.recv(1) != b"+":
                 raise SystemExit("bubblewrap cannot be used here: see tau-custom-command doctor")
             outer.sendall(b"\n")

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scripts.bench.made import creates, lists, write_fixture
+from scripts.bench.made import Case, creates, lists, write_fixture
 from scripts.bench.measure import Row, Side, Words, take
-from scripts.bench.place import HERE, PYTHON, RUNTIME, Place, always, fresh_runs
+from scripts.bench.place import HERE, PYTHON, RUNTIME, Place, always, apart, fresh_runs
 
 _LOAD = "import json, sys; json.load(open(sys.argv[1]))"
 BEFORE_DUPLICATES = 57.4
@@ -66,15 +66,19 @@ def duplicates(place: Place) -> Iterator[Row]:
     yield Row(f"{count:,} duplicates", "python -c pass", most, always(*words), Side(lambda: PYTHON))
 
 
+def _large(place: Place) -> Iterator[Case]:
+    """Cases that come to 64 MiB."""
+    size, cases = place.scaled(64 * 1024 * 1024), creates(place.scaled(20_000))
+    return (case | {"arguments": {"text": "x" * (size // len(cases) - 300)}} for case in cases)
+
+
 def memory(place: Place) -> Iterator[Row]:
     """How much memory large fixtures take."""
     folder, count = place.folder, place.scaled(100_000)
-    fixture = write_fixture(folder / "creates.json", creates(count))
+    fixture, large = folder / "creates.json", folder / "large.json"
+    apart(lambda: write_fixture(fixture, creates(count)))
+    apart(lambda: write_fixture(large, _large(place)))
     run = Side(fresh_runs(folder, fixture, count))
-    size, cases = place.scaled(64 * 1024 * 1024), creates(place.scaled(20_000))
-    for case in cases:
-        case["arguments"] = {"text": "x" * (size // len(cases) - 300)}
-    large = write_fixture(folder / "large.json", cases)
     validate = always(RUNTIME, "validate", large)
     for name, ours, read, megabytes in (
         (f"{count:,} new commands", run, fixture, 300),

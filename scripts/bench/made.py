@@ -15,9 +15,10 @@ START_UNIX_MS = 1_767_225_600_000
 MINUTE_MS = 60_000
 
 Event = dict[str, Any]
+Case = dict[str, Any]
 
 
-def creates(count: int) -> list[dict[str, Any]]:
+def creates(count: int) -> list[Case]:
     """Cases that create so many commands."""
     return [
         {
@@ -32,7 +33,7 @@ def creates(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def lists(count: int) -> list[dict[str, Any]]:
+def lists(count: int) -> list[Case]:
     """Cases that list the commands so many times."""
     return [
         {

@@ -3,6 +3,7 @@
 import itertools
 import sys
 from collections.abc import Callable, Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +42,21 @@ Benchmark = Callable[[Place], Iterator[Row]]
 def always(*words: str | Path) -> Side:
     """A command that needs nothing to be made before it."""
     return Side(lambda: words)
+
+
+def apart(make: Callable[[], object]) -> None:
+    """Make something large in a process of its own.
+
+    What a process is forked from counts as memory of its own, although it executes another program.
+
+    Raises:
+        SystemExit: if that process fails.
+    """
+    process = get_context("fork").Process(target=make)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(process.exitcode)
 
 
 def runtime_wrote(folder: Path) -> Path:

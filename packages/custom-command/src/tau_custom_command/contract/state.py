@@ -193,11 +193,11 @@ class StateFile(FileForm, frozen=True):
         state = cls._as_written(raw) or super().parse(raw)
         names: set[str] = set()
         for record in state.commands:
-            name, shown = record.command_name, ascii(record.command_name)[:LONGEST_NAME_SHOWN]
+            name = record.command_name
             if not is_command_name(name):
-                raise FormRefusedError(f"commands: {shown} is no command name")
+                raise FormRefusedError(f"commands: {_shown(name)} is no command name")
             if name in names:
-                raise FormRefusedError(f"commands: {shown} stands there twice")
+                raise FormRefusedError(f"commands: {_shown(name)} stands there twice")
             names.add(name)
         return state
 
@@ -215,6 +215,10 @@ class StateFile(FileForm, frozen=True):
             return state if state.as_document() == raw else None
         except (MsgspecError, ValueError, ArithmeticError, RecursionError):
             return None
+
+
+def _shown(name: str) -> str:
+    return ascii(name)[:LONGEST_NAME_SHOWN]
 
 
 class RuntimeEvent(FileForm, frozen=True):
