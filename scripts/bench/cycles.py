@@ -16,7 +16,8 @@ BEFORE_DUPLICATES = 57.4
 
 def creating(place: Place) -> Iterator[Row]:
     """A cycle that makes many commands, each with a folder of its own."""
-    folder, many = place.folder, place.scaled(10_000)
+    folder = place.folder
+    many = max(2_000, place.scaled(10_000))  # fewer are lost beside the start-up
     one = Side(fresh_runs(folder, write_fixture(folder / "one.json", creates(1)), 1))
     sides = {}
     for count in (many, 3 * many):
