@@ -17,7 +17,8 @@ class Deaf:
 
 def lose():
     Deaf()
-    time.sleep(60)
+    for _ in range(600):  # a signal just before it sleeps is heard when that ends
+        time.sleep(0.1)
     print("it went on")
 
 app.app = lose
@@ -71,7 +72,8 @@ class Finder:
 
 def begin():
     import {module}
-    time.sleep(60)
+    for _ in range(600):  # a signal just before it sleeps is heard when that ends
+        time.sleep(0.1)
     print("it went on")
 
 sys.modules.pop("{module}", None)

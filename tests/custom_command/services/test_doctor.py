@@ -124,7 +124,7 @@ def test_why_a_workspace_cannot_be_written_is_told(command: Command, workspace: 
     os.chown(workspace, 0, 0)
     found = command("doctor", "--workspace", workspace)
     said = f"✗ not so: nobody (65534) can write in the workspace {workspace}; give it to that user"
-    assert (found.code, said in found.out) == (3, True), found.out
+    assert (found.code, said in found.out) == (3, True), found
     workspace.chmod(0o700)
     found = command("doctor", "--workspace", workspace)
     assert "let it search the folders above (chmod o+x), or name another user" in found.out
