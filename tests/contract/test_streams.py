@@ -156,3 +156,40 @@ def opened_by_the_other_end(pipe: Path) -> int:
             return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         time.sleep(0.01)
     raise TimeoutError
+
+
+UNFORESEEN = """
+import sys
+from {package}.cli import app, main
+
+class Group(app.app.info.cls):
+    def invoke(self, ctx):
+        with self.border(ctx):
+            open("/no/such/folder", "rb")
+
+app.app.info.cls = Group
+main.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ("tau_custom_command", ("validate", "x")),
+        ("tau_rollout_gate", ("policy", "lint")),
+        ("tau_transport_health", ("targets", "list")),
+    ],
+)
+def test_what_is_refused_to_a_command_is_not_said_of_its_answer(
+    package: str, words: tuple[str, ...]
+) -> None:
+    """A file that nobody expected to be missing is told by its name, and the answer is 5."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNFORESEEN.format(package=package), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr == "error: /no/such/folder: No such file or directory\n"

@@ -18,7 +18,7 @@ from tau_rollout_gate.contract.event import LONGEST_LINE_BYTES
 from tau_rollout_gate.contract.pin import LogPosition
 from tau_rollout_gate.evidence.lines import RefusedLine
 from tau_rollout_gate.evidence.values import Flaw, SurfaceEvidence
-from tau_rollout_gate.files.surface import state_directory
+from tau_rollout_gate.files.surface import search
 from tau_rollout_gate.files.surface.lines import BLOCK_BYTES
 from tau_rollout_gate.files.surface.state_directory import (
     LOOKS,
@@ -162,7 +162,7 @@ def test_a_known_beginning_is_jumped_to(*, cuts: set[int], since: int, torn: boo
             with (state_dir / LOG).open("ab") as file:
                 file.write(b"{")
         found = read(state_dir, position)
-        with patch.object(state_directory._Search, "jump", return_value=None):  # noqa: SLF001 - the way that is jumped over
+        with patch.object(search.Search, "jump", return_value=None):
             assert read(state_dir, position) == found
     assert len(found.cycles) == 10 - since
 

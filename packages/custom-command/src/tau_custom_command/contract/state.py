@@ -194,10 +194,10 @@ class StateFile(FileForm, frozen=True):
         names: set[str] = set()
         for record in state.commands:
             name = record.command_name
-            if not is_command_name(name):
-                raise FormRefusedError(f"commands: {_shown(name)} is no command name")
-            if name in names:
-                raise FormRefusedError(f"commands: {_shown(name)} stands there twice")
+            wrong = "stands there twice" if name in names else None
+            if wrong is not None or not is_command_name(name):
+                shown = ascii(name)[:LONGEST_NAME_SHOWN]
+                raise FormRefusedError(f"commands: {shown} {wrong or 'is no command name'}")
             names.add(name)
         return state
 
@@ -215,10 +215,6 @@ class StateFile(FileForm, frozen=True):
             return state if state.as_document() == raw else None
         except (MsgspecError, ValueError, ArithmeticError, RecursionError):
             return None
-
-
-def _shown(name: str) -> str:
-    return ascii(name)[:LONGEST_NAME_SHOWN]
 
 
 class RuntimeEvent(FileForm, frozen=True):

@@ -84,9 +84,13 @@ class ErrorBorder(TyperGroup):
             _forget_what_stdout_holds()
             raise typer.Exit(ExitCode.READER_GONE) from None
         except OSError as error:
-            # What is left to refuse a write is stdout itself: a full disk, a terminal that is gone.
             _forget_what_stdout_holds()
-            typer.echo(f"error: the answer cannot be written: {error.strerror}", err=True)
+            if error.filename is None:
+                # What refuses then is stdout itself: a full disk, a terminal that is gone.
+                message = f"the answer cannot be written: {error.strerror}"
+            else:  # nobody foresaw it where it happened
+                message = f"{os.fsdecode(error.filename)}: {error.strerror}"
+            typer.echo(f"error: {printable(message)}", err=True)
             raise typer.Exit(self.exit_code(ctx, ExitCode.CANNOT_ANSWER)) from None
 
 

@@ -21,10 +21,9 @@ from tau_rollout_gate.evidence.surface import ReadState, assemble, read_state
 from tau_rollout_gate.evidence.values import SurfaceEvidence
 from tau_rollout_gate.files.stores.interface import Store
 from tau_rollout_gate.files.surface.lines import last_line_digest
+from tau_rollout_gate.files.surface.search import LINES_FOR_AGREEMENT, LONGEST_EVIDENCE_BYTES
 from tau_rollout_gate.files.surface.segments import Look, look_at
 from tau_rollout_gate.files.surface.state_directory import (
-    LINES_FOR_AGREEMENT,
-    LONGEST_EVIDENCE_BYTES,
     LOOKS,
     PAUSE_SECONDS,
     STATE_FILE,

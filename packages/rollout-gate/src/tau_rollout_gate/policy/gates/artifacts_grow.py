@@ -5,11 +5,11 @@ from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import (
     REENTER,
     Finding,
-    Series,
     Tally,
     Window,
     WindowGate,
 )
+from tau_rollout_gate.policy.gates.series import Series
 
 _REENTER = "then start the phase anew with 'reenter --reason'"
 

@@ -5,7 +5,8 @@ time (runbooks/rollout-gate-ops.md, "Soak").
 """
 
 from tau_rollout_gate.durations import in_words, utc
-from tau_rollout_gate.policy.gates.interface import REENTER, Finding, Series, Window
+from tau_rollout_gate.policy.gates.interface import REENTER, Finding, Window
+from tau_rollout_gate.policy.gates.series import Series
 
 
 def in_first_half(

@@ -11,11 +11,11 @@ from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.interface import (
     REENTER,
     Finding,
-    Series,
     Tally,
     Window,
     WindowGate,
 )
+from tau_rollout_gate.policy.gates.series import Series
 from tau_rollout_gate.policy.signals import Counters, Signal, refuse_words
 
 

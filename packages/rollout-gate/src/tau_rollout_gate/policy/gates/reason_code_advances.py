@@ -4,7 +4,8 @@ from functools import partial
 
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.halves import in_first_half
-from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
+from tau_rollout_gate.policy.gates.interface import Finding, Tally, Window, WindowGate
+from tau_rollout_gate.policy.gates.series import Series
 from tau_rollout_gate.policy.signals import ReasonCode
 
 

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 from tau_rollout_gate.counted import counted
 from tau_rollout_gate.policy.findings import GateStatus
-from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
+from tau_rollout_gate.policy.gates.interface import Finding, Tally, Window, WindowGate
+from tau_rollout_gate.policy.gates.series import Series
 from tau_rollout_gate.policy.signals import ReasonCode
 
 

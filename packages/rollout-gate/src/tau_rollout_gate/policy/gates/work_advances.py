@@ -11,7 +11,8 @@ from tau_rollout_gate.contract.pin import CHAINED_SURFACE
 from tau_rollout_gate.evidence.values import Cycle
 from tau_rollout_gate.policy.findings import GateStatus
 from tau_rollout_gate.policy.gates.halves import in_first_half
-from tau_rollout_gate.policy.gates.interface import Finding, Series, Tally, Window, WindowGate
+from tau_rollout_gate.policy.gates.interface import Finding, Tally, Window, WindowGate
+from tau_rollout_gate.policy.gates.series import Series
 from tau_rollout_gate.policy.signals import Counters, ReasonCodes, Signal, refuse_words
 
 _COUNTERS = (Signal.APPLIED_CASES, Signal.EXECUTED_RUNS)
